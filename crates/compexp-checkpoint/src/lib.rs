@@ -1,0 +1,1 @@
+//! Reads PyTorch and safetensors checkpoints.

@@ -1,0 +1,2 @@
+//! The compexp command.
+fn main() {}

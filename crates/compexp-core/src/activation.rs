@@ -1,0 +1,67 @@
+//! Activations: the raw values of a layer's units, read in blocks of examples.
+
+use ndarray::{ArrayView4, Axis, Slice};
+
+use crate::error::{Error, Result};
+use crate::probe::Grid;
+
+/// Where activations come from: a file, a model's output, an array.
+///
+/// Values are read in blocks of whole examples, so that a layer larger than memory can be streamed.
+pub trait ActivationSource: Send + Sync {
+    /// The number of examples.
+    fn n_examples(&self) -> usize;
+
+    /// The number of units.
+    fn n_units(&self) -> usize;
+
+    /// The low-resolution map of a unit on one example; `1 x 1` for one value an example.
+    fn grid(&self) -> Grid;
+
+    /// Reads the examples `first..first + n` into `out`, whose length is `n * n_units * positions`:
+    /// `(n, n_units, height, width)`.
+    ///
+    /// # Errors
+    /// Whatever the source cannot read. Values are not checked here: [`check_finite`] does that.
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<()>;
+}
+
+impl ActivationSource for ArrayView4<'_, f32> {
+    fn n_examples(&self) -> usize {
+        self.dim().0
+    }
+
+    fn n_units(&self) -> usize {
+        self.dim().1
+    }
+
+    fn grid(&self) -> Grid {
+        Grid { height: self.dim().2, width: self.dim().3 }
+    }
+
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<()> {
+        let n = out.len() / (self.n_units() * self.grid().positions()).max(1);
+        let block = self.slice_axis(Axis(0), Slice::from(first..first + n));
+        for (o, v) in out.iter_mut().zip(block.iter()) {
+            *o = *v;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that all values of a block `(n, n_units, positions)` are finite; `first` is its first example.
+///
+/// # Errors
+/// [`Error::NotFinite`] with the unit and the example of the first value that is not.
+pub fn check_finite(block: &[f32], first: usize, n_units: usize, positions: usize) -> Result<()> {
+    // A sum is finite only if all its terms are; the converse may fail by overflow, hence the exact second look.
+    for (example, values) in block.chunks_exact((n_units * positions).max(1)).enumerate() {
+        if values.iter().map(|v| v * 0.0).sum::<f32>() == 0.0 {
+            continue;
+        }
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NotFinite { unit: at / positions, example: first + example, value: values[at] });
+        }
+    }
+    Ok(())
+}

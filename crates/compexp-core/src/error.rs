@@ -1,0 +1,110 @@
+//! The errors of this crate: each names the operation, what was found and what was expected.
+
+use std::path::{Path, PathBuf};
+
+/// The result of an operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong in this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file system refused an operation, or a file ended early.
+    #[error("cannot {op} `{}`: {source}", path.display())]
+    Io {
+        /// What was attempted: `read`, `write`, `create`, ...
+        op: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A file does not hold what its format asks for.
+    #[error("`{}`: {field}: found {found}, expected {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The part of it that is wrong: `shape`, `dtype`, `line 3`, ...
+        field: String,
+        /// What the file holds.
+        found: String,
+        /// What it must hold, with a hint at the fix where there is one.
+        expected: String,
+    },
+    /// Two inputs do not belong together, or a value is out of its range.
+    #[error("{what}: found {found}, expected {expected}")]
+    Mismatch {
+        /// The quantity: `examples in the activations`, ...
+        what: String,
+        /// The value found.
+        found: String,
+        /// The value expected, with a hint at the fix where there is one.
+        expected: String,
+    },
+    /// Two concepts of a vocabulary share an id or a name.
+    #[error("two concepts share {what}: {first} and {second}; ids and names must be unique")]
+    DuplicateConcept {
+        /// The shared id or name.
+        what: String,
+        /// The first of them.
+        first: String,
+        /// The second of them.
+        second: String,
+    },
+    /// An activation is NaN or infinite.
+    #[error(
+        "activation of unit {unit} on example {example} is {value}: activations must be finite; \
+         check the model's input, or export the layer again"
+    )]
+    NotFinite {
+        /// The unit, counted from 0.
+        unit: usize,
+        /// The example, counted from 0.
+        example: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// The annotation of an example could not be read.
+    #[error("cannot read the annotation of example {example}: {source}")]
+    Annotation {
+        /// The example, counted from 0.
+        example: usize,
+        /// The reader's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A formula's text cannot be read.
+    #[error("cannot read formula `{text}` at character {at}: found {found}, expected {expected}")]
+    Formula {
+        /// The text as given.
+        text: String,
+        /// Where reading stopped, in characters from 0.
+        at: usize,
+        /// What stands there.
+        found: String,
+        /// What could have stood there.
+        expected: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] for `op` on `path`; use with `map_err`.
+    pub fn io(op: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { op, path, source }
+    }
+
+    /// An [`Error::Format`] about `field` of the file `path`.
+    pub fn format(
+        path: &Path,
+        field: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Format { path: path.to_owned(), field: field.into(), found: found.into(), expected: expected.into() }
+    }
+
+    /// An [`Error::Mismatch`] of `what`.
+    pub fn mismatch(what: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
+        Self::Mismatch { what: what.into(), found: found.to_string(), expected: expected.to_string() }
+    }
+}

@@ -1,0 +1,9 @@
+//! The engine of compexp.
+#![forbid(unsafe_code)]
+
+pub mod activation;
+pub mod concept;
+pub mod error;
+pub mod probe;
+
+pub use error::{Error, Result};
