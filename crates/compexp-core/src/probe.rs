@@ -26,16 +26,20 @@ impl Grid {
 
 /// The annotation of one example, in the form every reader gives it.
 ///
-/// A position has concept `l` if any layer equals `l` there, or if `l` is among the scalars. 0 means none.
+/// A position has concept `l` if any layer equals `l` there, or if `l` is among the scalars. The entries are concept
+/// ids, [`Annotation::NONE`] where there is none; readers of formats in which 0 means none translate it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annotation {
-    /// Layer by layer, position by position: `(n_layers, positions)`; 0 = none.
+    /// Layer by layer, position by position: `(n_layers, positions)`.
     pub layers: Vec<u32>,
     /// Concepts of the whole example.
     pub scalars: Vec<u32>,
 }
 
 impl Annotation {
+    /// The entry of a layer where no concept is annotated.
+    pub const NONE: u32 = u32::MAX;
+
     /// Empties it, and keeps its memory.
     pub fn clear(&mut self) {
         self.layers.clear();
