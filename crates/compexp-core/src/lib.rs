@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod activation;
+pub mod artifact;
 pub mod concept;
 pub mod error;
 pub mod probe;
