@@ -390,17 +390,18 @@ mod tests {
         for len in
             (0..=end).filter(|len| len % 23 == 0 || (header - 1..).contains(len) && (len + 25 - header) % row < 3)
         {
-            let logits_len = [header + 7 * logits_row, header + (len * 5) % 57, len.min(header - 1)][len % 3];
-            let scratch = Scratch::new();
-            drop(partial(open(&scratch, "key")));
-            let dir = scratch.path("store");
-            std::fs::write(dir.join(PARTIAL_ACTIVATIONS), &expected[1].1[..len]).unwrap();
-            std::fs::write(dir.join(PARTIAL_LOGITS), &expected[2].1[..logits_len]).unwrap();
-            let writer = partial(open(&scratch, "key"));
-            let next = (len.saturating_sub(header) / row).min(logits_len.saturating_sub(header) / logits_row);
-            assert_eq!(writer.next_example(), next, "{len} and {logits_len} bytes");
-            complete(writer);
-            assert_eq!(contents(&dir), expected, "{len} and {logits_len} bytes");
+            for logits_len in [header + 7 * logits_row, header + (len * 5) % 57, len.min(header - 1)] {
+                let scratch = Scratch::new();
+                drop(partial(open(&scratch, "key")));
+                let dir = scratch.path("store");
+                std::fs::write(dir.join(PARTIAL_ACTIVATIONS), &expected[1].1[..len]).unwrap();
+                std::fs::write(dir.join(PARTIAL_LOGITS), &expected[2].1[..logits_len]).unwrap();
+                let writer = partial(open(&scratch, "key"));
+                let next = (len.saturating_sub(header) / row).min(logits_len.saturating_sub(header) / logits_row);
+                assert_eq!(writer.next_example(), next, "{len} and {logits_len} bytes");
+                complete(writer);
+                assert_eq!(contents(&dir), expected, "{len} and {logits_len} bytes");
+            }
         }
     }
 

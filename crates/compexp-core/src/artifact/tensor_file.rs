@@ -638,4 +638,34 @@ mod tests {
         TensorFile::open(path).unwrap().read_f32(0, &mut out).unwrap();
         assert_eq!(out, [2.5]);
     }
+    proptest::proptest! {
+        #[test]
+        fn damaged_files_are_errors_or_arrays_and_never_panics(
+            kind in 0..3,
+            cut in 0..400_usize,
+            changes in proptest::collection::vec((0..200_usize, 0..=255_u8), 0..4),
+        ) {
+            let data: Vec<u8> = (0..96).collect();
+            let mut bytes = match kind {
+                0 => npy("<f4", false, &[2, 3, 4], &data),
+                1 => npy(">f8", true, &[3, 4], &data),
+                _ => safetensors(&[("t", "F32", &[2, 3, 4], &data)]),
+            };
+            for (at, byte) in changes {
+                if let Some(b) = bytes.get_mut(at) {
+                    *b = byte;
+                }
+            }
+            bytes.truncate(cut);
+            let scratch = Scratch::new();
+            if let Ok(tensor) = TensorFile::open(scratch.write("a", &bytes)) {
+                let elements = tensor.elements();
+                assert!(elements * tensor.dtype().size() <= bytes.len());
+                let _ = tensor.read_f32(0, &mut vec![0.0; elements]);
+                let _ = tensor.read_u32(0, &mut vec![0; elements]);
+                let _ = tensor.read_i32(0, &mut vec![0; elements]);
+                let _ = tensor.read_bool(0, &mut vec![false; elements]);
+            }
+        }
+    }
 }
