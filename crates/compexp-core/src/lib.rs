@@ -4,6 +4,7 @@
 pub mod activation;
 pub mod concept;
 pub mod error;
+pub mod formula;
 pub mod probe;
 
 pub use error::{Error, Result};
