@@ -5,6 +5,7 @@ pub mod activation;
 pub mod concept;
 pub mod error;
 pub mod formula;
+pub mod partition;
 pub mod probe;
 
 pub use error::{Error, Result};
