@@ -7,5 +7,8 @@ pub mod error;
 pub mod formula;
 pub mod partition;
 pub mod probe;
+pub mod profile;
+pub mod resize;
+pub mod threshold;
 
 pub use error::{Error, Result};
