@@ -9,6 +9,8 @@ pub mod partition;
 pub mod probe;
 pub mod profile;
 pub mod resize;
+pub mod score;
+pub mod search;
 pub mod threshold;
 
 pub use error::{Error, Result};
