@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::oracle::{Bits, Settings, Space, Status};
+use crate::oracle::{Bits, Settings, Space, Status, Unit};
 
 /// A little-endian array of unsigned integers, widened.
 pub(crate) struct Npy {
@@ -47,8 +47,15 @@ pub(crate) fn expected() -> Vec<Value> {
     json["units"].as_array().unwrap().clone()
 }
 
+/// The units' masks, one entry a position.
+pub(crate) fn units() -> Vec<Vec<bool>> {
+    let units = read_npy("units.npy.gz");
+    let positions: usize = units.shape[1..].iter().product();
+    units.data.chunks_exact(positions).map(|unit| unit.iter().map(|on| *on != 0).collect()).collect()
+}
+
 /// The dense masks of all concepts, by id.
-fn space() -> Space {
+pub(crate) fn space() -> Space {
     let (layers, scalars) = (read_npy("layers.npy.gz"), read_npy("scalars.npy.gz"));
     let [examples, n_layers, h, w] = layers.shape[..] else { panic!("layers: {:?}", layers.shape) };
     let pixels = h * w;
@@ -77,13 +84,12 @@ fn beam(value: &Value) -> Vec<(String, u64)> {
 fn oracle_repeats_the_reference_to_the_bit() {
     let space = space();
     assert_eq!(space.concepts.len(), 615);
-    let units = read_npy("units.npy.gz");
-    let positions: usize = units.shape[1..].iter().product();
     let settings = Settings { length: 3, beam: 5, ..Settings::default() };
-    for (unit, expected) in units.data.chunks_exact(positions).zip(expected()) {
+    let (units, expected) = (units(), expected());
+    assert_eq!((units.len(), expected.len()), (8, 8));
+    for (unit, expected) in units.iter().zip(expected) {
         let name = format!("unit {}", expected["unit"]);
-        let mask: Vec<bool> = unit.iter().map(|on| *on != 0).collect();
-        let found = space.vision_compat(&Bits::from_bools(&mask), &settings);
+        let found = space.vision_compat(&Unit::from_bools(unit), &settings);
         assert_eq!(found.status, Status::Explained, "{name}");
         assert_eq!(found.formula, expected["best"], "{name}");
         assert_eq!(found.score.to_bits(), expected["iou"].as_f64().unwrap().to_bits(), "{name}");
@@ -92,12 +98,31 @@ fn oracle_repeats_the_reference_to_the_bit() {
         assert_eq!(found.unit_area, expected["hits"], "{name}");
         assert_eq!(found.primitive.0, expected["best_noncomp"], "{name}");
         assert_eq!(found.primitive.1.to_bits(), expected["iou_noncomp"].as_f64().unwrap().to_bits(), "{name}");
-        for (step, (found, expected)) in
-            found.beams.iter().zip(expected["beams"].as_array().unwrap()).enumerate()
-        {
+        for (step, (found, expected)) in found.beams.iter().zip(expected["beams"].as_array().unwrap()).enumerate() {
             let found: Vec<(String, u64)> = found.iter().map(|(f, score)| (f.clone(), score.to_bits())).collect();
             assert_eq!(found, beam(expected), "{name}, step {step}");
         }
         assert_eq!(found.beams.len(), 3, "{name}");
     }
+}
+
+#[test]
+fn default_search_finds_the_same_overlap_without_copies() {
+    let (space, units, expected) = (space(), units(), expected());
+    let settings = Settings { length: 3, beam: 5, ..Settings::default() };
+    for index in [0, 6] {
+        let found = space.default_beam(&Unit::from_bools(&units[index]), &settings);
+        assert_eq!(
+            (&found.intersection, &found.union),
+            (&counted(&expected[index], "inter"), &counted(&expected[index], "union"))
+        );
+        let primitives: Vec<&str> = found.beams[0].iter().map(|(formula, _)| formula.as_str()).collect();
+        // 944 and 1094 label the same positions.
+        let known = [["944", "2", "791", "820"], ["153", "572", "501", "771"]];
+        assert_eq!(primitives[..4], known[usize::from(index == 6)]);
+    }
+}
+
+fn counted(expected: &Value, field: &str) -> u64 {
+    expected[field].as_u64().unwrap()
 }

@@ -33,12 +33,13 @@ mod brute;
 mod compat;
 mod formula;
 mod random;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-pub(crate) use bits::{Bits, Space};
-pub(crate) use brute::{Best, brute_force};
+pub(crate) use bits::{Bits, Space, Unit};
+pub(crate) use brute::brute_force;
 pub(crate) use random::random_problem;
 
 /// One unit and the concepts that may explain it, as dense masks over one universe.
@@ -142,17 +143,17 @@ pub(crate) struct Found {
 
 /// The reference's vision search on one unit.
 pub(crate) fn vision_compat(problem: &Problem, settings: &Settings) -> Found {
-    Space::new(problem).vision_compat(&Bits::from_bools(&problem.unit), settings)
+    Space::new(problem).vision_compat(&Unit::from_bools(&problem.unit), settings)
 }
 
 /// The reference's NLI search on one unit.
 pub(crate) fn nli_compat(problem: &Problem, settings: &Settings) -> Found {
-    Space::new(problem).nli_compat(&Bits::from_bools(&problem.unit), settings)
+    Space::new(problem).nli_compat(&Unit::from_bools(&problem.unit), settings)
 }
 
 /// The default search on one unit: distinct masks, exact comparison, NEIGHBORS literals everywhere.
 pub(crate) fn default_beam(problem: &Problem, settings: &Settings) -> Found {
-    Space::new(problem).default_beam(&Bits::from_bools(&problem.unit), settings)
+    Space::new(problem).default_beam(&Unit::from_bools(&problem.unit), settings)
 }
 
 impl Found {

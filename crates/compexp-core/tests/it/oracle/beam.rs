@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::bits::{Bits, Counts, Join, Space};
+use super::bits::{Bits, Concept, Counts, Join, Space, Unit};
 use super::formula::{Chain, Literal};
 use super::{Found, Metric, Settings, Status, refused};
 
@@ -68,8 +68,8 @@ fn better(a: (&Chain, Counts), b: (&Chain, Counts), settings: &Settings) -> Orde
 
 impl Space {
     /// See [`super::default_beam`].
-    pub(crate) fn default_beam(&self, unit: &Bits, settings: &Settings) -> Found {
-        let unit_area = unit.area();
+    pub(crate) fn default_beam(&self, unit: &Unit, settings: &Settings) -> Found {
+        let unit_area = unit.area;
         if let Some(status) = refused(unit_area, settings) {
             return Found::nothing(status, "NONE", unit_area);
         }
@@ -118,8 +118,8 @@ impl Space {
 
     /// Present concepts, and NEIGHBORS where they add a position, in canonical order.
     fn joinable(&self) -> Vec<Joinable> {
-        let leaf = |c: &super::bits::Concept| Joinable { literal: Literal::Concept(c.id), mask: c.mask.clone() };
-        let near = |c: &super::bits::Concept| Joinable { literal: Literal::Neighbors(c.id), mask: c.near().clone() };
+        let leaf = |c: &Concept| Joinable { literal: Literal::Concept(c.id), mask: c.mask.clone() };
+        let near = |c: &Concept| Joinable { literal: Literal::Neighbors(c.id), mask: c.near().clone() };
         let leaves = self.concepts.iter().filter(|c| !c.mask.is_empty()).map(leaf);
         leaves.chain(self.concepts.iter().filter(|c| *c.near() != c.mask).map(near)).collect()
     }
@@ -131,7 +131,7 @@ impl Space {
 }
 
 /// Indices of the literals to join: all, or the best of `beam_limit`.
-fn limited(literals: &[Joinable], unit: &Bits, settings: &Settings) -> Vec<usize> {
+fn limited(literals: &[Joinable], unit: &Unit, settings: &Settings) -> Vec<usize> {
     let mut order: Vec<usize> = (0..literals.len()).collect();
     if let Some(limit) = settings.beam_limit {
         let of = |index: usize| (Chain::new(literals[index].literal), literals[index].mask.counts(unit));

@@ -59,7 +59,7 @@ impl Bits {
         self.0[position / 64] |= 1 << (position % 64);
     }
 
-    pub(crate) fn area(&self) -> u64 {
+    fn area(&self) -> u64 {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
@@ -73,21 +73,37 @@ impl Bits {
     }
 
     /// Counts of this mask against the unit's.
-    pub(crate) fn counts(&self, unit: &Bits) -> Counts {
+    pub(crate) fn counts(&self, unit: &Unit) -> Counts {
         self.joined_counts(Join::Or, self, unit)
     }
 
     /// Counts of the joined mask against the unit's, without keeping the mask.
-    pub(crate) fn joined_counts(&self, join: Join, other: &Bits, unit: &Bits) -> Counts {
-        assert!(self.0.len() == other.0.len() && self.0.len() == unit.0.len(), "masks of one universe");
-        let mut counts = Counts { formula: 0, unit: 0, both: 0 };
-        for ((a, b), u) in self.0.iter().zip(&other.0).zip(&unit.0) {
+    pub(crate) fn joined_counts(&self, join: Join, other: &Bits, unit: &Unit) -> Counts {
+        let words = unit.mask.0.len();
+        assert!(self.0.len() == words && other.0.len() == words, "masks of one universe");
+        let mut counts = Counts { formula: 0, unit: unit.area, both: 0 };
+        for ((a, b), u) in self.0.iter().zip(&other.0).zip(&unit.mask.0) {
             let joined = join.apply(*a, *b);
             counts.formula += u64::from(joined.count_ones());
-            counts.unit += u64::from(u.count_ones());
-            counts.both += u64::from((joined & u).count_ones());
+            if *u != 0 {
+                counts.both += u64::from((joined & u).count_ones());
+            }
         }
         counts
+    }
+}
+
+/// A unit's mask, counted once.
+#[derive(Clone, Debug)]
+pub(crate) struct Unit {
+    mask: Bits,
+    pub(crate) area: u64,
+}
+
+impl Unit {
+    pub(crate) fn from_bools(mask: &[bool]) -> Self {
+        let mask = Bits::from_bools(mask);
+        Unit { area: mask.area(), mask }
     }
 }
 

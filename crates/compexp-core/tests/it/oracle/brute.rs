@@ -1,7 +1,7 @@
 //! Every left-deep formula of a tiny problem.
 
 use super::beam::{compare, fraction};
-use super::bits::{Bits, Counts, Join, Space};
+use super::bits::{Bits, Counts, Join, Space, Unit};
 use super::formula::{Chain, Literal};
 use super::{Metric, Problem};
 
@@ -20,7 +20,7 @@ pub(crate) struct Best {
 
 struct Search<'a> {
     literals: &'a [(Literal, Bits)],
-    unit: &'a Bits,
+    unit: &'a Unit,
     metric: Metric,
     best: Option<(Chain, Counts)>,
 }
@@ -30,7 +30,7 @@ struct Search<'a> {
 pub(crate) fn brute_force(problem: &Problem, length: usize, metric: Metric) -> Option<Best> {
     assert!((1..=3).contains(&length), "exhaustive search is for lengths 1 to 3, not {length}");
     let literals = Space::new(problem).literals();
-    let unit = Bits::from_bools(&problem.unit);
+    let unit = Unit::from_bools(&problem.unit);
     let mut search = Search { literals: &literals, unit: &unit, metric, best: None };
     for (literal, mask) in &literals {
         search.visit(Chain::new(*literal), mask, length);

@@ -1,6 +1,6 @@
 //! The reference's two searches: formulas without equality, candidates in insertion order, stable ranking.
 
-use super::bits::{Bits, Counts, Join, Space};
+use super::bits::{Bits, Counts, Join, Space, Unit};
 use super::formula::{Literal, Tree};
 use super::{Found, Metric, Settings, Status, refused};
 
@@ -41,8 +41,8 @@ fn rank<T>(items: &mut [T], score: impl Fn(&T) -> f64) {
 
 impl Space {
     /// See [`super::vision_compat`].
-    pub(crate) fn vision_compat(&self, unit: &Bits, settings: &Settings) -> Found {
-        let unit_area = unit.area();
+    pub(crate) fn vision_compat(&self, unit: &Unit, settings: &Settings) -> Found {
+        let unit_area = unit.area;
         if let Some(status) = refused(unit_area, settings) {
             return Found::nothing(status, "NONE", unit_area);
         }
@@ -62,8 +62,8 @@ impl Space {
     }
 
     /// See [`super::nli_compat`].
-    pub(crate) fn nli_compat(&self, unit: &Bits, settings: &Settings) -> Found {
-        let unit_area = unit.area();
+    pub(crate) fn nli_compat(&self, unit: &Unit, settings: &Settings) -> Found {
+        let unit_area = unit.area;
         if let Some(status) = refused(unit_area, settings) {
             return Found::nothing(status, "0", unit_area);
         }
@@ -89,13 +89,13 @@ impl Space {
         self.compat_steps(beam, &candidates, unit, NLI_EPSILON, settings)
     }
 
-    fn leaf(&self, concept: usize, unit: &Bits, epsilon: f64, settings: &Settings) -> Entry {
+    fn leaf(&self, concept: usize, unit: &Unit, epsilon: f64, settings: &Settings) -> Entry {
         let concept = &self.concepts[concept];
         let tree = Tree::Literal(Literal::Concept(concept.id));
         entry(tree, concept.mask.clone(), unit, epsilon, settings)
     }
 
-    fn neighbors(&self, concept: usize, unit: &Bits, settings: &Settings) -> Entry {
+    fn neighbors(&self, concept: usize, unit: &Unit, settings: &Settings) -> Entry {
         let concept = &self.concepts[concept];
         let tree = Tree::Literal(Literal::Neighbors(concept.id));
         entry(tree, concept.near().clone(), unit, NLI_EPSILON, settings)
@@ -106,7 +106,7 @@ impl Space {
         &self,
         mut beam: Vec<Entry>,
         concepts: &[usize],
-        unit: &Bits,
+        unit: &Unit,
         epsilon: f64,
         settings: &Settings,
     ) -> Found {
@@ -158,7 +158,7 @@ impl Space {
     }
 }
 
-fn entry(tree: Tree, mask: Bits, unit: &Bits, epsilon: f64, settings: &Settings) -> Entry {
+fn entry(tree: Tree, mask: Bits, unit: &Unit, epsilon: f64, settings: &Settings) -> Entry {
     let counts = mask.counts(unit);
     let score = score(counts, tree.reported_length(), epsilon, settings);
     Entry { tree, mask, counts, score }

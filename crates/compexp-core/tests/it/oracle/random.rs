@@ -72,8 +72,8 @@ fn concept(random: &mut Random, earlier: &[Vec<bool>], positions: usize) -> Vec<
     match random.below(12) {
         0 => vec![true; positions],
         1 => vec![false; positions],
-        2 => other,                                                  // a synonym
-        3 => other.iter().map(|on| !on).collect(),                   // its complement
+        2 => other,                                                         // a synonym
+        3 => other.iter().map(|on| !on).collect(),                          // its complement
         4 | 5 => other.iter().map(|on| *on && random.chance(60)).collect(), // nested within
         6 | 7 => other.iter().map(|on| *on || random.chance(15)).collect(), // around
         8 | 9 => other.iter().map(|on| !on && random.chance(30)).collect(), // disjoint
