@@ -18,8 +18,8 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
     let n_columns = partition.columns().len();
     let view = UnitView::new(partition, profile, n_columns);
     let ranking = Ranking { view: &view, config };
-    let primitives: Vec<Rc<Member>> = (0..n_columns)
-        .filter(|c| view.both[*c] > 0)
+    let literals: Vec<Rc<Member>> = (0..n_columns)
+        .filter(|c| partition.area(*c) > 0)
         .map(|c| {
             let counts =
                 Counts { formula: u64::from(partition.area(c)), unit: view.area, both: u64::from(view.both[c]) };
@@ -27,13 +27,13 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
         })
         .collect();
     let mut beam = Beam::default();
-    for p in &primitives {
-        beam.offer(p.clone(), &ranking);
+    for literal in literals.iter().filter(|l| l.counts.both > 0) {
+        beam.offer(literal.clone(), &ranking);
     }
     if beam.members.is_empty() {
         return SearchResult::nothing(Status::NoOverlap);
     }
-    let candidates = Candidates::new(columns(partition, primitives, &ranking), None, partition.areas(), &view.both);
+    let candidates = Candidates::new(columns(partition, literals, &ranking), None, partition.areas(), &view.both);
     let mut result = SearchResult::nothing(Status::Explained);
     ranking.report(&beam, &mut result);
     let mut before = Vec::new();
@@ -48,16 +48,14 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
     result
 }
 
-/// The columns by which formulas are extended: all that occur, or those of the best primitives.
-fn columns(partition: &Partition, mut primitives: Vec<Rc<Member>>, ranking: &Ranking<'_>) -> Vec<u16> {
-    let mut columns: Vec<u16> = match ranking.config.beam_limit {
-        None => (0..partition.columns().len()).filter(|c| partition.area(*c) > 0).map(|c| c as u16).collect(),
-        Some(limit) => {
-            primitives.sort_by(|a, b| ranking.cmp(a, b));
-            let atoms = primitives.iter().take(limit).map(|p| p.chain.first);
-            atoms.filter_map(|a| partition.column(a)).map(|c| c as u16).collect()
-        }
-    };
+/// The columns by which formulas are extended: all that occur, or under a limit those of the best literals.
+fn columns(partition: &Partition, mut literals: Vec<Rc<Member>>, ranking: &Ranking<'_>) -> Vec<u16> {
+    if let Some(limit) = ranking.config.beam_limit {
+        literals.sort_by(|a, b| ranking.cmp(a, b));
+        literals.truncate(limit);
+    }
+    let mut columns: Vec<u16> =
+        literals.iter().filter_map(|l| partition.column(l.chain.first)).map(|c| c as u16).collect();
     columns.sort_unstable();
     columns
 }

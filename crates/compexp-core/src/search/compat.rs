@@ -18,17 +18,16 @@ const SLACK: f64 = 1.0 - 1e-14;
 
 pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> SearchResult {
     let view = UnitView::new(partition, profile, partition.n_concepts());
-    let (primitives, both_of_neighbors) = primitives(&view, profile, config);
-    let mut ranked = primitives;
-    if config.task == Task::Vision {
-        ranked.retain(|s| s.value > 0.0);
-    }
+    let (mut ranked, both_of_neighbors) = primitives(&view, profile, config);
     // Stable: of equal values the first inserted stays first.
     ranked.sort_by(|a, b| b.value.total_cmp(&a.value));
     if ranked.first().is_none_or(|best| best.value == 0.0) {
         return SearchResult::nothing(Status::NoOverlap);
     }
     let candidates = candidates(&view, &ranked, &both_of_neighbors, config);
+    if config.task == Task::Vision {
+        ranked.retain(|s| s.value > 0.0);
+    }
     let mut beam = Top { size: config.beam, scored: Vec::new() };
     beam.scored = ranked.into_iter().take(config.beam).collect();
     let mut result = SearchResult::nothing(Status::Explained);
@@ -125,7 +124,7 @@ fn candidates(view: &UnitView<'_>, ranked: &[Scored], both_of_neighbors: &[u32],
     let areas = view.partition.areas();
     let concepts = 0..view.partition.n_concepts();
     if let Some(limit) = config.beam_limit {
-        let best = ranked.iter().filter(|s| s.value > 0.0).take(limit);
+        let best = ranked.iter().filter(|s| config.task == Task::Vision || s.value > 0.0).take(limit);
         let own = best.filter_map(|s| view.partition.column(Atom::concept(s.member.chain.first.concept)));
         return Candidates::new(own.map(|c| c as u16).collect(), None, areas, &view.both);
     }

@@ -59,6 +59,10 @@ impl Bits {
         self.0[position / 64] |= 1 << (position % 64);
     }
 
+    pub(crate) fn contains(&self, position: usize) -> bool {
+        self.0[position / 64] >> (position % 64) & 1 == 1
+    }
+
     fn area(&self) -> u64 {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
