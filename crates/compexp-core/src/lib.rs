@@ -4,6 +4,9 @@
 pub mod activation;
 pub mod concept;
 pub mod error;
+pub mod exemplar;
+pub mod explain;
+pub mod explanation;
 pub mod formula;
 pub mod partition;
 pub mod probe;

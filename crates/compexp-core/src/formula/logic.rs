@@ -31,6 +31,17 @@ impl Formula {
         self.clone().negated().0
     }
 
+    /// What the formula just misses: the last literal joined by AND is turned into its opposite, and what was joined after
+    /// it by OR is left away. `None` where nothing is joined by AND.
+    pub fn near_miss(&self) -> Option<Self> {
+        match self {
+            Self::Atom(_) | Self::Not(_) => None,
+            Self::And(a, b) if b.length() == 1 => Some((**a).clone().and(b.negation())),
+            Self::And(a, b) => b.near_miss().map(|b| (**a).clone().and(b)),
+            Self::Or(a, b) => b.near_miss().or_else(|| a.near_miss()),
+        }
+    }
+
     /// The simplest negation and its number of NOTs.
     fn negated(self) -> (Self, usize) {
         let outside = 1 + self.nots();
@@ -80,6 +91,19 @@ mod tests {
             (c(1).not().or(c(2).not()), c(1).and(c(2))),
         ] {
             assert_eq!(formula.negation(), expected, "of {formula:?}");
+        }
+    }
+
+    #[test]
+    fn near_misses_turn_the_last_joined_literal() {
+        for (formula, expected) in [
+            (c(1), None),
+            (c(1).or(c(2)), None),
+            (c(1).and(c(2)), Some(c(1).and(c(2).not()))),
+            (c(1).or(c(2)).and(c(3).not()), Some(c(1).or(c(2)).and(c(3)))),
+            (c(1).and(c(2)).or(c(3)), Some(c(1).and(c(2).not()))),
+        ] {
+            assert_eq!(formula.near_miss(), expected, "of {formula:?}");
         }
     }
 
