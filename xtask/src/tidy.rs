@@ -220,7 +220,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_walk_finds_what_git_tracks() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let root = &crate::root();
         let mut walked = Vec::new();
         walk(root, "", &mut walked).unwrap();
         let walked: BTreeSet<String> = walked.into_iter().collect();
