@@ -3,6 +3,8 @@
 //! This crate does not know sentences, and it does not search: it turns images and a checkpoint into the activations and
 //! probe sets that `compexp-core` works on.
 
+pub mod broden;
+pub mod classes;
 pub mod error;
 
 pub use error::{Error, Result};
