@@ -3,6 +3,7 @@
 //! This crate does not know sentences, and it does not search: it turns images and a checkpoint into the activations and
 //! probe sets that `compexp-core` works on.
 
+pub mod conv;
 pub mod error;
 
 pub use error::{Error, Result};
