@@ -5,5 +5,8 @@
 
 pub mod conv;
 pub mod error;
+pub mod image;
+pub mod preprocess;
+pub mod resnet;
 
 pub use error::{Error, Result};
