@@ -41,6 +41,24 @@ pub enum Error {
         /// The value expected, with a hint at the fix where there is one.
         expected: String,
     },
+    /// A weight of a network is missing, has no place in it, or is not what it should be.
+    #[error("weight `{name}`: found {found}, expected {expected}")]
+    Weight {
+        /// Its name in the state dict.
+        name: String,
+        /// What there is: `shape [64, 3, 7, 7]`, `nothing`, ...
+        found: String,
+        /// What there should be, with a hint at the fix where there is one.
+        expected: String,
+    },
+    /// A network has no layer of this name.
+    #[error("unknown layer `{name}`: the layers are {}", valid.join(", "))]
+    UnknownLayer {
+        /// The name asked for.
+        name: String,
+        /// Every name there is.
+        valid: Vec<String>,
+    },
     /// An operation of the engine failed.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),

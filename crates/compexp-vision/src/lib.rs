@@ -5,6 +5,10 @@
 
 pub mod broden;
 pub mod classes;
+pub mod conv;
 pub mod error;
+pub mod image;
+pub mod preprocess;
+pub mod resnet;
 
 pub use error::{Error, Result};

@@ -2,8 +2,8 @@
 //!
 //! A folder holds
 //!
-//! - `index.csv` (or `index_ade20k.csv`): a row for each image with the columns `image`, `split`, `ih`, `iw` (the photograph's
-//!   rows and columns), `sh`, `sw` (those of its masks), and one column for each category. A category's field is a
+//! - `index.csv` (or `index_ade20k.csv`): a row for each image with the columns `image`, `split`, `ih`, `iw` (the
+//!   photograph's rows and columns), `sh`, `sw` (those of its masks), and one column for each category. A category's field is a
 //!   `;`-list of PNG names (labels of pixels) and label numbers (labels of the whole image); it may be empty. Columns
 //!   go by name, in any order; others are ignored.
 //! - `images/`: the photographs and the PNGs, 8 bits RGB of `sh` rows and `sw` columns, label = R + 256 G, 0 = none.
@@ -157,8 +157,8 @@ impl Broden {
         files
     }
 
-    /// The probe set: `Example::name` and `Example::image` are the path below [`Self::image_root`], and each image is a group
-    /// of its own.
+    /// The probe set: `Example::name` and `Example::image` are the path below [`Self::image_root`], and each image is
+    /// a group of its own.
     pub fn into_probe_set(self) -> ProbeSet {
         let example = |i: Image| Example { image: i.name.clone(), name: i.name, ..Example::default() };
         ProbeSet {
