@@ -65,3 +65,21 @@ pub fn check_finite(block: &[f32], first: usize, n_units: usize, positions: usiz
     }
     Ok(())
 }
+
+/// Where given masks come from: each unit's hits, used as they are.
+pub trait MaskSource: Send + Sync {
+    /// The number of examples.
+    fn n_examples(&self) -> usize;
+
+    /// The number of units.
+    fn n_units(&self) -> usize;
+
+    /// The grid of each mask, which must be that of the annotations.
+    fn grid(&self) -> Grid;
+
+    /// Reads one unit's masks on the examples from `first` on into `out`: `(examples, height, width)`.
+    ///
+    /// # Errors
+    /// Whatever the source cannot read.
+    fn read(&self, unit: usize, first: usize, out: &mut [bool]) -> Result<()>;
+}

@@ -1,0 +1,241 @@
+//! Exemplars: the examples that show what a unit does, with the masks of the unit and of its formula.
+//!
+//! A report is drawn from these alone; it needs neither the model nor the annotations.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::activation::{ActivationSource, MaskSource};
+use crate::error::Result;
+use crate::formula::Formula;
+use crate::partition::{CellSet, Partition, PositionMap};
+use crate::profile::Profile;
+use crate::resize::Resizer;
+use crate::threshold::cut;
+
+/// Why an example was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// The unit fires most here.
+    Unit,
+    /// The formula's mask is largest here.
+    Formula,
+    /// All of the formula but one literal is true here: see [`Formula::near_miss`].
+    NearMiss,
+}
+
+/// An example chosen for a unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exemplar {
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// The example, counted from 0.
+    pub example: u32,
+    /// Why it was chosen, and its place from 0 in each such list.
+    pub chosen: Vec<(Choice, usize)>,
+    /// The largest activation of the unit's low-resolution map on the example; none where masks were given.
+    pub activation: Option<f32>,
+    /// Positions in the unit's mask, in the formula's, and in both.
+    pub areas: [u32; 3],
+}
+
+/// The exemplars of all units with their masks, packed: a unit's mask, then the formula's, row by row, 8 positions a
+/// byte, the first in the lowest bit.
+#[derive(Clone, Debug, Default)]
+pub struct Exemplars {
+    /// One entry an exemplar.
+    pub list: Vec<Exemplar>,
+    /// `(exemplars, 2, bytes of a mask)`.
+    pub masks: Vec<u8>,
+}
+
+/// Where a unit's masks come from.
+#[derive(Clone, Copy)]
+pub enum Firing<'a> {
+    /// Activations, cut by thresholds.
+    Activations(&'a dyn ActivationSource),
+    /// Masks, used as they are.
+    Masks(&'a dyn MaskSource),
+}
+
+impl Firing<'_> {
+    /// The number of examples.
+    pub fn n_examples(&self) -> usize {
+        match self {
+            Self::Activations(a) => a.n_examples(),
+            Self::Masks(m) => m.n_examples(),
+        }
+    }
+
+    /// The number of units.
+    pub fn n_units(&self) -> usize {
+        match self {
+            Self::Activations(a) => a.n_units(),
+            Self::Masks(m) => m.n_units(),
+        }
+    }
+}
+
+/// The examples to show for one unit, with why: at most `n` of each choice.
+pub fn choose(
+    partition: &Partition,
+    map: &PositionMap,
+    profile: &Profile,
+    formula: Option<&Formula>,
+    n: usize,
+) -> Vec<(u32, Vec<(Choice, usize)>)> {
+    let mut lists = vec![(Choice::Unit, profile.peaks.iter().take(n).map(|p| p.example).collect::<Vec<_>>())];
+    if let Some(formula) = formula {
+        let inside = partition.evaluate(formula);
+        lists.push((Choice::Formula, largest(map, &inside, n)));
+        if let Some(near) = formula.near_miss() {
+            let near = partition.evaluate(&near).combine(&inside, |near, inside| near & !inside);
+            lists.push((Choice::NearMiss, largest(map, &near, n)));
+        }
+    }
+    let mut chosen: Vec<(u32, Vec<(Choice, usize)>)> = Vec::new();
+    for (choice, examples) in lists {
+        for (place, example) in examples.into_iter().enumerate() {
+            match chosen.iter_mut().find(|(e, _)| *e == example) {
+                Some((_, why)) => why.push((choice, place)),
+                None => chosen.push((example, vec![(choice, place)])),
+            }
+        }
+    }
+    chosen
+}
+
+/// The examples with the most positions in a set of cells, most first; ties in the order of examples.
+fn largest(map: &PositionMap, set: &CellSet, n: usize) -> Vec<u32> {
+    let area = |example: usize| -> u32 {
+        let cells = map.cells_of(example).iter().zip(map.sizes_of(example));
+        cells.filter(|(cell, _)| set.contains(**cell)).map(|(_, size)| size).sum()
+    };
+    let mut areas: Vec<(u32, u32)> =
+        (0..map.n_examples()).map(|e| (area(e), e as u32)).filter(|(a, _)| *a > 0).collect();
+    areas.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    areas.into_iter().take(n).map(|(_, e)| e).collect()
+}
+
+/// Chooses and draws the exemplars of `units`; `thresholds` has one entry for every unit of `firing`, `profiles` and
+/// `formulas` one for each of `units`. `progress` is told the number of examples done.
+///
+/// # Errors
+/// Those of the activations or masks and of the position map.
+#[allow(clippy::too_many_arguments, reason = "each is a different thing that a caller has at hand")]
+pub fn draw(
+    partition: &Partition,
+    map: &PositionMap,
+    firing: Firing<'_>,
+    thresholds: &[f64],
+    units: &[usize],
+    profiles: &[Profile],
+    formulas: &[Option<&Formula>],
+    n: usize,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Exemplars> {
+    let chosen: Vec<_> = profiles.par_iter().zip(formulas).map(|(p, f)| choose(partition, map, p, *f, n)).collect();
+    let sets: Vec<Option<CellSet>> = formulas.par_iter().map(|f| f.map(|f| partition.evaluate(f))).collect();
+    let mut list = Vec::new();
+    let mut wanted = Vec::new();
+    for (u, chosen) in chosen.into_iter().enumerate() {
+        for (example, why) in chosen {
+            wanted.push((example, u, list.len()));
+            list.push(Exemplar { unit: units[u], example, chosen: why, activation: None, areas: [0; 3] });
+        }
+    }
+    // Example by example, so that each one's activations and positions are read once.
+    wanted.sort_unstable();
+    let positions = map.grid().positions();
+    let bytes = positions.div_ceil(8);
+    let groups: Vec<&[(u32, usize, usize)]> = wanted.chunk_by(|a, b| a.0 == b.0).collect();
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let drawn: Vec<Vec<(usize, Drawn)>> = groups
+        .par_iter()
+        .map(|group| {
+            let example = group[0].0 as usize;
+            let mut ids = vec![0; positions];
+            map.read_local(example, &mut ids)?;
+            let mut artist = Artist::new(firing, map, example)?;
+            let drawn = group
+                .iter()
+                .map(|(_, u, at)| {
+                    let (unit, activation) = artist.unit(units[*u], thresholds)?;
+                    let inside =
+                        |id: &u32| sets[*u].as_ref().is_some_and(|s| s.contains(map.cells_of(example)[*id as usize]));
+                    let formula: Vec<bool> = ids.iter().map(inside).collect();
+                    let count = |f: &dyn Fn(usize) -> bool| (0..positions).filter(|p| f(*p)).count() as u32;
+                    let areas = [count(&|p| unit[p]), count(&|p| formula[p]), count(&|p| unit[p] && formula[p])];
+                    let mut masks = pack(&unit);
+                    masks.extend(pack(&formula));
+                    Ok((*at, Drawn { masks, activation, areas }))
+                })
+                .collect::<Result<Vec<_>>>();
+            progress(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            drawn
+        })
+        .collect::<Result<_>>()?;
+    let mut masks = vec![0; list.len() * 2 * bytes];
+    for (at, drawn) in drawn.into_iter().flatten() {
+        masks[at * 2 * bytes..][..2 * bytes].copy_from_slice(&drawn.masks);
+        (list[at].activation, list[at].areas) = (drawn.activation, drawn.areas);
+    }
+    Ok(Exemplars { list, masks })
+}
+
+struct Drawn {
+    masks: Vec<u8>,
+    activation: Option<f32>,
+    areas: [u32; 3],
+}
+
+/// Draws units' masks on one example.
+struct Artist<'a> {
+    firing: Firing<'a>,
+    example: usize,
+    positions: usize,
+    resizer: Option<Resizer>,
+    values: Vec<f32>,
+}
+
+impl<'a> Artist<'a> {
+    fn new(firing: Firing<'a>, map: &PositionMap, example: usize) -> Result<Self> {
+        let positions = map.grid().positions();
+        let mut artist = Self { firing, example, positions, resizer: None, values: Vec::new() };
+        if let Firing::Activations(source) = firing {
+            artist.values.resize(source.n_units() * source.grid().positions(), 0.0);
+            source.read(example, &mut artist.values)?;
+            artist.resizer = Some(Resizer::new(source.grid(), map.grid()));
+        }
+        Ok(artist)
+    }
+
+    fn unit(&mut self, unit: usize, thresholds: &[f64]) -> Result<(Vec<bool>, Option<f32>)> {
+        let mut mask = vec![false; self.positions];
+        match (self.firing, &self.resizer) {
+            (Firing::Masks(source), _) => {
+                source.read(unit, self.example, &mut mask)?;
+                Ok((mask, None))
+            }
+            (Firing::Activations(source), Some(resizer)) => {
+                let n = source.grid().positions();
+                let map = &self.values[unit * n..][..n];
+                resizer.hits(map, cut(thresholds[unit]), &mut Vec::new(), |first, bits| {
+                    for i in 0..64 {
+                        if bits >> i & 1 == 1 {
+                            mask[first + i] = true;
+                        }
+                    }
+                });
+                Ok((mask, map.iter().copied().reduce(f32::max)))
+            }
+            (Firing::Activations(_), None) => unreachable!("activations come with a resizer"),
+        }
+    }
+}
+
+/// Eight positions a byte, the first in the lowest bit.
+pub fn pack(mask: &[bool]) -> Vec<u8> {
+    mask.chunks(8).map(|c| c.iter().enumerate().fold(0, |byte, (i, on)| byte | u8::from(*on) << i)).collect()
+}

@@ -1,0 +1,107 @@
+//! From a probe set and a layer's activations to explanations, in one call.
+
+use serde::{Deserialize, Serialize};
+
+use crate::concept::Vocabulary;
+use crate::error::{Error, Result};
+use crate::exemplar::{Exemplars, Firing, draw};
+use crate::explanation::{Explanation, Explanations, Universe, VERSION};
+use crate::partition::{Partition, PositionMap};
+use crate::profile::{Profile, from_activations, from_masks};
+use crate::search::{SearchConfig, SearchResult, search_all};
+use crate::threshold::{ThresholdRule, thresholds};
+
+/// What to do with a layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainConfig {
+    /// When a unit counts as firing; not used where masks are given.
+    pub threshold: ThresholdRule,
+    /// How to search.
+    pub search: SearchConfig,
+    /// Whether the formulas of every step are recorded.
+    pub keep_beams: bool,
+    /// The number of exemplars of each kind.
+    pub exemplars: usize,
+}
+
+/// Long work, told as it goes on.
+pub trait Progress: Sync {
+    /// A stage begins: its name, what is counted, and how many of them there are.
+    fn stage(&self, name: &str, counted: &str, total: usize);
+    /// So many are done.
+    fn done(&self, n: usize);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: &str, _: &str, _: usize) {}
+    fn done(&self, _: usize) {}
+}
+
+/// Everything that explaining a layer gives.
+pub struct Explained {
+    /// The record.
+    pub explanations: Explanations,
+    /// The threshold of every unit of the layer; empty where masks were given.
+    pub thresholds: Vec<f64>,
+    /// The search result of every unit asked for.
+    pub results: Vec<SearchResult>,
+    /// The profile of every unit asked for.
+    pub profiles: Vec<Profile>,
+    /// What a report shows.
+    pub exemplars: Exemplars,
+}
+
+/// Explains `units` (ascending) of a layer; `record` is kept as the explanations' `config`.
+///
+/// # Errors
+/// Those of the inputs, of [`SearchConfig::check`], and [`Error::Mismatch`] where the inputs do not belong together.
+#[allow(clippy::too_many_arguments, reason = "each is a different thing that a caller has at hand")]
+pub fn explain(
+    partition: &Partition,
+    map: &PositionMap,
+    vocabulary: &Vocabulary,
+    firing: Firing<'_>,
+    units: &[usize],
+    config: &ExplainConfig,
+    record: serde_json::Value,
+    progress: &dyn Progress,
+) -> Result<Explained> {
+    config.search.check()?;
+    if units.is_empty() {
+        return Err(Error::mismatch("units to explain", 0, "at least one"));
+    }
+    let n = firing.n_examples();
+    let mut cuts = Vec::new();
+    let profiles = match firing {
+        Firing::Activations(source) => {
+            progress.stage("thresholds", "examples", n);
+            cuts = thresholds(source, config.threshold, &|n| progress.done(n))?;
+            progress.stage("profiles", "examples", n);
+            from_activations(source, &cuts, units, map, partition.n_cells(), config.exemplars, &|n| progress.done(n))?
+        }
+        Firing::Masks(source) => {
+            progress.stage("profiles", "units", units.len());
+            from_masks(source, units, map, partition.n_cells(), config.exemplars, &|n| progress.done(n))?
+        }
+    };
+    progress.stage("search", "units", units.len());
+    let results = search_all(partition, &profiles, &config.search, &|n| progress.done(n))?;
+    let explanation = |(i, unit): (usize, &usize)| {
+        let threshold = cuts.get(*unit).copied();
+        Explanation::new(*unit, profiles[i].area(), threshold, &results[i], config.keep_beams, vocabulary)
+    };
+    let explanations = Explanations {
+        version: VERSION,
+        config: record,
+        universe: Universe::of(partition),
+        units: units.iter().enumerate().map(explanation).collect(),
+    };
+    let formulas: Vec<_> = results.iter().map(|r| r.best().map(|b| &b.formula)).collect();
+    progress.stage("exemplars", "examples", n);
+    let exemplars =
+        draw(partition, map, firing, &cuts, units, &profiles, &formulas, config.exemplars, &|n| progress.done(n))?;
+    Ok(Explained { explanations, thresholds: cuts, results, profiles, exemplars })
+}

@@ -1,0 +1,196 @@
+//! Explanations: the record of a search for every unit, as it is written and read back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::concept::Vocabulary;
+use crate::error::{Error, Result};
+use crate::formula::Formula;
+use crate::partition::Partition;
+use crate::score::Metric;
+use crate::search::{Found, SearchResult, Status};
+
+/// The version of the record that this crate writes and reads.
+pub const VERSION: u32 = 1;
+
+/// The explanations of a layer's units, with what they were made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanations {
+    /// The version of this record.
+    pub version: u32,
+    /// Every setting, and the hash of every input.
+    pub config: serde_json::Value,
+    /// On what the units were observed.
+    pub universe: Universe,
+    /// One entry for each unit asked for, in ascending order.
+    pub units: Vec<Explanation>,
+}
+
+/// The size of what units were observed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Universe {
+    /// Examples.
+    pub examples: usize,
+    /// Positions of each.
+    pub positions: usize,
+    /// Cells.
+    pub cells: usize,
+    /// Cells of one position.
+    pub singleton_cells: usize,
+}
+
+/// The explanation of one unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// Whether it has an explanation.
+    pub status: Status,
+    /// The best formula.
+    pub formula: Option<String>,
+    /// Its number of literals.
+    pub length: Option<usize>,
+    /// Its IoU, 0 where there is none.
+    pub iou: f64,
+    /// What the search ranked by: the metric times the penalty.
+    pub score: f64,
+    /// Positions in both masks.
+    pub intersection: Option<u64>,
+    /// Positions in either mask.
+    pub union: Option<u64>,
+    /// Positions in the unit's mask.
+    pub unit_area: u64,
+    /// Positions in the formula's mask.
+    pub formula_area: Option<u64>,
+    /// The activation above which the unit counts as firing; none where masks were given.
+    pub threshold: Option<f64>,
+    /// The best formula of one literal.
+    pub primitive: Option<Scored>,
+    /// Entry `k` is the best formula of at most `k + 1` literals.
+    #[serde(default)]
+    pub by_length: Vec<Scored>,
+    /// For each step the formulas kept and their scores, best first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beams: Option<Vec<Vec<(String, f64)>>>,
+    /// The other scores of the best formula.
+    pub scores: Option<Scores>,
+}
+
+/// A formula and its IoU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The greatest number of literals allowed.
+    pub length: usize,
+    /// The formula.
+    pub formula: String,
+    /// Its IoU.
+    pub iou: f64,
+}
+
+/// Scores of a formula beside its IoU.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Intersection over the formula's mask.
+    pub precision: f64,
+    /// Intersection over the unit's mask.
+    pub recall: f64,
+    /// Twice the intersection over the sum of both masks.
+    pub f1: f64,
+}
+
+impl Universe {
+    /// The universe of a partition.
+    pub fn of(partition: &Partition) -> Self {
+        Self {
+            examples: partition.n_examples(),
+            positions: partition.grid().positions(),
+            cells: partition.n_cells(),
+            singleton_cells: partition.n_singleton_cells(),
+        }
+    }
+}
+
+impl Explanation {
+    /// The record of a search for `unit`, whose mask has `area` positions.
+    pub fn new(
+        unit: usize,
+        area: u64,
+        threshold: Option<f64>,
+        result: &SearchResult,
+        keep_beams: bool,
+        vocabulary: &Vocabulary,
+    ) -> Self {
+        let text = |f: &Formula| f.display(vocabulary).to_string();
+        let scored = |(i, f): (usize, &Found)| Scored { length: i + 1, formula: text(&f.formula), iou: f.iou };
+        let best = result.best();
+        let beam = |beam: &Vec<(Formula, f64)>| beam.iter().map(|(f, score)| (text(f), *score)).collect();
+        Self {
+            unit,
+            status: result.status,
+            formula: best.map(|b| text(&b.formula)),
+            length: best.map(|b| b.formula.length()),
+            iou: best.map_or(0.0, |b| b.iou),
+            score: best.map_or(0.0, |b| b.score),
+            intersection: best.map(|b| b.counts.both),
+            union: best.map(|b| b.counts.union()),
+            unit_area: area,
+            formula_area: best.map(|b| b.counts.formula),
+            threshold,
+            primitive: result.primitive().map(|p| scored((0, p))),
+            by_length: result.by_length.iter().enumerate().map(scored).collect(),
+            beams: keep_beams.then(|| result.beams.iter().map(beam).collect()),
+            scores: best.map(|b| Scores {
+                precision: Metric::Precision.of(b.counts),
+                recall: Metric::Recall.of(b.counts),
+                f1: Metric::F1.of(b.counts),
+            }),
+        }
+    }
+}
+
+impl Explanations {
+    /// The same rows as comma-separated values, one line a unit; `iou_k` is the best IoU of at most `k` literals.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where a row cannot be written, which no value of this record can cause.
+    pub fn to_csv(&self) -> Result<String> {
+        let lengths = self.units.iter().map(|u| u.by_length.len()).max().unwrap_or(0);
+        let fixed = "unit,status,formula,length,iou,score,intersection,union,unit_area,formula_area,threshold,\
+                     precision,recall,f1,primitive,primitive_iou";
+        let mut header: Vec<String> = fixed.split(',').map(str::to_owned).collect();
+        header.extend((1..=lengths).map(|k| format!("iou_{k}")));
+        let mut rows = vec![header];
+        fn show<T: ToString>(value: Option<T>) -> String {
+            value.map_or(String::new(), |v| v.to_string())
+        }
+        for u in &self.units {
+            let status = serde_json::to_value(u.status).ok();
+            let mut row = vec![
+                u.unit.to_string(),
+                show(status.as_ref().and_then(|s| s.as_str())),
+                show(u.formula.as_ref()),
+                show(u.length),
+                u.iou.to_string(),
+                u.score.to_string(),
+                show(u.intersection),
+                show(u.union),
+                u.unit_area.to_string(),
+                show(u.formula_area),
+                show(u.threshold),
+                show(u.scores.map(|s| s.precision)),
+                show(u.scores.map(|s| s.recall)),
+                show(u.scores.map(|s| s.f1)),
+                show(u.primitive.as_ref().map(|p| &p.formula)),
+                show(u.primitive.as_ref().map(|p| p.iou)),
+            ];
+            row.extend((0..lengths).map(|k| show(u.by_length.get(k).map(|s| s.iou))));
+            rows.push(row);
+        }
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
+        for row in rows {
+            writer.write_record(row).map_err(|e| failed(&e))?;
+        }
+        let bytes = writer.into_inner().map_err(|e| failed(&e))?;
+        String::from_utf8(bytes).map_err(|e| failed(&e))
+    }
+}

@@ -1,0 +1,145 @@
+//! The meaning of formulas: equivalence and negation.
+
+use super::Formula;
+
+/// Truth tables are compared up to this many atoms: 2^20 rows.
+const MAX_ATOMS: usize = 20;
+
+impl Formula {
+    /// Whether both formulas are true of the same sets of atoms, whatever the data.
+    ///
+    /// A concept and its NEIGHBORS are independent atoms here. `None` where the formulas have more than 20 atoms
+    /// together, too many for a truth table.
+    pub fn equivalent(&self, other: &Self) -> Option<bool> {
+        let mut atoms = self.atoms();
+        atoms.extend(other.atoms());
+        atoms.sort_unstable();
+        atoms.dedup();
+        if atoms.len() > MAX_ATOMS {
+            return None;
+        }
+        let agree = (0u32..1 << atoms.len()).all(|row| {
+            let has = |atom| atoms.binary_search(&atom).is_ok_and(|i| row >> i & 1 == 1);
+            self.holds(&has) == other.holds(&has)
+        });
+        Some(agree)
+    }
+
+    /// The simplest formula that is true exactly where this one is not: the one of fewest signs among NOT in front and
+    /// De Morgan's forms at every level.
+    pub fn negation(&self) -> Self {
+        self.clone().negated().0
+    }
+
+    /// What the formula just misses: the last literal joined by AND is turned into its opposite, and what was joined after
+    /// it by OR is left away. `None` where nothing is joined by AND.
+    pub fn near_miss(&self) -> Option<Self> {
+        match self {
+            Self::Atom(_) | Self::Not(_) => None,
+            Self::And(a, b) if b.length() == 1 => Some((**a).clone().and(b.negation())),
+            Self::And(a, b) => b.near_miss().map(|b| (**a).clone().and(b)),
+            Self::Or(a, b) => b.near_miss().or_else(|| a.near_miss()),
+        }
+    }
+
+    /// The simplest negation and its number of NOTs.
+    fn negated(self) -> (Self, usize) {
+        let outside = 1 + self.nots();
+        let inside = match self.clone() {
+            Self::Atom(_) => return (self.not(), 1),
+            Self::Not(f) => return (*f.clone(), f.nots()),
+            Self::And(a, b) => {
+                let ((a, n), (b, m)) = (a.negated(), b.negated());
+                (a.or(b), n + m)
+            }
+            Self::Or(a, b) => {
+                let ((a, n), (b, m)) = (a.negated(), b.negated());
+                (a.and(b), n + m)
+            }
+        };
+        if inside.1 <= outside { inside } else { (self.not(), outside) }
+    }
+
+    fn nots(&self) -> usize {
+        match self {
+            Self::Atom(_) => 0,
+            Self::Not(f) => 1 + f.nots(),
+            Self::And(a, b) | Self::Or(a, b) => a.nots() + b.nots(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::any_formula;
+    use super::*;
+    use crate::concept::ConceptId;
+
+    fn c(id: u32) -> Formula {
+        Formula::concept(ConceptId(id))
+    }
+
+    #[test]
+    fn negations_are_short() {
+        for (formula, expected) in [
+            (c(1), c(1).not()),
+            (c(1).not(), c(1)),
+            (c(1).and(c(2)), c(1).and(c(2)).not()),
+            (c(1).and(c(2).not()), c(1).not().or(c(2))),
+            (c(1).not().or(c(2).not()), c(1).and(c(2))),
+        ] {
+            assert_eq!(formula.negation(), expected, "of {formula:?}");
+        }
+    }
+
+    #[test]
+    fn near_misses_turn_the_last_joined_literal() {
+        for (formula, expected) in [
+            (c(1), None),
+            (c(1).or(c(2)), None),
+            (c(1).and(c(2)), Some(c(1).and(c(2).not()))),
+            (c(1).or(c(2)).and(c(3).not()), Some(c(1).or(c(2)).and(c(3)))),
+            (c(1).and(c(2)).or(c(3)), Some(c(1).and(c(2).not()))),
+        ] {
+            assert_eq!(formula.near_miss(), expected, "of {formula:?}");
+        }
+    }
+
+    #[test]
+    fn too_many_atoms_are_not_decided() {
+        let many = (1..21).fold(c(0), |f, i| f.or(c(i)));
+        assert_eq!(many.equivalent(&many), None);
+    }
+
+    proptest! {
+        #[test]
+        fn de_morgan(a in any_formula(), b in any_formula()) {
+            let left = a.clone().and(b.clone()).not();
+            prop_assert_eq!(left.equivalent(&a.not().or(b.not())), Some(true));
+        }
+
+        #[test]
+        fn distribution(a in any_formula(), b in any_formula(), d in any_formula()) {
+            let left = a.clone().and(b.clone().or(d.clone()));
+            prop_assert_eq!(left.equivalent(&a.clone().and(b).or(a.and(d))), Some(true));
+        }
+
+        #[test]
+        fn negation_is_the_complement_and_never_longer(a in any_formula()) {
+            let n = a.negation();
+            prop_assert_eq!(n.equivalent(&a.clone().not()), Some(true));
+            prop_assert_eq!(n.equivalent(&a), Some(false));
+            prop_assert_eq!(n.length(), a.length());
+            prop_assert!(n.nots() <= 1 + a.nots());
+        }
+
+        #[test]
+        fn equivalence_agrees_with_the_canonical_order(a in any_formula(), b in any_formula()) {
+            if a.canonical_cmp(&b).is_eq() {
+                prop_assert_eq!(a.equivalent(&b), Some(true));
+            }
+        }
+    }
+}

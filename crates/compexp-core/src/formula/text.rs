@@ -1,0 +1,347 @@
+//! Formulas as text: a printer and a parser that read each other back, whatever the concepts are called.
+//!
+//! Printed: `(A OR B)`, `(A AND B)`, `(NOT A)`, `(NEIGHBORS A)`, fully parenthesised. Read: the same, and formulas with
+//! fewer parentheses, in which NOT and NEIGHBORS bind more tightly than AND, and AND more tightly than OR.
+//! A name that is empty, is a connective, or holds a blank, a parenthesis, a double quote or a control character stands
+//! in double quotes, with the escapes `\"`, `\\` and `\u{..}`.
+
+use std::fmt::{self, Write};
+
+use super::{Atom, Formula};
+use crate::concept::Vocabulary;
+use crate::error::{Error, Result};
+
+/// How deeply a formula's text may nest; far beyond any formula a search makes.
+const MAX_DEPTH: usize = 200;
+
+const CONNECTIVES: [&str; 4] = ["AND", "OR", "NOT", "NEIGHBORS"];
+
+/// Prints a formula with the names of a vocabulary.
+pub struct DisplayFormula<'a> {
+    formula: &'a Formula,
+    vocabulary: &'a Vocabulary,
+}
+
+impl Formula {
+    /// The formula's text, with the names of `vocabulary`.
+    pub fn display<'a>(&'a self, vocabulary: &'a Vocabulary) -> DisplayFormula<'a> {
+        DisplayFormula { formula: self, vocabulary }
+    }
+
+    /// Reads a formula over the concepts of `vocabulary`.
+    ///
+    /// # Errors
+    /// [`Error::Formula`] where the text is no formula, or names a concept that the vocabulary lacks.
+    pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Self> {
+        let tokens = tokens(text)?;
+        let mut parser = Parser { text, tokens: &tokens, next: 0, vocabulary };
+        let formula = parser.or(0)?;
+        match parser.peek() {
+            Token::End => Ok(formula),
+            _ => Err(parser.error("AND, OR or the end")),
+        }
+    }
+}
+
+impl fmt::Display for DisplayFormula<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |formula| DisplayFormula { formula, vocabulary: self.vocabulary };
+        match self.formula {
+            Formula::Atom(Atom { neighbors: false, concept }) => write_name(f, &self.vocabulary.name(*concept)),
+            Formula::Atom(Atom { neighbors: true, concept }) => {
+                f.write_str("(NEIGHBORS ")?;
+                write_name(f, &self.vocabulary.name(*concept))?;
+                f.write_char(')')
+            }
+            Formula::Not(a) => write!(f, "(NOT {})", part(a)),
+            Formula::And(a, b) => write!(f, "({} AND {})", part(a), part(b)),
+            Formula::Or(a, b) => write!(f, "({} OR {})", part(a), part(b)),
+        }
+    }
+}
+
+/// Writes a concept's name as it stands in a formula: bare, or in double quotes where it must be.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_name(out: &mut impl Write, name: &str) -> fmt::Result {
+    let bare = !name.is_empty()
+        && !CONNECTIVES.contains(&name)
+        && !name.chars().any(|c| c.is_whitespace() || is_control(c) || matches!(c, '(' | ')' | '"'));
+    if bare {
+        return out.write_str(name);
+    }
+    out.write_char('"')?;
+    for c in name.chars() {
+        match c {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            ' ' => out.write_char(' ')?,
+            c if is_control(c) || c.is_whitespace() => write!(out, "\\u{{{:x}}}", u32::from(c))?,
+            c => out.write_char(c)?,
+        }
+    }
+    out.write_char('"')
+}
+
+/// The text with control characters written as `\u{..}`, so that a name from a file cannot steer a terminal.
+pub fn escape_for_terminal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_control(c) {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Control characters, and the marks that turn the direction of the text after them.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Open,
+    Close,
+    Word(String),
+    Quoted(String),
+    End,
+}
+
+/// The tokens of a text, each with its place in characters.
+fn tokens(text: &str) -> Result<Vec<(usize, Token)>> {
+    let chars: Vec<char> = text.chars().collect();
+    let error = |at: usize, found: &str, expected: &str| Error::Formula {
+        text: text.into(),
+        at,
+        found: found.into(),
+        expected: expected.into(),
+    };
+    let mut tokens = Vec::new();
+    let mut i = 0;
+    while i < chars.len() {
+        let start = i;
+        let token = match chars[i] {
+            c if c.is_whitespace() => {
+                i += 1;
+                continue;
+            }
+            '(' => Token::Open,
+            ')' => Token::Close,
+            '"' => {
+                let mut name = String::new();
+                loop {
+                    i += 1;
+                    match chars.get(i) {
+                        None => return Err(error(start, "an opening quote", "a closing quote after it")),
+                        Some('"') => break,
+                        Some('\\') => {
+                            i += 1;
+                            match chars.get(i) {
+                                Some(c @ ('"' | '\\')) => name.push(*c),
+                                Some('u') => {
+                                    let digits: String =
+                                        chars[i + 1..].iter().skip(1).take_while(|c| **c != '}').collect();
+                                    let closed = chars.get(i + 1) == Some(&'{')
+                                        && chars.get(i + 2 + digits.chars().count()) == Some(&'}');
+                                    let value = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
+                                    let Some(c) = value.filter(|_| closed) else {
+                                        return Err(error(
+                                            i - 1,
+                                            "an escape that is no character",
+                                            "`\\u{..}` with a hexadecimal number",
+                                        ));
+                                    };
+                                    name.push(c);
+                                    i += 2 + digits.chars().count();
+                                }
+                                _ => return Err(error(i - 1, "an unknown escape", "`\\\"`, `\\\\` or `\\u{..}`")),
+                            }
+                        }
+                        Some(c) => name.push(*c),
+                    }
+                }
+                Token::Quoted(name)
+            }
+            _ => {
+                while i + 1 < chars.len() && !chars[i + 1].is_whitespace() && !matches!(chars[i + 1], '(' | ')' | '"') {
+                    i += 1;
+                }
+                Token::Word(chars[start..=i].iter().collect())
+            }
+        };
+        tokens.push((start, token));
+        i += 1;
+    }
+    tokens.push((chars.len(), Token::End));
+    Ok(tokens)
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    tokens: &'a [(usize, Token)],
+    next: usize,
+    vocabulary: &'a Vocabulary,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> &Token {
+        &self.tokens[self.next].1
+    }
+
+    fn error(&self, expected: &str) -> Error {
+        let (at, token) = &self.tokens[self.next];
+        let found = match token {
+            Token::Open => "`(`".into(),
+            Token::Close => "`)`".into(),
+            Token::Word(w) | Token::Quoted(w) => format!("`{}`", escape_for_terminal(w)),
+            Token::End => "the end".into(),
+        };
+        Error::Formula { text: escape_for_terminal(self.text), at: *at, found, expected: expected.into() }
+    }
+
+    /// Takes the next token if it is the bare word `word`.
+    fn takes(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Token::Word(w) if w == word);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn or(&mut self, depth: usize) -> Result<Formula> {
+        let mut formula = self.and(depth)?;
+        while self.takes("OR") {
+            formula = formula.or(self.and(depth)?);
+        }
+        Ok(formula)
+    }
+
+    fn and(&mut self, depth: usize) -> Result<Formula> {
+        let mut formula = self.factor(depth)?;
+        while self.takes("AND") {
+            formula = formula.and(self.factor(depth)?);
+        }
+        Ok(formula)
+    }
+
+    fn factor(&mut self, depth: usize) -> Result<Formula> {
+        if depth > MAX_DEPTH {
+            return Err(self.error("a formula that nests less deeply (200 at most)"));
+        }
+        if self.takes("NOT") {
+            return Ok(self.factor(depth + 1)?.not());
+        }
+        if self.takes("NEIGHBORS") {
+            let Formula::Atom(Atom { neighbors: false, concept }) = self.factor(depth + 1)? else {
+                self.next -= 1;
+                return Err(self.error("one concept after NEIGHBORS"));
+            };
+            return Ok(Formula::Atom(Atom::neighbors(concept)));
+        }
+        match self.peek().clone() {
+            Token::Open => {
+                self.next += 1;
+                let formula = self.or(depth + 1)?;
+                if *self.peek() != Token::Close {
+                    return Err(self.error("AND, OR or `)`"));
+                }
+                self.next += 1;
+                Ok(formula)
+            }
+            Token::Quoted(name) => self.concept(&name),
+            Token::Word(name) if !CONNECTIVES.contains(&name.as_str()) => self.concept(&name),
+            _ => Err(self.error("a concept, NOT, NEIGHBORS or `(`")),
+        }
+    }
+
+    fn concept(&mut self, name: &str) -> Result<Formula> {
+        let id = self.vocabulary.find(name).ok_or_else(|| {
+            self.error("the name of a concept of this probe set (a name with blanks stands in double quotes)")
+        })?;
+        self.next += 1;
+        Ok(Formula::concept(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::any_formula;
+    use super::*;
+    use crate::concept::{Concept, ConceptId};
+
+    fn vocabulary(names: &[&str]) -> Vocabulary {
+        let concept =
+            |(i, n): (usize, &&str)| Concept { id: ConceptId(i as u32), name: (*n).into(), category: "".into() };
+        Vocabulary::new(names.iter().enumerate().map(concept).collect()).unwrap()
+    }
+
+    #[test]
+    fn fewer_parentheses_are_read_by_precedence() {
+        let v = vocabulary(&["a", "b", "night table"]);
+        for (text, printed) in [
+            ("a", "a"),
+            ("a OR b AND NOT \"night table\"", "(a OR (b AND (NOT \"night table\")))"),
+            ("NOT NEIGHBORS a AND b", "((NOT (NEIGHBORS a)) AND b)"),
+            ("((a) OR (b OR a))", "(a OR (b OR a))"),
+        ] {
+            assert_eq!(Formula::parse(text, &v).unwrap().display(&v).to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn errors_say_where_and_what() {
+        let v = vocabulary(&["a", "b"]);
+        let deep = "(".repeat(100_000);
+        for (text, at, found) in [
+            ("", 0, "the end"),
+            ("a b", 2, "`b`"),
+            ("a AND", 5, "the end"),
+            ("(a OR b", 7, "the end"),
+            ("a AND water", 6, "`water`"),
+            ("NEIGHBORS (a OR b)", 17, "`)`"),
+            ("\"a", 0, "an opening quote"),
+            ("\"\\u{110000}\"", 1, "an escape that is no character"),
+            (&deep, 201, "`(`"),
+        ] {
+            match Formula::parse(text, &v) {
+                Err(Error::Formula { at: a, found: f, .. }) => assert_eq!((a, f.as_str()), (at, found), "in `{text}`"),
+                other => panic!("`{text}` gave {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_a_terminal() {
+        assert_eq!(escape_for_terminal("a\u{1b}[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
+        let v = vocabulary(&["a\u{1b}[31m"]);
+        assert_eq!(Formula::concept(ConceptId(0)).display(&v).to_string(), "\"a\\u{1b}[31m\"");
+    }
+
+    proptest! {
+        #[test]
+        fn parse_reads_what_print_writes(f in any_formula(), names in proptest::collection::hash_set(any::<String>(), 6)) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            // A number may be the name of an unlisted concept only, so it is no good name for a listed one.
+            prop_assume!(!names.iter().any(|n| n.parse::<u32>().is_ok()));
+            let v = vocabulary(&names);
+            let text = f.display(&v).to_string();
+            prop_assert_eq!(Formula::parse(&text, &v).unwrap(), f, "{}", text);
+        }
+
+        #[test]
+        fn awkward_names_are_read_back(f in any_formula()) {
+            let v = vocabulary(&["AND", "", "a (b)", "NEIGHBORS", "\\\"\u{0}\u{a0}", "plain-c:d.2"]);
+            let text = f.display(&v).to_string();
+            prop_assert_eq!(Formula::parse(&text, &v).unwrap(), f, "{}", text);
+        }
+
+        #[test]
+        fn the_parser_never_panics(text in "[ab()\" \\\\ANDORT{}u0-9]*") {
+            let _ = Formula::parse(&text, &vocabulary(&["a", "b"]));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Sets of cells as bits.
+
+/// A set of cells: one bit a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellSet {
+    words: Vec<u64>,
+}
+
+impl CellSet {
+    /// The empty set over `n` cells.
+    pub fn empty(n: usize) -> Self {
+        Self { words: vec![0; n.div_ceil(64)] }
+    }
+
+    /// The set of the given cells, out of `n`.
+    pub fn from_cells(n: usize, cells: impl IntoIterator<Item = u32>) -> Self {
+        let mut set = Self::empty(n);
+        for c in cells {
+            set.words[c as usize / 64] |= 1 << (c % 64);
+        }
+        set
+    }
+
+    /// Whether the cell is in the set.
+    #[inline]
+    pub fn contains(&self, cell: u32) -> bool {
+        self.words[cell as usize / 64] >> (cell % 64) & 1 == 1
+    }
+
+    /// The bits, 64 cells a word.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// Combines two sets word by word.
+    pub fn combine(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        Self { words: self.words.iter().zip(&other.words).map(|(a, b)| f(*a, *b)).collect() }
+    }
+
+    /// The number of cells in a word-by-word combination of two sets, which is not built.
+    pub fn count_combined(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> u64 {
+        self.words.iter().zip(&other.words).map(|(a, b)| u64::from(f(*a, *b).count_ones())).sum()
+    }
+
+    /// The number of cells.
+    pub fn count(&self) -> u64 {
+        self.words.iter().map(|w| u64::from(w.count_ones())).sum()
+    }
+
+    /// The cells, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words.iter().enumerate().flat_map(|(i, word)| ones(i, *word))
+    }
+
+    /// The cells of a word-by-word combination of two sets, ascending.
+    pub fn iter_combined<'a>(
+        &'a self,
+        other: &'a Self,
+        f: impl Fn(u64, u64) -> u64 + 'a,
+    ) -> impl Iterator<Item = u32> + 'a {
+        self.words.iter().zip(&other.words).enumerate().flat_map(move |(i, (a, b))| ones(i, f(*a, *b)))
+    }
+}
+
+#[inline]
+fn ones(word_index: usize, mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        if word == 0 {
+            return None;
+        }
+        let bit = word.trailing_zeros();
+        word &= word - 1;
+        Some(word_index as u32 * 64 + bit)
+    })
+}

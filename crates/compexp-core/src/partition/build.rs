@@ -1,0 +1,407 @@
+//! Building and merging partitions.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+use super::Partition;
+use super::local::{Divider, LocalCells};
+use super::positions::{PositionMap, PositionStore};
+use crate::concept::ConceptId;
+use crate::error::{Error, Result};
+use crate::formula::Atom;
+use crate::probe::{Annotation, AnnotationSource, Grid, Neighbors};
+
+/// More columns than this are refused: rows of the co-occurrence matrix are kept, and grow with the square.
+const MAX_COLUMNS: usize = 16_384;
+
+/// Examples divided at once before they are added in order; large enough to keep threads busy, small enough for memory.
+const WINDOW: usize = 256;
+
+/// Collects the cells of examples, one after the other.
+///
+/// Cells are numbered as examples first meet them, so that the result does not depend on how the work was divided:
+/// building all examples at once and merging the partitions of consecutive ranges give the same partition.
+pub struct PartitionBuilder {
+    grid: Grid,
+    cell_of_set: HashMap<Box<[u32]>, u32>,
+    sets: Vec<Box<[u32]>>,
+    sizes: Vec<u64>,
+    concepts: BTreeSet<u32>,
+    offsets: Vec<u32>,
+    local_cells: Vec<u32>,
+    local_sizes: Vec<u32>,
+    store: Box<dyn PositionStore>,
+}
+
+impl PartitionBuilder {
+    /// A builder for examples of one grid; `store` receives the position map.
+    pub fn new(grid: Grid, store: Box<dyn PositionStore>) -> Self {
+        Self {
+            grid,
+            cell_of_set: HashMap::new(),
+            sets: Vec::new(),
+            sizes: Vec::new(),
+            concepts: BTreeSet::new(),
+            offsets: vec![0],
+            local_cells: Vec::new(),
+            local_sizes: Vec::new(),
+            store,
+        }
+    }
+
+    /// Makes these concepts columns even if no position has them.
+    pub fn declare(&mut self, concepts: impl IntoIterator<Item = ConceptId>) {
+        self.concepts.extend(concepts.into_iter().map(|c| c.0));
+    }
+
+    /// Adds all examples of a source, in parallel; `progress` is told the number of examples done.
+    ///
+    /// # Errors
+    /// Those of the source and of the position store, and [`Error::Mismatch`] for an empty source or grid.
+    pub fn add_all(&mut self, source: &dyn AnnotationSource, progress: &dyn Fn(usize)) -> Result<()> {
+        let (n, positions) = (source.n_examples(), self.grid.positions());
+        if n == 0 || positions == 0 {
+            return Err(Error::mismatch(
+                "positions of the probe set",
+                format!("{n} examples of {positions}"),
+                "at least one",
+            ));
+        }
+        if source.grid() != self.grid {
+            return Err(Error::mismatch(
+                "grid of the annotations",
+                format!("{:?}", source.grid()),
+                format!("{:?}", self.grid),
+            ));
+        }
+        self.declare(source.declared());
+        for first in (0..n).step_by(WINDOW) {
+            let examples = first..n.min(first + WINDOW);
+            let divided: Vec<(LocalCells, Vec<u32>)> = examples
+                .clone()
+                .into_par_iter()
+                .map_init(
+                    || (Divider::default(), Annotation::default()),
+                    |(divider, annotation), example| {
+                        annotation.clear();
+                        source.annotate(example, annotation)?;
+                        let mut ids = vec![0; positions];
+                        Ok((divider.divide(annotation, &mut ids)?, ids))
+                    },
+                )
+                .collect::<Result<_>>()?;
+            for (cells, ids) in divided {
+                self.add(cells.sets.into_iter().zip(cells.sizes))?;
+                self.store.append(&ids)?;
+            }
+            progress(examples.end);
+        }
+        Ok(())
+    }
+
+    /// Adds one example's cells, given by their sorted concept ids and their sizes.
+    fn add(&mut self, cells: impl Iterator<Item = (Box<[u32]>, u32)>) -> Result<()> {
+        for (set, size) in cells {
+            let cell = self.cell(set);
+            self.sizes[cell as usize] += u64::from(size);
+            self.local_cells.push(cell);
+            self.local_sizes.push(size);
+        }
+        self.offsets.push(narrow(self.local_cells.len() as u64, "cells of all examples")?);
+        Ok(())
+    }
+
+    fn cell(&mut self, set: Box<[u32]>) -> u32 {
+        if let Some(cell) = self.cell_of_set.get(&set) {
+            return *cell;
+        }
+        let cell = self.sets.len() as u32;
+        self.concepts.extend(set.iter().copied());
+        self.sets.push(set.clone());
+        self.sizes.push(0);
+        self.cell_of_set.insert(set, cell);
+        cell
+    }
+
+    /// The partition of everything added, with the columns for NEIGHBORS that `neighbors` asks for, and its position map.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where the universe has 2^32 positions or more, or the columns are more than 16,384.
+    pub fn finish(self, neighbors: &Neighbors) -> Result<(Partition, PositionMap)> {
+        let n_examples = self.offsets.len() - 1;
+        narrow(n_examples as u64 * self.grid.positions() as u64, "positions of the probe set")?;
+        let mut columns: Vec<Atom> = self.concepts.iter().map(|c| Atom::concept(ConceptId(*c))).collect();
+        let n_concepts = columns.len();
+        check_columns(n_concepts)?;
+        let column_of: HashMap<u32, u16> = self.concepts.iter().zip(0u16..).map(|(c, i)| (*c, i)).collect();
+        let cells: Vec<Vec<u16>> = self.sets.iter().map(|set| set.iter().map(|c| column_of[c]).collect()).collect();
+
+        let mut postings = invert(&cells, n_concepts);
+        let mut neighbors_column: Vec<u16> = (0..n_concepts as u16).collect();
+        for (concept, others) in neighbors {
+            let Some(&own) = column_of.get(&concept.0) else { continue };
+            let mut union: BTreeSet<u32> = postings[usize::from(own)].iter().copied().collect();
+            let before = union.len();
+            for other in others.iter().filter_map(|o| column_of.get(&o.0)) {
+                union.extend(&postings[usize::from(*other)]);
+            }
+            if union.len() > before {
+                neighbors_column[usize::from(own)] = columns.len() as u16;
+                columns.push(Atom::neighbors(*concept));
+                check_columns(columns.len())?;
+                postings.push(union.into_iter().collect());
+            }
+        }
+
+        let mut rows = cells;
+        let concept_counts: Vec<usize> = rows.iter().map(Vec::len).collect();
+        for (column, posting) in postings.iter().enumerate().skip(n_concepts) {
+            for cell in posting {
+                rows[*cell as usize].push(column as u16);
+            }
+        }
+        let (starts, incidences) = flatten(&rows)?;
+        let concept_ends = starts.iter().zip(&concept_counts).map(|(s, n)| s + *n as u32).collect();
+        let sizes: Vec<u32> = self.sizes.iter().map(|s| *s as u32).collect();
+        let area = |posting: &Vec<u32>| posting.iter().map(|c| sizes[*c as usize]).sum();
+        let areas = postings.iter().map(area).collect();
+        let (posting_starts, postings) = flatten(&postings)?;
+        let partition = Partition {
+            n_examples,
+            grid: self.grid,
+            n_concepts,
+            neighbors: neighbors_column,
+            sizes,
+            starts,
+            concept_ends,
+            incidences,
+            posting_starts,
+            postings,
+            areas,
+            rows: columns.iter().map(|_| OnceLock::new()).collect(),
+            sets: columns.iter().map(|_| OnceLock::new()).collect(),
+            columns,
+        };
+        let map = PositionMap {
+            grid: self.grid,
+            offsets: self.offsets,
+            cells: self.local_cells,
+            sizes: self.local_sizes,
+            store: Arc::from(self.store),
+        };
+        Ok((partition, map))
+    }
+}
+
+/// Merges the partitions of disjoint ranges of examples, in their order; `store` receives the merged position map.
+///
+/// # Errors
+/// [`Error::Mismatch`] where grids differ or the whole is too large, and those of the position stores.
+pub fn merge(
+    parts: &[(&Partition, &PositionMap)],
+    neighbors: &Neighbors,
+    store: Box<dyn PositionStore>,
+) -> Result<(Partition, PositionMap)> {
+    let Some((first, _)) = parts.first() else {
+        return Err(Error::mismatch("partitions to merge", 0, "at least one"));
+    };
+    let positions = first.grid.positions();
+    let mut builder = PartitionBuilder::new(first.grid, store);
+    let mut ids = vec![0; positions];
+    for (partition, map) in parts {
+        if partition.grid != first.grid {
+            return Err(Error::mismatch(
+                "grid of a merged partition",
+                format!("{:?}", partition.grid),
+                format!("{:?}", first.grid),
+            ));
+        }
+        builder.declare(partition.columns[..partition.n_concepts].iter().map(|a| a.concept));
+        let set = |cell: u32| -> Box<[u32]> {
+            partition.concepts_of(cell).iter().map(|c| partition.columns[usize::from(*c)].concept.0).collect()
+        };
+        for example in 0..map.n_examples() {
+            let cells = map.cells_of(example).iter().map(|c| set(*c));
+            builder.add(cells.zip(map.sizes_of(example).iter().copied()))?;
+            map.read_local(example, &mut ids)?;
+            builder.store.append(&ids)?;
+        }
+    }
+    builder.finish(neighbors)
+}
+
+/// Turns rows of columns into, for each column, the rows that hold it.
+fn invert(rows: &[Vec<u16>], n_columns: usize) -> Vec<Vec<u32>> {
+    let mut counts = vec![0usize; n_columns];
+    for c in rows.iter().flatten() {
+        counts[usize::from(*c)] += 1;
+    }
+    let mut inverse: Vec<Vec<u32>> = counts.into_iter().map(Vec::with_capacity).collect();
+    for (i, row) in rows.iter().enumerate() {
+        for c in row {
+            inverse[usize::from(*c)].push(i as u32);
+        }
+    }
+    inverse
+}
+
+/// Lays lists out behind each other, with where each begins and where the last ends.
+fn flatten<T: Copy>(lists: &[Vec<T>]) -> Result<(Vec<u32>, Vec<T>)> {
+    let mut starts = Vec::with_capacity(lists.len() + 1);
+    let mut items = Vec::with_capacity(lists.iter().map(Vec::len).sum());
+    starts.push(0);
+    for list in lists {
+        items.extend_from_slice(list);
+        starts.push(narrow(items.len() as u64, "concepts of all cells")?);
+    }
+    Ok((starts, items))
+}
+
+fn narrow(n: u64, what: &str) -> Result<u32> {
+    u32::try_from(n).map_err(|_| Error::mismatch(what, n, "fewer than 2^32; use fewer examples, or coarser masks"))
+}
+
+fn check_columns(n: usize) -> Result<()> {
+    if n > MAX_COLUMNS {
+        return Err(Error::mismatch(
+            "concepts (with NEIGHBORS)",
+            n,
+            format!("at most {MAX_COLUMNS}; choose fewer features"),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::MemoryPositions;
+    use super::*;
+
+    /// Random annotations of small grids; layers repeat concepts, and share them with scalars.
+    #[derive(Clone, Debug)]
+    struct Examples(Grid, Vec<Annotation>);
+
+    impl AnnotationSource for Examples {
+        fn n_examples(&self) -> usize {
+            self.1.len()
+        }
+        fn grid(&self) -> Grid {
+            self.0
+        }
+        fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()> {
+            into.clone_from(&self.1[example]);
+            Ok(())
+        }
+    }
+
+    fn examples() -> impl Strategy<Value = Examples> {
+        let entry = prop_oneof![2 => Just(Annotation::NONE), 3 => 0u32..5];
+        let annotation = (0usize..4).prop_flat_map(move |layers| {
+            (proptest::collection::vec(entry.clone(), layers * 6), proptest::collection::vec(0u32..7, 0..3))
+                .prop_map(|(layers, scalars)| Annotation { layers, scalars })
+        });
+        proptest::collection::vec(annotation, 1..6).prop_map(|a| Examples(Grid { height: 2, width: 3 }, a))
+    }
+
+    fn build(examples: &Examples, neighbors: &Neighbors) -> (Partition, PositionMap) {
+        let mut builder = PartitionBuilder::new(examples.0, Box::new(MemoryPositions::new(examples.0)));
+        builder.add_all(examples, &|_| ()).unwrap();
+        builder.finish(neighbors).unwrap()
+    }
+
+    fn sets(p: &Partition) -> Vec<Vec<Atom>> {
+        (0..p.n_cells() as u32)
+            .map(|c| p.columns_of(c).iter().map(|i| p.columns()[usize::from(*i)]).collect())
+            .collect()
+    }
+
+    fn neighbors() -> Neighbors {
+        Neighbors::from([(ConceptId(1), vec![ConceptId(2), ConceptId(3)]), (ConceptId(4), vec![ConceptId(6)])])
+    }
+
+    proptest! {
+        #[test]
+        fn every_position_lies_in_the_cell_of_its_concepts(e in examples()) {
+            let (p, map) = build(&e, &Neighbors::new());
+            let (sets, mut ids, mut sizes) = (sets(&p), vec![0; 6], vec![0; p.n_cells()]);
+            for (i, a) in e.1.iter().enumerate() {
+                map.read_local(i, &mut ids).unwrap();
+                for (position, id) in ids.iter().enumerate() {
+                    let cell = map.cells_of(i)[*id as usize];
+                    let mut expected: Vec<u32> = a.scalars.clone();
+                    expected.extend(a.layers.chunks(6).map(|l| l[position]).filter(|v| *v != Annotation::NONE));
+                    expected.sort();
+                    expected.dedup();
+                    let found: Vec<u32> = sets[cell as usize].iter().map(|a| a.concept.0).collect();
+                    prop_assert_eq!(found, expected);
+                    sizes[cell as usize] += 1;
+                }
+            }
+            prop_assert_eq!(&sizes, p.sizes());
+            let mut distinct = sets.clone();
+            distinct.sort();
+            distinct.dedup();
+            prop_assert_eq!(distinct.len(), sets.len(), "cells are distinct");
+        }
+
+        #[test]
+        fn merged_ranges_equal_the_whole(e in examples(), cut in 0usize..6) {
+            let cut = cut.min(e.1.len());
+            let (whole, map) = build(&e, &neighbors());
+            let parts: Vec<_> = [&e.1[..cut], &e.1[cut..]]
+                .into_iter()
+                .filter(|r| !r.is_empty())
+                .map(|r| build(&Examples(e.0, r.to_vec()), &Neighbors::new()))
+                .collect();
+            let parts: Vec<_> = parts.iter().map(|(p, m)| (p, m)).collect();
+            let (merged, merged_map) = merge(&parts, &neighbors(), Box::new(MemoryPositions::new(e.0))).unwrap();
+            prop_assert_eq!(sets(&merged), sets(&whole));
+            prop_assert_eq!(merged.sizes(), whole.sizes());
+            let (mut a, mut b) = (vec![0; e.1.len() * 6], vec![0; e.1.len() * 6]);
+            map.read_local(0, &mut a).unwrap();
+            merged_map.read_local(0, &mut b).unwrap();
+            prop_assert_eq!(a, b);
+            prop_assert_eq!(map.cells, merged_map.cells);
+        }
+
+        #[test]
+        fn counts_of_columns_agree_with_cells(e in examples()) {
+            let (p, _) = build(&e, &neighbors());
+            for column in 0..p.columns().len() {
+                let atom = p.columns()[column];
+                let carries = |cell: &u32| -> bool {
+                    let ids: Vec<u32> = p.concepts_of(*cell).iter().map(|c| p.columns()[usize::from(*c)].concept.0).collect();
+                    let also = neighbors().get(&atom.concept).cloned().unwrap_or_default();
+                    ids.contains(&atom.concept.0) || atom.neighbors && also.iter().any(|n| ids.contains(&n.0))
+                };
+                let cells: Vec<u32> = (0..p.n_cells() as u32).filter(carries).collect();
+                prop_assert_eq!(p.cells_with(column), &cells[..]);
+                prop_assert_eq!(p.set_of(column).iter().collect::<Vec<_>>(), cells.clone());
+                prop_assert_eq!(u64::from(p.area(column)), p.area_of(p.set_of(column)));
+                for other in 0..p.columns().len() {
+                    let both: u32 = cells.iter().filter(|c| p.set_of(other).contains(**c)).map(|c| p.sizes()[*c as usize]).sum();
+                    prop_assert_eq!(p.cooccurrence(column)[other], both);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_probe_set_is_refused() {
+        let empty = Examples(Grid::SINGLE, vec![]);
+        let mut builder = PartitionBuilder::new(Grid::SINGLE, Box::new(MemoryPositions::new(Grid::SINGLE)));
+        let e = builder.add_all(&empty, &|_| ()).unwrap_err();
+        assert!(e.to_string().contains("found 0 examples of 1, expected at least one"), "{e}");
+    }
+
+    #[test]
+    fn a_layer_that_does_not_fill_the_grid_is_refused() {
+        let bad = Examples(Grid { height: 2, width: 3 }, vec![Annotation { layers: vec![1; 7], scalars: vec![] }]);
+        let mut builder = PartitionBuilder::new(bad.0, Box::new(MemoryPositions::new(bad.0)));
+        assert!(matches!(builder.add_all(&bad, &|_| ()), Err(Error::Mismatch { .. })));
+    }
+}

@@ -1,0 +1,171 @@
+//! The default beam: distinct masks, exact comparisons, NEIGHBORS everywhere.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use super::chain::Op;
+use super::member::{Member, UnitView, count_all};
+use super::scan::{Candidates, Extension};
+use super::{Found, SearchConfig, SearchResult, Status};
+use crate::partition::Partition;
+use crate::profile::Profile;
+use crate::score::{Counts, Metric};
+
+/// Leaves room for rounding when an f64 stands in for an exact fraction.
+const SLACK: f64 = 1.0 - 1e-14;
+
+pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> SearchResult {
+    let n_columns = partition.columns().len();
+    let view = UnitView::new(partition, profile, n_columns);
+    let ranking = Ranking { view: &view, config };
+    let literals: Vec<Rc<Member>> = (0..n_columns)
+        .filter(|c| partition.area(*c) > 0)
+        .map(|c| {
+            let counts =
+                Counts { formula: u64::from(partition.area(c)), unit: view.area, both: u64::from(view.both[c]) };
+            Rc::new(Member::literal(partition.columns()[c], c, counts))
+        })
+        .collect();
+    let mut beam = Beam::default();
+    for literal in literals.iter().filter(|l| l.counts.both > 0) {
+        beam.offer(literal.clone(), &ranking);
+    }
+    if beam.members.is_empty() {
+        return SearchResult::nothing(Status::NoOverlap);
+    }
+    let candidates = Candidates::new(columns(partition, literals, &ranking), None, partition.areas(), &view.both);
+    let mut result = SearchResult::nothing(Status::Explained);
+    ranking.report(&beam, &mut result);
+    let mut before = Vec::new();
+    for _ in 1..config.length {
+        count_all(&view, &beam.members, &before);
+        before = beam.members.clone();
+        for member in &before {
+            ranking.extend(member, &candidates, &mut beam);
+        }
+        ranking.report(&beam, &mut result);
+    }
+    result
+}
+
+/// The columns by which formulas are extended: all that occur, or under a limit those of the best literals.
+fn columns(partition: &Partition, mut literals: Vec<Rc<Member>>, ranking: &Ranking<'_>) -> Vec<u16> {
+    if let Some(limit) = ranking.config.beam_limit {
+        literals.sort_by(|a, b| ranking.cmp(a, b));
+        literals.truncate(limit);
+    }
+    let mut columns: Vec<u16> =
+        literals.iter().filter_map(|l| partition.column(l.chain.first)).map(|c| c as u16).collect();
+    columns.sort_unstable();
+    columns
+}
+
+/// Orders formulas for one unit.
+struct Ranking<'a> {
+    view: &'a UnitView<'a>,
+    config: &'a SearchConfig,
+}
+
+impl Ranking<'_> {
+    /// Best first: by score, then by length, then canonically.
+    fn cmp(&self, a: &Member, b: &Member) -> Ordering {
+        let by_score = if self.config.penalty == 1.0 {
+            let ((n, d), (m, e)) = (self.config.metric.fraction(a.counts), self.config.metric.fraction(b.counts));
+            // n/d > m/e; a denominator is zero only where nothing is in both masks, which never enters a beam.
+            (u128::from(m) * u128::from(d)).cmp(&(u128::from(n) * u128::from(e)))
+        } else {
+            self.score(b).total_cmp(&self.score(a))
+        };
+        by_score
+            .then_with(|| a.chain.length().cmp(&b.chain.length()))
+            .then_with(|| a.ordered_formula().canonical_cmp(b.ordered_formula()))
+    }
+
+    fn score(&self, member: &Member) -> f64 {
+        self.config.metric.of(member.counts) * self.penalty(member.chain.length())
+    }
+
+    fn penalty(&self, length: usize) -> f64 {
+        self.config.penalty.powf((length - 1) as f64)
+    }
+
+    fn extend(&self, member: &Rc<Member>, candidates: &Candidates, beam: &mut Beam) {
+        let penalty = self.penalty(member.chain.length() + 1);
+        let cuts = |beam: &Beam| match beam.members.last() {
+            Some(worst) if beam.members.len() >= self.config.beam => [self.score(worst) / penalty * SLACK; 3],
+            _ => [0.0; 3],
+        };
+        let visit = |beam: &mut Beam, e: Extension| {
+            let same_as_a_part = match e.op {
+                Op::Or => e.overlap == e.area || e.overlap == member.counts.formula,
+                Op::And => e.overlap == e.area || e.overlap == member.counts.formula,
+                Op::AndNot => e.overlap == 0,
+            };
+            // The part is shorter: it stands in the beam, or was outranked there.
+            if e.both == 0 || same_as_a_part {
+                return;
+            }
+            let counts = Counts { formula: e.size, unit: self.view.area, both: e.both };
+            if beam.members.len() >= self.config.beam && self.is_beneath(counts, penalty, &beam.members) {
+                return;
+            }
+            let column = usize::from(candidates.columns[e.candidate]);
+            let atom = self.view.partition.columns()[column];
+            beam.offer(Rc::new(Member::extended(member, e.op, atom, column, counts)), self);
+        };
+        candidates.scan(&member.counted(), self.view.area, self.config.metric.form(), beam, cuts, visit);
+    }
+
+    /// Whether counts alone put a formula beneath the worst of a full beam.
+    fn is_beneath(&self, counts: Counts, penalty: f64, members: &[Rc<Member>]) -> bool {
+        let Some(worst) = members.last() else { return false };
+        if self.config.penalty == 1.0 {
+            let ((n, d), (m, e)) = (self.config.metric.fraction(counts), self.config.metric.fraction(worst.counts));
+            u128::from(n) * u128::from(e) < u128::from(m) * u128::from(d)
+        } else {
+            self.config.metric.of(counts) * penalty < self.score(worst)
+        }
+    }
+
+    fn report(&self, beam: &Beam, result: &mut SearchResult) {
+        let found = |m: &Member| Found {
+            formula: m.ordered_formula().clone(),
+            counts: m.counts,
+            iou: Metric::Iou.of(m.counts),
+            score: self.score(m),
+        };
+        result.by_length.push(found(&beam.members[0]));
+        result.beams.push(beam.members.iter().map(|m| (m.ordered_formula().clone(), self.score(m))).collect());
+    }
+}
+
+/// The best formulas so far, no two of one mask, best first.
+#[derive(Default)]
+struct Beam {
+    members: Vec<Rc<Member>>,
+}
+
+impl Beam {
+    /// Takes a formula in where it belongs.
+    ///
+    /// Of formulas with one mask the better ranked stays: the shorter, or the first in canonical order. What falls out at
+    /// the end has as many distinct better masks above it, and those can only rise, so that the result does not depend
+    /// on the order of the offers.
+    fn offer(&mut self, member: Rc<Member>, ranking: &Ranking<'_>) {
+        let at = self.members.partition_point(|m| ranking.cmp(m, &member).is_lt());
+        if at >= ranking.config.beam {
+            return;
+        }
+        let twin = self.members.iter().position(|m| m.same_mask(&member, ranking.view));
+        match twin {
+            Some(twin) if twin < at => return,
+            Some(twin) if ranking.cmp(&self.members[twin], &member).is_le() => return,
+            Some(twin) => {
+                self.members.remove(twin);
+            }
+            None => {}
+        }
+        self.members.insert(at, member);
+        self.members.truncate(ranking.config.beam);
+    }
+}

@@ -1,0 +1,114 @@
+//! Scoring every extension of a formula by every candidate literal.
+
+use super::chain::Op;
+use crate::score::Form;
+
+/// The literals by which formulas are extended, in the order in which they are tried.
+pub(super) struct Candidates {
+    /// The column of each.
+    pub(super) columns: Vec<u16>,
+    /// How often each is tried, one try after the other.
+    pub(super) copies: Option<Vec<u8>>,
+    areas: Vec<u32>,
+    /// `|U and L|`.
+    both: Vec<u32>,
+    /// Whether candidate `i` is column `i`, so that nothing needs gathering.
+    identity: bool,
+}
+
+/// One formula's counts, as a scan needs them.
+pub(super) struct Counted<'a> {
+    /// `|F|`.
+    pub(super) size: u64,
+    /// `|U and F|`.
+    pub(super) both: u64,
+    /// `|F and L|` for every column.
+    pub(super) x: &'a [u32],
+    /// `|U and F and L|` for every column.
+    pub(super) ux: &'a [u32],
+}
+
+/// An extension that may enter a beam.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extension {
+    pub(super) op: Op,
+    /// The number of the candidate in the list.
+    pub(super) candidate: usize,
+    /// `|F and L|`.
+    pub(super) overlap: u64,
+    /// `|L|`.
+    pub(super) area: u64,
+    /// The size of the extended formula.
+    pub(super) size: u64,
+    /// Its intersection with the unit.
+    pub(super) both: u64,
+}
+
+/// Candidates tested at once.
+const BLOCK: usize = 16;
+
+impl Candidates {
+    pub(super) fn new(columns: Vec<u16>, copies: Option<Vec<u8>>, areas: &[u32], both: &[u32]) -> Self {
+        let pick = |from: &[u32]| columns.iter().map(|c| from[usize::from(*c)]).collect();
+        let identity = columns.iter().zip(0..).all(|(c, i)| usize::from(*c) == i);
+        Self { areas: pick(areas), both: pick(both), columns, copies, identity }
+    }
+
+    /// Visits the extensions of a formula in order: by candidate, each by OR, AND, AND NOT.
+    ///
+    /// `cuts` gives for each connective a score that an extension must reach to be of interest; it is asked again for
+    /// every block. Where no extension of a block reaches it, the block is passed over: that is the fast path, one
+    /// comparison of a product in f64 for each. The cut must leave room for its rounding. In other blocks every
+    /// extension is visited.
+    pub(super) fn scan<S>(
+        &self,
+        formula: &Counted<'_>,
+        unit: u64,
+        form: Form,
+        state: &mut S,
+        cuts: impl Fn(&S) -> [f64; 3],
+        mut visit: impl FnMut(&mut S, Extension),
+    ) {
+        let gather = |from: &[u32]| -> Vec<u32> { self.columns.iter().map(|c| from[usize::from(*c)]).collect() };
+        let gathered;
+        let (x, ux): (&[u32], &[u32]) = if self.identity {
+            (&formula.x[..self.columns.len()], &formula.ux[..self.columns.len()])
+        } else {
+            gathered = (gather(formula.x), gather(formula.ux));
+            (&gathered.0, &gathered.1)
+        };
+        let (size, both, unit) = (formula.size as f64, formula.both as f64, unit as f64 * form.unit);
+        for first in (0..x.len()).step_by(BLOCK) {
+            let end = (first + BLOCK).min(x.len());
+            let cut = cuts(state);
+            let mut any = false;
+            let block = self.areas[first..end].iter().zip(&self.both[first..end]);
+            for ((area, ul), (x, ux)) in block.zip(x[first..end].iter().zip(&ux[first..end])) {
+                let (area, ul, x, ux) = (f64::from(*area), f64::from(*ul), f64::from(*x), f64::from(*ux));
+                let reaches = |size: f64, both: f64, cut: f64| {
+                    form.numerator * both >= cut * (unit + form.formula * size + form.both * both)
+                };
+                any |= reaches(size + area - x, both + ul - ux, cut[0])
+                    | reaches(x, ux, cut[1])
+                    | reaches(size - x, both - ux, cut[2]);
+            }
+            if !any {
+                continue;
+            }
+            for i in first..end {
+                let (area, ul) = (u64::from(self.areas[i]), u64::from(self.both[i]));
+                let (overlap, ux) = (u64::from(x[i]), u64::from(ux[i]));
+                for _ in 0..self.copies.as_ref().map_or(1, |c| c[i]) {
+                    for op in Op::ALL {
+                        let (size, both) = match op {
+                            Op::Or => (formula.size + area - overlap, formula.both + ul - ux),
+                            Op::And => (overlap, ux),
+                            Op::AndNot => (formula.size - overlap, formula.both - ux),
+                        };
+                        visit(state, Extension { op, candidate: i, overlap, area, size, both });
+                    }
+                }
+            }
+        }
+    }
+}

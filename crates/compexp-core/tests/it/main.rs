@@ -1,0 +1,5 @@
+//! The integration tests of `compexp-core`, one binary.
+
+mod engine;
+mod golden_search;
+mod oracle;

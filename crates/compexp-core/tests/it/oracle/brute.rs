@@ -1,0 +1,68 @@
+//! Every left-deep formula of a tiny problem.
+
+use super::beam::{compare, fraction};
+use super::bits::{Bits, Counts, Join, Space, Unit};
+use super::formula::{Chain, Literal};
+use super::{Metric, Problem};
+
+/// The optimum over all left-deep formulas up to a length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Best {
+    /// The shortest of the best formulas, the first of these in canonical order.
+    pub(crate) formula: String,
+    /// Positions in both masks.
+    pub(crate) intersection: u64,
+    /// Positions in either mask.
+    pub(crate) union: u64,
+    /// The metric as a fraction (for IoU: `intersection`, `union`).
+    pub(crate) fraction: (u64, u64),
+}
+
+struct Search<'a> {
+    literals: &'a [(Literal, Bits)],
+    unit: &'a Unit,
+    metric: Metric,
+    best: Option<(Chain, Counts)>,
+}
+
+/// The best formula of at most `length` literals (first literal positive, NEIGHBORS literals as in the default search),
+/// or nothing where none overlaps the unit. Tries `(3 L)^length` masks: for L up to about 20 at length 3.
+pub(crate) fn brute_force(problem: &Problem, length: usize, metric: Metric) -> Option<Best> {
+    assert!((1..=3).contains(&length), "exhaustive search is for lengths 1 to 3, not {length}");
+    let literals = Space::new(problem).literals();
+    let unit = Unit::from_bools(&problem.unit);
+    let mut search = Search { literals: &literals, unit: &unit, metric, best: None };
+    for (literal, mask) in &literals {
+        search.visit(Chain::new(*literal), mask, length);
+    }
+    search.best.map(|(chain, counts)| Best {
+        formula: chain.print(),
+        intersection: counts.both,
+        union: counts.union(),
+        fraction: fraction(counts, metric),
+    })
+}
+
+impl Search<'_> {
+    fn visit(&mut self, chain: Chain, mask: &Bits, length: usize) {
+        let counts = mask.counts(self.unit);
+        let found = fraction(counts, self.metric);
+        let improves = match &self.best {
+            None => true,
+            Some((best, best_counts)) => {
+                let by_score = compare(found, fraction(*best_counts, self.metric));
+                by_score.is_gt() || by_score.is_eq() && chain.key() < best.key()
+            }
+        };
+        if found.0 > 0 && improves {
+            self.best = Some((chain.clone(), counts));
+        }
+        if chain.length() < length {
+            for (literal, other) in self.literals {
+                for join in Join::ALL {
+                    self.visit(chain.join(join, *literal), &mask.join(join, other), length);
+                }
+            }
+        }
+    }
+}

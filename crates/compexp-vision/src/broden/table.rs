@@ -1,0 +1,205 @@
+//! CSV files with a header: columns by name, rows of the header's length, errors that name the line.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use csv::{ByteRecord, StringRecord};
+
+use crate::error::{Error, Result};
+
+/// No table of a probe set is near this size (the whole of Broden's index has about 11 MB).
+const MAX_BYTES: u64 = 64 << 20;
+/// No table has near as many columns (an index has 12).
+const MAX_COLUMNS: usize = 200;
+
+/// A CSV file in memory.
+pub(super) struct Table {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    columns: Vec<String>,
+}
+
+/// A row of a [`Table`].
+pub(super) struct Row<'a> {
+    table: &'a Table,
+    record: &'a StringRecord,
+    line: usize,
+}
+
+impl Table {
+    /// Reads a file and its header. `hint` goes into the error where the file is missing.
+    pub(super) fn read(path: &Path, hint: &str) -> Result<Self> {
+        let bytes = read_limited(path, hint, MAX_BYTES)?;
+        let mut table = Self { path: path.to_owned(), bytes, columns: Vec::new() };
+        let mut reader = table.reader();
+        let mut header = StringRecord::new();
+        reader.read_record(&mut header).map_err(|e| table.csv_error(&e, 1))?;
+        if header.len() > MAX_COLUMNS {
+            let found = format!("{} columns", header.len());
+            return Err(Error::format(path, "header", found, format!("at most {MAX_COLUMNS}")));
+        }
+        table.columns = header.iter().map(|c| c.trim().to_owned()).collect();
+        for (i, column) in table.columns.iter().enumerate() {
+            if table.columns[..i].contains(column) {
+                return Err(Error::format(path, "header", format!("two columns `{column}`"), "each column once"));
+            }
+        }
+        Ok(table)
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of a column, if the header has it.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c == name)
+    }
+
+    /// The number of a column that must be there.
+    pub(super) fn column(&self, name: &str) -> Result<usize> {
+        self.find(name).ok_or_else(|| {
+            Error::format(&self.path, "header", self.columns_found(), format!("a column `{name}` (columns go by name)"))
+        })
+    }
+
+    /// `columns a, b, c`, for errors.
+    pub(super) fn columns_found(&self) -> String {
+        if self.columns.is_empty() {
+            return "an empty file".into();
+        }
+        // A file of another kind may be one endless line.
+        let mut list = format!("columns {}", self.columns.join(", "));
+        if let Some((cut, _)) = list.char_indices().nth(300) {
+            list.truncate(cut);
+            list.push_str(" ...");
+        }
+        list
+    }
+
+    /// Calls `each` with every row in order.
+    pub(super) fn each_row(&self, mut each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        let mut reader = self.reader();
+        let mut raw = ByteRecord::new();
+        let (mut byte, mut line) = (0, 1);
+        let mut is_header = true;
+        loop {
+            // The reader's own line numbers lag behind by one where lines end in `\r\n`.
+            let start = self.start_of_record(reader.position().byte() as usize);
+            line += self.bytes[byte..start].iter().filter(|b| **b == b'\n').count();
+            byte = start;
+            if !reader.read_byte_record(&mut raw).map_err(|e| self.csv_error(&e, line))? {
+                return Ok(());
+            }
+            if std::mem::take(&mut is_header) {
+                continue;
+            }
+            let record = StringRecord::from_byte_record(raw).map_err(|_| {
+                Error::format(&self.path, format!("line {line}"), "bytes that are not UTF-8", "UTF-8 text")
+            })?;
+            let row = Row { table: self, record: &record, line };
+            row.check()?;
+            each(&row)?;
+            raw = record.into_byte_record();
+        }
+    }
+
+    fn reader(&self) -> csv::Reader<&[u8]> {
+        // Flexible: a row of another length is reported in this module's own words.
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&self.bytes)
+    }
+
+    fn csv_error(&self, error: &csv::Error, line: usize) -> Error {
+        Error::format(&self.path, format!("line {line}"), error.to_string(), "a CSV record in UTF-8")
+    }
+
+    /// `byte`, or where the line ends that stand there are over.
+    fn start_of_record(&self, byte: usize) -> usize {
+        byte + self.bytes[byte..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()
+    }
+}
+
+impl Row<'_> {
+    /// The text of a column.
+    pub(super) fn text(&self, column: usize) -> &str {
+        self.record.get(column).unwrap_or_default()
+    }
+
+    /// The whole number in a column, which must lie within `range`.
+    pub(super) fn number(&self, column: usize, range: std::ops::RangeInclusive<u32>) -> Result<u32> {
+        let text = self.text(column).trim();
+        match text.parse() {
+            Ok(n) if range.contains(&n) => Ok(n),
+            _ => {
+                let expected = format!("a whole number from {} to {}", range.start(), range.end());
+                Err(self.error(column, quoted(text), expected))
+            }
+        }
+    }
+
+    /// The finite number >= 0 in a column, exponents included; none where the field is empty.
+    pub(super) fn amount(&self, column: usize) -> Result<Option<f64>> {
+        let text = self.text(column).trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match text.parse::<f64>() {
+            Ok(x) if x.is_finite() && x >= 0.0 => Ok(Some(x)),
+            _ => Err(self.error(column, quoted(text), "a finite number of 0 or more")),
+        }
+    }
+
+    /// An error about a column of this row.
+    pub(super) fn error(&self, column: usize, found: impl Into<String>, expected: impl Into<String>) -> Error {
+        let name = self.table.columns.get(column).map_or("", String::as_str);
+        Error::format(&self.table.path, format!("line {}, column `{name}`", self.line), found, expected)
+    }
+
+    /// The line this row starts on, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.line
+    }
+
+    fn check(&self) -> Result<()> {
+        let (found, expected) = (self.record.len(), self.table.columns.len());
+        if found != expected {
+            let expected = format!("{expected}, as in the header (was the file cut off?)");
+            let field = format!("line {}", self.line);
+            return Err(Error::format(&self.table.path, field, format!("{found} fields"), expected));
+        }
+        // An open quote would swallow rows without a word.
+        if let Some(column) = self.record.iter().position(|f| f.contains('\n')) {
+            return Err(self.error(column, "a line break within the field", "one line a row (is a quote left open?)"));
+        }
+        Ok(())
+    }
+}
+
+/// Text in backticks, cut where it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((cut, _)) => format!("`{}...`", &text[..cut]),
+        None => format!("`{text}`"),
+    }
+}
+
+/// The bytes of a file of at most `limit` bytes. `hint` goes into the error where the file is missing.
+pub(crate) fn read_limited(path: &Path, hint: &str, limit: u64) -> Result<Vec<u8>> {
+    let file = std::fs::File::open(path).map_err(|e| missing(path, hint, e))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::format(path, "size", "more", format!("at most {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// An [`Error::Io`] that says what the file is for where it is missing.
+pub(crate) fn missing(path: &Path, hint: &str, error: std::io::Error) -> Error {
+    let source = match error.kind() {
+        std::io::ErrorKind::NotFound => std::io::Error::new(error.kind(), format!("no such file or folder; {hint}")),
+        _ => error,
+    };
+    Error::Io { op: "read", path: path.to_owned(), source }
+}

@@ -1,0 +1,361 @@
+//! Residual networks of basic blocks (ResNet-18 and kin), with any one layer tapped.
+//!
+//! He et al., "Deep Residual Learning for Image Recognition" (2016); names and numbers are torchvision's. Batch norm is
+//! folded into the convolution before it, except where the tapped layer lies between the two.
+
+mod layers;
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+
+use crate::conv::{Conv, max_pool};
+use crate::error::{Error, Result};
+use layers::{Layer, Part};
+
+/// Added to the variance in a batch norm.
+const EPSILON: f64 = 1e-5;
+
+/// A network's weights by name, f32 on the CPU; names as torchvision's, without a `module.` prefix.
+pub type Weights = BTreeMap<String, Tensor>;
+
+/// The sizes of a network. The number of classes is that of its weights.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Config {
+    /// Channels after the first convolution.
+    pub stem: usize,
+    /// Channels of each stage; every stage but the first halves the image.
+    pub widths: Vec<usize>,
+    /// Blocks of each stage.
+    pub blocks: Vec<usize>,
+}
+
+impl Default for Config {
+    /// ResNet-18.
+    fn default() -> Self {
+        Self { stem: 64, widths: vec![64, 128, 256, 512], blocks: vec![2; 4] }
+    }
+}
+
+impl Config {
+    /// Every weight a network of `classes` classes has, with its shape.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where `widths` and `blocks` differ in length, or a size is 0.
+    pub fn weights(&self, classes: usize) -> Result<Vec<(String, Vec<usize>)>> {
+        let sizes = [&[self.stem, classes][..], &self.widths, &self.blocks].concat();
+        if self.widths.len() != self.blocks.len() || self.widths.is_empty() || sizes.contains(&0) {
+            let found = format!("{} classes, {self:?}", classes);
+            return Err(Error::mismatch("sizes of a ResNet", found, "as many widths as blocks, and no size of 0"));
+        }
+        let mut all = Vec::new();
+        let mut unit = |conv: String, norm: String, shape: [usize; 4]| {
+            all.push((format!("{conv}.weight"), shape.to_vec()));
+            for part in ["weight", "bias", "running_mean", "running_var"] {
+                all.push((format!("{norm}.{part}"), vec![shape[0]]));
+            }
+        };
+        unit("conv1".into(), "bn1".into(), [self.stem, 3, 7, 7]);
+        for block in self.all_blocks() {
+            let (p, c_in, c_out) = (&block.name, block.c_in, block.c_out);
+            unit(format!("{p}.conv1"), format!("{p}.bn1"), [c_out, c_in, 3, 3]);
+            unit(format!("{p}.conv2"), format!("{p}.bn2"), [c_out, c_out, 3, 3]);
+            if block.projects() {
+                unit(format!("{p}.downsample.0"), format!("{p}.downsample.1"), [c_out, c_in, 1, 1]);
+            }
+        }
+        let features = self.widths.last().copied().unwrap_or(self.stem);
+        all.push(("fc.weight".into(), vec![classes, features]));
+        all.push(("fc.bias".into(), vec![classes]));
+        Ok(all)
+    }
+
+    /// The blocks in order.
+    fn all_blocks(&self) -> Vec<BlockSizes> {
+        let mut c_in = self.stem;
+        let mut all = Vec::new();
+        for (stage, (&c_out, &blocks)) in self.widths.iter().zip(&self.blocks).enumerate() {
+            for block in 0..blocks {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let name = format!("layer{}.{block}", stage + 1);
+                all.push(BlockSizes { name, stage, last: block + 1 == blocks, c_in, c_out, stride });
+                c_in = c_out;
+            }
+        }
+        all
+    }
+}
+
+/// What a basic block is made from.
+struct BlockSizes {
+    name: String,
+    stage: usize,
+    /// Whether it ends its stage.
+    last: bool,
+    c_in: usize,
+    c_out: usize,
+    stride: usize,
+}
+
+impl BlockSizes {
+    /// Whether the shortcut has a convolution.
+    fn projects(&self) -> bool {
+        self.stride != 1 || self.c_in != self.c_out
+    }
+}
+
+/// A convolution and the batch norm after it.
+#[derive(Debug, Clone)]
+struct Unit {
+    /// Both in one.
+    folded: Conv,
+    /// The convolution's own weights.
+    weight: Tensor,
+    /// The batch norm is `x * scale + shift`, each `(1, c, 1, 1)`.
+    scale: Tensor,
+    shift: Tensor,
+    stride: usize,
+    padding: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    first: Unit,
+    second: Unit,
+    shortcut: Option<Unit>,
+}
+
+/// A residual network on a device.
+#[derive(Debug, Clone)]
+pub struct ResNet {
+    stem: Unit,
+    blocks: Vec<Block>,
+    /// The last layer, as a 1 x 1 convolution: its result for an image is then the same in any batch.
+    fc: Conv,
+    classes: usize,
+    layers: Vec<(String, Layer)>,
+}
+
+impl ResNet {
+    /// A network of `config`'s sizes from `weights`. Counters of batches (`num_batches_tracked`) are left out.
+    ///
+    /// # Errors
+    /// [`Error::Weight`] naming the first weight that is missing, superfluous, of another shape, or not finite;
+    /// [`Error::Mismatch`] for a `config` that makes no network.
+    pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
+        let weight = |name: &str| {
+            weights.get(name).ok_or_else(|| Error::Weight {
+                name: name.into(),
+                found: "nothing".into(),
+                expected: "a weight of this name; is the checkpoint of another architecture?".into(),
+            })
+        };
+        let classes = weight("fc.weight")?.dims().first().copied().unwrap_or(0);
+        let expected: BTreeMap<String, Vec<usize>> = config.weights(classes)?.into_iter().collect();
+        for (name, shape) in &expected {
+            check(name, weight(name)?, shape)?;
+        }
+        let counter = |name: &str| name.ends_with(".num_batches_tracked");
+        if let Some(name) = weights.keys().find(|name| !expected.contains_key(*name) && !counter(name)) {
+            return Err(Error::Weight {
+                name: name.clone(),
+                found: format!("shape {:?}", weights[name].dims()),
+                expected: "no weight of this name; is the checkpoint of another architecture?".into(),
+            });
+        }
+        let unit = |conv: &str, norm: &str, stride, padding| Unit::new(weights, conv, norm, stride, padding, device);
+        let mut blocks = Vec::new();
+        for block in config.all_blocks() {
+            let (p, stride) = (&block.name, block.stride);
+            let shortcut = block.projects().then(|| {
+                unit(&format!("{p}.downsample.0"), &format!("{p}.downsample.1"), stride, 0)
+            });
+            blocks.push(Block {
+                first: unit(&format!("{p}.conv1"), &format!("{p}.bn1"), stride, 1)?,
+                second: unit(&format!("{p}.conv2"), &format!("{p}.bn2"), 1, 1)?,
+                shortcut: shortcut.transpose()?,
+            });
+        }
+        let (fc, bias) = (weight("fc.weight")?.to_device(device)?, weight("fc.bias")?.to_device(device)?);
+        let fc = Conv::new(&fc.reshape((classes, (), 1, 1))?, Some(&bias), 1, 0)?;
+        let stem = unit("conv1", "bn1", 2, 3)?;
+        Ok(Self { stem, blocks, fc, classes, layers: layers::all(config) })
+    }
+
+    /// Classes that the network tells apart.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The names of all layers that can be tapped, in the order in which they are computed.
+    pub fn layers(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The network with `layer` tapped.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`] with all names there are.
+    pub fn tap(&self, layer: &str) -> Result<Tapped<'_>> {
+        let Some((_, layer)) = self.layers.iter().find(|(name, _)| name == layer) else {
+            return Err(Error::UnknownLayer { name: layer.into(), valid: self.layers().map(String::from).collect() });
+        };
+        let unit = match *layer {
+            Layer::StemConv => Some(&self.stem),
+            Layer::Block(block, Part::Conv1) => Some(&self.blocks[block].first),
+            Layer::Block(block, Part::Conv2) => Some(&self.blocks[block].second),
+            Layer::Block(block, Part::ShortcutConv) => self.blocks[block].shortcut.as_ref(),
+            _ => None,
+        };
+        let bare = unit.map(|unit| Conv::new(&unit.weight, None, unit.stride, unit.padding)).transpose()?;
+        Ok(Tapped { network: self, layer: *layer, bare })
+    }
+}
+
+fn check(name: &str, weight: &Tensor, shape: &[usize]) -> Result<()> {
+    let wrong = |found: String, expected: String| Err(Error::Weight { name: name.into(), found, expected });
+    if weight.dims() != shape {
+        return wrong(format!("shape {:?}", weight.dims()), format!("shape {shape:?}"));
+    }
+    let values = weight.flatten_all()?.to_vec1::<f32>()?;
+    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+        return wrong(format!("the value {value}"), "finite values; the checkpoint is damaged".into());
+    }
+    match values.iter().find(|&&value| value < 0.0).filter(|_| name.ends_with(".running_var")) {
+        Some(value) => wrong(format!("the value {value}"), "variances of at least 0".into()),
+        None => Ok(()),
+    }
+}
+
+impl Unit {
+    /// From checked weights.
+    fn new(
+        weights: &Weights,
+        conv: &str,
+        norm: &str,
+        stride: usize,
+        padding: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        let values = |part: &str| weights[&format!("{norm}.{part}")].to_vec1::<f32>();
+        let (gain, bias, mean, variance) =
+            (values("weight")?, values("bias")?, values("running_mean")?, values("running_var")?);
+        let channels = gain.len();
+        // In f64, rounded once.
+        let scale: Vec<f64> =
+            gain.iter().zip(&variance).map(|(&g, &v)| f64::from(g) / (f64::from(v) + EPSILON).sqrt()).collect();
+        let shift: Vec<f32> = (0..channels).map(|c| (f64::from(bias[c]) - f64::from(mean[c]) * scale[c]) as f32).collect();
+        let weight = &weights[&format!("{conv}.weight")];
+        let mut folded = weight.flatten_all()?.to_vec1::<f32>()?;
+        let per_channel = folded.len() / channels;
+        for (row, &scale) in folded.chunks_exact_mut(per_channel).zip(&scale) {
+            row.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
+        }
+        let folded = Tensor::from_vec(folded, weight.shape(), device)?;
+        let scale: Vec<f32> = scale.into_iter().map(|s| s as f32).collect();
+        let shift = Tensor::from_vec(shift, (1, channels, 1, 1), device)?;
+        Ok(Self {
+            folded: Conv::new(&folded, Some(&shift.flatten_all()?), stride, padding)?,
+            weight: weight.to_device(device)?,
+            scale: Tensor::from_vec(scale, (1, channels, 1, 1), device)?,
+            shift,
+            stride,
+            padding,
+        })
+    }
+}
+
+/// What a network gives for a batch.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The tapped layer, `(n, units, h, w)`; h = w = 1 for `avgpool` and `fc`.
+    pub maps: Tensor,
+    /// `(n, classes)`.
+    pub logits: Tensor,
+}
+
+/// A network with one layer tapped.
+#[derive(Debug)]
+pub struct Tapped<'a> {
+    network: &'a ResNet,
+    layer: Layer,
+    /// The convolution without its batch norm, where that is the layer.
+    bare: Option<Conv>,
+}
+
+impl Tapped<'_> {
+    /// Runs `images (n, 3, h, w)`, f32 and scaled as the network expects. What an image gives does not depend on the
+    /// batch it is in (on the CPU).
+    ///
+    /// The maps are the output of the module of that name, as a forward hook of PyTorch sees it: of a convolution
+    /// before its batch norm, of a batch norm before the ReLU, of a block or a stage after its last ReLU.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for images without 3 channels, or of no size.
+    pub fn forward(&self, images: &Tensor) -> Result<Output> {
+        let network = self.network;
+        let mut tapped = None;
+        let mut tap = |layer: Layer, x: &Tensor| {
+            if layer == self.layer {
+                tapped = Some(x.clone());
+            }
+        };
+        let mut x = self.unit(&network.stem, images, None, true, [Layer::StemConv, Layer::StemNorm], &mut tap)?;
+        tap(Layer::Relu, &x);
+        x = max_pool(&x)?;
+        tap(Layer::MaxPool, &x);
+        for (i, block) in network.blocks.iter().enumerate() {
+            let at = |part| Layer::Block(i, part);
+            let shortcut = match &block.shortcut {
+                Some(unit) => {
+                    let names = [at(Part::ShortcutConv), at(Part::ShortcutNorm)];
+                    self.unit(unit, &x, None, false, names, &mut tap)?
+                }
+                None => x.clone(),
+            };
+            let y = self.unit(&block.first, &x, None, true, [at(Part::Conv1), at(Part::Norm1)], &mut tap)?;
+            let names = [at(Part::Conv2), at(Part::Norm2)];
+            x = self.unit(&block.second, &y, Some(&shortcut), true, names, &mut tap)?;
+            tap(at(Part::Output), &x);
+        }
+        let pooled = x.mean_keepdim((2, 3))?; // (n, features, 1, 1)
+        tap(Layer::AvgPool, &pooled);
+        let logits = network.fc.forward(&pooled, None, false)?; // (n, classes, 1, 1)
+        tap(Layer::Fc, &logits);
+        let Some(maps) = tapped else {
+            return Err(Error::mismatch("tapped layer", format!("{:?}", self.layer), "a layer of this network"));
+        };
+        Ok(Output { maps, logits: logits.flatten_from(1)? })
+    }
+
+    /// One convolution with its batch norm, residual and ReLU; `names` are the layers before those two.
+    fn unit(
+        &self,
+        unit: &Unit,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        relu: bool,
+        names: [Layer; 2],
+        tap: &mut impl FnMut(Layer, &Tensor),
+    ) -> Result<Tensor> {
+        if !names.contains(&self.layer) {
+            return unit.folded.forward(x, residual, relu);
+        }
+        let mut y = match &self.bare {
+            Some(bare) => {
+                let y = bare.forward(x, None, false)?;
+                tap(names[0], &y);
+                y.broadcast_mul(&unit.scale)?.broadcast_add(&unit.shift)?
+            }
+            None => unit.folded.forward(x, None, false)?,
+        };
+        tap(names[1], &y);
+        if let Some(residual) = residual {
+            y = (y + residual)?;
+        }
+        Ok(if relu { y.relu()? } else { y })
+    }
+}
+
+#[cfg(test)]
+mod tests;

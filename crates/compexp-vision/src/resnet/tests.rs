@@ -1,0 +1,175 @@
+//! Small random networks against the same network written with candle's plain operations, nothing folded.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::*;
+
+/// Every module's output by name, computed plainly in f64.
+fn plain(config: &Config, weights: &Weights, images: &Tensor) -> BTreeMap<String, Tensor> {
+    let mut seen = BTreeMap::new();
+    let w = |name: String| weights[&name].to_dtype(DType::F64).unwrap();
+    let norm = |x: &Tensor, name: &str| {
+        let part = |part: &str| w(format!("{name}.{part}")).reshape((1, (), 1, 1)).unwrap();
+        let deviation = (part("running_var") + EPSILON).unwrap().sqrt().unwrap();
+        let x = x.broadcast_sub(&part("running_mean")).unwrap().broadcast_div(&deviation).unwrap();
+        x.broadcast_mul(&part("weight")).unwrap().broadcast_add(&part("bias")).unwrap()
+    };
+    let unit = |seen: &mut BTreeMap<String, Tensor>, x: &Tensor, conv: &str, bn: &str, stride, padding| {
+        let y = x.conv2d(&w(format!("{conv}.weight")), padding, stride, 1, 1).unwrap();
+        seen.insert(conv.into(), y.clone());
+        let y = norm(&y, bn);
+        seen.insert(bn.into(), y.clone());
+        y
+    };
+    let x = images.to_dtype(DType::F64).unwrap();
+    let mut x = unit(&mut seen, &x, "conv1", "bn1", 2, 3).relu().unwrap();
+    seen.insert("relu".into(), x.clone());
+    let padded = x.pad_with_zeros(2, 1, 1).unwrap().pad_with_zeros(3, 1, 1).unwrap();
+    x = padded.max_pool2d_with_stride(3, 2).unwrap();
+    seen.insert("maxpool".into(), x.clone());
+    let mut c_in = config.stem;
+    for (stage, (&c_out, &blocks)) in config.widths.iter().zip(&config.blocks).enumerate() {
+        for block in 0..blocks {
+            let p = format!("layer{}.{block}", stage + 1);
+            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+            let y = unit(&mut seen, &x, &format!("{p}.conv1"), &format!("{p}.bn1"), stride, 1).relu().unwrap();
+            let y = unit(&mut seen, &y, &format!("{p}.conv2"), &format!("{p}.bn2"), 1, 1);
+            if stride != 1 || c_in != c_out {
+                x = unit(&mut seen, &x, &format!("{p}.downsample.0"), &format!("{p}.downsample.1"), stride, 0);
+                seen.insert(format!("{p}.downsample"), x.clone());
+            }
+            x = (x + y).unwrap().relu().unwrap();
+            seen.insert(p, x.clone());
+            c_in = c_out;
+        }
+        seen.insert(format!("layer{}", stage + 1), x.clone());
+    }
+    let pooled = x.mean_keepdim(3).unwrap().mean_keepdim(2).unwrap();
+    seen.insert("avgpool".into(), pooled.clone());
+    let fc = pooled.flatten_from(1).unwrap().matmul(&w("fc.weight".into()).t().unwrap()).unwrap();
+    let fc = fc.broadcast_add(&w("fc.bias".into())).unwrap();
+    seen.insert("fc".into(), fc.unsqueeze(2).unwrap().unsqueeze(3).unwrap());
+    seen
+}
+
+fn noise(shape: &[usize], seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn random(config: &Config, classes: usize) -> Weights {
+    let all = config.weights(classes).unwrap();
+    let weights = all.into_iter().enumerate().map(|(i, (name, shape))| {
+        let mut weight = noise(&shape, i as u64);
+        if name.ends_with("running_var") {
+            weight = weight.affine(0.4, 0.6).unwrap();
+        } else if shape.len() == 4 {
+            let fan_in: usize = shape[1..].iter().product();
+            weight = weight.affine((3.0 / fan_in as f64).sqrt(), 0.0).unwrap();
+        }
+        (name, weight)
+    });
+    let mut weights: Weights = weights.collect();
+    weights.insert("bn1.num_batches_tracked".into(), Tensor::new(7f32, &Device::Cpu).unwrap());
+    weights
+}
+
+fn narrow() -> Config {
+    Config { stem: 16, widths: vec![16, 32, 20], blocks: vec![1, 2, 1] }
+}
+
+fn largest(t: &Tensor) -> f64 {
+    t.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f64>().unwrap()
+}
+
+#[test]
+fn every_layer_agrees_with_the_unfolded_network() {
+    let config = narrow();
+    let weights = random(&config, 7);
+    let network = ResNet::new(&config, &weights, &Device::Cpu).unwrap();
+    assert_eq!(network.classes(), 7);
+    let images = noise(&[3, 3, 45, 38], 99);
+    let expected = plain(&config, &weights, &images);
+    let mut names: Vec<&str> = network.layers().collect();
+    names.sort_unstable();
+    assert_eq!(names, expected.keys().collect::<Vec<_>>());
+    for (name, expected_maps) in &expected {
+        let output = network.tap(name).unwrap().forward(&images).unwrap();
+        let logits = output.logits.unsqueeze(2).unwrap().unsqueeze(3).unwrap();
+        for (what, found, expected) in [("maps", &output.maps, expected_maps), ("logits", &logits, &expected["fc"])] {
+            assert_eq!(found.dims(), expected.dims(), "{what} of {name}");
+            let difference = (found.to_dtype(DType::F64).unwrap() - expected).unwrap();
+            let found = largest(&difference) / largest(expected);
+            assert!(found < 5e-6, "{what} of {name}: relative error {found}");
+        }
+    }
+}
+
+#[test]
+fn an_image_gives_the_same_bits_in_any_batch() {
+    let config = narrow();
+    let network = ResNet::new(&config, &random(&config, 5), &Device::Cpu).unwrap();
+    let tapped = network.tap("layer2").unwrap();
+    let images = noise(&[5, 3, 40, 40], 3);
+    let bits = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
+    let whole = tapped.forward(&images).unwrap();
+    for i in 0..5 {
+        let alone = tapped.forward(&images.narrow(0, i, 1).unwrap()).unwrap();
+        let pairs = [(&whole.maps, &alone.maps), (&whole.logits, &alone.logits)];
+        for (whole, alone) in pairs {
+            let (whole, alone): (Vec<u32>, Vec<u32>) = (bits(&whole.narrow(0, i, 1).unwrap()), bits(alone));
+            assert_eq!(whole, alone, "image {i}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_layer_is_answered_with_the_names_there_are() {
+    let config = narrow();
+    let network = ResNet::new(&config, &random(&config, 5), &Device::Cpu).unwrap();
+    let message = network.tap("layer4").unwrap_err().to_string();
+    assert!(message.starts_with("unknown layer `layer4`: the layers are conv1, bn1, relu, maxpool, layer1.0."), "{message}");
+    assert!(message.contains(", layer2.0.downsample.0, ") && message.ends_with(", layer3, avgpool, fc"), "{message}");
+}
+
+#[test]
+fn wrong_weights_are_named_with_both_shapes() {
+    let config = narrow();
+    let message = |change: &dyn Fn(&mut Weights)| {
+        let mut weights = random(&config, 5);
+        change(&mut weights);
+        ResNet::new(&config, &weights, &Device::Cpu).unwrap_err().to_string()
+    };
+    let put = |weights: &mut Weights, name: &str, value: Tensor| drop(weights.insert(name.into(), value));
+    let missing = message(&|w| drop(w.remove("layer2.1.bn2.bias")));
+    assert!(missing.starts_with("weight `layer2.1.bn2.bias`: found nothing, expected a weight"), "{missing}");
+    let extra = message(&|w| put(w, "layer9.conv1.weight", noise(&[2, 2], 1)));
+    assert!(extra.starts_with("weight `layer9.conv1.weight`: found shape [2, 2], expected no weight"), "{extra}");
+    let shape = message(&|w| put(w, "layer1.0.conv1.weight", noise(&[16, 16, 1, 1], 1)));
+    assert_eq!(shape, "weight `layer1.0.conv1.weight`: found shape [16, 16, 1, 1], expected shape [16, 16, 3, 3]");
+    let nan = message(&|w| put(w, "bn1.weight", noise(&[16], 1).affine(f64::NAN, 0.0).unwrap()));
+    assert!(nan.starts_with("weight `bn1.weight`: found the value NaN"), "{nan}");
+    let negative = message(&|w| put(w, "bn1.running_var", noise(&[16], 1)));
+    assert!(negative.contains("`bn1.running_var`: found the value -"), "{negative}");
+    let scalar = message(&|w| put(w, "fc.weight", Tensor::new(1f32, &Device::Cpu).unwrap()));
+    assert!(scalar.contains("0 classes"), "{scalar}");
+    let none = Config { blocks: vec![], ..narrow() };
+    assert!(none.weights(3).is_err());
+}
+
+#[test]
+fn images_that_cannot_be_run_are_refused() {
+    let config = narrow();
+    let network = ResNet::new(&config, &random(&config, 5), &Device::Cpu).unwrap();
+    let tapped = network.tap("fc").unwrap();
+    for shape in [[1, 1, 40, 40], [1, 3, 0, 40]] {
+        assert!(tapped.forward(&Tensor::zeros(&shape, DType::F32, &Device::Cpu).unwrap()).is_err(), "{shape:?}");
+    }
+    assert_eq!(tapped.forward(&noise(&[1, 3, 1, 1], 1)).unwrap().maps.dims(), [1, 5, 1, 1]);
+}
