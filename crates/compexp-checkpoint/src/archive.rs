@@ -1,0 +1,90 @@
+//! The format of `torch.save` since version 1.6: a zip archive with `<root>/data.pkl` and the storages as
+//! `<root>/data/<key>`, all stored without compression, so that each is a run of bytes of the file.
+//!
+//! Checksums are not verified: PyTorch can be told to leave them out.
+
+use crate::pickle::{Source, run};
+use crate::storage::{Extent, Storages, fill, read_at};
+use crate::tree::unfold;
+use crate::{Error, Value};
+use std::fs::File;
+use std::io::BufReader;
+use zip::{CompressionMethod, ZipArchive};
+
+/// Where the entries are that matter.
+struct Index {
+    storages: Storages,
+    pickle: Extent,
+    byte_order: Option<Extent>,
+}
+
+/// Reads a file whose content begins like a zip archive.
+pub(crate) fn read(file: &mut File, file_len: u64) -> Result<Value, Error> {
+    let index = index(file, file_len)?;
+    if let Some(extent) = index.byte_order {
+        let found = read_at(file, extent.start, extent.len.min(16))?;
+        if found != b"little" {
+            return Err(Error::ByteOrder { found: format!("{}-endian", String::from_utf8_lossy(&found)) });
+        }
+    }
+    let program = read_at(file, index.pickle.start, index.pickle.len)?;
+    let graph = run(&mut Source::new(program.as_slice(), 0, index.pickle.len))?;
+    drop(program);
+    let (mut value, plans) = unfold(&graph, &index.storages)?;
+    fill(file, &mut value, &plans)?;
+    Ok(value)
+}
+
+fn index(file: &mut File, file_len: u64) -> Result<Index, Error> {
+    let broken = |error: zip::result::ZipError| match error {
+        zip::result::ZipError::Io(error) => Error::Io(error),
+        other => Error::Archive(format!("{other}; is the download complete?")),
+    };
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
+    let mut entries = Vec::with_capacity(archive.len());
+    for i in 0..archive.len() {
+        let entry = archive.by_index_raw(i).map_err(broken)?;
+        let name = entry.name().map_err(broken)?.into_owned();
+        let stored = entry.compression() == CompressionMethod::Stored && entry.compressed_size() == entry.size();
+        let extent = Extent { start: entry.data_start().unwrap_or(u64::MAX), len: entry.size() };
+        entries.push((name, extent, stored && !entry.encrypted()));
+    }
+    let roots = entries.iter().filter_map(|entry| entry.0.strip_suffix("data.pkl"));
+    let roots: Vec<_> = roots.filter(|root| root.ends_with('/') && root.find('/') == Some(root.len() - 1)).collect();
+    let root = match roots.as_slice() {
+        [root] => root.to_string(),
+        [] => return Err(Error::Archive("found no `<root>/data.pkl`; is this a checkpoint?".into())),
+        [a, b, ..] => return Err(Error::Archive(format!("found both `{a}data.pkl` and `{b}data.pkl`, expected one"))),
+    };
+
+    let (mut storages, mut pickle, mut byte_order) = (Storages::default(), None, None);
+    for (name, extent, stored) in entries {
+        let Some(inner) = name.strip_prefix(&root) else { continue };
+        let key = inner.strip_prefix("data/").filter(|key| !key.is_empty());
+        if key.is_none() && !matches!(inner, "data.pkl" | "byteorder" | "constants.pkl") {
+            continue;
+        }
+        if inner == "constants.pkl" {
+            return Err(Error::NotACheckpoint {
+                found: "a TorchScript program",
+                hint: "save its state_dict: torch.save(torch.jit.load(file).state_dict(), other)",
+            });
+        }
+        if !stored {
+            return Err(Error::Archive(format!(
+                "found `{name}` compressed or encrypted, expected it stored as torch.save does"
+            )));
+        }
+        let left = file_len.saturating_sub(extent.start);
+        if extent.len > left {
+            return Err(Error::Truncated { what: "an archive entry", at: extent.start, needed: extent.len, left });
+        }
+        match (inner, key) {
+            (_, Some(key)) => storages.insert(key.to_string(), extent, file_len)?,
+            ("data.pkl", _) => pickle = Some(extent),
+            _ => byte_order = Some(extent),
+        }
+    }
+    let pickle = pickle.ok_or_else(|| Error::Archive("found no `data.pkl`".into()))?;
+    Ok(Index { storages, pickle, byte_order })
+}

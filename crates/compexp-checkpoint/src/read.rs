@@ -1,0 +1,58 @@
+//! The one way in: a path, whose content says what it is.
+
+use crate::{Error, Value, archive, legacy, safe};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Enough of a file to see a tar header's magic.
+const HEAD: u64 = 512;
+
+/// Reads a checkpoint: PyTorch's zip format, its older pickle format, or safetensors. The name of the file does not
+/// matter (`.pth.tar` files are no tar archives).
+///
+/// # Errors
+/// [`Error::InFile`], which names the path and holds the problem: the file cannot be read, is no checkpoint, is damaged,
+/// needs a class outside the allow-list, or would take more memory than its size warrants.
+pub fn read(path: &Path) -> Result<Value, Error> {
+    read_file(path).map_err(|error| error.in_file(path))
+}
+
+fn read_file(path: &Path) -> Result<Value, Error> {
+    let mut file = File::open(path)?;
+    let file_len = file.metadata()?.len();
+    let mut head = Vec::new();
+    (&mut file).take(HEAD).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    match &head[..] {
+        head if safe::looks_right(head) => safe::read(&mut file, file_len),
+        [b'P', b'K', ..] => archive::read(&mut file, file_len),
+        head if is_tar(head) => Err(Error::NotACheckpoint {
+            found: "a tar archive",
+            hint: "unpack it and give the checkpoint inside; a tar written by torch.save before 2017 must be saved again",
+        }),
+        [0x80, ..] => legacy::read(&mut file, file_len),
+        head if head.starts_with(b"L119547") => legacy::read(&mut file, file_len),
+        head => Err(foreign(head)),
+    }
+}
+
+fn is_tar(head: &[u8]) -> bool {
+    head.get(257..262) == Some(b"ustar")
+}
+
+/// Tells what lies in the place of checkpoints most often.
+fn foreign(head: &[u8]) -> Error {
+    let (found, hint) = match head.trim_ascii_start() {
+        [] => ("an empty file", "download it again"),
+        text if text.starts_with(b"version https://git-lfs") => {
+            ("a Git LFS pointer", "fetch the file it stands for with `git lfs pull`")
+        }
+        [b'<', ..] => ("a web page", "the download went wrong: check the address, and whether it asks for a login"),
+        [0x1f, 0x8b, ..] => ("a gzip file", "unpack it first"),
+        [0x89, b'H', b'D', b'F', ..] => ("an HDF5 file", "convert it to safetensors"),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => ("a NumPy array", "convert it to safetensors"),
+        _ => ("an unknown format", "check that this is the right file"),
+    };
+    Error::NotACheckpoint { found, hint }
+}

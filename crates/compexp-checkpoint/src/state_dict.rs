@@ -1,0 +1,137 @@
+//! The named tensors of a network, wherever a checkpoint keeps them.
+
+use crate::{Error, Tensor, Value};
+use std::collections::BTreeMap;
+
+/// Where training scripts put the state dict, in the order in which they are tried.
+const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
+/// What `DataParallel` puts before every name.
+const PREFIX: &str = "module.";
+
+/// The named tensors of a network, without the `module.` prefix.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StateDict {
+    /// The tensors by name.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// The entries left out because they hold no tensor or have no text as key, in the order of the file.
+    pub skipped: Vec<String>,
+}
+
+/// The state dict of a checkpoint: its entry `state_dict`, `model_state_dict` or `model` where that is a dict of
+/// tensors, else the checkpoint itself. The prefix `module.` is taken away where all tensors have it.
+///
+/// # Errors
+/// [`Error::NoStateDict`] where neither holds a tensor.
+pub fn state_dict(mut value: Value) -> Result<StateDict, Error> {
+    let found = value.describe();
+    let wrapper = WRAPPERS.into_iter().find(|name| value.get(name).is_some_and(holds_tensors));
+    if let Some(inner) = wrapper.and_then(|name| value.take(name)) {
+        value = inner;
+    }
+    let Value::Dict(entries) = value else { return Err(Error::NoStateDict { found }) };
+
+    let mut state = StateDict::default();
+    for (key, value) in entries {
+        match (key, value) {
+            (Value::Str(name), Value::Tensor(tensor)) => {
+                state.tensors.insert(name, tensor);
+            }
+            (Value::Str(name), _) => state.skipped.push(name),
+            (key, _) => state.skipped.push(format!("{key:?}")),
+        }
+    }
+    if state.tensors.is_empty() {
+        return Err(Error::NoStateDict { found });
+    }
+    if state.tensors.keys().all(|name| name.starts_with(PREFIX)) {
+        let tensors = std::mem::take(&mut state.tensors);
+        state.tensors = tensors.into_iter().map(|(name, tensor)| (name[PREFIX.len()..].to_string(), tensor)).collect();
+    }
+    Ok(state)
+}
+
+impl StateDict {
+    /// The tensor of that name.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// The tensor of that name and shape.
+    ///
+    /// # Errors
+    /// [`Error::Entry`] where it is missing or has another shape.
+    pub fn require(&self, name: &str, shape: &[usize]) -> Result<&Tensor, Error> {
+        let entry = |found: String| Error::Entry {
+            name: name.to_string(),
+            found,
+            expected: format!("a tensor of shape {shape:?}"),
+        };
+        let tensor = self.get(name).ok_or_else(|| entry(format!("none among {} tensors", self.tensors.len())))?;
+        if tensor.shape != shape {
+            return Err(entry(format!("shape {:?}", tensor.shape)));
+        }
+        Ok(tensor)
+    }
+}
+
+fn holds_tensors(value: &Value) -> bool {
+    value.as_dict().is_some_and(|entries| entries.iter().any(|(_, v)| matches!(v, Value::Tensor(_))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dtype;
+
+    fn tensor(byte: u8) -> Value {
+        Value::Tensor(Tensor { dtype: Dtype::U8, shape: vec![1], data: vec![byte] })
+    }
+
+    fn dict<const N: usize>(entries: [(&str, Value); N]) -> Value {
+        Value::Dict(entries.into_iter().map(|(k, v)| (Value::Str(k.into()), v)).collect())
+    }
+
+    fn names(state: &StateDict) -> Vec<&str> {
+        state.tensors.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn a_dict_of_tensors_is_its_own_state_dict() {
+        let state = state_dict(dict([("b", tensor(1)), ("a", tensor(2)), ("n", Value::Int(3))])).unwrap();
+        assert_eq!(names(&state), ["a", "b"]);
+        assert_eq!(state.skipped, ["n"]);
+        assert_eq!(state.get("a").unwrap().data, [2]);
+    }
+
+    #[test]
+    fn wrapped_state_dicts_are_found() {
+        for wrapper in WRAPPERS {
+            let state = state_dict(dict([("epoch", Value::Int(3)), (wrapper, dict([("w", tensor(1))]))])).unwrap();
+            assert_eq!(names(&state), ["w"], "{wrapper}");
+        }
+    }
+
+    #[test]
+    fn the_module_prefix_goes_only_where_all_tensors_have_it() {
+        let all = state_dict(dict([("module.a", tensor(1)), ("module.b", tensor(2))])).unwrap();
+        assert_eq!(names(&all), ["a", "b"]);
+        let some = state_dict(dict([("module.a", tensor(1)), ("b", tensor(2))])).unwrap();
+        assert_eq!(names(&some), ["b", "module.a"]);
+    }
+
+    #[test]
+    fn a_checkpoint_without_tensors_is_refused_with_what_it_holds() {
+        let error = state_dict(dict([("epoch", Value::Int(3))])).unwrap_err();
+        assert!(error.to_string().contains("a dict of 1 entries (epoch)"), "{error}");
+        assert!(matches!(state_dict(Value::Int(1)), Err(Error::NoStateDict { .. })));
+    }
+
+    #[test]
+    fn a_required_tensor_must_be_there_in_its_shape() {
+        let state = state_dict(dict([("w", tensor(1))])).unwrap();
+        assert!(state.require("w", &[1]).is_ok());
+        let error = state.require("w", &[2]).unwrap_err().to_string();
+        assert_eq!(error, "state dict entry `w`: found shape [1], expected a tensor of shape [2]");
+        assert!(matches!(state.require("v", &[1]), Err(Error::Entry { .. })));
+    }
+}

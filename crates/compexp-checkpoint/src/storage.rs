@@ -1,0 +1,238 @@
+//! From strided views of storages to contiguous tensors.
+//!
+//! Both PyTorch formats keep a storage as one run of bytes of the file, so nothing is read before it is known which
+//! tensors need it: a contiguous tensor is read straight to where it stays, and only for other strides is a storage
+//! held beside its tensors, one at a time.
+
+use crate::pickle::SLACK;
+use crate::{Dtype, Error, Value};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+/// All tensors together may take this many times the bytes of all storages. Ties and views share a storage (factor 2
+/// or 3 in practice); a stride of 0 could blow up one element to any size.
+const TENSOR_FACTOR: u64 = 8;
+
+/// A run of bytes of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Extent {
+    pub(crate) start: u64,
+    pub(crate) len: u64,
+}
+
+/// Where the storages are in the file, by key.
+#[derive(Debug, Default)]
+pub(crate) struct Storages {
+    extents: HashMap<String, Extent>,
+    n_bytes: u64,
+}
+
+/// How to fill one tensor.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The whole storage.
+    pub(crate) storage: Extent,
+    /// First byte of the tensor, from the start of the storage.
+    pub(crate) first: u64,
+    /// Size and stride (in elements) of every dimension.
+    pub(crate) dims: Box<[(u64, u64)]>,
+    pub(crate) dtype: Dtype,
+    /// Bytes of the finished tensor.
+    pub(crate) n_bytes: u64,
+}
+
+impl Storages {
+    /// Adds a storage; refuses a key used twice, a run outside the file's `file_len` bytes, and storages that together
+    /// are longer than the file (archive entries can lie on top of each other, and reading them all would take ages).
+    pub(crate) fn insert(&mut self, key: String, extent: Extent, file_len: u64) -> Result<(), Error> {
+        let left = file_len.saturating_sub(extent.start);
+        if extent.len > left {
+            return Err(Error::Truncated { what: "a storage", at: extent.start, needed: extent.len, left });
+        }
+        self.n_bytes += extent.len;
+        if self.n_bytes > file_len {
+            return Err(Error::Limit { what: "bytes of all storages", found: self.n_bytes, limit: file_len });
+        }
+        if self.extents.contains_key(&key) {
+            return Err(Error::Storage { key, what: "found twice".into() });
+        }
+        self.extents.insert(key, extent);
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Extent> {
+        self.extents.get(key).copied()
+    }
+
+    /// Bytes that all tensors together may take.
+    pub(crate) fn tensor_limit(&self) -> u64 {
+        self.n_bytes.saturating_mul(TENSOR_FACTOR).saturating_add(SLACK)
+    }
+}
+
+impl Plan {
+    /// The number of elements, `None` where it overflows. Sizes of 0 do not hide absurd other sizes.
+    pub(crate) fn n_elements(dims: &[(u64, u64)]) -> Option<u64> {
+        let product = dims.iter().filter(|dim| dim.0 > 0).try_fold(1u64, |n, dim| n.checked_mul(dim.0))?;
+        let product = if product > i64::MAX as u64 / 8 { return None } else { product };
+        Some(if dims.iter().any(|dim| dim.0 == 0) { 0 } else { product })
+    }
+
+    /// The distance from the first to the last element, in elements; `None` where it overflows. No size is 0.
+    pub(crate) fn reach(dims: &[(u64, u64)]) -> Option<u64> {
+        dims.iter().try_fold(0u64, |reach, &(size, stride)| reach.checked_add((size - 1).checked_mul(stride)?))
+    }
+
+    fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        self.dims.iter().rev().all(|&(size, stride)| {
+            let fits = size == 1 || stride == expected;
+            expected *= size;
+            fits
+        })
+    }
+
+    /// One past the tensor's last byte, from the start of the storage. No size is 0, and the plan was checked.
+    fn end(&self) -> u64 {
+        self.first + (Self::reach(&self.dims).unwrap_or(0) + 1) * self.dtype.size() as u64
+    }
+
+    /// Copies the elements in row-major order out of `bytes`, which start at byte `low` of the storage.
+    fn gather(&self, bytes: &[u8], low: u64) -> Vec<u8> {
+        let size = self.dtype.size();
+        let base = (self.first - low) as usize;
+        let mut out = Vec::with_capacity(self.n_bytes as usize);
+        let (&(inner, inner_stride), outer) = self.dims.split_last().unwrap_or((&(1, 1), &[]));
+        let (inner, step) = (inner as usize, inner_stride as usize * size);
+        let mut index = vec![0u64; outer.len()];
+        loop {
+            let offset: u64 = index.iter().zip(outer).map(|(i, dim)| i * dim.1).sum();
+            let row = base + offset as usize * size;
+            if step == size {
+                out.extend_from_slice(&bytes[row..row + inner * size]);
+            } else {
+                for at in (0..inner).map(|i| row + i * step) {
+                    out.extend_from_slice(&bytes[at..at + size]);
+                }
+            }
+            // The next row: count up, the innermost index first.
+            let Some(d) = (0..outer.len()).rev().find(|&d| index[d] + 1 < outer[d].0) else { return out };
+            index[d] += 1;
+            index[d + 1..].fill(0);
+        }
+    }
+}
+
+/// Reads the bytes of every tensor of `value`; `plans` are in the order of [`Value::visit_tensors`].
+pub(crate) fn fill(file: &mut File, value: &mut Value, plans: &[Plan]) -> Result<(), Error> {
+    let mut data: Vec<Vec<u8>> = vec![Vec::new(); plans.len()];
+    let mut order: Vec<usize> = (0..plans.len()).filter(|&i| plans[i].n_bytes > 0).collect();
+    order.sort_by_key(|&i| (plans[i].storage, plans[i].first));
+    for group in order.chunk_by(|&a, &b| plans[a].storage == plans[b].storage) {
+        let start = plans[group[0]].storage.start;
+        let (contiguous, strided): (Vec<usize>, Vec<usize>) = group.iter().partition(|&&i| plans[i].is_contiguous());
+        for i in contiguous {
+            data[i] = read_at(file, start + plans[i].first, plans[i].n_bytes)?;
+        }
+        let low = strided.iter().map(|&i| plans[i].first).min().unwrap_or(0);
+        let high = strided.iter().map(|&i| plans[i].end()).max().unwrap_or(0);
+        let bytes = read_at(file, start + low, high - low)?;
+        for i in strided {
+            data[i] = plans[i].gather(&bytes, low);
+        }
+    }
+    let mut data = data.into_iter();
+    value.visit_tensors(&mut |tensor| tensor.data = data.next().unwrap_or_default());
+    Ok(())
+}
+
+/// Reads `n` bytes, which are known to lie within the file.
+pub(crate) fn read_at(file: &mut File, start: u64, n: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(n as usize);
+    if n > 0 {
+        file.seek(SeekFrom::Start(start))?;
+        file.take(n).read_to_end(&mut bytes)?;
+    }
+    if bytes.len() as u64 != n {
+        return Err(Error::Truncated { what: "a tensor", at: start, needed: n, left: bytes.len() as u64 });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(first: u64, dims: &[(u64, u64)]) -> Plan {
+        let n_bytes = Plan::n_elements(dims).unwrap() * 2;
+        Plan { storage: Extent::default(), first, dims: dims.into(), dtype: Dtype::I16, n_bytes }
+    }
+
+    /// The definition, one element at a time.
+    fn slowly(plan: &Plan, bytes: &[u8]) -> Vec<u8> {
+        let n: u64 = plan.dims.iter().map(|d| d.0).product();
+        (0..n)
+            .flat_map(|flat| {
+                let mut rest = flat;
+                let mut at = plan.first / 2;
+                for &(size, stride) in plan.dims.iter().rev() {
+                    at += rest % size * stride;
+                    rest /= size;
+                }
+                bytes[at as usize * 2..][..2].to_vec()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn gathering_equals_indexing_for_any_strides() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for dims in [
+            &[][..],
+            &[(5, 1)],
+            &[(5, 3)],
+            &[(4, 0)],
+            &[(4, 1), (6, 4)],
+            &[(3, 7), (2, 1)],
+            &[(2, 60), (3, 1), (4, 15), (5, 3)],
+            &[(1, 99), (3, 2), (1, 77)],
+        ] {
+            for first in [0, 2, 12] {
+                let plan = plan(first, dims);
+                let end = plan.end() as usize;
+                let low = first.saturating_sub(2);
+                let found = plan.gather(&bytes[low as usize..end.max(low as usize)], low);
+                assert_eq!(found, slowly(&plan, &bytes), "{dims:?} from {first}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_row_major_strides_are_contiguous() {
+        assert!(plan(0, &[]).is_contiguous());
+        assert!(plan(0, &[(2, 3), (3, 1)]).is_contiguous());
+        assert!(plan(0, &[(2, 3), (1, 99), (3, 1)]).is_contiguous());
+        assert!(!plan(0, &[(2, 1), (3, 2)]).is_contiguous());
+        assert!(!plan(0, &[(2, 4), (3, 1)]).is_contiguous());
+        assert!(!plan(0, &[(2, 0)]).is_contiguous());
+    }
+
+    #[test]
+    fn absurd_sizes_are_not_hidden_by_a_zero() {
+        assert_eq!(Plan::n_elements(&[(0, 1), (3, 1)]), Some(0));
+        assert_eq!(Plan::n_elements(&[(1 << 40, 1), (1 << 40, 1)]), None);
+        assert_eq!(Plan::n_elements(&[(1 << 40, 1), (1 << 40, 1), (0, 1)]), None);
+    }
+
+    #[test]
+    fn storages_must_lie_in_the_file_once() {
+        let mut storages = Storages::default();
+        let at = |start, len| Extent { start, len };
+        storages.insert("a".into(), at(10, 50), 100).unwrap();
+        assert!(matches!(storages.insert("b".into(), at(60, 41), 100), Err(Error::Truncated { left: 40, .. })));
+        assert!(matches!(storages.insert("b".into(), at(u64::MAX, 1), 100), Err(Error::Truncated { .. })));
+        assert!(matches!(storages.insert("a".into(), at(60, 1), 100), Err(Error::Storage { .. })));
+        assert!(matches!(storages.insert("b".into(), at(0, 60), 100), Err(Error::Limit { .. })));
+    }
+}
