@@ -65,6 +65,7 @@
 #![forbid(unsafe_code)]
 
 pub mod activation;
+pub mod artifact;
 pub mod concept;
 pub mod error;
 pub mod exemplar;

@@ -1,0 +1,33 @@
+//! Files: the only place of this crate that touches the file system.
+//!
+//! - [`TensorFile`] reads arrays (`.npy`, `.safetensors`) in blocks; [`ActivationFile`] and [`MaskFile`] are arrays of
+//!   activations and of ready masks, [`open_probe`] is a probe directory;
+//! - [`AtomicFile`], [`NpyWriter`] and [`write_json`] write files that are whole or absent;
+//! - [`ContentHash`] and [`hash_file`] tell whether two artifacts were made from the same things;
+//! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped.
+//!
+//! Everything read here may be broken, hostile, or changing under our hands: sizes are checked against the file's
+//! length before anything is allocated, and files are read by position rather than mapped into memory, because a
+//! mapped file that shrinks kills the process.
+
+pub mod activation_store;
+pub mod activations;
+mod dtype;
+pub mod hash;
+pub mod json;
+mod npy;
+pub mod probe_dir;
+mod source_file;
+pub mod tensor_file;
+#[cfg(test)]
+mod test_files;
+pub mod write;
+
+pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
+pub use activations::{ActivationFile, MaskFile};
+pub use dtype::Dtype;
+pub use hash::{ContentHash, hash_file};
+pub use json::{read_json, write_json};
+pub use probe_dir::{open_probe, write_concepts, write_examples};
+pub use tensor_file::TensorFile;
+pub use write::{AtomicFile, NpyElement, NpyWriter, write_npy};
