@@ -59,6 +59,9 @@ pub enum Error {
         /// Every name there is.
         valid: Vec<String>,
     },
+    /// A checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] compexp_checkpoint::Error),
     /// An operation of the engine failed.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),

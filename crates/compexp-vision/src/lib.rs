@@ -7,7 +7,10 @@ pub mod broden;
 pub mod classes;
 pub mod conv;
 pub mod error;
+pub mod eval;
+pub mod extract;
 pub mod image;
+pub mod model;
 pub mod preprocess;
 pub mod resnet;
 

@@ -1,0 +1,71 @@
+//! A network from a checkpoint file.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use crate::error::Result;
+use crate::resnet::{Config, ResNet, Tapped, Weights};
+
+/// A network on a device, ready to run.
+#[derive(Debug, Clone)]
+pub struct Model {
+    network: ResNet,
+    device: Device,
+}
+
+impl Model {
+    /// Reads a ResNet-18 from a checkpoint of any format that `compexp_checkpoint` knows. The number of classes is that
+    /// of its last layer.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`](crate::Error::Checkpoint) where the file cannot be read; [`Error::Weight`](crate::Error::Weight) where it holds another network.
+    pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
+        Self::load_with(&Config::default(), checkpoint, device)
+    }
+
+    /// As [`Model::load`], for a network of other sizes.
+    ///
+    /// # Errors
+    /// As [`Model::load`]; [`Error::Mismatch`](crate::Error::Mismatch) for a `config` that makes no network.
+    pub fn load_with(config: &Config, checkpoint: &Path, device: &Device) -> Result<Self> {
+        let state = compexp_checkpoint::state_dict(compexp_checkpoint::read(checkpoint)?)?;
+        let mut weights = Weights::new();
+        for (name, tensor) in state.tensors {
+            let values = Tensor::from_vec(tensor.to_f32(), tensor.shape, &Device::Cpu)?;
+            weights.insert(name, values);
+        }
+        Self::new(config, &weights, device)
+    }
+
+    /// A network from weights.
+    ///
+    /// # Errors
+    /// Those of [`ResNet::new`].
+    pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
+        Ok(Self { network: ResNet::new(config, weights, device)?, device: device.clone() })
+    }
+
+    /// The device that the network runs on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Classes that the network tells apart.
+    pub fn classes(&self) -> usize {
+        self.network.classes()
+    }
+
+    /// The names of all layers that can be tapped, in the order in which they are computed.
+    pub fn layers(&self) -> impl Iterator<Item = &str> {
+        self.network.layers()
+    }
+
+    /// The network with `layer` tapped; its [`Tapped::forward`] gives the layer's maps and the logits.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`](crate::Error::UnknownLayer) with all names there are.
+    pub fn tap(&self, layer: &str) -> Result<Tapped<'_>> {
+        self.network.tap(layer)
+    }
+}
