@@ -78,6 +78,7 @@ pub mod profile;
 pub mod resize;
 pub mod score;
 pub mod search;
+mod simd;
 pub mod threshold;
 
 pub use error::{Error, Result};
