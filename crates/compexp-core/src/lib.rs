@@ -1,4 +1,67 @@
-//! The engine of compexp.
+//! The engine of compexp: for each unit of a neural network, the logical formula over human-named concepts whose mask
+//! overlaps best with the unit's.
+//!
+//! In reading order, which is the order in which data flows:
+//!
+//! 1. [`concept`] and [`probe`]: concepts, and examples annotated with them.
+//! 2. [`activation`]: a layer's raw values.
+//! 3. [`formula`]: AND / OR / NOT / NEIGHBORS trees, their text, their order and their meaning.
+//! 4. [`partition`]: the cells of a probe set, positions that carry the same concepts.
+//! 5. [`threshold`], [`resize`] and [`profile`]: from activations to each unit's hits in every cell.
+//! 6. [`score`] and [`search`]: counts, scores, and beams of formulas.
+//! 7. [`explanation`], [`exemplar`] and [`explain`]: the record, the examples that show it, and all of it in one call.
+//! 8. [`artifact`]: files. No other module touches the file system.
+//!
+//! The crate knows no data set's format, no network and no framework: annotations come through
+//! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
+//! the number of threads.
+//!
+//! # Example
+//!
+//! A unit that fires on water, unless it is night:
+//!
+//! ```
+//! use compexp_core::concept::{Concept, ConceptId, Vocabulary};
+//! use compexp_core::partition::{MemoryPositions, PartitionBuilder};
+//! use compexp_core::probe::{Annotation, AnnotationSource, Grid};
+//! use compexp_core::profile;
+//! use compexp_core::search::{SearchConfig, search};
+//!
+//! /// Four images of 1 x 2 positions: water (1) on the left of all of them, night (2) in the last two.
+//! struct Images;
+//!
+//! impl AnnotationSource for Images {
+//!     fn n_examples(&self) -> usize {
+//!         4
+//!     }
+//!     fn grid(&self) -> Grid {
+//!         Grid { height: 1, width: 2 }
+//!     }
+//!     fn annotate(&self, example: usize, into: &mut Annotation) -> compexp_core::Result<()> {
+//!         into.layers.extend([1, Annotation::NONE]);
+//!         into.scalars.extend((example >= 2).then_some(2));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let mut builder = PartitionBuilder::new(Images.grid(), Box::new(MemoryPositions::new(Images.grid())));
+//! builder.add_all(&Images, &|_| ())?;
+//! let (partition, map) = builder.finish(&Default::default())?;
+//!
+//! // One unit, one value a position: (examples, units, height, width).
+//! let activations = ndarray::arr1(&[5.0, 0.1, 4.0, 0.2, 0.3, 0.0, 0.1, 0.2_f32]).into_shape_with_order((4, 1, 1, 2)).unwrap();
+//! let profiles = profile::from_activations(&activations.view(), &[1.0], &[0], &map, partition.n_cells(), 3, &|_| ())?;
+//! let result = search(&partition, &profiles[0], &SearchConfig::default())?;
+//!
+//! let names = Vocabulary::new(vec![
+//!     Concept { id: ConceptId(1), name: "water".into(), category: "object".into() },
+//!     Concept { id: ConceptId(2), name: "night".into(), category: "scene".into() },
+//! ])?;
+//! let best = result.best().unwrap();
+//! assert_eq!(best.formula.display(&names).to_string(), "(water AND (NOT night))");
+//! assert_eq!(best.iou, 1.0);
+//! # Ok::<(), compexp_core::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod activation;
@@ -15,6 +78,7 @@ pub mod profile;
 pub mod resize;
 pub mod score;
 pub mod search;
+mod simd;
 pub mod threshold;
 
 pub use error::{Error, Result};

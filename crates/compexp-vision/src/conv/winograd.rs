@@ -186,7 +186,9 @@ impl Winograd {
         let per_strip = sizes.tiles * self.c_in;
         let jobs: Vec<(&Strip<'_>, Vec<&mut [f32]>)> = strips
             .iter()
-            .map(|strip| (strip, rests.iter_mut().map(|rest| rest.split_off_mut(..per_strip).unwrap_or_default()).collect()))
+            .map(|strip| {
+                (strip, rests.iter_mut().map(|rest| rest.split_off_mut(..per_strip).unwrap_or_default()).collect())
+            })
             .collect();
         jobs.into_par_iter().for_each(|(strip, mut points)| {
             let strips = std::slice::from_ref(strip);
