@@ -46,6 +46,10 @@ const EXEMPLARS: &str = "exemplars.json";
 const MASKS: &str = "exemplars.npy";
 const PREDICTIONS: &str = "predictions.csv";
 
+/// Those of an [`super::ActivationStore`].
+const ACTIVATIONS: &str = "activations.npy";
+const PARTIAL_ACTIVATIONS: &str = "activations.npy.partial";
+
 /// Those that every complete run has.
 const NEEDED: [&str; 7] = [CONFIG, EXPLANATIONS, TABLE, SUMMARY, EXAMPLES, EXEMPLARS, MASKS];
 
@@ -146,7 +150,7 @@ pub struct Difference {
 
 impl RunDir {
     /// Looks at the folder `dir`, and makes it where there is none. With `replace` a run in it is removed, whatever its
-    /// configuration.
+    /// configuration; without, only one that is unfinished and has no activations.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Format`] where the folder holds files (other than hidden ones) and is no run directory, or
@@ -165,7 +169,9 @@ impl RunDir {
                 let [found, wanted] = values;
                 differences.insert(0, Difference { field, found, wanted });
             }
-            if !differences.is_empty() {
+            // An unfinished run has nothing to lose, unless activations were extracted for it.
+            let lost = [EXPLANATIONS, ACTIVATIONS, PARTIAL_ACTIVATIONS].iter().any(|name| dir.join(name).exists());
+            if !differences.is_empty() && lost {
                 return Ok(Self::Other(differences));
             }
             if let Some(run) = FinishedRun::complete(dir, config) {
@@ -576,6 +582,18 @@ mod tests {
         let e = RunDir::open(&dir, &config(3), false).unwrap_err();
         assert!(matches!(e, Error::Format { .. }), "{e}");
         run(&dir, &config(3), true, None);
+    }
+
+    #[test]
+    fn an_unfinished_run_of_another_configuration_makes_way_unless_it_has_activations() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        writer(&dir, &config(3), false);
+        writer(&dir, &config(4), false);
+        std::fs::write(dir.join("activations.npy.partial"), b"").unwrap();
+        writer(&dir, &config(4), false);
+        assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Other(_)));
+        writer(&dir, &config(3), true);
     }
 
     #[test]
