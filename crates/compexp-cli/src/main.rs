@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let reporter = Reporter::new(cli.quiet);
     let done = run(&cli, &reporter);
-    reporter.end();
+    reporter.clear();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),

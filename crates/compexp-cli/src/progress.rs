@@ -10,6 +10,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Without a terminal, a stage says how far it is this often.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// Stages that took less end without a word.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
 /// Tells a person how work goes on.
 pub(crate) struct Reporter {
     started: Instant,
@@ -50,18 +53,26 @@ impl Reporter {
         }
     }
 
-    /// The current stage is over.
+    /// The current stage is over; one that took a while says so.
     pub(crate) fn end(&self) {
-        let ended = self.stage.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(stage) = ended else { return };
+        let Some(stage) = self.take() else { return };
+        let took = stage.started.elapsed();
+        if !self.quiet && took >= WORTH_TELLING {
+            line(&format!("{}: {} {} in {}", stage.name, stage.done, stage.counted, duration(took)));
+        }
+    }
+
+    /// The command is over, whatever the current stage has come to.
+    pub(crate) fn clear(&self) {
+        self.take();
+    }
+
+    fn take(&self) -> Option<Stage> {
+        let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         if let Some(bar) = &stage.bar {
             bar.finish_and_clear();
         }
-        // One that failed is not over: its error follows.
-        if !self.quiet && stage.done >= stage.total {
-            let (name, counted, total) = (&stage.name, &stage.counted, stage.total);
-            line(&format!("{name}: {total} {counted} in {}", duration(stage.started.elapsed())));
-        }
+        Some(stage)
     }
 
     fn bar(&self, name: &str, counted: &str, total: usize) -> Option<ProgressBar> {
