@@ -14,10 +14,10 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Do not tell how work goes on
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "General")]
     pub(crate) quiet: bool,
     /// Threads to work with; 0 = as many as there are cores. Results do not depend on it
-    #[arg(long, global = true, value_name = "T", value_parser = at_most(0, 1024))]
+    #[arg(long, global = true, value_name = "T", value_parser = at_most(0, 1024), help_heading = "General")]
     pub(crate) threads: Option<usize>,
 }
 
@@ -62,10 +62,16 @@ pub(crate) struct ExplainArgs {
     pub(crate) annotations: AnnotationArgs,
     /// A layer's activations: .npy or .safetensors (a tensor's name after `#`), [examples, units, height, width] or
     /// [examples, units]
-    #[arg(long, value_name = "FILE[#TENSOR]", required_unless_present = "masks", conflicts_with = "masks")]
+    #[arg(
+        help_heading = "Layer",
+        long,
+        value_name = "FILE[#TENSOR]",
+        required_unless_present = "masks",
+        conflicts_with = "masks"
+    )]
     pub(crate) activations: Option<PathBuf>,
     /// Masks of units, used as they are: bool or u8 [units, examples, height, width] or [units, examples]
-    #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with_all = ["quantile", "positive"])]
+    #[arg(help_heading = "Layer", long, value_name = "FILE[#TENSOR]", conflicts_with_all = ["quantile", "positive"])]
     pub(crate) masks: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) threshold: ThresholdArgs,
@@ -77,6 +83,7 @@ pub(crate) struct ExplainArgs {
 
 /// Where annotations come from.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Annotations")]
 pub(crate) struct AnnotationArgs {
     /// A probe directory: probe.json and arrays of concepts
     #[arg(long, value_name = "DIR", required_unless_present = "broden", conflicts_with = "broden")]
@@ -90,6 +97,7 @@ pub(crate) struct AnnotationArgs {
 
 /// Which parts of a Broden folder.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Annotations")]
 pub(crate) struct BrodenParts {
     /// The index within the Broden folder, or elsewhere [default: index_ade20k.csv, else index.csv]
     #[arg(long, value_name = "FILE", conflicts_with = "probe")]
@@ -101,6 +109,7 @@ pub(crate) struct BrodenParts {
 
 /// When a unit counts as firing.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Firing")]
 pub(crate) struct ThresholdArgs {
     /// A unit fires where it is above all but this share of its values [default: 0.005 for maps]
     #[arg(long, value_name = "Q", value_parser = quantile, allow_negative_numbers = true)]
@@ -112,6 +121,7 @@ pub(crate) struct ThresholdArgs {
 
 /// How to search.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Search")]
 pub(crate) struct SearchArgs {
     /// The greatest number of concepts in a formula [default: 3; 5 for features.npy]
     #[arg(long, short = 'n', value_name = "N", value_parser = at_most(1, 100))]
@@ -144,6 +154,7 @@ pub(crate) struct SearchArgs {
 
 /// Where results go.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub(crate) struct OutArgs {
     /// The folder for the results
     #[arg(long, short, value_name = "RUN_DIR")]
@@ -170,24 +181,24 @@ Examples:
       --layer layer3 --out runs/layer3")]
 pub(crate) struct VisionProbeArgs {
     /// A folder in Broden's format
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Annotations", long, value_name = "DIR")]
     pub(crate) broden: PathBuf,
     /// The index within the Broden folder, or elsewhere [default: index_ade20k.csv, else index.csv]
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Annotations", long, value_name = "FILE")]
     pub(crate) index: Option<PathBuf>,
     /// The categories whose concepts are used [default: object,part,scene,texture,color, as far as they are there]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(help_heading = "Annotations", long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) categories: Option<Vec<String>>,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     /// The layer to explain, by torchvision's names
-    #[arg(long, default_value = "layer4")]
+    #[arg(help_heading = "Network", long, default_value = "layer4")]
     pub(crate) layer: String,
     /// The names of the network's classes, a line each; predictions are then compared with the images' scenes
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Network", long, value_name = "FILE")]
     pub(crate) classes: Option<PathBuf>,
     /// The scene of each image (ade20k_scenes.json) [default: the scene column of the index]
-    #[arg(long, value_name = "FILE", requires = "classes")]
+    #[arg(help_heading = "Network", long, value_name = "FILE", requires = "classes")]
     pub(crate) scenes: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) threshold: ThresholdArgs,
@@ -199,6 +210,7 @@ pub(crate) struct VisionProbeArgs {
 
 /// A network and how images are fed to it.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
     /// A ResNet-18: PyTorch's formats or safetensors
     #[arg(long, value_name = "FILE")]
@@ -221,10 +233,10 @@ pub(crate) struct VisionEvalArgs {
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     /// The folder that paths are relative to [default: the list's own]
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Images", long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub(crate) json: bool,
 }
 
@@ -268,32 +280,32 @@ pub(crate) struct EvalArgs {
     /// The formula
     pub(crate) formula: String,
     /// A run directory, whose inputs and thresholds are used
-    #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["probe", "broden", "activations", "masks", "quantile", "positive"])]
+    #[arg(help_heading = "Annotations", long, value_name = "RUN_DIR", conflicts_with_all = ["probe", "broden", "activations", "masks", "quantile", "positive", "index", "categories"])]
     pub(crate) run: Option<PathBuf>,
     /// A probe directory: probe.json and arrays of concepts
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["broden", "run"], conflicts_with = "broden")]
+    #[arg(help_heading = "Annotations", long, value_name = "DIR", required_unless_present_any = ["broden", "run"], conflicts_with = "broden")]
     pub(crate) probe: Option<PathBuf>,
     /// A folder in Broden's format
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Annotations", long, value_name = "DIR")]
     pub(crate) broden: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) parts: BrodenParts,
     /// A layer's activations, to compare with the formula
-    #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with = "masks")]
+    #[arg(help_heading = "Layer", long, value_name = "FILE[#TENSOR]", conflicts_with = "masks")]
     pub(crate) activations: Option<PathBuf>,
     /// Masks of units, to compare with the formula
-    #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with_all = ["quantile", "positive"])]
+    #[arg(help_heading = "Layer", long, value_name = "FILE[#TENSOR]", conflicts_with_all = ["quantile", "positive"])]
     pub(crate) masks: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) threshold: ThresholdArgs,
     /// Compare with this unit only
-    #[arg(long, value_name = "U")]
+    #[arg(help_heading = "Layer", long, value_name = "U")]
     pub(crate) unit: Option<usize>,
     /// The number of units to print, best first
-    #[arg(long, value_name = "K", default_value_t = 10)]
+    #[arg(help_heading = "Output", long, value_name = "K", default_value_t = 10)]
     pub(crate) limit: usize,
     /// Print JSON
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub(crate) json: bool,
 }
 

@@ -26,6 +26,7 @@ fn wrong_arguments_exit_with_2() {
         ("show run --unit 0 --sort unit", "cannot be used with"),
         ("eval water", "--probe <DIR>"),
         ("eval water --run run --masks masks.npy", "cannot be used with"),
+        ("eval water --run run --categories color", "cannot be used with"),
         ("eval water --probe probe --unit 0", "found no layer"),
         ("eval water --probe probe --masks masks.npy --unit 3", "found 3, expected one of the units 0-2"),
         ("eval fire --probe probe", "cannot read formula `fire`"),
