@@ -27,6 +27,7 @@ use rust::RustFile;
 /// The modules of `compexp-core` in the order of the flow: a module may import those to its left.
 pub(crate) const FLOW: &[&str] = &[
     "error",
+    "simd",
     "concept",
     "probe",
     "activation",

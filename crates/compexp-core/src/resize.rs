@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::probe::Grid;
+use crate::simd::vectorized;
 
 /// Resizes maps of one size to another.
 pub struct Resizer {
@@ -113,7 +114,12 @@ impl Resizer {
     /// The outputs that depend on the same inputs form a block. An output is a weighted mean of its inputs, and rounding
     /// to f32 is monotone, so that no output of a block exceeds its largest input nor falls below its smallest: only
     /// blocks with inputs on both sides of the cut are resized at all.
-    pub fn hits(&self, map: &[f32], cut: f32, strip: &mut Vec<f32>, mut hit: impl FnMut(usize, u64)) {
+    pub fn hits(&self, map: &[f32], cut: f32, strip: &mut Vec<f32>, hit: impl FnMut(usize, u64)) {
+        vectorized(|| self.hits_inlined(map, cut, strip, hit));
+    }
+
+    #[inline(always)]
+    fn hits_inlined(&self, map: &[f32], cut: f32, strip: &mut Vec<f32>, mut hit: impl FnMut(usize, u64)) {
         for rows in &self.rows.segments {
             for columns in &self.columns.segments {
                 let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);

@@ -39,7 +39,8 @@ impl Labelled {
             if line.is_empty() {
                 continue;
             }
-            let wrong = |found: String, expected: String| Error::format(list, format!("line {}", i + 1), found, expected);
+            let wrong =
+                |found: String, expected: String| Error::format(list, format!("line {}", i + 1), found, expected);
             let Some((path, class)) = line.rsplit_once(char::is_whitespace) else {
                 return Err(wrong(format!("`{}`", start(line)), "an image's path, a blank and its class".into()));
             };

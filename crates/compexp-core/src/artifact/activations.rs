@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::dtype::Dtype;
 use super::tensor_file::TensorFile;
-use crate::activation::ActivationSource;
+use crate::activation::{ActivationSource, MaskSource};
 use crate::error::{Error, Result};
 use crate::probe::Grid;
 
@@ -88,28 +88,22 @@ impl MaskFile {
     pub fn path(&self) -> &Path {
         self.tensor.path()
     }
+}
 
-    /// The number of units.
-    pub fn n_units(&self) -> usize {
+impl MaskSource for MaskFile {
+    fn n_units(&self) -> usize {
         self.n_units
     }
 
-    /// The number of examples.
-    pub fn n_examples(&self) -> usize {
+    fn n_examples(&self) -> usize {
         self.n_examples
     }
 
-    /// The mask of a unit on one example; `1 x 1` for one value an example.
-    pub fn grid(&self) -> Grid {
+    fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// Reads the mask of `unit` on the examples `first_example..first_example + n` into `out`, whose length is
-    /// `n * positions`: `(n, height, width)`.
-    ///
-    /// # Errors
-    /// [`Error::Mismatch`] where the unit or an example is not in the file, and those of [`TensorFile::read_bool`].
-    pub fn read(&self, unit: usize, first_example: usize, out: &mut [bool]) -> Result<()> {
+    fn read(&self, unit: usize, first_example: usize, out: &mut [bool]) -> Result<()> {
         if unit >= self.n_units {
             return Err(Error::mismatch("unit of the masks", unit, format!("less than {}", self.n_units)));
         }

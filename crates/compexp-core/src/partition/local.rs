@@ -29,7 +29,7 @@ impl Divider {
     /// up once, so that the cost is near one comparison a position and layer.
     pub(super) fn divide(&mut self, annotation: &Annotation, ids: &mut [u32]) -> Result<LocalCells> {
         let positions = ids.len();
-        if annotation.layers.len() % positions != 0 {
+        if !annotation.layers.len().is_multiple_of(positions) {
             return Err(Error::mismatch(
                 "entries in the layers of an annotation",
                 annotation.layers.len(),

@@ -2,6 +2,7 @@
 
 use super::chain::Op;
 use crate::score::Form;
+use crate::simd::vectorized;
 
 /// The literals by which formulas are extended, in the order in which they are tried.
 pub(super) struct Candidates {
@@ -77,24 +78,20 @@ impl Candidates {
             gathered = (gather(formula.x), gather(formula.ux));
             (&gathered.0, &gathered.1)
         };
-        let (size, both, unit) = (formula.size as f64, formula.both as f64, unit as f64 * form.unit);
-        for first in (0..x.len()).step_by(BLOCK) {
+        let test = Test {
+            areas: &self.areas,
+            both_of: &self.both,
+            x,
+            ux,
+            size: formula.size as f64,
+            both: formula.both as f64,
+            unit: unit as f64 * form.unit,
+            form,
+        };
+        let mut next = 0;
+        while let Some(first) = test.next(next, cuts(state)) {
             let end = (first + BLOCK).min(x.len());
-            let cut = cuts(state);
-            let mut any = false;
-            let block = self.areas[first..end].iter().zip(&self.both[first..end]);
-            for ((area, ul), (x, ux)) in block.zip(x[first..end].iter().zip(&ux[first..end])) {
-                let (area, ul, x, ux) = (f64::from(*area), f64::from(*ul), f64::from(*x), f64::from(*ux));
-                let reaches = |size: f64, both: f64, cut: f64| {
-                    form.numerator * both >= cut * (unit + form.formula * size + form.both * both)
-                };
-                any |= reaches(size + area - x, both + ul - ux, cut[0])
-                    | reaches(x, ux, cut[1])
-                    | reaches(size - x, both - ux, cut[2]);
-            }
-            if !any {
-                continue;
-            }
+            next = end;
             for i in first..end {
                 let (area, ul) = (u64::from(self.areas[i]), u64::from(self.both[i]));
                 let (overlap, ux) = (u64::from(x[i]), u64::from(ux[i]));
@@ -110,5 +107,46 @@ impl Candidates {
                 }
             }
         }
+    }
+}
+
+/// The fast comparison of a formula's extensions with a cut.
+struct Test<'a> {
+    areas: &'a [u32],
+    both_of: &'a [u32],
+    x: &'a [u32],
+    ux: &'a [u32],
+    size: f64,
+    both: f64,
+    unit: f64,
+    form: Form,
+}
+
+impl Test<'_> {
+    /// The first block from candidate `first` on in which some extension may reach its cut. A last block that is not full
+    /// is always looked at.
+    fn next(&self, first: usize, cuts: [f64; 3]) -> Option<usize> {
+        vectorized(|| (first..self.x.len()).step_by(BLOCK).find(|b| self.reaches(*b, cuts)))
+    }
+
+    #[inline(always)]
+    fn reaches(&self, first: usize, cuts: [f64; 3]) -> bool {
+        let block = |from: &[u32]| -> Option<[u32; BLOCK]> { from.get(first..first + BLOCK)?.try_into().ok() };
+        let (Some(areas), Some(both_of), Some(x), Some(ux)) =
+            (block(self.areas), block(self.both_of), block(self.x), block(self.ux))
+        else {
+            return true;
+        };
+        let mut any = false;
+        for i in 0..BLOCK {
+            let (area, ul, x, ux) = (f64::from(areas[i]), f64::from(both_of[i]), f64::from(x[i]), f64::from(ux[i]));
+            let reaches = |size: f64, both: f64, cut: f64| {
+                self.form.numerator * both >= cut * (self.unit + self.form.formula * size + self.form.both * both)
+            };
+            any |= reaches(self.size + area - x, self.both + ul - ux, cuts[0])
+                | reaches(x, ux, cuts[1])
+                | reaches(self.size - x, self.both - ux, cuts[2]);
+        }
+        any
     }
 }
