@@ -17,7 +17,8 @@ pub struct ConceptId(pub u32);
 pub struct Concept {
     /// The number used in annotation arrays.
     pub id: ConceptId,
-    /// The name printed in formulas; unique within a vocabulary.
+    /// The name printed in formulas; unique within a vocabulary. It should not be the number of an id that is not listed:
+    /// both would be printed alike.
     pub name: String,
     /// The concept's kind: `object`, `part`, `scene`, `color`, `token`, ...; may be empty.
     #[serde(default)]

@@ -90,8 +90,9 @@ impl Gathered {
 /// Counts the hits of `units` from activations: a position is a hit where the map, resized to the grid of the
 /// annotations, is strictly greater than the unit's threshold.
 ///
-/// `thresholds` has one entry for every unit of the source. The result has one profile for every entry of `units`, with
-/// at most `n_peaks` peaks. `progress` is told the number of examples done.
+/// `thresholds` has one entry for every unit of the source, whose values must be finite, as
+/// [`crate::threshold::thresholds`] checks. The result has one profile for every entry of `units`, with at most `n_peaks`
+/// peaks. `n_cells` is that of the partition to which `map` belongs. `progress` is told the number of examples done.
 ///
 /// # Errors
 /// [`Error::Mismatch`] where the source has another number of examples than the partition, or lacks a unit; and those of
@@ -194,7 +195,8 @@ impl Scratch {
     }
 }
 
-/// Counts the hits of `units` from given masks.
+/// Counts the hits of `units` from given masks; the result is as for [`from_activations`], with the number of hits as
+/// [`Peak::activation`]. `progress` is told the number of units done.
 ///
 /// # Errors
 /// [`Error::Mismatch`] where the masks have another grid or number of examples than the partition, or lack a unit; and
