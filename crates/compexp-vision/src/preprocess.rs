@@ -32,8 +32,7 @@ impl Preprocess {
                         (byte - mean) / (255.0 * 0.224)
                     }
                     Self::ImageNet => {
-                        let (mean, deviation) =
-                            ([0.485f32, 0.456, 0.406][channel], [0.229f32, 0.224, 0.225][channel]);
+                        let (mean, deviation) = ([0.485f32, 0.456, 0.406][channel], [0.229f32, 0.224, 0.225][channel]);
                         (byte / 255.0 - mean) / deviation
                     }
                 }

@@ -167,9 +167,8 @@ impl ResNet {
         let mut blocks = Vec::new();
         for block in config.all_blocks() {
             let (p, stride) = (&block.name, block.stride);
-            let shortcut = block.projects().then(|| {
-                unit(&format!("{p}.downsample.0"), &format!("{p}.downsample.1"), stride, 0)
-            });
+            let shortcut =
+                block.projects().then(|| unit(&format!("{p}.downsample.0"), &format!("{p}.downsample.1"), stride, 0));
             blocks.push(Block {
                 first: unit(&format!("{p}.conv1"), &format!("{p}.bn1"), stride, 1)?,
                 second: unit(&format!("{p}.conv2"), &format!("{p}.bn2"), 1, 1)?,
@@ -229,14 +228,7 @@ fn check(name: &str, weight: &Tensor, shape: &[usize]) -> Result<()> {
 
 impl Unit {
     /// From checked weights.
-    fn new(
-        weights: &Weights,
-        conv: &str,
-        norm: &str,
-        stride: usize,
-        padding: usize,
-        device: &Device,
-    ) -> Result<Self> {
+    fn new(weights: &Weights, conv: &str, norm: &str, stride: usize, padding: usize, device: &Device) -> Result<Self> {
         let values = |part: &str| weights[&format!("{norm}.{part}")].to_vec1::<f32>();
         let (gain, bias, mean, variance) =
             (values("weight")?, values("bias")?, values("running_mean")?, values("running_var")?);
@@ -244,7 +236,8 @@ impl Unit {
         // In f64, rounded once.
         let scale: Vec<f64> =
             gain.iter().zip(&variance).map(|(&g, &v)| f64::from(g) / (f64::from(v) + EPSILON).sqrt()).collect();
-        let shift: Vec<f32> = (0..channels).map(|c| (f64::from(bias[c]) - f64::from(mean[c]) * scale[c]) as f32).collect();
+        let shift: Vec<f32> =
+            (0..channels).map(|c| (f64::from(bias[c]) - f64::from(mean[c]) * scale[c]) as f32).collect();
         let weight = &weights[&format!("{conv}.weight")];
         let mut folded = weight.flatten_all()?.to_vec1::<f32>()?;
         let per_channel = folded.len() / channels;

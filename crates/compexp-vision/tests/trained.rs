@@ -59,7 +59,10 @@ fn layers_and_logits_are_those_of_pytorch() {
             assert_eq!(found.dims(), shape, "{name}");
             let found = found.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let error = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            println!("{name}: largest difference {error:e}, largest value {}", expected.iter().fold(0f32, |a, b| a.max(b.abs())));
+            println!(
+                "{name}: largest difference {error:e}, largest value {}",
+                expected.iter().fold(0f32, |a, b| a.max(b.abs()))
+            );
             assert!(error < bound, "{name}: largest difference {error:e}");
         }
     }
@@ -79,7 +82,8 @@ fn photographs_are_classified_as_well_as_by_pytorch() {
     let bytes = std::fs::read(path).unwrap();
     let (_, logits) = golden(&SafeTensors::deserialize(&bytes).unwrap(), "logits_val2000");
     let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
-    let same = logits.chunks_exact(100).zip(&accuracy.predicted).filter(|(row, predicted)| best(row) == **predicted).count();
+    let same =
+        logits.chunks_exact(100).zip(&accuracy.predicted).filter(|(row, predicted)| best(row) == **predicted).count();
     println!("top-1 {top1}%, top-5 {top5}%, {same} of 2000 predictions as PyTorch's");
     assert!(same >= 1960, "{same} of 2000 predictions agree; decoders of JPEG differ by a grey level or so");
 }

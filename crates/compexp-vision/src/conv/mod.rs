@@ -92,11 +92,7 @@ impl Conv {
         let (h_out, w_out) = self.out_size(h, w);
         let shape = [n, self.c_out, h_out, w_out];
         if let Some(residual) = residual.filter(|residual| residual.dims() != shape) {
-            return Err(Error::mismatch(
-                "shape of a residual",
-                format!("{:?}", residual.dims()),
-                format!("{shape:?}"),
-            ));
+            return Err(Error::mismatch("shape of a residual", format!("{:?}", residual.dims()), format!("{shape:?}")));
         }
         if let Plan::Device { weight, bias } = &self.plan {
             let mut y = x.contiguous()?.conv2d(weight, self.padding, self.stride, 1, 1)?;
@@ -130,12 +126,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn run(
-        &self,
-        x: &[f32],
-        layout: &Layout,
-        residual: Option<&[f32]>,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
+    fn run(&self, x: &[f32], layout: &Layout, residual: Option<&[f32]>) -> candle_core::Result<(CpuStorage, Shape)> {
         let (n, h, w, _) = layout.shape().dims4()?;
         let (h_out, w_out) = self.conv.out_size(h, w);
         let mut out = vec![0f32; n * h_out * w_out * self.conv.c_out];
@@ -200,7 +191,15 @@ mod tests {
     }
 
     fn bits(t: &Tensor) -> Vec<u32> {
-        channels_first(t).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|v| v.to_bits()).collect()
+        channels_first(t)
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
+            .iter()
+            .map(|v| v.to_bits())
+            .collect()
     }
 
     /// The largest difference of ours from candle's plain convolution in f64, over the largest value.

@@ -134,7 +134,10 @@ fn an_unknown_layer_is_answered_with_the_names_there_are() {
     let config = narrow();
     let network = ResNet::new(&config, &random(&config, 5), &Device::Cpu).unwrap();
     let message = network.tap("layer4").unwrap_err().to_string();
-    assert!(message.starts_with("unknown layer `layer4`: the layers are conv1, bn1, relu, maxpool, layer1.0."), "{message}");
+    assert!(
+        message.starts_with("unknown layer `layer4`: the layers are conv1, bn1, relu, maxpool, layer1.0."),
+        "{message}"
+    );
     assert!(message.contains(", layer2.0.downsample.0, ") && message.ends_with(", layer3, avgpool, fc"), "{message}");
 }
 
