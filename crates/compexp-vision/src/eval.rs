@@ -152,7 +152,10 @@ mod tests {
             assert!(error.contains(message), "{error}");
         }
         std::fs::write(&list, [0xff, 0xfe, 0, 1]).unwrap();
-        assert!(matches!(Labelled::read(&list, None, 10), Err(Error::Io { op: "read", .. })));
+        assert!(matches!(
+            Labelled::read(&list, None, 10),
+            Err(Error::Core(compexp_core::Error::Io { op: "read", .. }))
+        ));
     }
 
     #[test]
