@@ -94,7 +94,7 @@ fn read_layer(path: &Path, grid: Grid, labels: &Labels, pixels: &mut Vec<u8>, la
             return Err(Error::format(path, field, format!("label {label}"), "a number that label.csv lists, or 0"));
         }
         last = label;
-        layers.push(label);
+        layers.push(if label == 0 { Annotation::NONE } else { label });
     }
     Ok(())
 }

@@ -119,7 +119,7 @@ fn present(broden: Broden) -> Vec<u32> {
     let mut all = Vec::new();
     for example in 0..set.examples.len() {
         let Annotation { layers, scalars } = annotation(&set, example);
-        all.extend(layers.into_iter().chain(scalars).filter(|l| *l != 0));
+        all.extend(layers.into_iter().chain(scalars).filter(|l| *l != Annotation::NONE));
     }
     all.sort_unstable();
     all.dedup();
@@ -178,7 +178,8 @@ fn layers_scalars_and_facts_of_each_image_are_read() {
     let a = annotation(&set, 0);
     let mut layers: Vec<_> = a.layers.chunks(6).collect();
     layers.sort_unstable();
-    let mut wanted = [[300, 300, 300, 2, 2, 2], [0, 0, 7, 7, 0, 300], [2, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 1]];
+    const N: u32 = Annotation::NONE;
+    let mut wanted = [[300, 300, 300, 2, 2, 2], [N, N, 7, 7, N, 300], [2, N, N, N, N, N], [1, 1, N, N, N, 1]];
     wanted.sort_unstable();
     assert_eq!(layers, wanted);
     assert_eq!(a.scalars, [40]);
