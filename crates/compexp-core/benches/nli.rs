@@ -75,8 +75,8 @@ fn main() {
     criterion.final_summary();
     table.print(&format!("sentence pairs, {n_rows} x {FEATURES}"));
     println!(
-        "dense masks: |F and L|, |F and U and L| over {FEATURES} features, times the passes of the search (1 + (N - 1) B); \
-         both ways are built for the same, portable instructions"
+        "dense masks: |F and L|, |F and U and L| over {FEATURES} features, times the passes of the search \
+         (1 + (N - 1) B); both ways are built for the same, portable instructions"
     );
 }
 
@@ -109,8 +109,8 @@ fn pair(random: &mut Random) -> Vec<u32> {
     let word = |random: &mut Random| {
         if random.chance(0.5) { own.draw(random) * TOPICS + topic } else { any.draw(random) }
     };
-    let premise: Vec<usize> = (0..5 + random.below(8)).map(|_| word(random)).collect();
-    let hypothesis: Vec<usize> = (0..2 + random.below(5))
+    let premise: Vec<usize> = (0..7 + random.below(9)).map(|_| word(random)).collect();
+    let hypothesis: Vec<usize> = (0..3 + random.below(7))
         .map(|_| if random.chance(0.4) { premise[random.below(premise.len())] } else { word(random) })
         .collect();
     let mut features: Vec<usize> = premise.clone();

@@ -66,8 +66,8 @@ fn main() {
     criterion.final_summary();
     table.print(&format!("search, {} examples", partition.n_examples()));
     println!(
-        "dense masks: one pass of |F and L|, |F and U and L| over {} concepts, measured on {} examples and scaled to {} \
-         by their number, times the passes of the search (1 + (N - 1) B); both ways are built for the same, \
+        "dense masks: one pass of |F and L|, |F and U and L| over {} concepts, measured on {} examples and scaled to \
+         {} by their number, times the passes of the search (1 + (N - 1) B); both ways are built for the same, \
          portable instructions",
         partition.n_concepts(),
         dense.n_examples,
