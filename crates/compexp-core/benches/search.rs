@@ -5,7 +5,7 @@ mod common;
 use std::hint::black_box;
 
 use common::images::Images;
-use common::table::{Table, best_of, median, show, spread, time};
+use common::table::{Table, best_of, cpu_time, median, show, spread};
 use common::units;
 use compexp_core::partition::{CellSet, Partition, PositionMap};
 use compexp_core::probe::{AnnotationSource, Neighbors};
@@ -66,8 +66,9 @@ fn main() {
     criterion.final_summary();
     table.print(&format!("search, {} examples", partition.n_examples()));
     println!(
-        "dense masks: one pass of |F and L|, |F and U and L| over {} concepts, measured on {} examples and scaled to {} \
-         by their number, times the passes of the search (1 + (N - 1) B)",
+        "dense masks: one pass of |F and L|, |F and U and L| over {} concepts, measured on {} examples and scaled to \
+         {} by their number, times the passes of the search (1 + (N - 1) B); both ways are built for the same, \
+         portable instructions",
         partition.n_concepts(),
         dense.n_examples,
         partition.n_examples()
@@ -96,7 +97,7 @@ impl Dense {
         });
         let profiles = units::profiles(&units::maps(&images, 4), &partition, &map);
         let units = profiles.iter().map(|profile| {
-            // Whole cells: the counts of positions are what takes time, and not which they are.
+            // Whole cells: the number of positions takes time, and not which of them are hits.
             let cells = CellSet::from_cells(partition.n_cells(), profile.cells.iter().copied());
             let mut mask = vec![0; words];
             for_each_position(&map, |position, cell| {
@@ -111,9 +112,10 @@ impl Dense {
     fn time_of_a_pass(&self) -> f64 {
         let mut seconds = Vec::new();
         let mut counts = Vec::new();
-        for (column, unit) in [3, 301, 320, 400].into_iter().zip(&self.units) {
+        for (i, unit) in self.units.iter().enumerate() {
+            let column = self.partition.n_concepts() * i / self.units.len();
             let formula = &self.masks[column * self.words..][..self.words];
-            let ((), taken) = time(|| common::dense_pass(formula, unit, &self.masks, &mut counts));
+            let ((), taken) = cpu_time(|| common::dense_pass(formula, unit, &self.masks, &mut counts));
             let row = self.partition.cooccurrence(column);
             assert!(counts.iter().zip(row).all(|((x, _), y)| *x == u64::from(*y)), "dense counts differ from cells");
             seconds.push(taken);

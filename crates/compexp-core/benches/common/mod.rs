@@ -1,7 +1,7 @@
 //! What the benchmarks share: a generated probe set of Broden's shape, units on it, and the table of results.
 //!
-//! Nothing is read from files. Every example follows from its number alone, so that it can be made again at any time and
-//! in any order. What the sizes are modelled on: Broden's ADE20k part, with about 90 cells an image and about 400
+//! Nothing is read from files. Every example follows from its number alone, so that it can be made again at any time
+//! and in any order. What the sizes are modelled on: Broden's ADE20k part, with about 90 cells an image and about 400
 //! positions a cell at 20,000 images of 112 x 112 and 1,108 concepts.
 #![allow(dead_code, reason = "every benchmark uses its own part")]
 
@@ -24,7 +24,7 @@ pub(crate) fn measuring() -> bool {
 pub(crate) fn n_examples() -> usize {
     let default = if measuring() { 20_000 } else { 200 };
     match std::env::var("COMPEXP_BENCH_EXAMPLES") {
-        Ok(n) => n.parse().expect("COMPEXP_BENCH_EXAMPLES is a number of examples"),
+        Ok(n) => n.parse::<usize>().expect("COMPEXP_BENCH_EXAMPLES is a number of examples").max(1),
         Err(_) => default,
     }
 }

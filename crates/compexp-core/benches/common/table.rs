@@ -15,15 +15,17 @@ pub(crate) fn best_of<T, R>(items: &[T], repeats: usize, mut f: impl FnMut(&T) -
     best
 }
 
-/// The time of one run.
-pub(crate) fn time<R>(f: impl FnOnce() -> R) -> (R, Duration) {
-    let start = Instant::now();
+/// The time of one long run on this thread: its CPU time where the system tells it (Linux, to a few milliseconds), so
+/// that what else the machine does matters little; else the time that passed.
+pub(crate) fn cpu_time<R>(f: impl FnOnce() -> R) -> (R, Duration) {
+    let (start, cpu) = (Instant::now(), thread_cpu());
     let result = f();
-    (result, start.elapsed())
+    let passed = start.elapsed();
+    let taken = cpu.zip(thread_cpu()).map_or(passed, |(before, after)| after.saturating_sub(before));
+    (result, taken)
 }
 
-/// The CPU time of this thread so far, where the system tells it (Linux), to a few milliseconds.
-pub(crate) fn thread_cpu() -> Option<Duration> {
+fn thread_cpu() -> Option<Duration> {
     let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     line.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }

@@ -10,6 +10,9 @@ use rayon::prelude::*;
 use super::images::{COLORS, Images, OBJECTS, PARTS, SCENES, SIDE};
 use super::random::Random;
 
+/// A unit fires where its activation is among its top half percent.
+pub(crate) const TOP: ThresholdRule = ThresholdRule::TopQuantile(0.005);
+
 /// The side of a unit's map.
 pub(crate) const LOW: usize = 7;
 const N_CONCEPTS: usize = 1108;
@@ -94,7 +97,7 @@ fn noise(random: &mut Random, map: &mut [f32]) {
 /// The profiles of all units, each above its top half percent.
 pub(crate) fn profiles(maps: &Array4<f32>, partition: &Partition, map: &PositionMap) -> Vec<Profile> {
     let view = maps.view();
-    let cuts = thresholds(&view, ThresholdRule::TopQuantile(0.005), &|_| ()).expect("generated values are finite");
+    let cuts = thresholds(&view, TOP, &|_| ()).expect("generated values are finite");
     let units: Vec<usize> = (0..maps.dim().1).collect();
     from_activations(&view, &cuts, &units, map, partition.n_cells(), 20, &|_| ()).expect("shapes agree")
 }
