@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use crate::activation::{ActivationSource, MaskSource};
 use crate::error::{Error, Result};
 use crate::partition::{CellSet, PositionMap};
-use crate::resize::Resizer;
+use crate::resize::{LANES, Resizer};
+use crate::simd::vectorized;
 use crate::threshold::{cut, for_each_block};
 
 /// One unit's hits in every cell it touches.
@@ -151,7 +152,7 @@ struct Counted {
 struct Scratch {
     positions: Vec<u32>,
     local: Vec<u32>,
-    strip: Vec<f32>,
+    strips: Vec<[f64; LANES]>,
 }
 
 impl Scratch {
@@ -168,17 +169,16 @@ impl Scratch {
         self.local.clear();
         self.local.resize(cells.len(), 0);
         for ((values, cut), unit) in maps.zip(0u32..) {
-            let largest = values.iter().fold(f32::NEG_INFINITY, |m, v| m.max(*v));
-            if largest <= *cut {
+            if !vectorized(|| values.iter().fold(false, |any, v| any | (v > cut))) {
                 continue;
             }
-            counted.peaks.push((unit, largest));
+            counted.peaks.push((unit, values.iter().fold(f32::NEG_INFINITY, |m, v| m.max(*v))));
             if self.positions.is_empty() {
                 self.positions.resize(map.grid().positions(), 0);
                 map.read_local(example, &mut self.positions)?;
             }
             let (positions, local) = (&self.positions, &mut self.local);
-            resizer.hits(values, *cut, &mut self.strip, |first, mut bits| {
+            resizer.hits(values, *cut, &mut self.strips, |first, mut bits| {
                 let run = &positions[first..];
                 while bits != 0 {
                     local[run[bits.trailing_zeros() as usize] as usize] += 1;
