@@ -1,2 +1,45 @@
-//! The compexp command.
-fn main() {}
+//! The compexp command: explains the units of neural networks by logical formulas over concepts.
+//!
+//! This crate parses arguments, tells how work goes on, writes results where they belong, and sets the exit code. It
+//! knows no algorithm.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod failure;
+mod inputs;
+mod pipeline;
+mod progress;
+mod settings;
+mod summary;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, VisionCommand};
+use progress::Reporter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let reporter = Reporter::new(cli.quiet);
+    let done = run(&cli, &reporter);
+    reporter.clear();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
+    // 0 is rayon's own word for as many as there are cores.
+    rayon::ThreadPoolBuilder::new().num_threads(cli.threads.unwrap_or(0)).build_global()?;
+    match &cli.command {
+        Command::Explain(args) => commands::explain::run(args, reporter),
+        Command::Vision(VisionCommand::Probe(args)) => commands::vision::probe::run(args, reporter),
+        Command::Vision(VisionCommand::Eval(args)) => commands::vision::eval::run(args, reporter),
+        Command::Show(args) => commands::show::run(args),
+        Command::Eval(args) => commands::eval::run(args, reporter),
+    }
+}

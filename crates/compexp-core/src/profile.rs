@@ -37,6 +37,12 @@ impl Profile {
         self.hits.iter().map(|h| u64::from(*h)).sum()
     }
 
+    /// The number of hits in a set of cells: the positions that the unit's mask shares with a formula's.
+    pub fn hits_in(&self, set: &CellSet) -> u64 {
+        let entries = self.cells.iter().zip(&self.hits);
+        entries.filter(|(cell, _)| set.contains(**cell)).map(|(_, hits)| u64::from(*hits)).sum()
+    }
+
     /// The profile over the examples of both, which must be disjoint; at most `n_peaks` peaks are kept.
     ///
     /// The peaks of `other` belong to examples from `first_example` on.

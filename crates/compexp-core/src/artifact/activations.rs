@@ -36,6 +36,11 @@ impl ActivationFile {
         self.tensor.path()
     }
 
+    /// Whether the array has a map for each unit and example, and not a single value.
+    pub fn has_maps(&self) -> bool {
+        self.tensor.shape().len() == 4
+    }
+
     pub(super) fn tensor(&self) -> &TensorFile {
         &self.tensor
     }

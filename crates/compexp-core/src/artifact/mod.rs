@@ -4,7 +4,9 @@
 //!   activations and of ready masks, [`open_probe`] is a probe directory;
 //! - [`AtomicFile`], [`NpyWriter`] and [`write_json`] write files that are whole or absent;
 //! - [`ContentHash`] and [`hash_file`] tell whether two artifacts were made from the same things;
-//! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped.
+//! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;
+//! - [`RunDir`] is a folder with everything that explaining a layer gives, [`position_store`] holds a position map too
+//!   large for memory.
 //!
 //! Everything read here may be broken, hostile, or changing under our hands: sizes are checked against the file's
 //! length before anything is allocated, and files are read by position rather than mapped into memory, because a
@@ -16,7 +18,9 @@ mod dtype;
 pub mod hash;
 pub mod json;
 mod npy;
+pub mod position_file;
 pub mod probe_dir;
+pub mod run_dir;
 mod source_file;
 pub mod tensor_file;
 #[cfg(test)]
@@ -28,6 +32,8 @@ pub use activations::{ActivationFile, MaskFile};
 pub use dtype::Dtype;
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
+pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{open_probe, write_concepts, write_examples};
+pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
 pub use tensor_file::TensorFile;
 pub use write::{AtomicFile, NpyElement, NpyWriter, write_npy};

@@ -347,7 +347,7 @@ fn number_examples(dir: &Path, n: usize) -> Result<Vec<Example>> {
     Ok(examples)
 }
 
-fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
+pub(super) fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
     let text = SourceFile::open(path)?.read_text()?;
     let fail = |e: csv::Error| {
         let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));

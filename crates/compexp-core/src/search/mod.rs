@@ -105,6 +105,18 @@ pub enum Status {
     TooFew,
 }
 
+impl Status {
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Explained => "explained",
+            Self::Silent => "silent",
+            Self::NoOverlap => "no_overlap",
+            Self::TooFew => "too_few",
+        }
+    }
+}
+
 /// A formula that a search found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {

@@ -1,0 +1,208 @@
+//! `compexp eval`: a formula's area, and how well it matches units.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use compexp_core::artifact::FinishedRun;
+use compexp_core::exemplar::Firing;
+use compexp_core::explain::Progress;
+use compexp_core::explanation::Universe;
+use compexp_core::formula::Formula;
+use compexp_core::partition::{Partition, PositionMap};
+use compexp_core::profile::{Profile, from_activations, from_masks};
+use compexp_core::score::{Counts, Metric};
+use compexp_core::threshold::thresholds;
+use serde_json::{Value, json};
+
+use crate::args::EvalArgs;
+use crate::failure::Failure;
+use crate::inputs::{Annotated, Annotations, Layer};
+use crate::progress::Reporter;
+use crate::table::{self, count, name};
+use crate::{pipeline, settings};
+
+/// What a formula is measured on.
+struct Inputs {
+    annotated: Annotated,
+    layer: Option<Layer>,
+    units: Vec<usize>,
+    /// The threshold of every unit of the layer; computed where there are none.
+    thresholds: Option<Vec<f64>>,
+}
+
+pub(crate) fn run(args: &EvalArgs, reporter: &Reporter) -> Result<()> {
+    let inputs = match &args.run {
+        Some(run) => Inputs::of_run(run, args.unit, reporter)?,
+        None => Inputs::of_args(args)?,
+    };
+    let set = &inputs.annotated.set;
+    let formula = Formula::parse(&args.formula, &set.vocabulary).map_err(Failure::usage)?;
+    let (partition, map) = pipeline::divide(set, &std::env::temp_dir(), reporter)?;
+    let inside = partition.evaluate(&formula);
+    let area = partition.area_of(&inside);
+    let profiles = inputs.profiles(args, &partition, &map, reporter)?;
+    let counts = |profile: &Profile| Counts { formula: area, unit: profile.area(), both: profile.hits_in(&inside) };
+    let mut scored: Vec<(usize, Counts)> =
+        inputs.units.iter().zip(&profiles).map(|(unit, profile)| (*unit, counts(profile))).collect();
+    let iou = |counts: Counts| Metric::Iou.of(counts);
+    scored.sort_by(|a, b| iou(b.1).total_cmp(&iou(a.1)).then(a.0.cmp(&b.0)));
+    scored.truncate(args.limit);
+    reporter.end();
+    let printed = formula.display(&set.vocabulary).to_string();
+    print(&printed, formula.length(), area, &partition, &scored, args.json)?;
+    Ok(())
+}
+
+impl Inputs {
+    fn of_args(args: &EvalArgs) -> Result<Self> {
+        let layer = Layer::open(args.activations.as_deref(), args.masks.as_deref())?;
+        let annotated = Annotations::of(args.probe.as_deref(), args.broden.as_deref(), &args.parts).open()?;
+        let units = match (&layer, args.unit) {
+            (Some(layer), unit) => {
+                layer.check(&annotated.set)?;
+                units(unit, (0..layer.firing().n_units()).collect())?
+            }
+            (None, Some(_)) => {
+                let hint = "give its layer with --activations or --masks, or a run with --run";
+                return Err(Failure::usage("--unit: found no layer that it is of").hint(hint).into());
+            }
+            (None, None) => Vec::new(),
+        };
+        Ok(Self { annotated, layer, units, thresholds: None })
+    }
+
+    /// The inputs of a run, which must be what they were.
+    fn of_run(dir: &Path, unit: Option<usize>, reporter: &Reporter) -> Result<Self> {
+        let run = FinishedRun::open(dir)?;
+        let config = run.config()?;
+        let recorded = |what: &str| config.paths.get(what).map(PathBuf::from);
+        let categories = &config.config["inputs"]["annotations"]["categories"];
+        let annotations = match (recorded("broden"), recorded("probe")) {
+            (Some(broden), _) => {
+                Annotations::broden(&broden, recorded("index"), serde_json::from_value(categories.clone()).ok())
+            }
+            (None, Some(probe)) => Annotations::Probe(probe),
+            (None, None) => return Err(lacks(dir, "where its annotations were").into()),
+        };
+        let annotated = annotations.open()?;
+        let inputs = &config.config["inputs"];
+        unchanged("annotations", &inputs["annotations"], &annotated.record(reporter)?)?;
+        // Its own activations are relative to the run directory.
+        let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
+        let spec = activations.as_deref().or(masks.as_deref());
+        let layer = Layer::open(activations.as_deref(), masks.as_deref())?;
+        let (Some(layer), Some(spec)) = (layer, spec) else {
+            return Err(lacks(dir, "where its activations were").into());
+        };
+        if let Some(recorded) = inputs.get(layer.kind()) {
+            unchanged(layer.kind(), recorded, &layer.record(spec, reporter)?)?;
+        }
+        layer.check(&annotated.set)?;
+        let n_units = layer.firing().n_units();
+        let explained = &run.explanations.units;
+        if let Some(unit) = explained.iter().find(|u| u.unit >= n_units) {
+            return Err(lacks(dir, &format!("unit {} in its layer", unit.unit)).into());
+        }
+        let mut thresholds = vec![0.0; n_units];
+        for unit in explained {
+            thresholds[unit.unit] = unit.threshold.unwrap_or_default();
+        }
+        let units = units(unit, explained.iter().map(|u| u.unit).collect())?;
+        Ok(Self { annotated, layer: Some(layer), units, thresholds: Some(thresholds) })
+    }
+
+    fn profiles(
+        &self,
+        args: &EvalArgs,
+        partition: &Partition,
+        map: &PositionMap,
+        reporter: &Reporter,
+    ) -> Result<Vec<Profile>> {
+        let Some(layer) = &self.layer else { return Ok(Vec::new()) };
+        let (n, n_cells) = (map.n_examples(), partition.n_cells());
+        let tell = |n: usize| reporter.done(n);
+        Ok(match layer.firing() {
+            Firing::Activations(source) => {
+                let cuts = match &self.thresholds {
+                    Some(thresholds) => thresholds.clone(),
+                    None => {
+                        reporter.stage("thresholds", "examples", n);
+                        let rule = settings::threshold(&args.threshold, layer.has_maps(), false);
+                        thresholds(source, rule, &tell)?
+                    }
+                };
+                reporter.stage("profiles", "examples", n);
+                from_activations(source, &cuts, &self.units, map, n_cells, 0, &tell)?
+            }
+            Firing::Masks(source) => {
+                reporter.stage("profiles", "units", self.units.len());
+                from_masks(source, &self.units, map, n_cells, 0, &tell)?
+            }
+        })
+    }
+}
+
+/// The unit asked for, or all.
+fn units(asked: Option<usize>, all: Vec<usize>) -> Result<Vec<usize>, Failure> {
+    match asked {
+        None => Ok(all),
+        Some(unit) if all.contains(&unit) => Ok(vec![unit]),
+        Some(unit) => {
+            let all = settings::units_text(&all);
+            Err(Failure::usage(format!("--unit: found {unit}, expected one of the units {all}")))
+        }
+    }
+}
+
+fn lacks(dir: &Path, what: &str) -> Failure {
+    Failure::new(format!("`{}` does not say {what}", dir.display())).hint("give the inputs themselves instead of --run")
+}
+
+fn unchanged(what: &str, recorded: &Value, found: &Value) -> Result<(), Failure> {
+    if recorded == found {
+        return Ok(());
+    }
+    let hash = |v: &Value| v["hash"].as_str().unwrap_or("none").chars().take(12).collect::<String>();
+    Err(Failure::new(format!("hash of the {what}: found {}, expected {}, as in the run", hash(found), hash(recorded)))
+        .hint("they have changed since: explain them again, or give inputs instead of --run"))
+}
+
+fn print(
+    formula: &str,
+    length: usize,
+    area: u64,
+    partition: &Partition,
+    scored: &[(usize, Counts)],
+    as_json: bool,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let metrics = [Metric::Iou, Metric::Precision, Metric::Recall, Metric::F1];
+    if as_json {
+        let unit = |(unit, counts): &(usize, Counts)| {
+            let [iou, precision, recall, f1] = metrics.map(|m| m.of(*counts));
+            json!({
+                "unit": unit, "iou": iou, "precision": precision, "recall": recall, "f1": f1,
+                "intersection": counts.both, "union": counts.union(), "unit_area": counts.unit,
+            })
+        };
+        let units: Vec<_> = scored.iter().map(unit).collect();
+        let universe = Universe::of(partition);
+        let value = json!({
+            "formula": formula, "length": length, "formula_area": area, "universe": universe, "units": units,
+        });
+        table::write_json(&mut out, &value)?;
+        return out.flush();
+    }
+    let share = 100.0 * area as f64 / partition.n_positions() as f64;
+    writeln!(out, "{}: {} positions, {share:.3}% of all", name(formula), count(area))?;
+    if !scored.is_empty() {
+        let row = |(unit, counts): &(usize, Counts)| {
+            let [iou, precision, recall, f1] = metrics.map(|m| format!("{:.4}", m.of(*counts)));
+            [unit.to_string(), iou, precision, recall, f1, count(counts.unit), count(counts.both)]
+        };
+        let header = ["unit", "IoU", "precision", "recall", "F1", "unit area", "both"];
+        table::write(&mut out, "", header, &scored.iter().map(row).collect::<Vec<_>>())?;
+    }
+    out.flush()
+}

@@ -1,0 +1,6 @@
+//! The subcommands, one module each.
+
+pub(crate) mod eval;
+pub(crate) mod explain;
+pub(crate) mod show;
+pub(crate) mod vision;

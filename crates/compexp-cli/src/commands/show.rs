@@ -1,0 +1,146 @@
+//! `compexp show`: what a run found, in the terminal.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Result;
+use compexp_core::artifact::FinishedRun;
+use compexp_core::exemplar::{Choice, Exemplar};
+use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::probe::Example;
+use serde_json::json;
+
+use crate::args::{ShowArgs, SortArg};
+use crate::failure::Failure;
+use crate::settings::units_text;
+use crate::table::{self, count, name};
+
+/// The examples of each kind that are shown for a unit.
+const EXAMPLES: usize = 5;
+
+/// The formulas of each beam that are shown for a unit.
+const BEAM: usize = 5;
+
+pub(crate) fn run(args: &ShowArgs) -> Result<()> {
+    let run = FinishedRun::open(&args.run)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    match args.unit {
+        Some(unit) => {
+            let unit = find(&run.explanations, unit)?;
+            let exemplars: Vec<Exemplar> =
+                run.exemplars()?.exemplars.into_iter().filter(|e| e.unit == unit.unit).collect();
+            let examples = run.examples()?;
+            if args.json {
+                let named = |e: &Exemplar| json!({ "name": examples[e.example as usize].name, "exemplar": e });
+                let exemplars: Vec<_> = exemplars.iter().map(named).collect();
+                table::write_json(&mut out, &json!({ "unit": unit, "exemplars": exemplars }))?;
+            } else {
+                one(&mut out, &run.explanations, unit, &exemplars, &examples)?;
+            }
+        }
+        None => {
+            let units = sorted(&run.explanations, args.sort, args.limit);
+            if args.json {
+                let Explanations { version, universe, .. } = &run.explanations;
+                table::write_json(&mut out, &json!({ "version": version, "universe": universe, "units": units }))?;
+            } else {
+                all(&mut out, &units)?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn find(explanations: &Explanations, unit: usize) -> Result<&Explanation, Failure> {
+    explanations.units.iter().find(|u| u.unit == unit).ok_or_else(|| {
+        let units: Vec<usize> = explanations.units.iter().map(|u| u.unit).collect();
+        Failure::usage(format!("--unit: found {unit}, expected a unit of the run: {}", units_text(&units)))
+    })
+}
+
+fn sorted(explanations: &Explanations, sort: SortArg, limit: Option<usize>) -> Vec<&Explanation> {
+    let mut units: Vec<_> = explanations.units.iter().collect();
+    match sort {
+        SortArg::Unit => units.sort_by_key(|u| u.unit),
+        SortArg::Iou => units.sort_by(|a, b| b.iou.total_cmp(&a.iou).then(a.unit.cmp(&b.unit))),
+    }
+    units.truncate(limit.unwrap_or(usize::MAX));
+    units
+}
+
+/// The formula, or why there is none.
+fn formula(unit: &Explanation) -> String {
+    match &unit.formula {
+        Some(formula) => name(formula),
+        None => format!("- {}", unit.status.name().replace('_', " ")),
+    }
+}
+
+fn all(out: &mut impl Write, units: &[&Explanation]) -> io::Result<()> {
+    let row = |u: &&Explanation| [u.unit.to_string(), format!("{:.4}", u.iou), count(u.unit_area), formula(u)];
+    table::write(out, "", ["unit", "IoU", "area", "formula"], &units.iter().map(row).collect::<Vec<_>>())
+}
+
+fn one(
+    out: &mut impl Write,
+    explanations: &Explanations,
+    unit: &Explanation,
+    exemplars: &[Exemplar],
+    examples: &[Example],
+) -> io::Result<()> {
+    writeln!(out, "unit {}: {}", unit.unit, formula(unit))?;
+    let universe = explanations.universe.examples as u64 * explanations.universe.positions as u64;
+    let share = |area: u64| format!("{} positions, {:.3}% of all", count(area), 100.0 * area as f64 / universe as f64);
+    if let (Some(both), Some(union)) = (unit.intersection, unit.union) {
+        writeln!(out, "  IoU           {:.4}  {} of {} positions", unit.iou, count(both), count(union))?;
+    }
+    if let Some(scores) = unit.scores {
+        writeln!(out, "  precision     {:.4}  of the formula's mask the unit covers", scores.precision)?;
+        writeln!(out, "  recall        {:.4}  of the unit's mask the formula covers", scores.recall)?;
+        writeln!(out, "  F1            {:.4}", scores.f1)?;
+    }
+    if unit.score != unit.iou {
+        writeln!(out, "  score         {:.4}  which the search maximised", unit.score)?;
+    }
+    writeln!(out, "  unit area     {}", share(unit.unit_area))?;
+    if let Some(area) = unit.formula_area {
+        writeln!(out, "  formula area  {}", share(area))?;
+    }
+    if let Some(threshold) = unit.threshold {
+        writeln!(out, "  fires above   {threshold}")?;
+    }
+    if !unit.by_length.is_empty() {
+        writeln!(out, "best by length")?;
+        let row =
+            |s: &compexp_core::explanation::Scored| [s.length.to_string(), format!("{:.4}", s.iou), name(&s.formula)];
+        let rows: Vec<_> = unit.by_length.iter().map(row).collect();
+        table::write(out, "  ", ["length", "IoU", "formula"], &rows)?;
+    }
+    for (step, beam) in unit.beams.iter().flatten().enumerate() {
+        writeln!(out, "beam of step {}, {} of {}", step + 1, beam.len().min(BEAM), beam.len())?;
+        let row = |(formula, score): &(String, f64)| [format!("{score:.4}"), name(formula)];
+        table::write(out, "  ", ["score", "formula"], &beam.iter().take(BEAM).map(row).collect::<Vec<_>>())?;
+    }
+    let kinds = [
+        (Choice::Unit, "examples on which the unit fires most"),
+        (Choice::Formula, "examples with most of the formula"),
+        (Choice::NearMiss, "near misses: all of the formula but one literal"),
+    ];
+    for (kind, title) in kinds {
+        let place = |e: &Exemplar| e.chosen.iter().find(|(choice, _)| *choice == kind).map(|(_, place)| *place);
+        let mut chosen: Vec<(usize, &Exemplar)> = exemplars.iter().filter_map(|e| Some((place(e)?, e))).collect();
+        chosen.sort_by_key(|(place, _)| *place);
+        if chosen.is_empty() {
+            continue;
+        }
+        writeln!(out, "{title}")?;
+        let row = |(_, e): &(usize, &Exemplar)| {
+            let [unit, formula, both] = e.areas.map(count);
+            let activation = e.activation.map_or("-".into(), |a| format!("{a:.3}"));
+            [activation, unit, formula, both, name(&examples[e.example as usize].name)]
+        };
+        let rows: Vec<_> = chosen.iter().take(EXAMPLES).map(row).collect();
+        table::write(out, "  ", ["maximum", "unit", "formula", "both", "example"], &rows)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What the network makes of each image, beside the scene that it shows.
+
+use std::path::Path;
+
+use anyhow::Result;
+use compexp_core::artifact::run_dir::Prediction;
+use compexp_core::artifact::{ActivationStore, TensorFile};
+use compexp_core::probe::Example;
+use compexp_vision::broden::Image;
+use compexp_vision::classes::{SceneClasses, SceneNames};
+
+use crate::failure::Failure;
+
+/// The class of every image, where it has one.
+pub(crate) struct Targets {
+    classes: SceneClasses,
+    targets: Vec<Option<usize>>,
+}
+
+impl Targets {
+    /// Reads the class list, which must name `n_classes`, and finds the scene of each image: in the file `scenes`, or
+    /// where there is none in the index.
+    ///
+    /// # Errors
+    /// Those of the two files; a [`Failure`] where there are more or fewer classes.
+    pub(crate) fn read(classes: &Path, scenes: Option<&Path>, images: &[Image], n_classes: usize) -> Result<Self> {
+        let list = SceneClasses::read(classes)?;
+        if list.names().len() != n_classes {
+            let message = format!(
+                "classes in `{}`: found {}, expected {n_classes}, as many as the network has",
+                classes.display(),
+                list.names().len()
+            );
+            return Err(Failure::new(message).hint("give the class list that the network was trained with").into());
+        }
+        let scenes = scenes.map(SceneNames::read).transpose()?;
+        let scene = |image: &Image| match &scenes {
+            Some(scenes) => scenes.get(&image.name).map(str::to_owned),
+            None => image.scene_name.clone(),
+        };
+        let targets = images.iter().map(|image| list.target(&scene(image)?)).collect();
+        Ok(Self { classes: list, targets })
+    }
+
+    /// Compares with the logits of the complete store `dir`.
+    ///
+    /// # Errors
+    /// Those of the file of logits.
+    pub(crate) fn compare(&self, dir: &Path, examples: &[Example]) -> Result<Vec<Prediction>> {
+        let names = self.classes.names();
+        let logits = TensorFile::open(ActivationStore::logits_path(dir))?; // (n_examples, n_classes)
+        let mut row = vec![0.0; names.len()];
+        let mut all = Vec::with_capacity(examples.len());
+        for ((at, example), target) in examples.iter().enumerate().zip(&self.targets) {
+            logits.read_f32(at * names.len(), &mut row)?;
+            let predicted = likeliest(&row);
+            all.push(Prediction {
+                name: example.name.clone(),
+                target: target.map_or(String::new(), |t| names[t].clone()),
+                predicted: names[predicted].clone(),
+                correct: target.map(|t| t == predicted),
+            });
+        }
+        Ok(all)
+    }
+}
+
+/// The first of the largest values.
+fn likeliest(logits: &[f32]) -> usize {
+    let mut best = 0;
+    for (class, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = class;
+        }
+    }
+    best
+}

@@ -1,0 +1,97 @@
+//! What `explain` and the probing commands share: from annotations and a layer to a finished run.
+
+use std::path::Path;
+
+use anyhow::Result;
+use compexp_core::artifact::run_dir::{Difference, Prediction};
+use compexp_core::artifact::{FinishedRun, RunConfig, RunDir, RunWriter, position_store};
+use compexp_core::exemplar::Firing;
+use compexp_core::explain::{ExplainConfig, Progress, explain};
+use compexp_core::partition::{Partition, PartitionBuilder, PositionMap};
+use compexp_core::probe::ProbeSet;
+use serde_json::{Value, json};
+
+use crate::args::OutArgs;
+use crate::failure::Failure;
+use crate::inputs::Paths;
+use crate::progress::Reporter;
+use crate::settings;
+
+/// The settings that every run records; `inputs` are the hashes of what it is made from.
+pub(crate) fn record(command: &str, inputs: Value, config: &ExplainConfig, units: &[usize], masks: bool) -> Value {
+    json!({
+        "command": command,
+        // Another version may find other formulas.
+        "compexp": env!("CARGO_PKG_VERSION"),
+        "inputs": inputs,
+        "threshold": if masks { Value::Null } else { json!(config.threshold) },
+        "search": config.search,
+        "units": settings::units_text(units),
+        "keep_beams": config.keep_beams,
+        "exemplars": config.exemplars,
+    })
+}
+
+/// Opens the run directory; `Err` of the inner result is a run that is there already.
+///
+/// # Errors
+/// Those of [`RunDir::open`], and a [`Failure`] where the folder holds another run.
+pub(crate) fn open_run(args: &OutArgs, config: Value, paths: Paths) -> Result<Result<RunWriter, FinishedRun>> {
+    if args.out == Path::new("-") {
+        return Err(Failure::usage("--out -: a run is a folder of files, and cannot go to standard output").into());
+    }
+    Ok(match RunDir::open(&args.out, &RunConfig::new(config, paths), args.force)? {
+        RunDir::Open(writer) => Ok(writer),
+        RunDir::Complete(run) => Err(run),
+        RunDir::Other(differences) => return Err(refusal(&args.out, &differences).into()),
+    })
+}
+
+fn refusal(out: &Path, differences: &[Difference]) -> Failure {
+    let value = |v: &Option<String>| match v {
+        Some(v) if v.chars().count() > 24 => v.chars().take(20).chain("...".chars()).collect(),
+        Some(v) => v.clone(),
+        None => "not set".into(),
+    };
+    let one = |d: &Difference| format!("`{}` is {} there and {} now", d.field, value(&d.found), value(&d.wanted));
+    let mut text: Vec<String> = differences.iter().take(3).map(one).collect();
+    if differences.len() > 3 {
+        text.push(format!("{} more settings differ", differences.len() - 3));
+    }
+    Failure::new(format!("`{}` holds a run of another configuration: {}", out.display(), text.join(", ")))
+        .hint("name another folder with --out, or replace that run with --force")
+}
+
+/// Divides the universe of a probe set into cells; a position map too large for memory goes to a file in `dir`.
+///
+/// # Errors
+/// Those of the annotations and of the store.
+pub(crate) fn divide(set: &ProbeSet, dir: &Path, progress: &dyn Progress) -> Result<(Partition, PositionMap)> {
+    let (grid, n) = (set.source.grid(), set.source.n_examples());
+    let mut builder = PartitionBuilder::new(grid, position_store(dir, grid, n)?);
+    progress.stage("annotations", "examples", n);
+    builder.add_all(set.source.as_ref(), &|n| progress.done(n))?;
+    Ok(builder.finish(&set.neighbors)?)
+}
+
+/// What is to be explained, and how.
+pub(crate) struct Job<'a> {
+    pub(crate) set: &'a ProbeSet,
+    pub(crate) firing: Firing<'a>,
+    pub(crate) units: &'a [usize],
+    pub(crate) config: &'a ExplainConfig,
+    pub(crate) record: Value,
+    pub(crate) predictions: Option<Vec<Prediction>>,
+}
+
+/// Explains the layer and writes the run.
+///
+/// # Errors
+/// Those of the inputs and of the run directory.
+pub(crate) fn finish(writer: RunWriter, job: Job<'_>, reporter: &Reporter) -> Result<FinishedRun> {
+    let Job { set, firing, units, config, record, predictions } = job;
+    let (partition, map) = divide(set, writer.dir(), reporter)?;
+    let explained = explain(&partition, &map, &set.vocabulary, firing, units, config, record, reporter)?;
+    reporter.end();
+    Ok(writer.finish(&explained, &set.examples, map.grid(), predictions.as_deref())?)
+}

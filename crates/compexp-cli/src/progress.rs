@@ -1,0 +1,143 @@
+//! Progress on standard error: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use compexp_core::explain::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Without a terminal, a stage says how far it is this often.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Stages that took less end without a word.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
+/// Tells a person how work goes on.
+pub(crate) struct Reporter {
+    started: Instant,
+    quiet: bool,
+    terminal: bool,
+    stage: Mutex<Option<Stage>>,
+}
+
+struct Stage {
+    name: String,
+    counted: String,
+    total: usize,
+    done: usize,
+    /// What an earlier run had done.
+    before: Option<usize>,
+    started: Instant,
+    told: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Reporter {
+    pub(crate) fn new(quiet: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        let terminal = io::stderr().is_terminal() && !dumb;
+        Self { started: Instant::now(), quiet, terminal, stage: Mutex::new(None) }
+    }
+
+    /// Since the command started.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Says something, between bars.
+    pub(crate) fn say(&self, text: &str) {
+        self.end();
+        if !self.quiet {
+            line(text);
+        }
+    }
+
+    /// The current stage is over; one that took a while says so.
+    pub(crate) fn end(&self) {
+        let Some(stage) = self.take() else { return };
+        let took = stage.started.elapsed();
+        if !self.quiet && took >= WORTH_TELLING {
+            line(&format!("{}: {} {} in {}", stage.name, stage.done, stage.counted, duration(took)));
+        }
+    }
+
+    /// The command is over, whatever the current stage has come to.
+    pub(crate) fn clear(&self) {
+        self.take();
+    }
+
+    fn take(&self) -> Option<Stage> {
+        let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        if let Some(bar) = &stage.bar {
+            bar.finish_and_clear();
+        }
+        Some(stage)
+    }
+
+    fn bar(&self, name: &str, counted: &str, total: usize) -> Option<ProgressBar> {
+        if !self.terminal || self.quiet {
+            return None;
+        }
+        let template = "{msg:<12} [{bar:30}] {human_pos} of {human_len} {prefix}, {per_sec}, {eta} left";
+        let bar = ProgressBar::new(total as u64)
+            .with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+            .with_message(name.to_owned())
+            .with_prefix(counted.to_owned());
+        Some(bar)
+    }
+}
+
+impl Progress for Reporter {
+    fn stage(&self, name: &str, counted: &str, total: usize) {
+        self.end();
+        let (now, bar) = (Instant::now(), self.bar(name, counted, total));
+        let (name, counted) = (name.to_owned(), counted.to_owned());
+        let stage = Stage { name, counted, total, done: 0, before: None, started: now, told: now, bar };
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Some(stage);
+    }
+
+    fn done(&self, n: usize) {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(stage) = stage.as_mut() else { return };
+        // Threads may tell out of order.
+        stage.done = stage.done.max(n);
+        let before = *stage.before.get_or_insert(if n < stage.total { n } else { 0 });
+        if let Some(bar) = &stage.bar {
+            bar.set_position(stage.done as u64);
+        } else if !self.quiet && stage.told.elapsed() >= EVERY && stage.done < stage.total {
+            stage.told = Instant::now();
+            let rate = (stage.done - before) as f64 / stage.started.elapsed().as_secs_f64();
+            let left = Duration::try_from_secs_f64((stage.total - stage.done) as f64 / rate);
+            let left = left.map_or(String::new(), |left| format!(", about {} left", duration(left)));
+            let (name, done, total, counted) = (&stage.name, stage.done, stage.total, &stage.counted);
+            line(&format!("{name}: {done} of {total} {counted}, {rate:.1} a second{left}"));
+        }
+    }
+}
+
+/// Writes a line to standard error; where that is closed, there is nobody to tell.
+fn line(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A duration as people say it.
+pub(crate) fn duration(d: Duration) -> String {
+    let s = d.as_secs();
+    match s {
+        0..60 => format!("{:.1} s", d.as_secs_f64()),
+        60..3600 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h {} min", s / 3600, s / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units() {
+        let of = |s: f64| duration(Duration::from_secs_f64(s));
+        assert_eq!([of(0.26), of(59.0), of(61.0), of(3_725.0)], ["0.3 s", "59.0 s", "1 min 1 s", "1 h 2 min"]);
+    }
+}

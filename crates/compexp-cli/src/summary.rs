@@ -1,0 +1,78 @@
+//! What is printed when a run is done.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Result;
+use compexp_core::artifact::FinishedRun;
+use compexp_core::explanation::Explanation;
+use compexp_core::search::Status;
+use serde_json::json;
+
+use crate::progress::{Reporter, duration};
+use crate::table::{self, count, name};
+
+/// The best units are shown, so many of them.
+const BEST: usize = 5;
+
+/// Prints a finished run's summary on standard output; `up_to_date` where there was nothing to do.
+///
+/// # Errors
+/// Those of the run's files and of standard output.
+pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter: &Reporter) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let summary = run.summary()?;
+    let dir = run.dir().display().to_string();
+    if as_json {
+        let seconds = reporter.elapsed().as_secs_f64();
+        let value = json!({ "run": dir, "up_to_date": up_to_date, "seconds": seconds, "summary": summary });
+        table::write_json(&mut out, &value)?;
+        out.flush()?;
+        return Ok(());
+    }
+    let universe = run.explanations.universe;
+    if up_to_date {
+        writeln!(out, "`{}` is up to date: it holds this run of these inputs", name(&dir))?;
+    }
+    writeln!(
+        out,
+        "{} units on {} examples of {} positions, {} cells ({:.1}% of one position)",
+        count(summary.units as u64),
+        count(universe.examples as u64),
+        count(universe.positions as u64),
+        count(universe.cells as u64),
+        100.0 * universe.singleton_cells as f64 / universe.cells.max(1) as f64,
+    )?;
+    let statuses = [Status::Explained, Status::Silent, Status::NoOverlap, Status::TooFew];
+    let of = |s: &Status| summary.by_status.get(s.name()).copied().unwrap_or(0);
+    let shown = statuses.iter().filter(|s| **s == Status::Explained || of(s) > 0);
+    let shown: Vec<String> = shown.map(|s| format!("{} {}", s.name().replace('_', " "), of(s))).collect();
+    writeln!(out, "  {}", shown.join(", "))?;
+    if let (Some(mean), Some(median)) = (summary.mean_iou, summary.median_iou) {
+        writeln!(out, "  IoU of the explained: mean {mean:.4}, median {median:.4}")?;
+    }
+    if let Some(accuracy) = summary.accuracy {
+        let (correct, known) = (count(accuracy.correct as u64), count(accuracy.known as u64));
+        let share = 100.0 * accuracy.share();
+        writeln!(out, "  accuracy {share:.2}%: {correct} of {known} examples whose class is known")?;
+    }
+    let best = best_first(&run.explanations.units, BEST);
+    if !best.is_empty() {
+        writeln!(out, "best units")?;
+        let row = |u: &&Explanation| {
+            [u.unit.to_string(), format!("{:.4}", u.iou), name(u.formula.as_deref().unwrap_or_default())]
+        };
+        table::write(&mut out, "  ", ["unit", "IoU", "formula"], &best.iter().map(row).collect::<Vec<_>>())?;
+    }
+    writeln!(out, "results in `{}`; look at them with `compexp show`", name(&dir))?;
+    writeln!(out, "took {}", duration(reporter.elapsed()))?;
+    out.flush()?;
+    Ok(())
+}
+
+/// The explained units with the greatest IoU; equal ones by number.
+fn best_first(units: &[Explanation], n: usize) -> Vec<&Explanation> {
+    let mut best: Vec<_> = units.iter().filter(|u| u.status == Status::Explained).collect();
+    best.sort_by(|a, b| b.iou.total_cmp(&a.iou).then(a.unit.cmp(&b.unit)));
+    best.truncate(n);
+    best
+}

@@ -1,0 +1,104 @@
+//! `show` and `eval`.
+
+use serde_json::Value;
+
+use crate::{fails, ok, scene};
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+#[test]
+fn show_lists_units_best_first_or_by_number() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --length 1 --out run");
+    // Alone, water has 8 of 12 hits on unit 0, and sky 3 of 6 on unit 2.
+    let expected = "\
+unit     IoU  area  formula
+   0  0.6667     8  water
+   2  0.5000     3  sky
+   1  0.0000     0  - silent
+";
+    assert_eq!(ok(&dir, "show run"), expected);
+    let by_number = ok(&dir, "show run --sort unit --limit 2");
+    let units: Vec<_> = by_number.lines().skip(1).map(|line| line.trim().split(' ').next().unwrap()).collect();
+    assert_eq!(units, ["0", "1"]);
+    let json = value(&ok(&dir, "show run --json --limit 1"));
+    assert_eq!((&json["units"][0]["formula"], json["units"].as_array().unwrap().len()), (&"water".into(), 1));
+    assert_eq!(json["universe"]["positions"], 4);
+    let e = fails(&dir, 2, "show run --unit 7");
+    assert!(e.contains("--unit: found 7, expected a unit of the run: 0-2"), "{e}");
+}
+
+#[test]
+fn show_tells_everything_about_a_unit() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --length 2 --keep-beams --out run");
+    let text = ok(&dir, "show run --unit 0");
+    for part in [
+        "unit 0: (water AND (NOT night))",
+        "IoU           1.0000  8 of 8 positions",
+        "precision     1.0000",
+        "unit area     8 positions, 33.333% of all",
+        "fires above   0",
+        "       1  0.6667  water",
+        "       2  1.0000  (water AND (NOT night))",
+        "beam of step 1, 2 of 2",
+        "examples on which the unit fires most",
+        "    2.000     2        2     2  0",
+        "near misses",
+        "    0.000     0        0     0  4",
+    ] {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    let json = value(&ok(&dir, "show run --unit 0 --json"));
+    assert_eq!(json["unit"]["by_length"][1]["iou"], 1.0);
+    assert_eq!(
+        (&json["exemplars"][0]["name"], &json["exemplars"][0]["exemplar"]["areas"][2]),
+        (&"0".into(), &2.into())
+    );
+}
+
+#[test]
+fn eval_measures_any_formula() {
+    let (_temp, dir) = scene();
+    let run = |args: &str| value(&ok_args(&dir, "sky AND NOT water", &format!("{args} --json")));
+    let area = run("--probe probe");
+    assert_eq!((&area["formula"], &area["formula_area"]), (&"(sky AND (NOT water))".into(), &3.into()));
+    assert_eq!(
+        (&area["length"], &area["units"], &area["universe"]["cells"]),
+        (&2.into(), &Value::Array(vec![]), &6.into())
+    );
+    let all = run("--probe probe --activations acts.npy --positive");
+    let units: Vec<_> = all["units"].as_array().unwrap().iter().map(|u| u["unit"].as_u64().unwrap()).collect();
+    assert_eq!(units, [2, 0, 1]);
+    assert_eq!((&all["units"][0]["iou"], &all["units"][0]["intersection"]), (&1.0.into(), &3.into()));
+    let masks = run("--probe probe --masks masks.npy --unit 2");
+    assert_eq!((&masks["units"][0], masks["units"].as_array().unwrap().len()), (&all["units"][0], 1));
+
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --units 1-2 --out run");
+    let of_run = run("--run run");
+    let units: Vec<_> = of_run["units"].as_array().unwrap().iter().map(|u| u["unit"].as_u64().unwrap()).collect();
+    assert_eq!((units, &of_run["units"][0]), (vec![2, 1], &all["units"][0]));
+    let text = ok_args(&dir, "water", "--run run --limit 1");
+    assert!(text.starts_with("water: 12 positions, 50.000% of all\n") && text.lines().count() == 3, "{text}");
+}
+
+#[test]
+fn eval_refuses_inputs_that_changed_since_the_run() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --out run");
+    let name = dir.join("probe/layers.npy");
+    let mut layers = std::fs::read(&name).unwrap();
+    *layers.last_mut().unwrap() = 3;
+    std::fs::write(&name, layers).unwrap();
+    let e = fails(&dir, 1, "eval water --run run");
+    assert!(e.contains("hash of the annotations: found") && e.contains("hint: they have changed since"), "{e}");
+}
+
+/// `compexp eval FORMULA args`, with blanks in the formula.
+fn ok_args(dir: &std::path::Path, formula: &str, args: &str) -> String {
+    let done = crate::finished(crate::compexp(dir, &format!("eval {args}")).arg(formula).output().unwrap());
+    assert_eq!(done.code, 0, "{formula} {args}: {}", done.err);
+    done.out
+}

@@ -1,0 +1,631 @@
+//! Run directories: everything that explaining a layer gives, in one folder.
+//!
+//! | file | content |
+//! |---|---|
+//! | `config.json` | `{"version": 1, "config": ..., "paths": ...}`: every setting and the hash of every input; where the inputs were found |
+//! | `explanations.json` | [`Explanations`]; written last: where it is, the run is complete |
+//! | `explanations.csv` | the same rows |
+//! | `thresholds.npy` | f64 `[U]`: the threshold of every unit of the layer; absent where masks were given |
+//! | `summary.json` | [`Summary`] |
+//! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
+//! | `exemplars.json` | `{"version": 1, "grid": ..., "exemplars": [...]}`: [`ExemplarList`] |
+//! | `exemplars.npy` | u8 `[exemplars, 2, bytes]`: the masks of [`crate::exemplar::Exemplars`] |
+//! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
+//!
+//! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
+//! does not, since inputs may move. Other files are left alone: the activations of [`super::ActivationStore`] for one.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::json::{read_json, write_json};
+use super::probe_dir::{read_examples, write_examples};
+use super::tensor_file::TensorFile;
+use super::write::{AtomicFile, sync_folder, write_npy};
+use crate::error::{Error, Result};
+use crate::exemplar::Exemplar;
+use crate::explain::Explained;
+use crate::explanation::{Explanations, VERSION};
+use crate::probe::{Example, Grid};
+use crate::search::Status;
+
+/// The version of `config.json` and `exemplars.json`.
+const FILE_VERSION: u32 = 1;
+
+const CONFIG: &str = "config.json";
+const EXPLANATIONS: &str = "explanations.json";
+const TABLE: &str = "explanations.csv";
+const THRESHOLDS: &str = "thresholds.npy";
+const SUMMARY: &str = "summary.json";
+const EXAMPLES: &str = "examples.csv";
+const EXEMPLARS: &str = "exemplars.json";
+const MASKS: &str = "exemplars.npy";
+const PREDICTIONS: &str = "predictions.csv";
+
+/// Those of an [`super::ActivationStore`].
+const ACTIVATIONS: &str = "activations.npy";
+const PARTIAL_ACTIVATIONS: &str = "activations.npy.partial";
+
+/// Those that every complete run has.
+const NEEDED: [&str; 7] = [CONFIG, EXPLANATIONS, TABLE, SUMMARY, EXAMPLES, EXEMPLARS, MASKS];
+
+/// What `config.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// The version of the file.
+    version: u32,
+    /// Every setting, and the hash of every input.
+    pub config: Value,
+    /// Where inputs were found, by what they are: `probe`, `activations`, `image_root`, ...
+    pub paths: BTreeMap<String, String>,
+}
+
+impl RunConfig {
+    /// The configuration of a run.
+    pub fn new(config: Value, paths: BTreeMap<String, String>) -> Self {
+        Self { version: FILE_VERSION, config, paths }
+    }
+}
+
+/// What the units of a run came to, in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Units asked for.
+    pub units: usize,
+    /// How many of them have each status.
+    pub by_status: BTreeMap<String, usize>,
+    /// The mean IoU of the explained ones; none where there are none.
+    pub mean_iou: Option<f64>,
+    /// The median; of an even number the mean of the two in the middle.
+    pub median_iou: Option<f64>,
+    /// How often the model's predictions are right, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Accuracy>,
+}
+
+/// How often predictions are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Examples whose target is known.
+    pub known: usize,
+    /// Those of them whose prediction is the target.
+    pub correct: usize,
+}
+
+impl Accuracy {
+    /// The share of correct ones.
+    pub fn share(self) -> f64 {
+        self.correct as f64 / self.known.max(1) as f64
+    }
+}
+
+/// What a model makes of an example.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The example's name.
+    pub name: String,
+    /// The class it has; empty where that is not known, or none of the model's.
+    pub target: String,
+    /// The class that the model predicts.
+    pub predicted: String,
+    /// Whether that is the target, where there is one.
+    pub correct: Option<bool>,
+}
+
+/// What `exemplars.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExemplarList {
+    version: u32,
+    /// The grid of the masks in `exemplars.npy`.
+    pub grid: Grid,
+    /// One entry an exemplar, in the order of its masks.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// What a folder is to a configuration.
+#[derive(Debug)]
+pub enum RunDir {
+    /// A complete run of it.
+    Complete(FinishedRun),
+    /// A new folder, or one with an unfinished run of it.
+    Open(RunWriter),
+    /// It holds a run of another one, which differs in these settings.
+    Other(Vec<Difference>),
+}
+
+/// A setting in which two configurations differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The setting: `search.length`.
+    pub field: String,
+    /// Its value in the folder, as JSON; none where it is not set.
+    pub found: Option<String>,
+    /// The value asked for.
+    pub wanted: Option<String>,
+}
+
+impl RunDir {
+    /// Looks at the folder `dir`, and makes it where there is none. With `replace` a run in it is removed, whatever its
+    /// configuration; without, only one that is unfinished and has no activations.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] where the folder holds files (other than hidden ones) and is no run directory, or
+    /// its `config.json` is broken and not to be replaced.
+    pub fn open(dir: &Path, config: &RunConfig, replace: bool) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        let path = dir.join(CONFIG);
+        if !path.try_exists().map_err(Error::io("open", &path))? {
+            refuse_strangers(dir)?;
+        } else if !replace {
+            let found: RunConfig = read_json(&path)?;
+            let mut differences = differences(&found.config, &config.config);
+            if found.version != config.version {
+                let field = "version of config.json".to_owned();
+                let values = [found.version, config.version].map(|v| Some(v.to_string()));
+                let [found, wanted] = values;
+                differences.insert(0, Difference { field, found, wanted });
+            }
+            // An unfinished run has nothing to lose, unless activations were extracted for it.
+            let lost = [EXPLANATIONS, ACTIVATIONS, PARTIAL_ACTIVATIONS].iter().any(|name| dir.join(name).exists());
+            if !differences.is_empty() && lost {
+                return Ok(Self::Other(differences));
+            }
+            if let Some(run) = FinishedRun::complete(dir, config) {
+                if found.paths != config.paths {
+                    write_json(&path, config)?;
+                }
+                return Ok(Self::Complete(run));
+            }
+        }
+        // The explanations first: without them nothing else counts.
+        for name in [EXPLANATIONS, TABLE, THRESHOLDS, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, PREDICTIONS] {
+            match std::fs::remove_file(dir.join(name)) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &dir.join(name))(e));
+                }
+                _ => {}
+            }
+        }
+        write_json(&path, config)?;
+        Ok(Self::Open(RunWriter { dir: dir.to_owned() }))
+    }
+}
+
+/// A run that is not complete yet.
+#[derive(Debug)]
+pub struct RunWriter {
+    dir: PathBuf,
+}
+
+impl RunWriter {
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes everything. `examples` are those of the probe set, `grid` its grid.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn finish(
+        self,
+        explained: &Explained,
+        examples: &[Example],
+        grid: Grid,
+        predictions: Option<&[Prediction]>,
+    ) -> Result<FinishedRun> {
+        let path = |name: &str| self.dir.join(name);
+        let explanations = &explained.explanations;
+        write_bytes(&path(TABLE), explanations.to_csv()?.as_bytes())?;
+        if !explained.thresholds.is_empty() {
+            write_npy(&path(THRESHOLDS), &[explained.thresholds.len()], &explained.thresholds)?;
+        }
+        write_examples(&self.dir, examples)?;
+        let list = explained.exemplars.list.clone();
+        let shape = [list.len(), 2, grid.positions().div_ceil(8)];
+        write_npy(&path(MASKS), &shape, &explained.exemplars.masks)?;
+        write_json(&path(EXEMPLARS), &ExemplarList { version: FILE_VERSION, grid, exemplars: list })?;
+        if let Some(predictions) = predictions {
+            write_predictions(&path(PREDICTIONS), predictions)?;
+        }
+        write_json(&path(SUMMARY), &Summary::of(explanations, predictions))?;
+        sync_folder(&self.dir);
+        write_json(&path(EXPLANATIONS), explanations)?;
+        sync_folder(&self.dir);
+        FinishedRun::open(&self.dir)
+    }
+}
+
+/// A complete run.
+#[derive(Clone, Debug)]
+pub struct FinishedRun {
+    dir: PathBuf,
+    /// The explanations.
+    pub explanations: Explanations,
+}
+
+impl FinishedRun {
+    /// Opens the run directory `dir`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] where the folder holds no complete run, or one of another version.
+    pub fn open(dir: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let path = dir.join(EXPLANATIONS);
+        if std::fs::metadata(dir).map_err(Error::io("open", dir))?.is_dir() && !path.exists() {
+            let (found, expected) = match dir.join(CONFIG).exists() {
+                true => ("a run that is not complete", "a complete one: run the same command again"),
+                false => ("no explanations.json", "a run directory, as `--out` names"),
+            };
+            return Err(Error::format(dir, "run", found, expected));
+        }
+        let Version { version } = read_json(&path)?;
+        if version != VERSION {
+            return Err(Error::format(&path, "version", version.to_string(), VERSION.to_string()));
+        }
+        Ok(Self { dir: dir.to_owned(), explanations: read_json(&path)? })
+    }
+
+    /// The complete run of `config` in `dir`; whatever is wrong with it, it is made anew.
+    fn complete(dir: &Path, config: &RunConfig) -> Option<Self> {
+        let all = NEEDED.iter().all(|name| dir.join(name).is_file());
+        Self::open(dir).ok().filter(|run| all && run.explanations.config == config.config)
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The configuration, and where the inputs were found.
+    ///
+    /// # Errors
+    /// Those of [`read_json`].
+    pub fn config(&self) -> Result<RunConfig> {
+        read_json(&self.dir.join(CONFIG))
+    }
+
+    /// What the units came to.
+    ///
+    /// # Errors
+    /// Those of [`read_json`].
+    pub fn summary(&self) -> Result<Summary> {
+        read_json(&self.dir.join(SUMMARY))
+    }
+
+    /// The examples, in order.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] where they are not as many as the explanations say.
+    pub fn examples(&self) -> Result<Vec<Example>> {
+        read_examples(&self.dir.join(EXAMPLES), self.explanations.universe.examples)
+    }
+
+    /// The exemplars, without their masks.
+    ///
+    /// # Errors
+    /// Those of [`read_json`], and [`Error::Format`] for an example that the run does not have.
+    pub fn exemplars(&self) -> Result<ExemplarList> {
+        let path = self.dir.join(EXEMPLARS);
+        let list: ExemplarList = read_json(&path)?;
+        let n = self.explanations.universe.examples;
+        match list.exemplars.iter().find(|e| e.example as usize >= n) {
+            Some(e) => Err(Error::format(&path, "example", e.example.to_string(), format!("less than {n}"))),
+            None => Ok(list),
+        }
+    }
+
+    /// The masks of the exemplars: u8 `[exemplars, 2, bytes]`.
+    ///
+    /// # Errors
+    /// Those of [`TensorFile::open`].
+    pub fn masks(&self) -> Result<TensorFile> {
+        TensorFile::open(self.dir.join(MASKS))
+    }
+
+    /// What the model made of the examples, if the run has that.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] naming the line that is not as documented.
+    pub fn predictions(&self) -> Result<Option<Vec<Prediction>>> {
+        let path = self.dir.join(PREDICTIONS);
+        if !path.try_exists().map_err(Error::io("open", &path))? {
+            return Ok(None);
+        }
+        let text = super::source_file::SourceFile::open(&path)?.read_text()?;
+        let rows = csv::Reader::from_reader(&text[..]).into_deserialize().collect::<Result<_, csv::Error>>();
+        rows.map(Some).map_err(|e| {
+            let line = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
+            Error::format(&path, line, e.to_string(), "the columns `name`, `target`, `predicted` and `correct`")
+        })
+    }
+}
+
+impl Summary {
+    /// The summary of explanations.
+    pub fn of(explanations: &Explanations, predictions: Option<&[Prediction]>) -> Self {
+        let mut by_status = BTreeMap::new();
+        let mut ious = Vec::new();
+        for unit in &explanations.units {
+            *by_status.entry(unit.status.name().to_owned()).or_insert(0) += 1;
+            if unit.status == Status::Explained {
+                ious.push(unit.iou);
+            }
+        }
+        ious.sort_unstable_by(f64::total_cmp);
+        let n = ious.len();
+        let accuracy = predictions.map(|all| Accuracy {
+            known: all.iter().filter(|p| p.correct.is_some()).count(),
+            correct: all.iter().filter(|p| p.correct == Some(true)).count(),
+        });
+        Self {
+            units: explanations.units.len(),
+            by_status,
+            mean_iou: (n > 0).then(|| ious.iter().sum::<f64>() / n as f64),
+            median_iou: (n > 0).then(|| if n % 2 == 1 { ious[n / 2] } else { (ious[n / 2 - 1] + ious[n / 2]) / 2.0 }),
+            accuracy,
+        }
+    }
+}
+
+/// The settings in which `found` differs from `wanted`, in alphabetical order.
+fn differences(found: &Value, wanted: &Value) -> Vec<Difference> {
+    let mut values: BTreeMap<String, [Option<String>; 2]> = BTreeMap::new();
+    for (side, value) in [found, wanted].into_iter().enumerate() {
+        flatten(value, String::new(), &mut |field, text| values.entry(field).or_default()[side] = Some(text));
+    }
+    let differing = values.into_iter().filter(|(_, [found, wanted])| found != wanted);
+    differing.map(|(field, [found, wanted])| Difference { field, found, wanted }).collect()
+}
+
+/// Gives `each` every value that is no object, with the names that lead to it.
+fn flatten(value: &Value, field: String, each: &mut impl FnMut(String, String)) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (name, value) in map {
+                let field = if field.is_empty() { name.clone() } else { format!("{field}.{name}") };
+                flatten(value, field, each);
+            }
+        }
+        value => each(field, value.to_string()),
+    }
+}
+
+/// Refuses a folder with files that a run did not write: it would be littered, or lose some of them.
+fn refuse_strangers(dir: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let name = entry.map_err(Error::io("read", dir))?.file_name();
+        if !name.to_string_lossy().starts_with('.') {
+            let found = format!("`{}` and no config.json", name.to_string_lossy());
+            return Err(Error::format(
+                dir,
+                "content",
+                found,
+                "a run directory, or a new or empty folder: name another",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn write_predictions(path: &Path, predictions: &[Prediction]) -> Result<()> {
+    let mut text = csv::Writer::from_writer(Vec::new());
+    for prediction in predictions {
+        text.serialize(prediction).map_err(|e| Error::io("write", path)(e.into()))?;
+    }
+    let text = text.into_inner().map_err(|e| Error::io("write", path)(std::io::Error::other(e.to_string())))?;
+    write_bytes(path, &text)
+}
+
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    file.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::artifact::test_files::Scratch;
+    use crate::exemplar::{Choice, Exemplars};
+    use crate::explanation::{Explanation, Universe};
+
+    fn unit(unit: usize, status: Status, iou: f64) -> Explanation {
+        Explanation {
+            unit,
+            status,
+            formula: (status == Status::Explained).then(|| "a\u{1b}".into()),
+            length: None,
+            iou,
+            score: iou,
+            intersection: None,
+            union: None,
+            unit_area: 3,
+            formula_area: None,
+            threshold: Some(0.1 + 0.2),
+            primitive: None,
+            by_length: Vec::new(),
+            beams: None,
+            scores: None,
+        }
+    }
+
+    fn explained(config: &RunConfig) -> Explained {
+        use Status::{Explained as Yes, Silent};
+        let units =
+            vec![unit(0, Yes, 0.5), unit(1, Silent, 0.0), unit(2, Yes, 0.1), unit(3, Yes, 0.9), unit(4, Yes, 0.3)];
+        let universe = Universe { examples: 2, positions: 9, cells: 4, singleton_cells: 1 };
+        let exemplar =
+            Exemplar { unit: 0, example: 1, chosen: vec![(Choice::Unit, 0)], activation: Some(0.1), areas: [3, 2, 1] };
+        Explained {
+            explanations: Explanations { version: VERSION, config: config.config.clone(), universe, units },
+            thresholds: vec![0.1 + 0.2, -1.5],
+            results: Vec::new(),
+            profiles: Vec::new(),
+            exemplars: Exemplars { list: vec![exemplar], masks: vec![1, 0, 255, 1] },
+        }
+    }
+
+    fn examples() -> Vec<Example> {
+        ["x,1.jpg", "y"].map(|name| Example { name: name.into(), ..Example::default() }).to_vec()
+    }
+
+    fn config(length: usize) -> RunConfig {
+        let config = json!({ "search": { "length": length, "penalty": 0.1 }, "inputs": { "probe": "abc" } });
+        RunConfig::new(config, BTreeMap::from([("probe".into(), "here".into())]))
+    }
+
+    const GRID: Grid = Grid { height: 3, width: 3 };
+
+    fn writer(dir: &Path, config: &RunConfig, replace: bool) -> RunWriter {
+        match RunDir::open(dir, config, replace).unwrap() {
+            RunDir::Open(writer) => writer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn run(dir: &Path, config: &RunConfig, replace: bool, predictions: Option<&[Prediction]>) -> FinishedRun {
+        writer(dir, config, replace).finish(&explained(config), &examples(), GRID, predictions).unwrap()
+    }
+
+    #[test]
+    fn a_run_is_read_back() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("a/b");
+        let predicted = |name: &str, target: &str, correct| Prediction {
+            name: name.into(),
+            target: target.into(),
+            predicted: "night, \"club\"".into(),
+            correct,
+        };
+        let predictions = [predicted("x,1.jpg", "yard", Some(false)), predicted("y", "", None)];
+        let written = run(&dir, &config(3), false, Some(&predictions));
+        let read = FinishedRun::open(&dir).unwrap();
+        assert_eq!(read.explanations, written.explanations);
+        assert_eq!(read.explanations.units, explained(&config(3)).explanations.units, "numbers to the bit");
+        assert_eq!(read.config().unwrap(), config(3));
+        assert_eq!(read.examples().unwrap(), examples());
+        assert_eq!(read.predictions().unwrap().unwrap(), predictions);
+        assert_eq!(read.exemplars().unwrap().exemplars, explained(&config(3)).exemplars.list);
+        assert_eq!((read.masks().unwrap().shape(), read.exemplars().unwrap().grid), (&[1, 2, 2][..], GRID));
+        let summary = read.summary().unwrap();
+        assert_eq!((summary.units, summary.by_status["explained"], summary.by_status["silent"]), (5, 4, 1));
+        assert_eq!((summary.mean_iou, summary.median_iou), (Some((0.1 + 0.3 + 0.5 + 0.9) / 4.0), Some(0.4)));
+        assert_eq!(summary.accuracy, Some(Accuracy { known: 1, correct: 0 }));
+        let thresholds = std::fs::read(dir.join(THRESHOLDS)).unwrap();
+        assert!(thresholds.ends_with(&[(0.1_f64 + 0.2).to_le_bytes(), (-1.5_f64).to_le_bytes()].concat()));
+    }
+
+    #[test]
+    fn the_same_configuration_is_complete_and_another_is_named() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, None);
+        let mut moved = config(3);
+        moved.paths.insert("probe".into(), "there".into());
+        let RunDir::Complete(found) = RunDir::open(&dir, &moved, false).unwrap() else { panic!("not complete") };
+        assert_eq!(found.config().unwrap(), moved, "inputs may move");
+
+        let RunDir::Other(differences) = RunDir::open(&dir, &config(5), false).unwrap() else { panic!("the same") };
+        let text = |t: &str| Some(t.to_owned());
+        let expected = Difference { field: "search.length".into(), found: text("3"), wanted: text("5") };
+        assert_eq!(differences, [expected]);
+        let more = RunConfig::new(json!({ "search": 1 }), BTreeMap::new());
+        let RunDir::Other(differences) = RunDir::open(&dir, &more, false).unwrap() else { panic!("the same") };
+        let fields: Vec<_> =
+            differences.iter().map(|d| (&d.field[..], d.found.is_some(), d.wanted.is_some())).collect();
+        let expected = [
+            ("inputs.probe", true, false),
+            ("search", false, true),
+            ("search.length", true, false),
+            ("search.penalty", true, false),
+        ];
+        assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn replacing_removes_what_the_other_run_left() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, Some(&[]));
+        std::fs::write(dir.join("activations.npy"), b"kept").unwrap();
+        let again = writer(&dir, &config(5), true);
+        let mut names: Vec<_> = std::fs::read_dir(again.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["activations.npy", "config.json"]);
+        let e = FinishedRun::open(&dir).unwrap_err().to_string();
+        assert!(e.contains("a run that is not complete"), "{e}");
+    }
+
+    #[test]
+    fn an_unfinished_or_damaged_run_is_made_anew() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        writer(&dir, &config(3), false);
+        run(&dir, &config(3), false, None);
+        for name in [EXPLANATIONS, EXAMPLES, MASKS] {
+            std::fs::remove_file(dir.join(name)).unwrap();
+            run(&dir, &config(3), false, None);
+        }
+        std::fs::write(dir.join(EXPLANATIONS), b"{\"version\": 1").unwrap();
+        run(&dir, &config(3), false, None);
+        std::fs::write(dir.join(CONFIG), b"{").unwrap();
+        let e = RunDir::open(&dir, &config(3), false).unwrap_err();
+        assert!(matches!(e, Error::Format { .. }), "{e}");
+        run(&dir, &config(3), true, None);
+    }
+
+    #[test]
+    fn an_unfinished_run_of_another_configuration_makes_way_unless_it_has_activations() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        writer(&dir, &config(3), false);
+        writer(&dir, &config(4), false);
+        std::fs::write(dir.join("activations.npy.partial"), b"").unwrap();
+        writer(&dir, &config(4), false);
+        assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Other(_)));
+        writer(&dir, &config(3), true);
+    }
+
+    #[test]
+    fn folders_that_are_no_runs_are_left_alone() {
+        let scratch = Scratch::new();
+        scratch.write("thesis.tex", b"");
+        for replace in [false, true] {
+            let e = RunDir::open(scratch.dir(), &config(3), replace).unwrap_err().to_string();
+            assert!(e.contains("`thesis.tex` and no config.json"), "{e}");
+        }
+        assert!(FinishedRun::open(scratch.dir()).unwrap_err().to_string().contains("no explanations.json"));
+        assert_eq!(scratch.names(), ["thesis.tex"]);
+        assert!(matches!(FinishedRun::open(&scratch.path("none")).unwrap_err(), Error::Io { .. }));
+        let e = RunDir::open(&scratch.path("thesis.tex"), &config(3), false).unwrap_err();
+        assert!(matches!(e, Error::Io { .. }), "{e}");
+    }
+
+    #[test]
+    fn files_of_a_run_that_lie_are_refused() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        let good = run(&dir, &config(3), false, Some(&[]));
+        let list = std::fs::read_to_string(dir.join(EXEMPLARS)).unwrap();
+        std::fs::write(dir.join(EXEMPLARS), list.replace("\"example\": 1", "\"example\": 2")).unwrap();
+        assert!(good.exemplars().unwrap_err().to_string().contains("example: found 2, expected less than 2"));
+        std::fs::write(dir.join(EXAMPLES), "name\na\n").unwrap();
+        assert!(good.examples().is_err());
+        std::fs::write(dir.join(PREDICTIONS), "name,target,predicted,correct\na,b,c,perhaps\n").unwrap();
+        assert!(good.predictions().unwrap_err().to_string().contains("line 2"));
+        let text = std::fs::read_to_string(dir.join(EXPLANATIONS)).unwrap();
+        std::fs::write(dir.join(EXPLANATIONS), text.replace("\"version\": 1", "\"version\": 9")).unwrap();
+        let e = FinishedRun::open(&dir).unwrap_err().to_string();
+        assert!(e.contains("version: found 9, expected 1"), "{e}");
+    }
+}
