@@ -1,9 +1,11 @@
 //! The project's own chores, run as `cargo xtask <chore>`.
 //!
 //! - [`ci`]: everything that must pass before a change is merged, in one command.
+//! - [`fixtures`]: the example probe set in `data/example`.
 //! - [`tidy`]: the conventions and architecture invariants that a program can check.
 
 mod ci;
+mod fixtures;
 mod tidy;
 
 use std::env;
@@ -13,14 +15,16 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  ci      format, tidy, clippy, tests and docs, in this order; stops at the first failure
-  tidy    conventions of the source text and invariants of the architecture
+  ci        format, tidy, clippy, tests and docs, in this order; stops at the first failure
+  fixtures  paints the example probe set in data/example again
+  tidy      conventions of the source text and invariants of the architecture
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let chore: fn(&Path) -> anyhow::Result<()> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["ci"] => ci::ci,
+        ["fixtures"] => fixtures::fixtures,
         ["tidy"] => tidy::tidy,
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -42,8 +42,9 @@ impl ActivationSource for ArrayView4<'_, f32> {
     fn read(&self, first: usize, out: &mut [f32]) -> Result<()> {
         let n = out.len() / (self.n_units() * self.grid().positions()).max(1);
         let block = self.slice_axis(Axis(0), Slice::from(first..first + n));
-        for (o, v) in out.iter_mut().zip(block.iter()) {
-            *o = *v;
+        match block.as_slice() {
+            Some(values) => out.copy_from_slice(values),
+            None => out.iter_mut().zip(block.iter()).for_each(|(o, v)| *o = *v),
         }
         Ok(())
     }

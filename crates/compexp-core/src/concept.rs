@@ -17,7 +17,8 @@ pub struct ConceptId(pub u32);
 pub struct Concept {
     /// The number used in annotation arrays.
     pub id: ConceptId,
-    /// The name printed in formulas; unique within a vocabulary.
+    /// The name printed in formulas; unique within a vocabulary. It should not be the number of an id that is not listed:
+    /// both would be printed alike.
     pub name: String,
     /// The concept's kind: `object`, `part`, `scene`, `color`, `token`, ...; may be empty.
     #[serde(default)]
@@ -73,21 +74,27 @@ impl Vocabulary {
         Some(&self.concepts[i])
     }
 
-    /// The name of a concept: as listed, else its number.
+    /// The name of a concept: as listed, else its number, behind as many `id-` as it takes to differ from listed names.
     pub fn name(&self, id: ConceptId) -> Cow<'_, str> {
         match self.get(id) {
             Some(c) => Cow::Borrowed(&c.name),
-            None => Cow::Owned(id.0.to_string()),
+            None => {
+                let mut name = id.0.to_string();
+                while self.by_name.contains_key(&name) {
+                    name.insert_str(0, "id-");
+                }
+                Cow::Owned(name)
+            }
         }
     }
 
-    /// The concept of this name; a number that is no listed name stands for the unlisted id of that number.
+    /// The concept of this name: [`Vocabulary::name`] read backwards.
     pub fn find(&self, name: &str) -> Option<ConceptId> {
         if let Some(id) = self.by_name.get(name) {
             return Some(*id);
         }
-        let id = ConceptId(name.parse().ok()?);
-        (self.get(id).is_none() && id.0.to_string() == name).then_some(id)
+        let id = ConceptId(name.trim_start_matches("id-").parse().ok()?);
+        (self.get(id).is_none() && self.name(id) == name).then_some(id)
     }
 
     /// The kind of a concept, empty where none is known.
@@ -114,6 +121,9 @@ mod tests {
         assert_eq!(v.find("7"), None, "a listed id has only its listed name");
         assert_eq!(v.find("09"), None);
         assert_eq!(v.concepts()[0].name, "bed");
+        let v = Vocabulary::new(vec![concept(1, "7"), concept(2, "id-7")]).unwrap();
+        assert_eq!(v.name(ConceptId(7)), "id-id-7", "listed names are taken");
+        assert_eq!(["7", "id-7", "id-id-7"].map(|n| v.find(n).unwrap().0), [1, 2, 7]);
     }
 
     #[test]

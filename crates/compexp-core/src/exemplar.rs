@@ -21,7 +21,7 @@ pub enum Choice {
     Unit,
     /// The formula's mask is largest here.
     Formula,
-    /// All of the formula but one literal is true here: see [`Formula::near_miss`].
+    /// The formula's near miss, where the formula itself is false, is largest here: see [`Formula::near_miss`].
     NearMiss,
 }
 
@@ -32,7 +32,7 @@ pub struct Exemplar {
     pub unit: usize,
     /// The example, counted from 0.
     pub example: u32,
-    /// Why it was chosen, and its place from 0 in each such list.
+    /// Why it was chosen, and its place from 0 in the list of each such choice.
     pub chosen: Vec<(Choice, usize)>,
     /// The largest activation of the unit's low-resolution map on the example; none where masks were given.
     pub activation: Option<f32>,
@@ -40,11 +40,11 @@ pub struct Exemplar {
     pub areas: [u32; 3],
 }
 
-/// The exemplars of all units with their masks, packed: a unit's mask, then the formula's, row by row, 8 positions a
-/// byte, the first in the lowest bit.
+/// The exemplars of all units with their masks, packed: a unit's mask, then the formula's (all zero where there is no
+/// formula), row by row, 8 positions a byte, the first in the lowest bit, each mask padded to whole bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Exemplars {
-    /// One entry an exemplar.
+    /// One entry an exemplar, unit after unit in the order asked for.
     pub list: Vec<Exemplar>,
     /// `(exemplars, 2, bytes of a mask)`.
     pub masks: Vec<u8>,
@@ -77,7 +77,8 @@ impl Firing<'_> {
     }
 }
 
-/// The examples to show for one unit, with why: at most `n` of each choice.
+/// The examples to show for one unit, with why and the place in that list: at most `n` of each choice, and of
+/// [`Choice::Unit`] no more than the peaks that the profile keeps. Ties are in the order of examples.
 pub fn choose(
     partition: &Partition,
     map: &PositionMap,
@@ -118,8 +119,9 @@ fn largest(map: &PositionMap, set: &CellSet, n: usize) -> Vec<u32> {
     areas.into_iter().take(n).map(|(_, e)| e).collect()
 }
 
-/// Chooses and draws the exemplars of `units`; `thresholds` has one entry for every unit of `firing`, `profiles` and
-/// `formulas` one for each of `units`. `progress` is told the number of examples done.
+/// Chooses and draws the exemplars of `units`, at most `n` of each choice; `thresholds` has one entry for every unit of
+/// activations (and is not used for masks), `profiles` and `formulas` one for each of `units`. `progress` is told the
+/// number of chosen examples done.
 ///
 /// # Errors
 /// Those of the activations or masks and of the position map.

@@ -20,13 +20,13 @@ pub struct ExplainConfig {
     pub search: SearchConfig,
     /// Whether the formulas of every step are recorded.
     pub keep_beams: bool,
-    /// The number of exemplars of each kind.
+    /// The greatest number of exemplars of each choice for a unit.
     pub exemplars: usize,
 }
 
 /// Long work, told as it goes on.
 pub trait Progress: Sync {
-    /// A stage begins: its name, what is counted, and how many of them there are.
+    /// A stage begins: its name, what is counted, and how many of them there are at most.
     fn stage(&self, name: &str, counted: &str, total: usize);
     /// So many are done.
     fn done(&self, n: usize);

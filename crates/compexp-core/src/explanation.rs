@@ -21,7 +21,7 @@ pub struct Explanations {
     pub config: serde_json::Value,
     /// On what the units were observed.
     pub universe: Universe,
-    /// One entry for each unit asked for, in ascending order.
+    /// One entry for each unit asked for, in the order asked for (ascending).
     pub units: Vec<Explanation>,
 }
 
@@ -30,7 +30,7 @@ pub struct Explanations {
 pub struct Universe {
     /// Examples.
     pub examples: usize,
-    /// Positions of each.
+    /// Positions of each example.
     pub positions: usize,
     /// Cells.
     pub cells: usize,
@@ -45,13 +45,13 @@ pub struct Explanation {
     pub unit: usize,
     /// Whether it has an explanation.
     pub status: Status,
-    /// The best formula.
+    /// The best formula found. It and whatever depends on it is none unless the unit is explained.
     pub formula: Option<String>,
-    /// Its number of literals.
+    /// Its number of literals, in every mode.
     pub length: Option<usize>,
-    /// Its IoU, 0 where there is none.
+    /// Its IoU, 0 where there is no formula. The compat search adds the reference's small number to the union.
     pub iou: f64,
-    /// What the search ranked by: the metric times the penalty.
+    /// What the search ranked by: the metric times the penalty; 0 where there is no formula.
     pub score: f64,
     /// Positions in both masks.
     pub intersection: Option<u64>,
@@ -63,26 +63,26 @@ pub struct Explanation {
     pub formula_area: Option<u64>,
     /// The activation above which the unit counts as firing; none where masks were given.
     pub threshold: Option<f64>,
-    /// The best formula of one literal.
+    /// The best formula of one literal: the first entry of `by_length`.
     pub primitive: Option<Scored>,
-    /// Entry `k` is the best formula of at most `k + 1` literals.
+    /// Entry `k` is the formula of at most `k + 1` literals that the search ranked best; empty unless explained.
     #[serde(default)]
     pub by_length: Vec<Scored>,
-    /// For each step the formulas kept and their scores, best first.
+    /// For each step the formulas kept and their scores, best first, the primitives' step first; none unless asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beams: Option<Vec<Vec<(String, f64)>>>,
-    /// The other scores of the best formula.
+    /// The other scores of the best formula, without the reference's small numbers.
     pub scores: Option<Scores>,
 }
 
 /// A formula and its IoU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// The greatest number of literals allowed.
+    /// The greatest number of literals allowed; the formula may have fewer.
     pub length: usize,
     /// The formula.
     pub formula: String,
-    /// Its IoU.
+    /// Its IoU, whatever the search maximised.
     pub iou: f64,
 }
 
@@ -110,7 +110,8 @@ impl Universe {
 }
 
 impl Explanation {
-    /// The record of a search for `unit`, whose mask has `area` positions.
+    /// The record of a search for `unit`, whose mask has `area` positions. Formulas are written with the names of
+    /// `vocabulary`; the beams are left out unless `keep_beams`.
     pub fn new(
         unit: usize,
         area: u64,
@@ -148,7 +149,8 @@ impl Explanation {
 }
 
 impl Explanations {
-    /// The same rows as comma-separated values, one line a unit; `iou_k` is the best IoU of at most `k` literals.
+    /// The same rows as comma-separated values under a header, one line a unit; what is none is an empty field. `iou_k` is
+    /// the IoU of entry `k` of `by_length`, counted from 1.
     ///
     /// # Errors
     /// [`Error::Mismatch`] where a row cannot be written, which no value of this record can cause.

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use crate::activation::{ActivationSource, MaskSource};
 use crate::error::{Error, Result};
 use crate::partition::{CellSet, PositionMap};
-use crate::resize::Resizer;
+use crate::resize::{LANES, Resizer};
+use crate::simd::vectorized;
 use crate::threshold::{cut, for_each_block};
 
 /// One unit's hits in every cell it touches.
@@ -96,8 +97,9 @@ impl Gathered {
 /// Counts the hits of `units` from activations: a position is a hit where the map, resized to the grid of the
 /// annotations, is strictly greater than the unit's threshold.
 ///
-/// `thresholds` has one entry for every unit of the source. The result has one profile for every entry of `units`, with
-/// at most `n_peaks` peaks. `progress` is told the number of examples done.
+/// `thresholds` has one entry for every unit of the source, whose values must be finite, as
+/// [`crate::threshold::thresholds`] checks. The result has one profile for every entry of `units`, with at most `n_peaks`
+/// peaks. `n_cells` is that of the partition to which `map` belongs. `progress` is told the number of examples done.
 ///
 /// # Errors
 /// [`Error::Mismatch`] where the source has another number of examples than the partition, or lacks a unit; and those of
@@ -156,7 +158,7 @@ struct Counted {
 struct Scratch {
     positions: Vec<u32>,
     local: Vec<u32>,
-    strip: Vec<f32>,
+    strips: Vec<[f64; LANES]>,
 }
 
 impl Scratch {
@@ -173,17 +175,16 @@ impl Scratch {
         self.local.clear();
         self.local.resize(cells.len(), 0);
         for ((values, cut), unit) in maps.zip(0u32..) {
-            let largest = values.iter().fold(f32::NEG_INFINITY, |m, v| m.max(*v));
-            if largest <= *cut {
+            if !vectorized(|| values.iter().fold(false, |any, v| any | (v > cut))) {
                 continue;
             }
-            counted.peaks.push((unit, largest));
+            counted.peaks.push((unit, values.iter().fold(f32::NEG_INFINITY, |m, v| m.max(*v))));
             if self.positions.is_empty() {
                 self.positions.resize(map.grid().positions(), 0);
                 map.read_local(example, &mut self.positions)?;
             }
             let (positions, local) = (&self.positions, &mut self.local);
-            resizer.hits(values, *cut, &mut self.strip, |first, mut bits| {
+            resizer.hits(values, *cut, &mut self.strips, |first, mut bits| {
                 let run = &positions[first..];
                 while bits != 0 {
                     local[run[bits.trailing_zeros() as usize] as usize] += 1;
@@ -200,7 +201,8 @@ impl Scratch {
     }
 }
 
-/// Counts the hits of `units` from given masks.
+/// Counts the hits of `units` from given masks; the result is as for [`from_activations`], with the number of hits as
+/// [`Peak::activation`]. `progress` is told the number of units done.
 ///
 /// # Errors
 /// [`Error::Mismatch`] where the masks have another grid or number of examples than the partition, or lack a unit; and

@@ -9,149 +9,149 @@ use std::ops::Range;
 use crate::probe::Grid;
 use crate::simd::vectorized;
 
+/// Outputs of a row that are computed at once: whole vector registers, whatever their width.
+pub(crate) const LANES: usize = 16;
+
 /// Resizes maps of one size to another.
 pub struct Resizer {
     from: Grid,
     to: Grid,
-    rows: Axis,
-    columns: Axis,
+    rows: Vec<Rows>,
+    columns: Vec<Columns>,
 }
 
-/// One axis: for every output the inputs that contribute, and their weights.
-struct Axis {
-    /// The longest run of inputs of any output.
-    stride: usize,
-    weights: Vec<f64>,
-    segments: Vec<Segment>,
-}
-
-/// Consecutive outputs to which the same inputs contribute.
-#[derive(Clone, Debug)]
-struct Segment {
+/// Consecutive rows of the output to which the same rows of the input contribute.
+struct Rows {
     outputs: Range<usize>,
     inputs: Range<usize>,
+    /// The weights of the inputs, output by output.
+    weights: Vec<f64>,
 }
 
-impl Axis {
-    fn new(n_in: usize, n_out: usize) -> Self {
-        let scale = n_in as f64 / n_out as f64;
-        let support = scale.max(1.0);
-        let mut taps: Vec<(Range<usize>, Vec<f64>)> = Vec::with_capacity(n_out);
-        for output in 0..n_out {
-            let center = (output as f64 + 0.5) * scale;
-            let first = (center - support + 0.5).max(0.0) as usize;
-            let end = ((center + support + 0.5) as usize).min(n_in);
-            let triangle = |input: usize| {
-                let distance = ((input as f64 - center + 0.5) * (1.0 / support)).abs();
-                if distance < 1.0 { 1.0 - distance } else { 0.0 }
-            };
-            let mut weights: Vec<f64> = (first..end).map(triangle).collect();
-            let total: f64 = weights.iter().sum();
-            for w in &mut weights {
-                *w /= total;
-            }
-            // Inputs of no weight add nothing to a sum of finite terms.
-            let skip = weights.iter().take_while(|w| **w == 0.0).count();
-            let keep = weights.len() - weights[skip..].iter().rev().take_while(|w| **w == 0.0).count();
-            taps.push((first + skip..first + keep, weights[skip..keep].to_vec()));
-        }
-        let stride = taps.iter().map(|(inputs, _)| inputs.len()).max().unwrap_or(0);
-        let mut axis = Self { stride, weights: vec![0.0; stride * n_out], segments: Vec::new() };
-        for (output, (inputs, weights)) in taps.into_iter().enumerate() {
-            axis.weights[output * stride..][..weights.len()].copy_from_slice(&weights);
-            match axis.segments.last_mut() {
-                Some(s) if s.inputs == inputs => s.outputs.end = output + 1,
-                _ => axis.segments.push(Segment { outputs: output..output + 1, inputs }),
-            }
-        }
-        axis
-    }
+/// Up to [`LANES`] consecutive columns of the output to which the same columns of the input contribute.
+struct Columns {
+    outputs: Range<usize>,
+    inputs: Range<usize>,
+    /// The weights of the outputs, input by input; 0 behind the last output.
+    weights: Vec<[f64; LANES]>,
+}
 
-    fn weights_of(&self, output: usize, n: usize) -> &[f64] {
-        &self.weights[output * self.stride..][..n]
-    }
+/// For every output of an axis the inputs that contribute, and their weights, as Pillow computes them.
+fn taps(n_in: usize, n_out: usize) -> Vec<(Range<usize>, Vec<f64>)> {
+    let scale = n_in as f64 / n_out as f64;
+    let support = scale.max(1.0);
+    let of_output = |output: usize| {
+        let center = (output as f64 + 0.5) * scale;
+        let first = (center - support + 0.5).max(0.0) as usize;
+        let end = ((center + support + 0.5) as usize).min(n_in);
+        let triangle = |input: usize| {
+            let distance = ((input as f64 - center + 0.5) * (1.0 / support)).abs();
+            if distance < 1.0 { 1.0 - distance } else { 0.0 }
+        };
+        let mut weights: Vec<f64> = (first..end).map(triangle).collect();
+        let total: f64 = weights.iter().sum();
+        for w in &mut weights {
+            *w /= total;
+        }
+        // Inputs of no weight add nothing to a sum of finite terms.
+        let skip = weights.iter().take_while(|w| **w == 0.0).count();
+        let keep = weights.len() - weights[skip..].iter().rev().take_while(|w| **w == 0.0).count();
+        (first + skip..first + keep, weights[skip..keep].to_vec())
+    };
+    (0..n_out).map(of_output).collect()
 }
 
 impl Resizer {
     /// A resizer between two sizes, each at least 1 x 1.
     pub fn new(from: Grid, to: Grid) -> Self {
-        Self { from, to, rows: Axis::new(from.height, to.height), columns: Axis::new(from.width, to.width) }
+        let mut rows: Vec<Rows> = Vec::new();
+        for (output, (inputs, weights)) in taps(from.height, to.height).into_iter().enumerate() {
+            match rows.last_mut() {
+                Some(r) if r.inputs == inputs => {
+                    r.outputs.end = output + 1;
+                    r.weights.extend(weights);
+                }
+                _ => rows.push(Rows { outputs: output..output + 1, inputs, weights }),
+            }
+        }
+        let mut columns: Vec<Columns> = Vec::new();
+        for (output, (inputs, weights)) in taps(from.width, to.width).into_iter().enumerate() {
+            if columns.last().is_none_or(|c| c.inputs != inputs || c.outputs.len() == LANES) {
+                let none = vec![[0.0; LANES]; inputs.len()];
+                columns.push(Columns { outputs: output..output, inputs, weights: none });
+            }
+            if let Some(c) = columns.last_mut() {
+                let lane = c.outputs.len();
+                c.outputs.end = output + 1;
+                c.weights.iter_mut().zip(weights).for_each(|(lanes, w)| lanes[lane] = w);
+            }
+        }
+        Self { from, to, rows, columns }
     }
 
     /// Resizes one map, row by row: from `(height, width)` of the one size to that of the other.
     pub fn resize(&self, map: &[f32], out: &mut [f32]) {
-        let mut strip = vec![0.0; self.from.height * self.to.width];
-        for (row, out) in map.chunks_exact(self.from.width).zip(strip.chunks_exact_mut(self.to.width)) {
-            for segment in &self.columns.segments {
-                self.widen(row, segment, &mut out[segment.outputs.clone()]);
-            }
-        }
-        for segment in &self.rows.segments {
-            for y in segment.outputs.clone() {
-                let weights = self.rows.weights_of(y, segment.inputs.len());
-                for x in 0..self.to.width {
-                    let column = segment.inputs.clone().zip(weights);
-                    let sum: f64 = column.fold(0.0, |s, (r, w)| s + f64::from(strip[r * self.to.width + x]) * w);
-                    out[y * self.to.width + x] = sum as f32;
+        let mut strips = Vec::new();
+        for rows in &self.rows {
+            for columns in &self.columns {
+                self.widen(map, rows, columns, &mut strips);
+                for (y, weights) in rows.each() {
+                    let sums = sum(&strips, weights);
+                    let row = &mut out[y * self.to.width..][columns.outputs.clone()];
+                    row.iter_mut().zip(sums).for_each(|(o, s)| *o = s as f32);
                 }
             }
         }
     }
 
-    /// Resizes one input row over the outputs of a segment.
+    /// Resizes the rows of the input that a block depends on, each to the block's columns: the values of f32, as f64.
     #[inline(always)]
-    fn widen(&self, row: &[f32], segment: &Segment, out: &mut [f32]) {
-        let inputs = &row[segment.inputs.clone()];
-        for (x, o) in segment.outputs.clone().zip(out) {
-            let weights = self.columns.weights_of(x, inputs.len());
-            *o = inputs.iter().zip(weights).fold(0.0, |s, (v, w)| s + f64::from(*v) * w) as f32;
+    fn widen(&self, map: &[f32], rows: &Rows, columns: &Columns, strips: &mut Vec<[f64; LANES]>) {
+        strips.clear();
+        for r in rows.inputs.clone() {
+            let inputs = &map[r * self.from.width..][columns.inputs.clone()];
+            let mut sums = [0.0; LANES];
+            for (v, weights) in inputs.iter().zip(&columns.weights) {
+                for i in 0..LANES {
+                    sums[i] += f64::from(*v) * weights[i];
+                }
+            }
+            strips.push(sums.map(|s| f64::from(s as f32)));
         }
     }
 
     /// Calls `hit` for every run of outputs in which some are greater than `cut`: the position of the run's first
-    /// output, and a bit for each of up to 64 outputs from there on.
+    /// output, and a bit for each of the outputs from there on. `strips` is scratch memory.
     ///
     /// The outputs that depend on the same inputs form a block. An output is a weighted mean of its inputs, and rounding
     /// to f32 is monotone, so that no output of a block exceeds its largest input nor falls below its smallest: only
     /// blocks with inputs on both sides of the cut are resized at all.
-    pub fn hits(&self, map: &[f32], cut: f32, strip: &mut Vec<f32>, hit: impl FnMut(usize, u64)) {
-        vectorized(|| self.hits_inlined(map, cut, strip, hit));
+    pub(crate) fn hits(&self, map: &[f32], cut: f32, strips: &mut Vec<[f64; LANES]>, hit: impl FnMut(usize, u64)) {
+        vectorized(|| self.hits_inlined(map, cut, strips, hit));
     }
 
     #[inline(always)]
-    fn hits_inlined(&self, map: &[f32], cut: f32, strip: &mut Vec<f32>, mut hit: impl FnMut(usize, u64)) {
-        for rows in &self.rows.segments {
-            for columns in &self.columns.segments {
-                let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+    fn hits_inlined(&self, map: &[f32], cut: f32, strips: &mut Vec<[f64; LANES]>, mut hit: impl FnMut(usize, u64)) {
+        for rows in &self.rows {
+            for columns in &self.columns {
+                let (mut any, mut all) = (false, true);
                 for r in rows.inputs.clone() {
                     for v in &map[r * self.from.width..][columns.inputs.clone()] {
-                        low = low.min(*v);
-                        high = high.max(*v);
+                        any |= *v > cut;
+                        all &= *v > cut;
                     }
                 }
-                if high <= cut {
+                if !any {
                     continue;
                 }
-                let width = columns.outputs.len();
-                if low <= cut {
-                    strip.clear();
-                    strip.resize(rows.inputs.len() * width, 0.0);
-                    for (r, out) in rows.inputs.clone().zip(strip.chunks_exact_mut(width)) {
-                        self.widen(&map[r * self.from.width..][..self.from.width], columns, out);
-                    }
+                let whole = u64::MAX >> (64 - columns.outputs.len());
+                if !all {
+                    self.widen(map, rows, columns, strips);
                 }
-                for y in rows.outputs.clone() {
-                    let weights = self.rows.weights_of(y, rows.inputs.len());
-                    for first in (0..width).step_by(64) {
-                        let n = (width - first).min(64);
-                        let bits = if low > cut {
-                            u64::MAX >> (64 - n)
-                        } else {
-                            above(&strip[first..], width, n, weights, cut)
-                        };
-                        if bits != 0 {
-                            hit(y * self.to.width + columns.outputs.start + first, bits);
-                        }
+                for (y, weights) in rows.each() {
+                    let bits = if all { whole } else { above(&sum(strips, weights), cut) & whole };
+                    if bits != 0 {
+                        hit(y * self.to.width + columns.outputs.start, bits);
                     }
                 }
             }
@@ -159,17 +159,34 @@ impl Resizer {
     }
 }
 
-/// A bit for each of `n` columns of `strip` whose weighted sum is greater than `cut`.
+impl Rows {
+    /// The outputs, each with the weights of its inputs.
+    #[inline(always)]
+    fn each(&self) -> impl Iterator<Item = (usize, &[f64])> {
+        self.outputs.clone().zip(self.weights.chunks_exact(self.inputs.len()))
+    }
+}
+
+/// A weighted sum of strips.
 #[inline(always)]
-fn above(strip: &[f32], width: usize, n: usize, weights: &[f64], cut: f32) -> u64 {
-    let mut sums = [0.0f64; 64];
-    let sums = &mut sums[..n];
-    for (row, w) in strip.chunks(width).zip(weights) {
-        for (s, v) in sums.iter_mut().zip(row) {
-            *s += f64::from(*v) * w;
+fn sum(strips: &[[f64; LANES]], weights: &[f64]) -> [f64; LANES] {
+    let mut sums = [0.0; LANES];
+    for (strip, w) in strips.iter().zip(weights) {
+        for i in 0..LANES {
+            sums[i] += strip[i] * w;
         }
     }
-    sums.iter().enumerate().fold(0, |bits, (i, s)| bits | u64::from(*s as f32 > cut) << i)
+    sums
+}
+
+/// A bit for each value that is greater than `cut` once it is rounded to f32.
+#[inline(always)]
+fn above(values: &[f64; LANES], cut: f32) -> u64 {
+    let mut bits = 0u32;
+    for (i, v) in values.iter().enumerate() {
+        bits |= u32::from(*v as f32 > cut) << i;
+    }
+    u64::from(bits)
 }
 
 #[cfg(test)]

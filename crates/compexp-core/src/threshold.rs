@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 pub enum ThresholdRule {
     /// The top fraction of all values of the unit's low-resolution maps, in (0, 1), interpolated linearly in f64.
     TopQuantile(f64),
-    /// The same, computed as `numpy.quantile` does for f32 input: the index in f64, the interpolation in f32.
+    /// The same, computed as `numpy.quantile` (compared with numpy 2.4) does for f32 input and a Python float: the index
+    /// in f64, the interpolation in f32.
     TopQuantileF32(f64),
     /// Zero: the unit fires where it is positive.
     Positive,
@@ -178,7 +179,8 @@ impl Largest {
 /// Reads all activations once and gives each unit's threshold; `progress` is told the number of examples done.
 ///
 /// # Errors
-/// Those of the source, [`Error::NotFinite`], and those of [`ThresholdBuilder::new`].
+/// Those of the source, [`Error::NotFinite`] (under every rule), those of [`ThresholdBuilder::new`], and
+/// [`Error::Mismatch`] where there are no units.
 pub fn thresholds(source: &dyn ActivationSource, rule: ThresholdRule, progress: &dyn Fn(usize)) -> Result<Vec<f64>> {
     let (n, n_units, positions) = (source.n_examples(), source.n_units(), source.grid().positions());
     let mut builder = ThresholdBuilder::new(rule, n_units, n * positions)?;

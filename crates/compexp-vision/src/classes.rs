@@ -215,7 +215,7 @@ mod tests {
         ];
         for (text, wanted) in cases {
             match parse(text) {
-                Err(Error::Format { field, .. }) => assert_eq!(field, wanted, "{text:?}"),
+                Err(Error::Core(compexp_core::Error::Format { field, .. })) => assert_eq!(field, wanted, "{text:?}"),
                 other => panic!("{text:?}: {other:?}"),
             }
         }
@@ -232,8 +232,11 @@ mod tests {
         assert_eq!(scenes.get("y/b.jpg"), None);
         for bad in ["", "[]", r#"{"a": 1}"#, r#"{"a": "b""#] {
             std::fs::write(&path, bad).unwrap();
-            assert!(matches!(SceneNames::read(&path), Err(Error::Format { .. })), "{bad}");
+            assert!(matches!(SceneNames::read(&path), Err(Error::Core(compexp_core::Error::Format { .. }))), "{bad}");
         }
-        assert!(matches!(SceneNames::read(&dir.path().join("none.json")), Err(Error::Io { .. })));
+        assert!(matches!(
+            SceneNames::read(&dir.path().join("none.json")),
+            Err(Error::Core(compexp_core::Error::Io { .. }))
+        ));
     }
 }

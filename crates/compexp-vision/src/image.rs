@@ -186,13 +186,19 @@ mod tests {
     fn what_is_no_image_is_named() {
         for bytes in [&b""[..], b"GIF89a", &[0xff, 0xd8], &[0xff, 0xd8, 0xff], b"\x89PNG\r\n\x1a\n"] {
             let error = decode(bytes).unwrap_err();
-            assert!(matches!(&error, Error::Format { .. }), "{error}");
+            assert!(matches!(&error, Error::Core(compexp_core::Error::Format { .. })), "{error}");
             assert!(error.to_string().starts_with("`photo`: "), "{error}");
         }
         let whole = png(64, 64, png::ColorType::Rgb, png::BitDepth::Eight, &[5; 64 * 64 * 3]);
         for end in [20, whole.len() / 2, whole.len() - 16] {
-            assert!(matches!(decode(&whole[..end]), Err(Error::Format { .. })), "cut at {end}");
+            assert!(
+                matches!(decode(&whole[..end]), Err(Error::Core(compexp_core::Error::Format { .. }))),
+                "cut at {end}"
+            );
         }
-        assert!(matches!(Image::read(Path::new("no such file")), Err(Error::Io { op: "open", .. })));
+        assert!(matches!(
+            Image::read(Path::new("no such file")),
+            Err(Error::Core(compexp_core::Error::Io { op: "open", .. }))
+        ));
     }
 }

@@ -1,7 +1,40 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
-//! This crate does not know sentences, and it does not search: it turns images and a checkpoint into the activations and
-//! probe sets that `compexp-core` works on.
+//! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`conv`] is the arithmetic of [`resnet`],
+//! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy.
+//!
+//! ```no_run
+//! use std::path::{Path, PathBuf};
+//!
+//! use candle_core::Device;
+//! use compexp_vision::extract::Extract;
+//! use compexp_vision::model::Model;
+//! use compexp_vision::preprocess::Preprocess;
+//!
+//! let model = Model::load(Path::new("resnet18_places365.pth.tar"), &Device::Cpu)?;
+//! let images = [PathBuf::from("a.jpg"), PathBuf::from("b.jpg")];
+//! let extract = Extract { layer: "layer4", preprocess: Preprocess::Reference, batch: 8, start_at: 0 };
+//! let mut all = Vec::new(); // (images, 512, 7, 7) for images of 224 x 224
+//! let mut keep = |block: compexp_vision::extract::Block<'_>| {
+//!     all.extend_from_slice(block.maps);
+//!     Ok(())
+//! };
+//! extract.run(&model, &images, &mut keep, &|done, total| println!("{done} of {total}"))?;
+//! # Ok::<(), compexp_vision::Error>(())
+//! ```
+//!
+//! # What it does not know
+//! Sentences, masks, thresholds, formulas: it turns images and a checkpoint into the activations and probe sets that
+//! `compexp-core` works on.
+//!
+//! # Invariants
+//! - On the CPU, what an image gives is the same to the last bit in any batch and on any number of threads.
+//! - Activations that are not finite are errors, never results.
+//! - Bad images, lists and weights give an [`Error`] that names the file or the weight; sizes are checked before memory
+//!   is asked for.
+//!
+//! # Features
+//! `cuda` and `metal` let a [`model::Model`] run on such a device, with candle's own kernels.
 
 pub mod broden;
 pub mod classes;

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `activations.npy` | f32 `[n, U, h, w]` |
 //! | `logits.npy` | f32 `[n, classes]`; absent where there are none |
-//! | `activations.json` | the key: the hash of what the activations were made from, and the shape |
+//! | `activations.json` | `version` (1), `key` (the hash of what the activations were made from), and the fields of [`StoreShape`] |
 //!
 //! and before that the same files as `*.partial`, the arrays with fewer examples than their headers say. The lengths
 //! of these files are the only record of progress: examples that are whole in both are there, what follows is cut off
@@ -68,8 +68,8 @@ pub enum ActivationStore {
 
 impl ActivationStore {
     /// Opens the store in `dir` for activations of `shape` made from what `key` is the hash of (inputs and
-    /// configuration), and makes the folder where there is none. Whatever it holds for another key or shape is
-    /// removed.
+    /// configuration), and makes the folder where there is none. A store that is there for another key or shape is
+    /// removed; other files in the folder are left alone.
     ///
     /// # Errors
     /// [`Error::Io`], and [`Error::Mismatch`] where `shape` is empty or beyond memory, or another process (or another

@@ -12,8 +12,14 @@
 //!
 //! There MUST be `probe.json` and one of the arrays; `layers.npy` and `scalars.npy` MAY both be there, the others
 //! exclude each other and these two. No dimension of them may be 0 (an empty probe set is a mistake). All arrays MUST
-//! agree on the number of examples, `neighbors.npy` on the number of concepts. A listed id MUST be one that the arrays
-//! can hold: at least 1 for layers and scalars, less than L or F for masks and features. Other files are ignored.
+//! agree on the number of examples. A listed id MUST be one that the arrays can hold: 1 to `u32::MAX - 1` for layers and
+//! scalars, less than L or F for masks and features. Other files are ignored.
+//!
+//! With masks or features `neighbors.npy` MUST have as many rows as there are concepts. With layers and scalars row `i`
+//! is that of id `i`: row 0 is all -1, and ids in it MUST be less than the number of rows.
+//!
+//! Columns of `examples.csv` go by name, at least one of the four MUST be there, and others are ignored. A row without a
+//! name is called by its image, else by its number from 0.
 
 use std::path::Path;
 
@@ -31,7 +37,8 @@ use crate::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, Probe
 /// The version of `probe.json` that is read and written.
 const VERSION: u64 = 1;
 
-/// Opens a probe directory. The annotation arrays stay on the disk, and are read example by example.
+/// Opens a probe directory. The annotation arrays stay on the disk, and are read example by example (one in column-major
+/// order is read whole).
 ///
 /// `features.npy` makes it a [`Task::Nli`] probe set in which all features are declared, the others a [`Task::Vision`]
 /// one.

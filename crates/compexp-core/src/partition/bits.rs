@@ -14,6 +14,15 @@ impl CellSet {
         Self { words: vec![0; n.div_ceil(64)] }
     }
 
+    /// The set of all `n` cells.
+    pub fn full(n: usize) -> Self {
+        let mut words = vec![u64::MAX; n.div_ceil(64)];
+        if let (Some(last), rest @ 1..) = (words.last_mut(), n % 64) {
+            *last >>= 64 - rest;
+        }
+        Self { words }
+    }
+
     /// The set of the given cells, out of `n`.
     pub fn from_cells(n: usize, cells: impl IntoIterator<Item = u32>) -> Self {
         let mut set = Self::empty(n);
@@ -76,4 +85,32 @@ fn ones(word_index: usize, mut word: u64) -> impl Iterator<Item = u32> {
         word &= word - 1;
         Some(word_index as u32 * 64 + bit)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn sets_of_cells_agree_with_sorted_lists(
+            n in 1usize..200,
+            a in proptest::collection::btree_set(0u32..200, 0..60),
+            b in proptest::collection::btree_set(0u32..200, 0..60),
+        ) {
+            let list = |s: &std::collections::BTreeSet<u32>| s.iter().copied().filter(|c| (*c as usize) < n).collect::<Vec<u32>>();
+            let (a, b) = (list(&a), list(&b));
+            let (x, y) = (CellSet::from_cells(n, a.iter().copied()), CellSet::from_cells(n, b.iter().copied()));
+            prop_assert_eq!(x.iter().collect::<Vec<_>>(), a.clone());
+            prop_assert_eq!(x.count(), a.len() as u64);
+            let without: Vec<u32> = a.iter().copied().filter(|c| !b.contains(c)).collect();
+            prop_assert_eq!(x.combine(&y, |a, b| a & !b).iter().collect::<Vec<_>>(), without.clone());
+            prop_assert_eq!(x.iter_combined(&y, |a, b| a & !b).collect::<Vec<_>>(), without.clone());
+            prop_assert_eq!(x.count_combined(&y, |a, b| a & !b), without.len() as u64);
+            prop_assert_eq!(CellSet::full(n).iter().collect::<Vec<_>>(), (0..n as u32).collect::<Vec<_>>());
+            prop_assert!((0..n as u32).all(|c| x.contains(c) == a.contains(&c)));
+        }
+    }
 }

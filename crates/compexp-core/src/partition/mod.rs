@@ -147,7 +147,7 @@ impl Partition {
                 Some(column) => self.set_of(column).clone(),
                 None => CellSet::empty(self.n_cells()),
             },
-            Formula::Not(f) => self.complement(&self.evaluate(f)),
+            Formula::Not(f) => CellSet::full(self.n_cells()).combine(&self.evaluate(f), |all, f| all & !f),
             Formula::And(a, b) => self.evaluate(a).combine(&self.evaluate(b), |a, b| a & b),
             Formula::Or(a, b) => self.evaluate(a).combine(&self.evaluate(b), |a, b| a | b),
         }
@@ -156,9 +156,5 @@ impl Partition {
     /// The number of positions in a set of cells.
     pub fn area_of(&self, set: &CellSet) -> u64 {
         set.iter().map(|c| u64::from(self.sizes[c as usize])).sum()
-    }
-
-    fn complement(&self, set: &CellSet) -> CellSet {
-        CellSet::from_cells(self.n_cells(), (0..self.n_cells() as u32).filter(|c| !set.contains(*c)))
     }
 }

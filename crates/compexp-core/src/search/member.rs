@@ -36,8 +36,7 @@ impl<'a> UnitView<'a> {
     pub(super) fn new(partition: &'a Partition, profile: &'a Profile, n_columns: usize) -> Self {
         let all = AllCells::new(partition, n_columns);
         let unit = UnitCells::new(&all, profile);
-        let every = |n: usize| CellSet::from_cells(n, 0..n as u32);
-        let every_touched = every(unit.len());
+        let every_touched = CellSet::full(unit.len());
         Self {
             partition,
             n_columns,
@@ -45,7 +44,7 @@ impl<'a> UnitView<'a> {
             both: count(&unit, n_columns, &every_touched),
             all,
             unit,
-            every_cell: every(partition.n_cells()),
+            every_cell: CellSet::full(partition.n_cells()),
             every_touched,
             touched_of_column: RefCell::default(),
         }

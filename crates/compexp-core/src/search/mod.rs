@@ -48,7 +48,8 @@ pub struct SearchConfig {
     pub task: Task,
     /// What is maximised.
     pub metric: Metric,
-    /// The score is the metric times this to the power of length minus 1; in (0, 1].
+    /// The score is the metric times this to the power of length minus 1; in (0, 1]. `Compat` counts length as the
+    /// reference does, where NOT and NEIGHBORS are one each.
     pub penalty: f64,
     /// Extend formulas only by this many of the best primitives.
     pub beam_limit: Option<usize>,
@@ -72,8 +73,10 @@ impl Default for SearchConfig {
 }
 
 impl SearchConfig {
+    /// Checks that every setting is in its range.
+    ///
     /// # Errors
-    /// [`Error::Mismatch`] for a setting out of its range.
+    /// [`Error::Mismatch`] for one that is not.
     pub fn check(&self) -> Result<()> {
         let at_least_one = |what: &str, n: usize| {
             if n == 0 { Err(Error::mismatch(what, 0, "at least 1")) } else { Ok(()) }
@@ -96,7 +99,7 @@ pub enum Status {
     Explained,
     /// The unit never fires.
     Silent,
-    /// It fires nowhere near any concept.
+    /// It fires on no position that carries a concept.
     NoOverlap,
     /// It fires on fewer positions than asked for.
     TooFew,
@@ -132,7 +135,7 @@ pub struct Found {
 pub struct SearchResult {
     /// Whether anything was found.
     pub status: Status,
-    /// Entry `k` is the best formula after `k + 1` steps; empty unless explained, else one entry a step.
+    /// Entry `k` is the best formula found after `k + 1` steps; empty unless explained, else one entry a step.
     pub by_length: Vec<Found>,
     /// For each step the formulas kept, best first, with their scores.
     pub beams: Vec<Vec<(Formula, f64)>>,

@@ -32,7 +32,7 @@ fn counts(set: &ProbeSet) -> BTreeMap<u32, (u64, u64)> {
         into.clear();
         set.source.annotate(example, &mut into).unwrap();
         let mut of_example = HashMap::<u32, HashSet<usize>>::new();
-        for (at, label) in into.layers.iter().enumerate().filter(|(_, l)| **l != 0) {
+        for (at, label) in into.layers.iter().enumerate().filter(|(_, l)| **l != Annotation::NONE) {
             of_example.entry(*label).or_default().insert(at % positions);
         }
         for label in &into.scalars {

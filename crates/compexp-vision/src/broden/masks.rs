@@ -94,7 +94,7 @@ fn read_layer(path: &Path, grid: Grid, labels: &Labels, pixels: &mut Vec<u8>, la
             return Err(Error::format(path, field, format!("label {label}"), "a number that label.csv lists, or 0"));
         }
         last = label;
-        layers.push(label);
+        layers.push(if label == 0 { Annotation::NONE } else { label });
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn read_layer(path: &Path, grid: Grid, labels: &Labels, pixels: &mut Vec<u8>, la
 fn decoding(path: &Path, error: DecodingError) -> Error {
     match error {
         DecodingError::IoError(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Error::Io { op: "read", path: path.to_owned(), source }
+            Error::io("read", path)(source)
         }
         DecodingError::IoError(_) => Error::format(path, "contents", "an early end", "a whole PNG file"),
         other => Error::format(path, "contents", other.to_string(), "a valid PNG file"),

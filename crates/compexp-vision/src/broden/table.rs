@@ -201,5 +201,5 @@ pub(crate) fn missing(path: &Path, hint: &str, error: std::io::Error) -> Error {
         std::io::ErrorKind::NotFound => std::io::Error::new(error.kind(), format!("no such file or folder; {hint}")),
         _ => error,
     };
-    Error::Io { op: "read", path: path.to_owned(), source }
+    Error::io("read", path)(source)
 }

@@ -119,7 +119,7 @@ fn present(broden: Broden) -> Vec<u32> {
     let mut all = Vec::new();
     for example in 0..set.examples.len() {
         let Annotation { layers, scalars } = annotation(&set, example);
-        all.extend(layers.into_iter().chain(scalars).filter(|l| *l != 0));
+        all.extend(layers.into_iter().chain(scalars).filter(|l| *l != Annotation::NONE));
     }
     all.sort_unstable();
     all.dedup();
@@ -137,7 +137,7 @@ fn refusal(result: Result<Broden>) -> Error {
 /// Checks that an error names `file` and `field`, and that what it found holds `found`.
 fn check_format(error: &Error, file: &str, field: &str, found: &str) {
     match error {
-        Error::Format { path, field: f, found: what, .. } => {
+        Error::Core(compexp_core::Error::Format { path, field: f, found: what, .. }) => {
             assert!(path.ends_with(file), "{error}: not about {file}");
             assert_eq!(f, field, "{error}");
             assert!(what.contains(found), "{error}: not {found}");
@@ -178,7 +178,8 @@ fn layers_scalars_and_facts_of_each_image_are_read() {
     let a = annotation(&set, 0);
     let mut layers: Vec<_> = a.layers.chunks(6).collect();
     layers.sort_unstable();
-    let mut wanted = [[300, 300, 300, 2, 2, 2], [0, 0, 7, 7, 0, 300], [2, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 1]];
+    const N: u32 = Annotation::NONE;
+    let mut wanted = [[300, 300, 300, 2, 2, 2], [N, N, 7, 7, N, 300], [2, N, N, N, N, N], [1, 1, N, N, N, 1]];
     wanted.sort_unstable();
     assert_eq!(layers, wanted);
     assert_eq!(a.scalars, [40]);
@@ -218,7 +219,7 @@ fn categories_choose_concepts_and_never_images() {
     }
     check_format(&refusal(folder.load_categories(&["shape"])), "index.csv", "header", "columns image, split");
     check_format(&refusal(folder.load_categories(&["split"])), "index.csv", "header", "columns image, split");
-    assert!(matches!(refusal(folder.load_categories(&[])), Error::Mismatch { .. }));
+    assert!(matches!(refusal(folder.load_categories(&[])), Error::Core(compexp_core::Error::Mismatch { .. })));
 }
 
 #[test]
@@ -280,7 +281,7 @@ fn the_ade20k_index_is_preferred_and_another_can_be_named() {
     let by = |index: PathBuf| load(folder.path(), &BrodenOptions { index: Some(index), categories: None });
     assert_eq!(by("index.csv".into()).unwrap().images().len(), 3);
     assert_eq!(by(folder.path().join("index.csv")).unwrap().images().len(), 3);
-    assert!(matches!(refusal(by("other.csv".into())), Error::Io { .. }));
+    assert!(matches!(refusal(by("other.csv".into())), Error::Core(compexp_core::Error::Io { .. })));
 }
 
 #[test]
@@ -305,15 +306,20 @@ fn missing_files_are_named_with_a_hint() {
     for file in ["index.csv", "label.csv", "category.csv"] {
         let folder = Folder::new();
         let error = refusal(folder.remove(file).load());
-        let Error::Io { path, .. } = &error else { panic!("{error}") };
+        let Error::Core(compexp_core::Error::Io { path, .. }) = &error else { panic!("{error}") };
         assert!(path.ends_with(file) && error.to_string().contains("a Broden folder"), "{error}");
     }
     let folder = Folder::new();
     std::fs::remove_dir_all(folder.path().join("images")).unwrap();
-    assert!(matches!(refusal(folder.load()), Error::Io { path, .. } if path.ends_with("images")));
+    assert!(
+        matches!(refusal(folder.load()), Error::Core(compexp_core::Error::Io { path, .. }) if path.ends_with("images"))
+    );
     let folder = Folder::new();
     let error = annotation_error(folder.remove("images/x/a_part.png"), 0);
-    assert!(matches!(&error, Error::Io { path, .. } if path.ends_with("x/a_part.png")), "{error}");
+    assert!(
+        matches!(&error, Error::Core(compexp_core::Error::Io { path, .. }) if path.ends_with("x/a_part.png")),
+        "{error}"
+    );
 }
 
 #[test]

@@ -147,15 +147,15 @@ fn block<S: Simd, const MR: usize, const NV: usize>(simd: S, a: &[f32], k: usize
             let count = lanes.min(columns - here);
             let mut sum = sum;
             if let Some(bias) = at.epilogue.bias {
-                sum = simd.add_f32s(sum, simd.partial_load_f32s(&bias[at.first + here..][..count]));
+                sum = simd.add_f32s(sum, load(simd, &bias[at.first + here..][..count]));
             }
             if let Some(residual) = at.epilogue.residual {
-                sum = simd.add_f32s(sum, simd.partial_load_f32s(&residual[start + here..][..count]));
+                sum = simd.add_f32s(sum, load(simd, &residual[start + here..][..count]));
             }
             if at.epilogue.relu {
                 sum = relu(simd, sum);
             }
-            simd.partial_store_f32s(&mut at.out[start + here..][..count], sum);
+            store(simd, &mut at.out[start + here..][..count], sum);
         }
     }
 }
@@ -165,4 +165,22 @@ fn block<S: Simd, const MR: usize, const NV: usize>(simd: S, a: &[f32], k: usize
 pub(crate) fn relu<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     simd.select_f32s(simd.less_than_f32s(value, zero), zero, value)
+}
+
+/// A register of up to its width of values, zero beyond them. Whole ones need no mask, which costs a call.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(values) {
+        ([whole], []) => *whole,
+        _ => simd.partial_load_f32s(values),
+    }
+}
+
+/// The reverse of [`load`].
+#[inline(always)]
+pub(crate) fn store<S: Simd>(simd: S, out: &mut [f32], values: S::f32s) {
+    match S::as_mut_simd_f32s(out) {
+        ([whole], []) => *whole = values,
+        _ => simd.partial_store_f32s(out, values),
+    }
 }
