@@ -73,7 +73,7 @@ fn main() {
     }
     group.finish();
     criterion.final_summary();
-    table.print(&format!("sentence pairs, {n_rows} x {FEATURES}"));
+    table.print(&format!("sentence pairs, {n_rows} x {FEATURES}"), "1");
     println!(
         "dense masks: |F and L|, |F and U and L| over {FEATURES} features, times the passes of the search \
          (1 + (N - 1) B); both ways are built for the same, portable instructions"

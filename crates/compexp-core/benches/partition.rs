@@ -37,5 +37,5 @@ fn main() {
     table.row("positions a cell", format!("{positions:.0}"), "");
     let rows = cpu_time(|| (0..partition.columns().len()).map(|c| partition.cooccurrence(c).len()).sum::<usize>()).1;
     table.row("co-occurrence rows of all concepts, once", show(rows), "");
-    table.print(&format!("partition, {n} examples"));
+    table.print(&format!("partition, {n} examples"), "1");
 }

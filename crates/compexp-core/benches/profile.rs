@@ -63,7 +63,7 @@ fn main() {
         let ratio = whole.as_secs_f64() / fused.as_secs_f64();
         table.row("every map resized whole, then counted", format!("{}, {ratio:.1} times as long", show(whole)), "");
     });
-    table.print(&format!("profiles, {} examples", partition.n_examples()));
+    table.print(&format!("profiles, {} examples", partition.n_examples()), "1");
 }
 
 /// The largest value of a unit's map.

@@ -64,7 +64,7 @@ fn main() {
     }
     group.finish();
     criterion.final_summary();
-    table.print(&format!("search, {} examples", partition.n_examples()));
+    table.print(&format!("search, {} examples", partition.n_examples()), "1");
     println!(
         "dense masks: one pass of |F and L|, |F and U and L| over {} concepts, measured on {} examples and scaled to \
          {} by their number, times the passes of the search (1 + (N - 1) B); both ways are built for the same, \

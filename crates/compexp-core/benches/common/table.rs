@@ -65,8 +65,8 @@ impl Table {
     }
 
     /// Prints the table under the name of the machine.
-    pub(crate) fn print(&self, title: &str) {
-        println!("\n{title} | {} | threads = 1, release build", machine());
+    pub(crate) fn print(&self, title: &str, threads: &str) {
+        println!("\n{title} | {} | threads = {threads}, release build", machine());
         println!("| what | measured | bar |\n|---|---|---|");
         for [what, value, bar] in &self.rows {
             println!("| {what} | {value} | {bar} |");

@@ -1,5 +1,7 @@
 //! Units that look for concepts: low-resolution maps in which noise rises where favourite concepts are.
 
+use std::ops::Range;
+
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::{Annotation, AnnotationSource};
 use compexp_core::profile::{Profile, from_activations};
@@ -43,12 +45,18 @@ impl Taste {
 /// The maps of `n_units` units on all images: `(n_examples, n_units, 7, 7)`.
 pub(crate) fn maps(images: &Images, n_units: usize) -> Array4<f32> {
     let n = images.n_examples();
+    let values = block(images, n_units, 0..n);
+    Array4::from_shape_vec((n, n_units, LOW, LOW), values).expect("as many values as the shape has")
+}
+
+/// The maps of `n_units` units on some of the images.
+pub(crate) fn block(images: &Images, n_units: usize, examples: Range<usize>) -> Vec<f32> {
     let tastes: Vec<Taste> = (0..n_units).map(Taste::new).collect();
-    let mut values = vec![0.0; n * n_units * LOW * LOW];
+    let mut values = vec![0.0; examples.len() * n_units * LOW * LOW];
     let scratch = || (Annotation::default(), vec![0.0f32; LOW * LOW * N_CONCEPTS]);
-    values.par_chunks_exact_mut(n_units * LOW * LOW).enumerate().for_each_init(
+    values.par_chunks_exact_mut(n_units * LOW * LOW).zip(examples.into_par_iter()).for_each_init(
         scratch,
-        |(annotation, share), (example, out)| {
+        |(annotation, share), (out, example)| {
             annotation.clear();
             images.annotate(example, annotation).expect("painting cannot fail");
             shares(annotation, share);
@@ -61,7 +69,7 @@ pub(crate) fn maps(images: &Images, n_units: usize) -> Array4<f32> {
             }
         },
     );
-    Array4::from_shape_vec((n, n_units, LOW, LOW), values).expect("as many values as the shape has")
+    values
 }
 
 /// The share of every patch that carries each concept: `(patches, concepts)`.
