@@ -161,7 +161,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn in_file(self, path: &Path) -> Self {
+    /// The same error, with the file that it is about.
+    pub fn in_file(self, path: &Path) -> Self {
         Error::InFile { path: path.to_path_buf(), problem: Box::new(self) }
     }
 }

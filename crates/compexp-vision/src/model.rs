@@ -4,8 +4,22 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::resnet::{Config, ResNet, Tapped, Weights};
+
+/// The device that this build is for: the first GPU with the feature `cuda` or `metal`, else the CPU.
+///
+/// # Errors
+/// [`Error::Candle`] where there is no such GPU.
+pub fn default_device() -> Result<Device> {
+    Ok(if cfg!(feature = "cuda") {
+        Device::new_cuda(0)?
+    } else if cfg!(feature = "metal") {
+        Device::new_metal(0)?
+    } else {
+        Device::Cpu
+    })
+}
 
 /// A network on a device, ready to run.
 #[derive(Debug, Clone)]
@@ -19,7 +33,7 @@ impl Model {
     /// of its last layer.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`](crate::Error::Checkpoint) where the file cannot be read; [`Error::Weight`](crate::Error::Weight) where it holds another network.
+    /// [`Error::Checkpoint`] where the file cannot be read, [`compexp_core::Error::Format`] where it holds another network.
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
         Self::load_with(&Config::default(), checkpoint, device)
     }
@@ -27,15 +41,21 @@ impl Model {
     /// As [`Model::load`], for a network of other sizes.
     ///
     /// # Errors
-    /// As [`Model::load`]; [`Error::Mismatch`](crate::Error::Mismatch) for a `config` that makes no network.
+    /// As [`Model::load`]; [`compexp_core::Error::Mismatch`] for a `config` that makes no network.
     pub fn load_with(config: &Config, checkpoint: &Path, device: &Device) -> Result<Self> {
-        let state = compexp_checkpoint::state_dict(compexp_checkpoint::read(checkpoint)?)?;
+        let state =
+            compexp_checkpoint::state_dict(compexp_checkpoint::read(checkpoint)?).map_err(|e| e.in_file(checkpoint))?;
         let mut weights = Weights::new();
         for (name, tensor) in state.tensors {
             let values = Tensor::from_vec(tensor.to_f32(), tensor.shape, &Device::Cpu)?;
             weights.insert(name, values);
         }
-        Self::new(config, &weights, device)
+        Self::new(config, &weights, device).map_err(|e| match e {
+            Error::Weight { name, found, expected } => {
+                Error::format(checkpoint, format!("weight `{name}`"), found, expected)
+            }
+            other => other,
+        })
     }
 
     /// A network from weights.
@@ -64,7 +84,7 @@ impl Model {
     /// The network with `layer` tapped; its [`Tapped::forward`] gives the layer's maps and the logits.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`](crate::Error::UnknownLayer) with all names there are.
+    /// [`Error::UnknownLayer`] with all names there are.
     pub fn tap(&self, layer: &str) -> Result<Tapped<'_>> {
         self.network.tap(layer)
     }

@@ -106,8 +106,8 @@ impl Accuracy {
 /// What a model makes of an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The example's name.
-    pub name: String,
+    /// The example's name: of a vision run, its image.
+    pub image: String,
     /// The class it has; empty where that is not known, or none of the model's.
     pub target: String,
     /// The class that the model predicts.
@@ -501,8 +501,8 @@ mod tests {
     fn a_run_is_read_back() {
         let scratch = Scratch::new();
         let dir = scratch.path("a/b");
-        let predicted = |name: &str, target: &str, correct| Prediction {
-            name: name.into(),
+        let predicted = |image: &str, target: &str, correct| Prediction {
+            image: image.into(),
             target: target.into(),
             predicted: "night, \"club\"".into(),
             correct,
@@ -621,7 +621,7 @@ mod tests {
         assert!(good.exemplars().unwrap_err().to_string().contains("example: found 2, expected less than 2"));
         std::fs::write(dir.join(EXAMPLES), "name\na\n").unwrap();
         assert!(good.examples().is_err());
-        std::fs::write(dir.join(PREDICTIONS), "name,target,predicted,correct\na,b,c,perhaps\n").unwrap();
+        std::fs::write(dir.join(PREDICTIONS), "image,target,predicted,correct\na,b,c,perhaps\n").unwrap();
         assert!(good.predictions().unwrap_err().to_string().contains("line 2"));
         let text = std::fs::read_to_string(dir.join(EXPLANATIONS)).unwrap();
         std::fs::write(dir.join(EXPLANATIONS), text.replace("\"version\": 1", "\"version\": 9")).unwrap();

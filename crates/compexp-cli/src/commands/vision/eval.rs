@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use candle_core::Device;
 use compexp_core::explain::Progress;
 use compexp_vision::eval::{Labelled, evaluate};
-use compexp_vision::model::Model;
+use compexp_vision::model::{Model, default_device};
 use serde_json::json;
 
 use crate::args::VisionEvalArgs;
@@ -15,7 +14,7 @@ use crate::settings;
 use crate::table::{self, count};
 
 pub(crate) fn run(args: &VisionEvalArgs, reporter: &Reporter) -> Result<()> {
-    let model = Model::load(&args.network.checkpoint, &Device::Cpu)?;
+    let model = Model::load(&args.network.checkpoint, &default_device()?)?;
     let images = Labelled::read(&args.list, args.root.as_deref(), model.classes())?;
     reporter.stage("accuracy", "images", images.paths.len());
     let preprocess = settings::preprocess(args.network.preprocess);

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use candle_core::Device;
 use compexp_core::artifact::hash_file;
 use compexp_core::exemplar::Firing;
 use compexp_core::probe::Task;
 use compexp_vision::broden::{self, BrodenOptions};
-use compexp_vision::model::Model;
+use compexp_vision::model::{Model, default_device};
 use serde_json::json;
 
 use super::extraction::Extraction;
@@ -23,7 +22,7 @@ use crate::{pipeline, settings, summary};
 pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let options = BrodenOptions { categories: args.categories.clone(), index: args.index.clone() };
     let broden = broden::load(&args.broden, &options)?;
-    let model = Model::load(&args.network.checkpoint, &Device::Cpu)?;
+    let model = Model::load(&args.network.checkpoint, &default_device()?)?;
     let targets = match &args.classes {
         Some(classes) => Some(Targets::read(classes, args.scenes.as_deref(), broden.images(), model.classes())?),
         None => None,
