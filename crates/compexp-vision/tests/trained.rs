@@ -1,9 +1,10 @@
 //! A trained ResNet-18 from the data folder (`COMPEXP_DATA`) against what PyTorch computed with it.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
+use compexp_tests::data;
 use compexp_vision::Error;
 use compexp_vision::conv::channels_first;
 use compexp_vision::eval::{Labelled, evaluate};
@@ -11,16 +12,6 @@ use compexp_vision::extract::{Block, Extract};
 use compexp_vision::model::Model;
 use compexp_vision::preprocess::Preprocess;
 use safetensors::SafeTensors;
-
-/// The file of that name in the data folder; `None` where there is no data folder.
-fn data(name: &str) -> Option<PathBuf> {
-    let path = Path::new(&std::env::var_os("COMPEXP_DATA")?).join(name);
-    if !path.exists() {
-        assert!(std::env::var_os("COMPEXP_REQUIRE_DATA").is_none(), "{} is missing", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 fn model() -> Option<Model> {
     Some(Model::load(&data("places/resnet18_miniplaces.pth.tar")?, &Device::Cpu).unwrap())

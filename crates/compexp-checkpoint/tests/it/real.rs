@@ -1,16 +1,7 @@
 //! The checkpoints of the data folder, where it is present (`COMPEXP_DATA`).
 
 use compexp_checkpoint::{StateDict, Value, read, state_dict};
-use std::path::PathBuf;
-
-fn data(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(std::env::var_os("COMPEXP_DATA")?).join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    assert_ne!(std::env::var("COMPEXP_REQUIRE_DATA").as_deref(), Ok("1"), "{} is missing", path.display());
-    None
-}
+use compexp_tests::data;
 
 /// Compares shape, sum, sum of squares and last element with what Python's own `pickle` and NumPy give for the file.
 fn check(state: &StateDict, name: &str, shape: &[usize], (sum, squares): (f64, f64), last: f64) {

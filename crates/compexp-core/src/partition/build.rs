@@ -300,7 +300,7 @@ mod tests {
 
     fn examples() -> impl Strategy<Value = Examples> {
         let entry = prop_oneof![2 => Just(Annotation::NONE), 3 => 0u32..5];
-        let annotation = (0usize..4).prop_flat_map(move |layers| {
+        let annotation = (0usize..8).prop_flat_map(move |layers| {
             (proptest::collection::vec(entry.clone(), layers * 6), proptest::collection::vec(0u32..7, 0..3))
                 .prop_map(|(layers, scalars)| Annotation { layers, scalars })
         });

@@ -1,7 +1,6 @@
 //! The cells of one example: positions that carry the same set of concepts.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::error::{Error, Result};
 use crate::probe::Annotation;
@@ -14,19 +13,30 @@ pub(super) struct LocalCells {
     pub(super) sizes: Vec<u32>,
 }
 
+/// How many layers are looked at together. Where one layer changes from position to position others often do not, and
+/// a change costs a mispredicted branch: together they cost one.
+const TOGETHER: usize = 3;
+
+/// A class of positions by the layers before, and the entries of the next few layers.
+type Step = (u32, [u32; TOGETHER]);
+
 /// Divides examples into cells; holds the memory that one example after the other can use.
 #[derive(Default)]
 pub(super) struct Divider {
-    pairs: HashMap<u64, u32, BuildHasherDefault<PairHasher>>,
-    /// For every layer that divides, the class of the layer before and the concept that each of its classes adds.
-    steps: Vec<Vec<(u32, u32)>>,
+    /// The slots of a table from packed steps to classes; `FREE` where there is none. As many as a power of two.
+    slots: Vec<(u128, u32)>,
+    /// For every few layers, what each of their classes is made of.
+    steps: Vec<Vec<Step>>,
 }
+
+/// No step: no class has the number `u32::MAX`.
+const FREE: u128 = u128::MAX;
 
 impl Divider {
     /// Divides the positions of an example; `ids` receives the local cell of each.
     ///
-    /// Layer by layer, positions of one class part where the layer's entries differ. Runs of equal positions are looked
-    /// up once, so that the cost is near one comparison a position and layer.
+    /// A few layers at a time, positions of one class part where the layers' entries differ. Runs of equal positions are
+    /// looked up once.
     pub(super) fn divide(&mut self, annotation: &Annotation, ids: &mut [u32]) -> Result<LocalCells> {
         let positions = ids.len();
         if !annotation.layers.len().is_multiple_of(positions) {
@@ -38,10 +48,10 @@ impl Divider {
         }
         ids.fill(0);
         self.steps.clear();
-        for layer in annotation.layers.chunks_exact(positions) {
-            if layer.iter().any(|v| *v != Annotation::NONE) {
-                self.refine(layer, ids);
-            }
+        let layers = annotation.layers.chunks_exact(positions);
+        let layers: Vec<&[u32]> = layers.filter(|l| l.iter().any(|v| *v != Annotation::NONE)).collect();
+        for layers in layers.chunks(TOGETHER) {
+            self.refine(layers, ids);
         }
         let n_classes = self.steps.last().map_or(1, Vec::len);
         let mut cells = LocalCells { sets: Vec::with_capacity(n_classes), sizes: Vec::new() };
@@ -64,34 +74,60 @@ impl Divider {
         Ok(cells)
     }
 
-    /// Parts the classes `ids` by the entries of `layer`; new classes are numbered as positions first meet them.
-    fn refine(&mut self, layer: &[u32], ids: &mut [u32]) {
-        self.pairs.clear();
-        let mut classes: Vec<(u32, u32)> = Vec::new();
-        // No class has the number u32::MAX, so that the first position is always looked up.
-        let (mut last, mut last_class) = ((u32::MAX, u32::MAX), 0);
-        for (id, value) in ids.iter_mut().zip(layer) {
-            let pair = (*id, *value);
-            if pair != last {
-                let key = u64::from(pair.0) << 32 | u64::from(pair.1);
-                last_class = *self.pairs.entry(key).or_insert_with(|| {
-                    classes.push(pair);
-                    classes.len() as u32 - 1
-                });
-                last = pair;
+    /// Parts the classes `ids` by the entries of some layers; new classes are numbered as positions first meet them.
+    fn refine(&mut self, layers: &[&[u32]], ids: &mut [u32]) {
+        let mut met: Vec<Step> = Vec::new();
+        self.slots.fill((FREE, 0));
+        let (mut last, mut class) = (FREE, 0);
+        for (position, id) in ids.iter_mut().enumerate() {
+            let entries = std::array::from_fn(|l| layers.get(l).map_or(Annotation::NONE, |layer| layer[position]));
+            let key = pack((*id, entries));
+            if key != last {
+                last = key;
+                class = self.number(&mut met, (*id, entries));
             }
-            *id = last_class;
+            *id = class;
         }
-        self.steps.push(classes);
+        self.steps.push(met);
     }
 
-    /// The sorted concepts of a class of the last layer.
+    /// The class of a step, a new one where it has not been met.
+    fn number(&mut self, met: &mut Vec<Step>, step: Step) -> u32 {
+        if self.slots.len() <= 2 * met.len() {
+            self.slots.clear();
+            self.slots.resize((4 * met.len()).max(1024).next_power_of_two(), (FREE, 0));
+            for (class, step) in (0..).zip(met.iter()) {
+                let slot = self.slot(pack(*step));
+                self.slots[slot] = (pack(*step), class);
+            }
+        }
+        let slot = self.slot(pack(step));
+        if self.slots[slot].0 == FREE {
+            self.slots[slot] = (pack(step), met.len() as u32);
+            met.push(step);
+        }
+        self.slots[slot].1
+    }
+
+    /// Where a key is, or where it belongs; at least half of the slots are free.
+    fn slot(&self, key: u128) -> usize {
+        let mask = self.slots.len() - 1;
+        let mixed =
+            (key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((key >> 64) as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let mut slot = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
+        while self.slots[slot].0 != key && self.slots[slot].0 != FREE {
+            slot = (slot + 1) & mask;
+        }
+        slot
+    }
+
+    /// The sorted concepts of a class of the last layers.
     fn set_of(&self, class: usize, scalars: &[u32]) -> Box<[u32]> {
         let mut set: Vec<u32> = scalars.to_vec();
         let mut class = class;
         for step in self.steps.iter().rev() {
-            let (before, value) = step[class];
-            set.push(value);
+            let (before, entries) = step[class];
+            set.extend(entries);
             class = before as usize;
         }
         set.sort_unstable();
@@ -103,23 +139,6 @@ impl Divider {
     }
 }
 
-/// Spreads a pair of small numbers over 64 bits; the standard hasher is several times slower here.
-#[derive(Default)]
-pub(super) struct PairHasher(u64);
-
-impl Hasher for PairHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for b in bytes {
-            self.write_u64(u64::from(*b));
-        }
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        let product = u128::from(self.0 ^ n) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = (product >> 64) as u64 ^ product as u64;
-    }
+fn pack((class, entries): Step) -> u128 {
+    entries.iter().fold(u128::from(class), |key, entry| key << 32 | u128::from(*entry))
 }

@@ -1,24 +1,15 @@
 //! Real folders, found by `COMPEXP_DATA`: the loader's counts against the folder's own tables.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use compexp_core::probe::{Annotation, ProbeSet};
+use compexp_tests::data;
 
 use super::index::{Categories, Index};
 use super::table::Table;
 use super::*;
 use crate::classes::{SceneClasses, SceneNames};
-
-/// A path within the data folder; none where there is no data folder.
-fn data(name: &str) -> Option<PathBuf> {
-    let path = Path::new(&std::env::var_os("COMPEXP_DATA")?).join(name);
-    if !path.exists() {
-        assert!(std::env::var("COMPEXP_REQUIRE_DATA").as_deref() != Ok("1"), "{} is missing", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 fn mini() -> Option<Broden> {
     Some(load(&data("miniplaces-broden-mini")?, &BrodenOptions::default()).unwrap())
