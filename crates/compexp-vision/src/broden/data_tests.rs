@@ -1,7 +1,6 @@
 //! Real folders, found by `COMPEXP_DATA`: the loader's counts against the folder's own tables.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 
 use compexp_core::probe::{Annotation, ProbeSet};
 use compexp_tests::data;
