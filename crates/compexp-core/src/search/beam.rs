@@ -97,8 +97,7 @@ impl Ranking<'_> {
         };
         let visit = |beam: &mut Beam, e: Extension| {
             let same_as_a_part = match e.op {
-                Op::Or => e.overlap == e.area || e.overlap == member.counts.formula,
-                Op::And => e.overlap == e.area || e.overlap == member.counts.formula,
+                Op::Or | Op::And => e.overlap == e.area || e.overlap == member.counts.formula,
                 Op::AndNot => e.overlap == 0,
             };
             // The part is shorter: it stands in the beam, or was outranked there.
