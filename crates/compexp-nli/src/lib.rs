@@ -1,0 +1,5 @@
+//! Sentence pairs: from raw text to features, and classifiers whose units are explained by them.
+
+pub mod error;
+
+pub use error::{Error, Result};
