@@ -1,5 +1,6 @@
 //! Sentence pairs: from raw text to features, and classifiers whose units are explained by them.
 
 pub mod error;
+pub mod model;
 
 pub use error::{Error, Result};

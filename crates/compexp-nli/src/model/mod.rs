@@ -1,0 +1,6 @@
+//! Classifiers of sentence pairs.
+
+mod activation;
+pub mod lstm;
+pub(crate) mod matrix;
+pub mod steps;
