@@ -117,6 +117,10 @@ impl Lstm {
 }
 
 impl Direction {
+    pub(crate) fn hidden(&self) -> usize {
+        self.hidden
+    }
+
     pub(crate) fn steps(&self, sequences: &Sequences) -> Steps {
         Steps::new(sequences, self.reversed)
     }

@@ -5,7 +5,7 @@
 //!
 //! A pair's result is the same bits whatever other pairs are given with it, and however many threads there are.
 
-mod activation;
+pub(crate) mod activation;
 pub mod config;
 pub mod file;
 pub mod lstm;

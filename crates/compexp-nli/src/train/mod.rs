@@ -1,0 +1,5 @@
+//! Training.
+
+pub mod config;
+mod rng;
+mod tape;
