@@ -78,11 +78,6 @@ impl Packed {
         self.k
     }
 
-    /// Columns of the matrix.
-    pub(crate) fn n(&self) -> usize {
-        self.n
-    }
-
     fn reset(&mut self, k: usize, n: usize) {
         let width = Arch::new().dispatch(Width);
         let size = n.div_ceil(width) * k * width;
