@@ -86,7 +86,7 @@ impl Packed {
         }
         self.data.resize(size, 0.0);
         (self.k, self.n, self.width) = (k, n, width);
-        if n % width != 0 {
+        if !n.is_multiple_of(width) {
             // Panels move when `k` changes, and old values would come to lie beyond `n`.
             let last = self.data.len() - k * width;
             self.data[last..].fill(0.0);

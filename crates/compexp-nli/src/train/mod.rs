@@ -205,8 +205,7 @@ pub fn train(
 /// # Errors
 /// [`Error::Mismatch`] where the model's weights are not those of its sizes, or a word is not in its vocabulary.
 pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
-    let pairs: Vec<_> =
-        examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
+    let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let found = Classifier::new(model)?.predict(&pairs)?;
     let correct = found.iter().zip(examples).filter(|(found, e)| **found == e.label).count();
     Ok(correct as f64 / examples.len().max(1) as f64)
