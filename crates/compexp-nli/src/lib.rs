@@ -1,0 +1,7 @@
+//! Sentence pairs: from raw text to features, and classifiers whose units are explained by them.
+
+pub mod error;
+pub mod model;
+pub mod train;
+
+pub use error::{Error, Result};
