@@ -175,7 +175,10 @@ impl Scratch {
         self.local.clear();
         self.local.resize(cells.len(), 0);
         for ((values, cut), unit) in maps.zip(0u32..) {
-            if !vectorized(|| values.iter().fold(false, |any, v| any | (v > cut))) {
+            if !vectorized(
+                #[inline(always)]
+                || values.iter().fold(false, |any, v| any | (v > cut)),
+            ) {
                 continue;
             }
             counted.peaks.push((unit, values.iter().fold(f32::NEG_INFINITY, |m, v| m.max(*v))));

@@ -127,7 +127,10 @@ impl Resizer {
     /// to f32 is monotone, so that no output of a block exceeds its largest input nor falls below its smallest: only
     /// blocks with inputs on both sides of the cut are resized at all.
     pub(crate) fn hits(&self, map: &[f32], cut: f32, strips: &mut Vec<[f64; LANES]>, hit: impl FnMut(usize, u64)) {
-        vectorized(|| self.hits_inlined(map, cut, strips, hit));
+        vectorized(
+            #[inline(always)]
+            || self.hits_inlined(map, cut, strips, hit),
+        );
     }
 
     #[inline(always)]

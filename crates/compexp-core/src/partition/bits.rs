@@ -46,18 +46,27 @@ impl CellSet {
     /// Combines two sets word by word.
     pub fn combine(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> Self {
         let mut words = self.words.clone();
-        vectorized(|| words.iter_mut().zip(&other.words).for_each(|(a, b)| *a = f(*a, *b)));
+        vectorized(
+            #[inline(always)]
+            || words.iter_mut().zip(&other.words).for_each(|(a, b)| *a = f(*a, *b)),
+        );
         Self { words }
     }
 
     /// The number of cells in a word-by-word combination of two sets, which is not built.
     pub fn count_combined(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> u64 {
-        vectorized(|| self.words.iter().zip(&other.words).map(|(a, b)| u64::from(f(*a, *b).count_ones())).sum())
+        vectorized(
+            #[inline(always)]
+            || self.words.iter().zip(&other.words).map(|(a, b)| u64::from(f(*a, *b).count_ones())).sum(),
+        )
     }
 
     /// The number of cells.
     pub fn count(&self) -> u64 {
-        vectorized(|| self.words.iter().map(|w| u64::from(w.count_ones())).sum())
+        vectorized(
+            #[inline(always)]
+            || self.words.iter().map(|w| u64::from(w.count_ones())).sum(),
+        )
     }
 
     /// The cells, ascending.

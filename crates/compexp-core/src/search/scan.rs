@@ -126,7 +126,10 @@ impl Test<'_> {
     /// The first block from candidate `first` on in which some extension may reach its cut. A last block that is not full
     /// is always looked at.
     fn next(&self, first: usize, cuts: [f64; 3]) -> Option<usize> {
-        vectorized(|| (first..self.x.len()).step_by(BLOCK).find(|b| self.reaches(*b, cuts)))
+        vectorized(
+            #[inline(always)]
+            || (first..self.x.len()).step_by(BLOCK).find(|b| self.reaches(*b, cuts)),
+        )
     }
 
     #[inline(always)]
