@@ -1,5 +1,7 @@
 //! Sentence pairs: from raw text to features, and classifiers whose units are explained by them.
 
 pub mod error;
+mod lines;
+pub mod text;
 
 pub use error::{Error, Result};
