@@ -2,6 +2,7 @@
 
 pub mod error;
 mod lines;
+pub mod tagger;
 pub mod text;
 
 pub use error::{Error, Result};
