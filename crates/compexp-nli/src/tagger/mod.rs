@@ -1,16 +1,22 @@
-//! The part-of-speech tagger of spaCy's English models, natively: the same tags from the same weights.
+//! The part-of-speech tagger of spaCy's English models, natively: the same tags from the same weights. [`Annotator`] adds
+//! universal parts of speech and lemmas.
 //!
 //! It reads a model folder of the kind of `en_core_web_sm` 3.8 as it is published, and needs neither Python nor spaCy.
 //!
 //! Facts it rests on, none of which a model folder tells: spaCy's hash of strings, the names it numbers by hand and the
 //! normal forms of all languages; both are built in, for spaCy 3.
 
+mod annotate;
 mod hash;
 mod layer;
+mod lemma;
 mod lexeme;
 mod msgpack;
 mod network;
+mod ruler;
 mod symbols;
+
+pub use annotate::{Annotation, Annotator};
 
 use std::path::Path;
 

@@ -34,6 +34,31 @@ fn tags_equal_spacys_on_every_token_of_the_development_set() {
 }
 
 #[test]
+fn parts_of_speech_and_lemmas_equal_spacys() {
+    let (Some(model), Some(expected)) = (compexp_tests::data(MODEL), compexp_tests::data("spacy/expected_tags.tsv"))
+    else {
+        return;
+    };
+    let annotator = Annotator::load(&model, None).unwrap();
+    let text = fs::read_to_string(expected).unwrap();
+    let sentences: Vec<Vec<Vec<&str>>> =
+        text.trim_end().split("\n\n").map(|s| s.lines().map(|line| line.split('\t').collect()).collect()).collect();
+    let words: Vec<Vec<&str>> = sentences.iter().map(|s| s.iter().map(|fields| fields[0]).collect()).collect();
+    let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
+    let (mut n, mut wrong) = (0, Vec::new());
+    for (sentence, found) in sentences.iter().zip(annotator.annotate_all(&words)) {
+        for (fields, found) in sentence.iter().zip(found) {
+            n += 1;
+            if fields[1..] != [found.tag, found.pos, &found.lemma] {
+                wrong.push(format!("{fields:?}, found {found:?}"));
+            }
+        }
+    }
+    assert_eq!((sentences.len(), n), (2_000, 24_199));
+    assert!(wrong.is_empty(), "{} differ: {:#?}", wrong.len(), &wrong[..wrong.len().min(20)]);
+}
+
+#[test]
 fn a_sentence_is_tagged_alone_as_among_others_on_any_number_of_threads() {
     let Some(tagger) = tagger() else { return };
     let sentences: [&[&str]; 4] =
