@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod feats;
+pub mod features;
 mod lines;
 pub mod tagger;
 pub mod text;
