@@ -6,5 +6,6 @@ pub mod features;
 mod lines;
 pub mod tagger;
 pub mod text;
+pub mod tokenizer;
 
 pub use error::{Error, Result};
