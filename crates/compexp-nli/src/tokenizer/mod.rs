@@ -7,6 +7,7 @@
 mod rules;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -16,7 +17,7 @@ use rules::Rules;
 
 /// A piece without white space of more bytes stays whole: no word is that long, and the time that its affixes would take
 /// grows with its square.
-const MAX_PIECE: usize = 4096;
+const MAX_PIECE: usize = 1024;
 
 /// Texts whose pieces are cut by one thread, each distinct one once.
 const GROUP: usize = 512;
@@ -28,13 +29,8 @@ pub struct Tokenizer {
     torn: HashMap<String, Vec<Vec<String>>>,
 }
 
-/// A token of a text: its bytes, and whether a blank follows that belongs to no token.
-#[derive(Clone, Copy, Debug)]
-struct Token {
-    start: usize,
-    end: usize,
-    blank: bool,
-}
+/// A token of a text: its bytes.
+type Token = Range<usize>;
 
 /// The lengths of the tokens of pieces that were cut before.
 type Cut<'t> = HashMap<&'t str, Vec<usize>>;
@@ -53,9 +49,8 @@ impl Tokenizer {
             if whole && rules.infixes(special).is_empty() && !special.contains(' ') {
                 continue;
             }
-            let mut tokens = cut(&rules, special, false, &mut Cut::new())
-                .into_iter()
-                .map(|token| special[token.start..token.end].to_owned());
+            let mut tokens =
+                cut(&rules, special, false, &mut Cut::new()).into_iter().map(|token| special[token].to_owned());
             if let Some(first) = tokens.next() {
                 torn.entry(first).or_default().push(tokens.collect());
             }
@@ -80,12 +75,12 @@ impl Tokenizer {
 
     fn with_cut<'t>(&self, text: &'t str, known: &mut Cut<'t>) -> Vec<&'t str> {
         let tokens = cut(&self.rules, text, true, known);
-        self.mend(text, tokens).into_iter().map(|token| &text[token.start..token.end]).collect()
+        self.mend(text, tokens).into_iter().map(|token| &text[token]).collect()
     }
 
     /// Replaces runs of tokens that are a torn special case by its own tokens, longest first.
     fn mend(&self, text: &str, tokens: Vec<Token>) -> Vec<Token> {
-        let word = |token: &Token| &text[token.start..token.end];
+        let word = |token: &Token| &text[token.clone()];
         let mut runs = Vec::new();
         for (first, token) in tokens.iter().enumerate() {
             for rest in self.torn.get(word(token)).into_iter().flatten() {
@@ -112,14 +107,14 @@ impl Tokenizer {
         let mut at = 0;
         while at < tokens.len() {
             let Some(&end) = chosen.get(&at) else {
-                mended.push(tokens[at]);
+                mended.push(tokens[at].clone());
                 at += 1;
                 continue;
             };
-            let (start, last) = (tokens[at].start, tokens[end - 1]);
+            let run = tokens[at].start..tokens[end - 1].end;
             // Tokens with white space between them may spell something else than the special case.
-            match self.rules.special.get(&text[start..last.end]) {
-                Some(lengths) => push(&mut mended, start, lengths, last.blank),
+            match self.rules.special.get(&text[run.clone()]) {
+                Some(lengths) => push(&mut mended, run.start, lengths),
                 None => mended.extend_from_slice(&tokens[at..end]),
             }
             at = end;
@@ -128,13 +123,10 @@ impl Tokenizer {
     }
 }
 
-fn push(tokens: &mut Vec<Token>, mut start: usize, lengths: &[usize], blank: bool) {
+fn push(tokens: &mut Vec<Token>, mut start: usize, lengths: &[usize]) {
     for length in lengths {
-        tokens.push(Token { start, end: start + length, blank: false });
+        tokens.push(start..start + length);
         start += length;
-    }
-    if let Some(last) = tokens.last_mut() {
-        last.blank = blank;
     }
 }
 
@@ -146,26 +138,24 @@ fn is_space(c: char) -> bool {
 /// Cuts a text at white space, and the pieces at their affixes.
 fn cut<'t>(rules: &Rules, text: &'t str, special: bool, known: &mut Cut<'t>) -> Vec<Token> {
     let mut tokens = Vec::new();
-    let mut piece = |start: usize, end: usize, blank: bool| {
+    let mut piece = |start: usize, end: usize| {
         if start < end {
             let text = &text[start..end];
             let lengths = known.entry(text).or_insert_with(|| lengths(rules, text, special));
-            push(&mut tokens, start, lengths, blank);
-        } else if blank && let Some(last) = tokens.last_mut() {
-            last.blank = true;
+            push(&mut tokens, start, lengths);
         }
     };
     let mut start = 0;
     let mut in_space = text.starts_with(is_space);
     for (at, c) in text.char_indices() {
         if is_space(c) != in_space {
-            piece(start, at, c == ' ');
+            piece(start, at);
             // The blank after a word belongs to no token.
             start = if c == ' ' { at + 1 } else { at };
             in_space = !in_space;
         }
     }
-    piece(start, text.len(), false);
+    piece(start, text.len());
     tokens
 }
 
