@@ -6,6 +6,7 @@
 
 mod rules;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
@@ -19,8 +20,8 @@ use rules::Rules;
 /// grows with its square.
 const MAX_PIECE: usize = 1024;
 
-/// Texts whose pieces are cut by one thread, each distinct one once.
-const GROUP: usize = 512;
+/// Texts whose distinct pieces are cut together, each once: the regular expressions are slow, and words repeat.
+const BATCH: usize = 1 << 16;
 
 /// A tokenizer with the rules of a model.
 pub struct Tokenizer {
@@ -31,9 +32,6 @@ pub struct Tokenizer {
 
 /// A token of a text: its bytes.
 type Token = Range<usize>;
-
-/// The lengths of the tokens of pieces that were cut before.
-type Cut<'t> = HashMap<&'t str, Vec<usize>>;
 
 impl Tokenizer {
     /// Reads the file `tokenizer` of a model folder.
@@ -49,8 +47,12 @@ impl Tokenizer {
             if whole && rules.infixes(special).is_empty() && !special.contains(' ') {
                 continue;
             }
-            let mut tokens =
-                cut(&rules, special, false, &mut Cut::new()).into_iter().map(|token| special[token].to_owned());
+            let mut tokens = Vec::new();
+            for piece in pieces(special) {
+                let start = piece.start;
+                push(&mut tokens, start, &lengths(&rules, &special[piece], false));
+            }
+            let mut tokens = tokens.into_iter().map(|token| special[token].to_owned());
             if let Some(first) = tokens.next() {
                 torn.entry(first).or_default().push(tokens.collect());
             }
@@ -60,21 +62,36 @@ impl Tokenizer {
 
     /// The tokens of a text. All of it is in them but the single blanks between words; other white space is a token.
     pub fn tokenize<'t>(&self, text: &'t str) -> Vec<&'t str> {
-        self.with_cut(text, &mut Cut::new())
+        self.assemble(text, |piece| Cow::Owned(lengths(&self.rules, piece, true)))
     }
 
     /// The tokens of many texts, in parallel.
     pub fn tokenize_all<'t, S: AsRef<str> + Sync>(&self, texts: &'t [S]) -> Vec<Vec<&'t str>> {
-        let group = |texts: &'t [S]| {
-            let mut known = Cut::new();
-            texts.iter().map(|text| self.with_cut(text.as_ref(), &mut known)).collect::<Vec<_>>()
-        };
-        let groups: Vec<_> = texts.par_chunks(GROUP).map(group).collect();
-        groups.into_iter().flatten().collect()
+        let mut all = Vec::with_capacity(texts.len());
+        for batch in texts.chunks(BATCH) {
+            let mut places: HashMap<&str, usize> = HashMap::new();
+            let mut distinct = Vec::new();
+            for text in batch.iter().map(AsRef::as_ref) {
+                for piece in pieces(text) {
+                    places.entry(&text[piece.clone()]).or_insert_with(|| {
+                        distinct.push(&text[piece]);
+                        distinct.len() - 1
+                    });
+                }
+            }
+            let cut: Vec<Vec<usize>> = distinct.par_iter().map(|piece| lengths(&self.rules, piece, true)).collect();
+            let tokens = |text: &'t S| self.assemble(text.as_ref(), |piece| Cow::Borrowed(&cut[places[piece]]));
+            all.par_extend(batch.par_iter().map(tokens));
+        }
+        all
     }
 
-    fn with_cut<'t>(&self, text: &'t str, known: &mut Cut<'t>) -> Vec<&'t str> {
-        let tokens = cut(&self.rules, text, true, known);
+    /// The tokens of a text, with the lengths of the tokens of its pieces.
+    fn assemble<'t, 'c>(&self, text: &'t str, lengths: impl Fn(&str) -> Cow<'c, [usize]>) -> Vec<&'t str> {
+        let mut tokens = Vec::new();
+        for piece in pieces(text) {
+            push(&mut tokens, piece.start, &lengths(&text[piece.clone()]));
+        }
         self.mend(text, tokens).into_iter().map(|token| &text[token]).collect()
     }
 
@@ -135,28 +152,21 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Cuts a text at white space, and the pieces at their affixes.
-fn cut<'t>(rules: &Rules, text: &'t str, special: bool, known: &mut Cut<'t>) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut piece = |start: usize, end: usize| {
-        if start < end {
-            let text = &text[start..end];
-            let lengths = known.entry(text).or_insert_with(|| lengths(rules, text, special));
-            push(&mut tokens, start, lengths);
-        }
-    };
+/// The pieces of a text: runs of white space and of anything else in turn, without the single blank that begins a run.
+fn pieces(text: &str) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
     let mut start = 0;
     let mut in_space = text.starts_with(is_space);
     for (at, c) in text.char_indices() {
         if is_space(c) != in_space {
-            piece(start, at);
-            // The blank after a word belongs to no token.
+            pieces.push(start..at);
             start = if c == ' ' { at + 1 } else { at };
             in_space = !in_space;
         }
     }
-    piece(start, text.len());
-    tokens
+    pieces.push(start..text.len());
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
 }
 
 /// The lengths of the tokens of a piece without white space, or of nothing else.
