@@ -58,7 +58,7 @@ impl Feats {
     /// Reads a `.feats` file.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] with the line number.
+    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
     pub fn read(path: &Path) -> Result<Self> {
         let mut feats = Self::default();
         let mut any = false;
@@ -89,7 +89,7 @@ impl Feats {
     /// ranges of multiword tokens and empty nodes are skipped; `_` is an empty value, unless the word itself is `_`.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] with the line number.
+    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
     pub fn read_conllu(path: &Path) -> Result<Self> {
         let columns = vec![
             Column::new("lemma", Kind::Open),
@@ -134,7 +134,7 @@ impl Feats {
     /// Writes a `.feats` file through a temporary one.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Mismatch`] where a word or value cannot be written in this format, or a token has another
+    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Mismatch`] where a word or value cannot be written in this format, or a token has another
     /// number of values than there are columns.
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = String::new();
@@ -177,7 +177,7 @@ impl Feats {
     /// The place of a column.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where there is no such column.
+    /// [`compexp_core::Error::Mismatch`] where there is no such column.
     pub fn column(&self, name: &str) -> Result<usize> {
         let names = || self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         let place = self.columns.iter().position(|column| column.name == name);

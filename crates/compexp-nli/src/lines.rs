@@ -13,7 +13,7 @@ const MAX_LINE: usize = 1 << 20;
 /// removed.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] for a line that is not UTF-8 or longer than 1 MiB; whatever `each` returns.
+/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] for a line that is not UTF-8 or longer than 1 MiB; whatever `each` returns.
 pub(crate) fn for_each_line(path: &Path, mut each: impl FnMut(usize, &str) -> Result<()>) -> Result<()> {
     let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(Error::io("open", path))?);
     let mut bytes = Vec::new();
@@ -41,7 +41,7 @@ pub(crate) fn for_each_line(path: &Path, mut each: impl FnMut(usize, &str) -> Re
     Ok(())
 }
 
-/// An [`Error::Format`] about a line.
+/// An [`compexp_core::Error::Format`] about a line.
 pub(crate) fn line_error(path: &Path, number: usize, found: impl Into<String>, expected: impl Into<String>) -> Error {
     Error::format(path, format!("line {number}"), found, expected)
 }

@@ -33,7 +33,7 @@ impl SceneClasses {
     /// numbers 0, 1, 2, ... in any order; or one name a line, numbered as they come. Empty lines are skipped.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Format`] with the line: a line with a number among lines without, a number that
+    /// [`compexp_core::Error::Io`], and [`compexp_core::Error::Format`] with the line: a line with a number among lines without, a number that
     /// leaves a gap or occurs twice, two names that are the same scene; a file that is empty or not UTF-8.
     pub fn read(path: &Path) -> Result<Self> {
         let text = String::from_utf8(read_limited(path, "it is to list the network's classes", MAX_BYTES)?)
@@ -104,7 +104,7 @@ impl SceneNames {
     /// Reads a JSON object of image file names and scene names.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] for anything but an object of strings.
+    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] for anything but an object of strings.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_limited(path, "it is to give the scene of each image", MAX_BYTES)?;
         let scenes = serde_json::from_slice(&bytes).map_err(|e| {

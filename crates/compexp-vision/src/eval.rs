@@ -24,7 +24,7 @@ impl Labelled {
     /// is `None` to the list's folder. Empty lines are left out. Classes MUST be below `classes`.
     ///
     /// # Errors
-    /// [`Error::Io`] where the list cannot be read; [`Error::Format`] naming the first line that is not such a line.
+    /// [`compexp_core::Error::Io`] where the list cannot be read; [`compexp_core::Error::Format`] naming the first line that is not such a line.
     pub fn read(list: &Path, root: Option<&Path>, classes: usize) -> Result<Self> {
         let size = std::fs::metadata(list).map_err(Error::io("read", list))?.len();
         if size > MAX_LIST {

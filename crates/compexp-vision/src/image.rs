@@ -34,7 +34,7 @@ impl Image {
     /// their low byte, an alpha channel is dropped, and the orientation tag is not applied.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be read; [`Error::Format`] where it is neither format, damaged, or larger
+    /// [`compexp_core::Error::Io`] where the file cannot be read; [`compexp_core::Error::Format`] where it is neither format, damaged, or larger
     /// than [`MAX_SIDE`] or [`MAX_PIXELS`], which is told from its header before any pixel is decoded.
     pub fn read(path: &Path) -> Result<Self> {
         let mut bytes = Vec::new();

@@ -41,7 +41,7 @@ impl Config {
     /// Every weight a network of `classes` classes has, with its shape.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where `widths` and `blocks` differ in length, or a size is 0.
+    /// [`compexp_core::Error::Mismatch`] where `widths` and `blocks` differ in length, or a size is 0.
     pub fn weights(&self, classes: usize) -> Result<Vec<(String, Vec<usize>)>> {
         let sizes = [&[self.stem, classes][..], &self.widths, &self.blocks].concat();
         if self.widths.len() != self.blocks.len() || self.widths.is_empty() || sizes.contains(&0) {
@@ -141,7 +141,7 @@ impl ResNet {
     ///
     /// # Errors
     /// [`Error::Weight`] naming the first weight that is missing, superfluous, of another shape, or not finite;
-    /// [`Error::Mismatch`] for a `config` that makes no network.
+    /// [`compexp_core::Error::Mismatch`] for a `config` that makes no network.
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
         let weight = |name: &str| {
             weights.get(name).ok_or_else(|| Error::Weight {
@@ -284,7 +284,7 @@ impl Tapped<'_> {
     /// before its batch norm, of a batch norm before the ReLU, of a block or a stage after its last ReLU.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for images without 3 channels, or of no size.
+    /// [`compexp_core::Error::Mismatch`] for images without 3 channels, or of no size.
     pub fn forward(&self, images: &Tensor) -> Result<Output> {
         let network = self.network;
         let mut tapped = None;

@@ -64,7 +64,7 @@ pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option
 /// Pairs of annotated sentences, premise and hypothesis in turn, with the tags of the column `tag`.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where there is no such column, or a premise without a hypothesis.
+/// [`compexp_core::Error::Mismatch`] where there is no such column, or a premise without a hypothesis.
 pub fn pairs_from_feats(feats: &Feats) -> Result<Vec<SplitPair>> {
     let tag = feats.column("tag")?;
     if !feats.sentences.len().is_multiple_of(2) {
@@ -128,7 +128,7 @@ impl Default for FeatureConfig {
 /// nearest words by cosine that are features too, on the same side.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where a sentence has not as many tags as words, or the configuration gives no features.
+/// [`compexp_core::Error::Mismatch`] where a sentence has not as many tags as words, or the configuration gives no features.
 pub fn probe_set(
     pairs: &[SplitPair],
     known: Option<&WordTable>,

@@ -28,7 +28,7 @@ impl WordVectors {
     /// number of words and of dimensions. Of a word that appears twice, the first vector counts.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] with the line number.
+    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
     pub fn read(path: &Path) -> Result<Self> {
         let mut all = Self { words: Vec::new(), places: HashMap::new(), dimension: 0, vectors: Vec::new() };
         let mut declared = 0;

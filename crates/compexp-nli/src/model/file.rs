@@ -46,7 +46,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Checkpoint`] for an unreadable file and for a weight that is missing or has another shape, which it
-    /// names; [`Error::Format`] for a vocabulary that does not fit, weights of layers that no classifier has, and
+    /// names; [`compexp_core::Error::Format`] for a vocabulary that does not fit, weights of layers that no classifier has, and
     /// weights that are no finite numbers.
     pub fn load(path: &Path) -> Result<Self> {
         let checkpoint = read(path)?;
@@ -69,7 +69,7 @@ impl Model {
     /// Writes the classifier as safetensors; the file is whole or absent.
     ///
     /// # Errors
-    /// [`Error::Core`] where the file cannot be written; [`Error::Mismatch`] where the weights are not those of the
+    /// [`Error::Core`] where the file cannot be written; [`compexp_core::Error::Mismatch`] where the weights are not those of the
     /// sizes.
     pub fn save(&self, path: &Path) -> Result<()> {
         let header = Header { version: 1, config: self.config.clone(), words: self.vocabulary.words().to_vec() };
@@ -135,7 +135,9 @@ fn parse_header(path: &Path, text: &str) -> Result<Header> {
 /// Says in which part of which file a problem of values is.
 fn in_file<T>(path: &Path, field: &str, result: Result<T>) -> Result<T> {
     result.map_err(|error| match error {
-        Error::Mismatch { what, found, expected } => Error::format(path, format!("{field}: {what}"), found, expected),
+        Error::Core(compexp_core::Error::Mismatch { what, found, expected }) => {
+            Error::format(path, format!("{field}: {what}"), found, expected)
+        }
         other => other,
     })
 }

@@ -49,7 +49,7 @@ impl Lstm {
     /// An LSTM of these sizes: one direction's weights, or those of the forward and of the backward direction.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for another number of directions, a size of 0, or weights of another length.
+    /// [`compexp_core::Error::Mismatch`] for another number of directions, a size of 0, or weights of another length.
     pub fn new(inputs: usize, hidden: usize, directions: &[DirectionWeights<'_>]) -> Result<Self> {
         if !matches!(directions.len(), 1 | 2) {
             return Err(Error::mismatch("directions of an LSTM", directions.len(), "1 or 2"));
@@ -95,7 +95,7 @@ impl Lstm {
     /// sequences' indices mean. An empty sequence ends where it begins, in zeros.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where `inputs` are no whole rows, or a sequence needs one that is not there.
+    /// [`compexp_core::Error::Mismatch`] where `inputs` are no whole rows, or a sequence needs one that is not there.
     pub fn forward(&self, sequences: &Sequences, inputs: &[f32]) -> Result<Vec<f32>> {
         self.check(sequences, inputs)?;
         let mut finals = vec![0.0; sequences.len() * self.outputs()];

@@ -83,7 +83,7 @@ impl Classifier {
     /// Lays out a model's weights.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the weights are not those of its sizes.
+    /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes.
     pub fn new(model: &Model) -> Result<Self> {
         let Model { config, vocabulary, weights } = model;
         config.check()?;
@@ -122,7 +122,7 @@ impl Classifier {
     /// Logits, features and sentence vectors of any number of pairs.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where a word number is not one of the vocabulary's.
+    /// [`compexp_core::Error::Mismatch`] where a word number is not one of the vocabulary's.
     pub fn forward(&self, pairs: &[Pair<'_>]) -> Result<Output> {
         let (classes, probed, encoded) = (self.config.classes, self.config.probed(), self.config.encoded());
         let n = pairs.len();

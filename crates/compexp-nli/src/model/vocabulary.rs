@@ -21,7 +21,7 @@ impl Vocabulary {
     /// The words by their number, `UNK` and `PAD` first.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where a word is there twice, or there are fewer than two.
+    /// [`compexp_core::Error::Mismatch`] where a word is there twice, or there are fewer than two.
     pub fn new(words: Vec<String>) -> Result<Self> {
         if words.len() < 2 || u32::try_from(words.len()).is_err() {
             return Err(Error::mismatch(

@@ -18,7 +18,7 @@ use crate::lines::{excerpt, for_each_line, line_error};
 /// A label is `entailment`, `neutral` or `contradiction`; `-`, `UNK` or nothing where there is none.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] with the line number.
+/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
 pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("jsonl") => read_jsonl(path),
@@ -31,7 +31,7 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
 /// labels, as many as pairs; see [`read_gold`].
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] where a premise has no hypothesis; [`Error::Mismatch`] where the number of labels is
+/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] where a premise has no hypothesis; [`compexp_core::Error::Mismatch`] where the number of labels is
 /// another.
 pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>> {
     let mut pairs: Vec<Pair> = Vec::new();
@@ -63,7 +63,7 @@ pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>
 /// Reads gold labels, one a line.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] with the line number.
+/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
 pub fn read_gold(path: &Path) -> Result<Vec<Option<Label>>> {
     let mut labels = Vec::new();
     for_each_line(path, |number, line| {

@@ -56,7 +56,7 @@ impl WordTable {
     /// The table of words and numbers in any order.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] unless the numbers are 0 to n - 1, each once, with `UNK` 0 and `PAD` 1.
+    /// [`compexp_core::Error::Mismatch`] unless the numbers are 0 to n - 1, each once, with `UNK` 0 and `PAD` 1.
     pub fn from_ids(entries: impl IntoIterator<Item = (String, i64)>) -> Result<Self> {
         let ids: HashMap<String, i64> = entries.into_iter().collect();
         let mut words: Vec<Option<String>> = vec![None; ids.len()];
@@ -88,7 +88,7 @@ impl WordTable {
     /// The table under `stoi` of a checkpoint `{state_dict, stoi: {word: number}, ...}`.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where there is no such table, or as [`WordTable::from_ids`].
+    /// [`compexp_core::Error::Mismatch`] where there is no such table, or as [`WordTable::from_ids`].
     pub fn from_checkpoint(checkpoint: &Value) -> Result<Self> {
         let table = checkpoint.get("stoi").and_then(Value::as_dict).ok_or_else(|| {
             let expected = "a dict with `stoi`, a dict of words and numbers; or give the words as a tokenizer.json";
@@ -132,7 +132,7 @@ impl WordTable {
     /// Writes a `tokenizer.json` (a lower-casing word-level model on text split at blanks) through a temporary file.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Mismatch`] where the words make no such model.
+    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Mismatch`] where the words make no such model.
     pub fn save(&self, path: &Path) -> Result<()> {
         let invalid = |e: tokenizers::Error| Error::mismatch("word table", e, "a word-level tokenizer");
         let model = WordLevel::builder()
@@ -153,7 +153,7 @@ impl WordTable {
     /// Reads the words of a `tokenizer.json` with a word-level model, as [`WordTable::save`] writes.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] where it is too large or no word-level tokenizer; as [`WordTable::from_ids`].
+    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] where it is too large or no word-level tokenizer; as [`WordTable::from_ids`].
     pub fn load(path: &Path) -> Result<Self> {
         let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
         if size > MAX_FILE {

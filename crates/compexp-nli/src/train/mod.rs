@@ -115,8 +115,8 @@ pub struct Outcome {
 /// of every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is saved then.
 ///
 /// # Errors
-/// [`Error::Mismatch`] for settings and examples outside their ranges; [`Error::Format`] and [`Error::Checkpoint`] for
-/// a folder whose state is damaged or of another setup; [`Error::Core`] and [`Error::Io`] where it cannot be written.
+/// [`compexp_core::Error::Mismatch`] for settings and examples outside their ranges; [`compexp_core::Error::Format`] and [`Error::Checkpoint`] for
+/// a folder whose state is damaged or of another setup; [`Error::Core`] and [`compexp_core::Error::Io`] where it cannot be written.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,
@@ -203,7 +203,7 @@ pub fn train(
 /// The share of examples whose label a model gives the highest logit.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where the model's weights are not those of its sizes, or a word is not in its vocabulary.
+/// [`compexp_core::Error::Mismatch`] where the model's weights are not those of its sizes, or a word is not in its vocabulary.
 pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let found = Classifier::new(model)?.predict(&pairs)?;
@@ -215,7 +215,7 @@ pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
 /// number of inputs; for an LSTM, of its hidden size.
 ///
 /// # Errors
-/// [`Error::Mismatch`] for sizes out of their ranges, and where a given vector has another size than the embedding or is
+/// [`compexp_core::Error::Mismatch`] for sizes out of their ranges, and where a given vector has another size than the embedding or is
 /// not finite.
 pub fn initial_weights(
     model: &Config,

@@ -49,7 +49,7 @@ impl Conv {
     /// stride and zero padding along both axes.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the shapes do not belong together or the stride is 0; [`Error::Candle`] for other
+    /// [`compexp_core::Error::Mismatch`] where the shapes do not belong together or the stride is 0; [`Error::Candle`] for other
     /// dtypes.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: usize) -> Result<Self> {
         let (c_out, c_in, kh, kw) = weight.dims4()?;
@@ -78,7 +78,7 @@ impl Conv {
     /// `(n, c_out, h_out, w_out)`, channels last in memory on the CPU. `residual` has the shape of the result.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where `x` has other channels, is smaller than the kernel, or `residual` has another shape.
+    /// [`compexp_core::Error::Mismatch`] where `x` has other channels, is smaller than the kernel, or `residual` has another shape.
     pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
         let (n, c, h, w) = x.dims4()?;
         let (kh, kw) = self.kernel;
