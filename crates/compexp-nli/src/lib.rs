@@ -1,0 +1,9 @@
+//! Sentence pairs: from raw text to features, and classifiers whose units are explained by them.
+
+pub mod error;
+pub mod feats;
+mod lines;
+pub mod tagger;
+pub mod text;
+
+pub use error::{Error, Result};

@@ -1,0 +1,245 @@
+//! Files of sentence pairs: SNLI's tables and JSON lines, and tokenised text.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Label, Pair};
+use crate::error::{Error, Result};
+use crate::lines::{excerpt, for_each_line, line_error};
+
+/// Reads a file of sentence pairs; its extension says how:
+///
+/// - `.jsonl`: an object a line with `sentence1`, `sentence2` and `gold_label` (SNLI's own, other keys ignored);
+/// - `.tok`: premise and hypothesis on alternating lines, see [`read_tok`]; no labels;
+/// - any other: a table separated by tabs whose first line names the columns: `gold_label`, `sentence1`, `sentence2`
+///   (SNLI's own `.txt`) or `label`, `premise`, `hypothesis`, in any order, others ignored.
+///
+/// A label is `entailment`, `neutral` or `contradiction`; `-`, `UNK` or nothing where there is none.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Format`] with the line number.
+pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("jsonl") => read_jsonl(path),
+        Some("tok") => read_tok(path, None),
+        _ => read_table(path),
+    }
+}
+
+/// Reads tokenised pairs: premise and hypothesis on alternating lines, tokens separated by blanks. `gold` holds their
+/// labels, as many as pairs; see [`read_gold`].
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Format`] where a premise has no hypothesis; [`Error::Mismatch`] where the number of labels is
+/// another.
+pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut premise = None;
+    let mut last = 0;
+    for_each_line(path, |number, line| {
+        last = number;
+        match premise.take() {
+            None => premise = Some(line.to_owned()),
+            Some(premise) => pairs.push(Pair { label: None, premise, hypothesis: line.to_owned() }),
+        }
+        Ok(())
+    })?;
+    if premise.is_some() {
+        return Err(line_error(path, last, "a premise at the end of the file", "its hypothesis on the next line"));
+    }
+    if let Some(gold) = gold {
+        if gold.len() != pairs.len() {
+            let what = format!("gold labels for `{}`", path.display());
+            return Err(Error::mismatch(what, gold.len(), format!("{}, one a pair of lines", pairs.len())));
+        }
+        for (pair, label) in pairs.iter_mut().zip(gold) {
+            pair.label = *label;
+        }
+    }
+    Ok(pairs)
+}
+
+/// Reads gold labels, one a line.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Format`] with the line number.
+pub fn read_gold(path: &Path) -> Result<Vec<Option<Label>>> {
+    let mut labels = Vec::new();
+    for_each_line(path, |number, line| {
+        labels.push(label(path, number, line)?);
+        Ok(())
+    })?;
+    Ok(labels)
+}
+
+fn label(path: &Path, number: usize, text: &str) -> Result<Option<Label>> {
+    Label::parse(text).ok_or_else(|| {
+        let expected = "entailment, neutral or contradiction; - or UNK where there is none";
+        line_error(path, number, format!("the label {}", excerpt(text)), expected)
+    })
+}
+
+#[derive(Deserialize)]
+struct Record {
+    gold_label: Option<String>,
+    sentence1: String,
+    sentence2: String,
+}
+
+fn read_jsonl(path: &Path) -> Result<Vec<Pair>> {
+    let mut pairs = Vec::new();
+    for_each_line(path, |number, line| {
+        let record: Record = serde_json::from_str(line).map_err(|e| {
+            let expected = "a JSON object with the texts gold_label, sentence1 and sentence2";
+            line_error(path, number, e.to_string(), expected)
+        })?;
+        let label = label(path, number, record.gold_label.as_deref().unwrap_or(""))?;
+        pairs.push(Pair { label, premise: record.sentence1, hypothesis: record.sentence2 });
+        Ok(())
+    })?;
+    Ok(pairs)
+}
+
+/// Where a table has what; the fields stand between tabs, and nothing is quoted.
+struct Columns {
+    n: usize,
+    label: usize,
+    premise: usize,
+    hypothesis: usize,
+}
+
+impl Columns {
+    fn read(path: &Path, header: &str) -> Result<Self> {
+        let names: Vec<&str> = header.split('\t').collect();
+        let find = |a: &str, b: &str| {
+            names.iter().position(|name| *name == a || *name == b).ok_or_else(|| {
+                let expected =
+                    format!("a column `{a}` or `{b}`: the first line must name the columns, separated by tabs");
+                line_error(path, 1, format!("the columns {}", excerpt(header)), expected)
+            })
+        };
+        Ok(Self {
+            n: names.len(),
+            label: find("label", "gold_label")?,
+            premise: find("premise", "sentence1")?,
+            hypothesis: find("hypothesis", "sentence2")?,
+        })
+    }
+}
+
+fn read_table(path: &Path) -> Result<Vec<Pair>> {
+    let mut columns = None;
+    let mut pairs = Vec::new();
+    for_each_line(path, |number, line| {
+        let Some(columns) = &columns else {
+            columns = Some(Columns::read(path, line)?);
+            return Ok(());
+        };
+        let fields: Vec<&str> = line.split('\t').collect();
+        // SNLI's own tables leave the labels of the fourth and fifth annotator away at the end of a line or keep their
+        // tabs, so only the columns that matter must be there.
+        let needed = 1 + columns.label.max(columns.premise).max(columns.hypothesis);
+        if fields.len() < needed || fields.len() > columns.n {
+            let expected = format!("{needed} to {}, as the first line names them", columns.n);
+            return Err(line_error(path, number, format!("{} fields", fields.len()), expected));
+        }
+        pairs.push(Pair {
+            label: label(path, number, fields[columns.label])?,
+            premise: fields[columns.premise].to_owned(),
+            hypothesis: fields[columns.hypothesis].to_owned(),
+        });
+        Ok(())
+    })?;
+    if columns.is_none() {
+        return Err(line_error(path, 1, "an empty file", "the names of the columns"));
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn check(name: &str, content: &str) -> Result<Vec<Pair>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        read_pairs(&path)
+    }
+
+    fn pair(label: Option<Label>, premise: &str, hypothesis: &str) -> Pair {
+        Pair { label, premise: premise.into(), hypothesis: hypothesis.into() }
+    }
+
+    #[test]
+    fn the_formats_give_the_same_pairs() {
+        let expected =
+            [pair(Some(Label::Neutral), "A \"man\" runs .", "He is late ."), pair(None, "Two dogs .", "A cat .")];
+        let official = "gold_label\tsentence1_binary_parse\tsentence1\tsentence2\tcaptionID\tlabel1\tlabel2\n\
+            neutral\t( )\tA \"man\" runs .\tHe is late .\t1.jpg#0\tneutral\n-\t( )\tTwo dogs .\tA cat .\t2.jpg#1\t\t\n";
+        assert_eq!(check("snli_1.0_dev.txt", official).unwrap(), expected);
+        let plain = "label\tpremise\thypothesis\r\nneutral\tA \"man\" runs .\tHe is late .\r\n-\tTwo dogs .\tA cat .";
+        assert_eq!(check("train.tsv", plain).unwrap(), expected);
+        let json = r#"{"gold_label":"neutral","sentence1":"A \"man\" runs .","sentence2":"He is late .","pairID":"x"}
+            {"gold_label":"-","sentence1":"Two dogs .","sentence2":"A cat .","annotator_labels":["neutral"]}"#;
+        assert_eq!(check("dev.jsonl", json).unwrap(), expected);
+        let mut unlabelled = expected.clone();
+        unlabelled[0].label = None;
+        assert_eq!(check("dev.tok", "A \"man\" runs .\nHe is late .\nTwo dogs .\nA cat .\n").unwrap(), unlabelled);
+    }
+
+    #[test]
+    fn gold_labels_are_joined_to_tokenised_pairs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tok, gold) = (folder.path().join("dev.tok"), folder.path().join("gold.txt"));
+        fs::write(&tok, "a\nb\nc\nd\n").unwrap();
+        fs::write(&gold, "contradiction\nUNK\n").unwrap();
+        let gold = read_gold(&gold).unwrap();
+        let pairs = read_tok(&tok, Some(&gold)).unwrap();
+        assert_eq!(pairs, [pair(Some(Label::Contradiction), "a", "b"), pair(None, "c", "d")]);
+        let error = read_tok(&tok, Some(&gold[..1])).unwrap_err().to_string();
+        assert!(error.contains("found 1, expected 2"), "{error}");
+    }
+
+    #[test]
+    fn bad_files_are_refused_with_the_line() {
+        for (name, content, line, what) in [
+            ("a.tsv", "", "line 1", "empty file"),
+            ("a.tsv", "neutral\ta\tb\n", "line 1", "`label`"),
+            ("a.tsv", "label\tpremise\thypothesis\nneutral\ta\n", "line 2", "2 fields"),
+            ("a.tsv", "label\tpremise\thypothesis\nneutral\ta\tb\tc\n", "line 2", "4 fields"),
+            ("a.tsv", "label\tpremise\thypothesis\nneutral\ta\tb\nmaybe\ta\tb\n", "line 3", "`maybe`"),
+            ("a.jsonl", "{}\n", "line 1", "gold_label"),
+            ("a.jsonl", "\n", "line 1", "JSON"),
+            ("a.tok", "a\nb\nc\n", "line 3", "premise"),
+        ] {
+            let error = check(name, content).unwrap_err().to_string();
+            assert!(error.contains(line) && error.contains(what), "{content:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_development_set_has_its_10000_pairs() {
+        let (Some(tok), Some(gold)) =
+            (compexp_tests::data("snli/snli_1.0_dev.tok"), compexp_tests::data("snli/dev_gold.txt"))
+        else {
+            return;
+        };
+        let pairs = read_tok(&tok, Some(&read_gold(&gold).unwrap())).unwrap();
+        assert_eq!(pairs.len(), 10_000);
+        assert_eq!(pairs.iter().filter(|p| p.label.is_none()).count(), 158);
+        assert_eq!(pairs[0].premise, "Two women are embracing while holding to go packages .");
+        assert_eq!(pairs[1].label, Some(Label::Entailment));
+    }
+
+    #[test]
+    fn the_training_set_has_its_31426_pairs() {
+        let Some(path) = compexp_tests::data("snli/train.tsv") else { return };
+        let pairs = read_pairs(&path).unwrap();
+        assert_eq!(pairs.len(), 31_426);
+        assert_eq!(pairs[1].hypothesis, "A man and a woman were in a motorcycle wreck.");
+    }
+}
