@@ -3,7 +3,9 @@
 pub mod error;
 pub mod feats;
 mod lines;
+pub mod model;
 pub mod tagger;
 pub mod text;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -1,0 +1,207 @@
+//! Files of classifiers: the reference's checkpoints, and safetensors that hold everything a classifier needs.
+//!
+//! A safetensors file of this project MUST hold the tensors of [`Config::shapes`], f32, and the entry `compexp` in its
+//! metadata: `{"version": 1, "config": {...}, "words": [...]}` with one word for each row of the embedding.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::Path;
+
+use compexp_checkpoint::{StateDict, Value, read, state_dict};
+use compexp_core::artifact::AtomicFile;
+use safetensors::tensor::{Dtype, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+
+use super::config::{Config, EMBEDDING, HIDDEN, Kind, NORM, lstm_names};
+use super::vocabulary::Vocabulary;
+use crate::error::{Error, Result};
+
+/// Weights by name, f32, row-major, in PyTorch's layout.
+pub type Weights = BTreeMap<String, Vec<f32>>;
+
+/// The content of a classifier's file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Its sizes.
+    pub config: Config,
+    /// The words of its embedding's rows.
+    pub vocabulary: Vocabulary,
+    /// All weights of [`Config::shapes`], and no others.
+    pub weights: Weights,
+}
+
+/// The entry of the metadata.
+const ENTRY: &str = "compexp";
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    config: Config,
+    words: Vec<String>,
+}
+
+impl Model {
+    /// Reads a classifier from the reference's checkpoint (`state_dict`, `stoi`, `itos`), whose sizes follow from its
+    /// weights, or from a file of [`Self::save`].
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for an unreadable file and for a weight that is missing or has another shape, which it
+    /// names; [`Error::Format`] for a vocabulary that does not fit, weights of layers that no classifier has, and
+    /// weights that are no finite numbers.
+    pub fn load(path: &Path) -> Result<Self> {
+        let checkpoint = read(path)?;
+        let header = checkpoint.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
+        let header = header.map(|text| parse_header(path, text)).transpose()?;
+        let (config, vocabulary) = match header {
+            Some(header) => (Some(header.config), in_file(path, "words", Vocabulary::new(header.words))?),
+            None => (None, vocabulary(path, &checkpoint)?),
+        };
+        let state = state_dict(checkpoint)?;
+        let config = match config {
+            Some(config) => config,
+            None => infer(&state)?,
+        };
+        in_file(path, "config", config.check())?;
+        let weights = weights(path, &config, vocabulary.len(), &state)?;
+        Ok(Self { config, vocabulary, weights })
+    }
+
+    /// Writes the classifier as safetensors; the file is whole or absent.
+    ///
+    /// # Errors
+    /// [`Error::Core`] where the file cannot be written; [`Error::Mismatch`] where the weights are not those of the
+    /// sizes.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let header =
+            Header { version: 1, config: self.config.clone(), words: self.vocabulary.words().to_vec() };
+        let header = serde_json::to_string(&header).map_err(|e| Error::mismatch("metadata", e, "JSON"))?;
+        let shapes = self.config.shapes(self.vocabulary.len());
+        check_weights(&shapes, &self.weights)?;
+        let tensors = shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice(), self.weights[name].as_slice()));
+        write_tensors(path, tensors, HashMap::from([(ENTRY.to_owned(), header)]))
+    }
+}
+
+/// Refuses weights that are missing, too many, or of another size.
+pub(crate) fn check_weights(shapes: &[(String, Vec<usize>)], weights: &Weights) -> Result<()> {
+    for (name, shape) in shapes {
+        let found = weights.get(name).map(Vec::len);
+        if found != Some(shape.iter().product()) {
+            let found = found.map_or("none".to_owned(), |n| format!("{n} values"));
+            return Err(Error::mismatch(format!("weight `{name}`"), found, format!("shape {shape:?}")));
+        }
+    }
+    if weights.len() != shapes.len() {
+        return Err(Error::mismatch("weights of a classifier", weights.len(), shapes.len()));
+    }
+    Ok(())
+}
+
+/// Writes f32 tensors with metadata as safetensors.
+pub(crate) fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a str, &'a [usize], &'a [f32])>,
+    metadata: HashMap<String, String>,
+) -> Result<()> {
+    let refused = |e| Error::mismatch("safetensors", e, "tensors that fit their shapes");
+    let owned: Vec<_> = tensors
+        .into_iter()
+        .map(|(name, shape, values)| {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (name, shape.to_vec(), bytes)
+        })
+        .collect();
+    let views: Vec<_> = owned
+        .iter()
+        .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .collect::<std::result::Result<_, safetensors::SafeTensorError>>()
+        .map_err(refused)?;
+    let bytes = serialize(views, Some(metadata)).map_err(refused)?;
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(&bytes).map_err(Error::io("write", path))?;
+    Ok(file.commit()?)
+}
+
+fn parse_header(path: &Path, text: &str) -> Result<Header> {
+    let header: Header = serde_json::from_str(text)
+        .map_err(|e| Error::format(path, "metadata `compexp`", e.to_string(), "a classifier's config and words"))?;
+    if header.version != 1 {
+        let expected = "1; the file is of a newer release";
+        return Err(Error::format(path, "metadata `compexp`, version", header.version.to_string(), expected));
+    }
+    Ok(header)
+}
+
+/// Says in which part of which file a problem of values is.
+fn in_file<T>(path: &Path, field: &str, result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::Mismatch { what, found, expected } => Error::format(path, format!("{field}: {what}"), found, expected),
+        other => other,
+    })
+}
+
+/// `stoi`, which must number its words from 0 without gaps.
+fn vocabulary(path: &Path, checkpoint: &Value) -> Result<Vocabulary> {
+    let expected = "a dict of words and their numbers; give a checkpoint with state_dict, stoi and itos";
+    let Some(stoi) = checkpoint.get("stoi") else {
+        return Err(Error::format(path, "stoi", "none", expected));
+    };
+    let entries = stoi.as_dict().ok_or_else(|| Error::format(path, "stoi", stoi.describe(), expected))?;
+    let mut words = vec![None; entries.len()];
+    for (word, number) in entries {
+        let (Some(word), Some(number)) = (word.as_str(), number.as_int()) else {
+            let found = format!("{} for {}", number.describe(), word.describe());
+            return Err(Error::format(path, "stoi", found, expected));
+        };
+        let place = usize::try_from(number).ok().and_then(|number| words.get_mut(number));
+        match place {
+            Some(place @ None) => *place = Some(word.to_owned()),
+            _ => {
+                let expected = format!("every number from 0 to {} once", entries.len() - 1);
+                return Err(Error::format(path, "stoi", format!("{number} for `{word}`"), expected));
+            }
+        }
+    }
+    in_file(path, "stoi", Vocabulary::new(words.into_iter().flatten().collect()))
+}
+
+/// The sizes that fit the weights' shapes, as far as they can be told; what does not fit is found on reading.
+fn infer(state: &StateDict) -> Result<Config> {
+    let default = Config::default();
+    let dim = |name: &str, axis: usize| state.get(name).and_then(|t| t.shape.get(axis).copied());
+    let [ih, hh, ..] = lstm_names(0);
+    let kind = if state.get("mlp.weight").is_some() { Kind::Minimal } else { Kind::Bowman };
+    let hidden = dim(&hh, 1).or_else(|| dim(&ih, 0).map(|n| n / 4)).unwrap_or(default.hidden);
+    let mut config = Config {
+        kind,
+        embedding: dim(EMBEDDING, 1).unwrap_or(default.embedding),
+        hidden,
+        bidirectional: state.tensors.keys().any(|name| name.ends_with("_reverse")),
+        features: dim(HIDDEN[0], 0).unwrap_or(default.features),
+        classes: 0,
+    };
+    config.classes = dim(config.last()[1], 0).unwrap_or(default.classes);
+    Ok(config)
+}
+
+/// The weights of these sizes, and a refusal of any others.
+fn weights(path: &Path, config: &Config, n_words: usize, state: &StateDict) -> Result<Weights> {
+    let mut weights = Weights::new();
+    for (name, shape) in config.shapes(n_words) {
+        let values = state.require(&name, &shape)?.to_f32();
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            let found = format!("{} at {at}", values[at]);
+            return Err(Error::format(path, format!("weight `{name}`"), found, "finite numbers"));
+        }
+        if name == NORM[3] && values.iter().any(|&v| v < 0.0) {
+            return Err(Error::format(path, format!("weight `{name}`"), "a negative variance", "0 or more"));
+        }
+        weights.insert(name, values);
+    }
+    let known = |name: &str| weights.contains_key(name) || name == "bn.num_batches_tracked";
+    if let Some(name) = state.tensors.keys().find(|name| !known(name)) {
+        let expected = "the weights of one layer of LSTM and of the classifier; deeper networks are not supported";
+        return Err(Error::format(path, "state_dict", format!("`{name}`"), expected));
+    }
+    Ok(weights)
+}

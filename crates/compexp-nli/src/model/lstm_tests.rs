@@ -1,0 +1,124 @@
+//! The LSTM against its definition in f64, one sequence and one number at a time.
+
+use super::*;
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn floats(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| (self.next() as f32 / (1u64 << 30) as f32 - 1.0) * 0.6).collect()
+    }
+}
+
+struct Owned {
+    ih: Vec<f32>,
+    hh: Vec<f32>,
+    b1: Vec<f32>,
+    b2: Vec<f32>,
+}
+
+impl Owned {
+    fn new(random: &mut Random, inputs: usize, hidden: usize) -> Self {
+        let wide = 4 * hidden;
+        Self {
+            ih: random.floats(wide * inputs),
+            hh: random.floats(wide * hidden),
+            b1: random.floats(wide),
+            b2: random.floats(wide),
+        }
+    }
+
+    fn weights(&self) -> DirectionWeights<'_> {
+        DirectionWeights { weight_ih: &self.ih, weight_hh: &self.hh, bias_ih: &self.b1, bias_hh: &self.b2 }
+    }
+
+    /// The equations of torch.nn.LSTM's documentation.
+    fn slow<'a>(&self, inputs: impl Iterator<Item = &'a [f32]>, hidden: usize) -> Vec<f64> {
+        let (mut h, mut c) = (vec![0.0f64; hidden], vec![0.0f64; hidden]);
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        for x in inputs {
+            let gate = |j: usize| {
+                let input: f64 = x.iter().zip(&self.ih[j * x.len()..]).map(|(a, b)| f64::from(a * b)).sum();
+                let state: f64 = h.iter().zip(&self.hh[j * hidden..]).map(|(a, &b)| a * f64::from(b)).sum();
+                input + state + f64::from(self.b1[j]) + f64::from(self.b2[j])
+            };
+            let gates: Vec<f64> = (0..4 * hidden).map(gate).collect();
+            for j in 0..hidden {
+                let [i, f, g, o] = std::array::from_fn(|gate| gates[gate * hidden + j]);
+                c[j] = sigmoid(f) * c[j] + sigmoid(i) * g.tanh();
+                h[j] = sigmoid(o) * c[j].tanh();
+            }
+        }
+        h
+    }
+}
+
+/// Sequences of mixed lengths, an empty one and one of a single step among them.
+fn batch(random: &mut Random, n_rows: u64) -> Sequences {
+    let lengths = [3, 0, 7, 1, 7, 12, 2, 5, 5, 1];
+    let sequences: Vec<Vec<u32>> =
+        lengths.iter().map(|&n| (0..n).map(|_| (random.next() % n_rows) as u32).collect()).collect();
+    Sequences::new(sequences.iter().map(Vec::as_slice))
+}
+
+#[test]
+fn both_directions_equal_their_equations() {
+    let mut random = Random(1);
+    for (inputs, hidden) in [(1, 1), (5, 3), (20, 33)] {
+        let (ahead, back) = (Owned::new(&mut random, inputs, hidden), Owned::new(&mut random, inputs, hidden));
+        let sequences = batch(&mut random, 9);
+        let x = random.floats(9 * inputs);
+        let lstm = Lstm::new(inputs, hidden, &[ahead.weights(), back.weights()]).unwrap();
+        let found = lstm.forward(&sequences, &x).unwrap();
+        for s in 0..sequences.len() {
+            let row = |&row: &u32| &x[row as usize * inputs..][..inputs];
+            let mut expected = ahead.slow(sequences.get(s).iter().map(row), hidden);
+            expected.extend(back.slow(sequences.get(s).iter().rev().map(row), hidden));
+            for (j, (f, e)) in found[s * 2 * hidden..].iter().zip(expected).enumerate() {
+                assert!((f64::from(*f) - e).abs() < 2e-6, "{inputs} to {hidden}, {s}, {j}: {f}, expected {e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sequence_is_the_same_bits_alone_in_a_batch_and_with_any_number_of_threads() {
+    let mut random = Random(2);
+    let (inputs, hidden) = (7, 40);
+    let weights = Owned::new(&mut random, inputs, hidden);
+    let sequences = batch(&mut random, 30);
+    let x = random.floats(30 * inputs);
+    let lstm = Lstm::new(inputs, hidden, &[weights.weights()]).unwrap();
+    let run = |threads: usize, batch: &Sequences| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| lstm.forward(batch, &x).unwrap())
+    };
+    let expected = run(1, &sequences);
+    for threads in [2, 3, 7] {
+        assert_eq!(run(threads, &sequences), expected, "{threads} threads");
+    }
+    for s in 0..sequences.len() {
+        let alone = run(2, &Sequences::new([sequences.get(s)]));
+        assert_eq!(alone, expected[s * hidden..][..hidden], "sequence {s}");
+    }
+}
+
+#[test]
+fn weights_and_inputs_of_another_size_are_refused() {
+    let mut random = Random(3);
+    let weights = Owned::new(&mut random, 3, 2);
+    let message = |result: Result<Lstm>| result.unwrap_err().to_string();
+    assert!(message(Lstm::new(4, 2, &[weights.weights()])).contains("weight_ih: found 24, expected 32"));
+    assert!(message(Lstm::new(3, 2, &[])).contains("found 0, expected 1 or 2"));
+    assert!(message(Lstm::new(0, 2, &[weights.weights()])).contains("at least 1"));
+    let lstm = Lstm::new(3, 2, &[weights.weights()]).unwrap();
+    let error = |batch: &[u32], x: &[f32]| lstm.forward(&Sequences::new([batch]), x).unwrap_err().to_string();
+    assert!(error(&[0], &[0.0; 4]).contains("whole rows of 3"));
+    assert!(error(&[0, 2], &[0.0; 6]).contains("found 2, expected one of 2"));
+    assert!(lstm.forward(&Sequences::default(), &[]).unwrap().is_empty());
+}
