@@ -11,7 +11,7 @@ mod hash;
 mod layer;
 mod lemma;
 mod lexeme;
-mod msgpack;
+pub(crate) mod msgpack;
 mod network;
 mod ruler;
 mod symbols;

@@ -1,0 +1,195 @@
+//! Binary features of sentence pairs: words and tags of each side, and how far the words overlap.
+//!
+//! A feature is named `pre:tok:man` (the premise holds the word), `hyp:tag:nn` (a word of the hypothesis has the tag) or
+//! `oth:overlap:overlap50`; its number is its place in the order words of the premise, its tags, the same of the hypothesis, overlap. [`probe_set`] makes a probe set of them, with
+//! one position a pair.
+
+mod neighbors;
+mod overlap;
+mod table;
+
+pub use neighbors::WordVectors;
+
+use std::collections::HashMap;
+
+use compexp_core::concept::ConceptId;
+use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
+
+use crate::error::{Error, Result};
+use crate::feats::Feats;
+use crate::tagger::Tagger;
+use crate::text::{Pair, WordTable};
+
+/// One side of a pair.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sentence {
+    /// Its words, in any case.
+    pub words: Vec<String>,
+    /// Their tags; empty where tags are not among the features.
+    pub tags: Vec<String>,
+}
+
+/// A pair, split into words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SplitPair {
+    /// The first sentence.
+    pub premise: Sentence,
+    /// The second sentence.
+    pub hypothesis: Sentence,
+}
+
+/// Splits pairs at blanks, as tokenised files need it, and tags them where a tagger is given.
+pub fn split_pairs(pairs: &[Pair], tagger: Option<&Tagger>) -> Vec<SplitPair> {
+    let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
+    let mut sentences: Vec<Sentence> = pairs
+        .iter()
+        .flat_map(|pair| [&pair.premise, &pair.hypothesis])
+        .map(|text| Sentence { words: words(text), tags: Vec::new() })
+        .collect();
+    if let Some(tagger) = tagger {
+        let words: Vec<&[String]> = sentences.iter().map(|s| s.words.as_slice()).collect();
+        let tags: Vec<Vec<String>> =
+            tagger.tag_all(&words).into_iter().map(|tags| tags.into_iter().map(String::from).collect()).collect();
+        for (sentence, tags) in sentences.iter_mut().zip(tags) {
+            sentence.tags = tags;
+        }
+    }
+    into_pairs(sentences)
+}
+
+/// Pairs of annotated sentences, premise and hypothesis in turn, with the tags of the column `tag`.
+///
+/// # Errors
+/// [`Error::Mismatch`] where there is no such column, or a premise without a hypothesis.
+pub fn pairs_from_feats(feats: &Feats) -> Result<Vec<SplitPair>> {
+    let tag = feats.column("tag")?;
+    if !feats.sentences.len().is_multiple_of(2) {
+        let expected = "an even number: premise and hypothesis in turn";
+        return Err(Error::mismatch("annotated sentences", feats.sentences.len(), expected));
+    }
+    let sentence = |tokens: &Vec<crate::feats::Token>| Sentence {
+        words: tokens.iter().map(|token| token.word.clone()).collect(),
+        tags: tokens.iter().map(|token| token.values.get(tag).cloned().unwrap_or_default()).collect(),
+    };
+    Ok(into_pairs(feats.sentences.iter().map(sentence).collect()))
+}
+
+fn into_pairs(sentences: Vec<Sentence>) -> Vec<SplitPair> {
+    let mut sentences = sentences.into_iter();
+    let mut pairs = Vec::with_capacity(sentences.len() / 2);
+    while let (Some(premise), Some(hypothesis)) = (sentences.next(), sentences.next()) {
+        pairs.push(SplitPair { premise, hypothesis });
+    }
+    pairs
+}
+
+/// Which features there are. The default is the paper's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeatureConfig {
+    /// Words of each side.
+    pub tokens: bool,
+    /// Tags of each side.
+    pub tags: bool,
+    /// How far the words of the two sides overlap.
+    pub overlap: bool,
+    /// How many of the most frequent words are features; of equally frequent ones the first in the alphabet.
+    pub n_words: usize,
+    /// Words that are no features, however frequent; lower case.
+    pub stop_words: Vec<String>,
+    /// The nearest words that NEIGHBORS looks at, where there are vectors.
+    pub neighbors: usize,
+    /// For numbers equal to the reference implementation's: overlap counts UNK and PAD as words, PAD where a side is
+    /// shorter than the longest sentence of either side in a batch of this many pairs (there 16).
+    pub padded_batch: Option<usize>,
+}
+
+impl Default for FeatureConfig {
+    fn default() -> Self {
+        Self {
+            tokens: true,
+            tags: true,
+            overlap: true,
+            n_words: 2000,
+            stop_words: ["a", "an", "the", "of", ".", ","].map(String::from).to_vec(),
+            neighbors: 5,
+            padded_batch: None,
+        }
+    }
+}
+
+/// The probe set of `pairs`: every feature is declared, also where no pair has it; pairs of one premise are a group.
+///
+/// Where `known` is given, the words that it does not hold are UNK to the model: they are no features, and no words for
+/// the overlap (but see [`FeatureConfig::padded_batch`]). Where `vectors` is given, NEIGHBORS of a word feature are its
+/// nearest words by cosine that are features too, on the same side.
+///
+/// # Errors
+/// [`Error::Mismatch`] where a sentence has not as many tags as words, or the configuration gives no features.
+pub fn probe_set(
+    pairs: &[SplitPair],
+    known: Option<&WordTable>,
+    vectors: Option<&WordVectors>,
+    config: &FeatureConfig,
+) -> Result<ProbeSet> {
+    let features = table::build(pairs, known, config)?;
+    let neighbors = match vectors {
+        Some(vectors) if config.tokens => word_neighbors(&features, vectors, config.neighbors),
+        _ => Neighbors::new(),
+    };
+    let example = |(i, pair): (usize, &SplitPair)| {
+        let (premise, hypothesis) = (pair.premise.words.join(" "), pair.hypothesis.words.join(" "));
+        let text = format!("{premise} => {hypothesis}");
+        Example { name: i.to_string(), image: String::new(), text, group: premise }
+    };
+    Ok(ProbeSet {
+        vocabulary: features.vocabulary()?,
+        examples: pairs.iter().enumerate().map(example).collect(),
+        task: Task::Nli,
+        neighbors,
+        source: Box::new(features),
+    })
+}
+
+/// The neighbours of the word features, on either side.
+fn word_neighbors(features: &table::Features, vectors: &WordVectors, k: usize) -> Neighbors {
+    let words = &features.words;
+    let places: HashMap<&str, usize> = words.iter().enumerate().map(|(i, word)| (word.as_str(), i)).collect();
+    let mut neighbors = Neighbors::new();
+    for (i, nearest) in vectors.nearest(words, k).iter().enumerate() {
+        let mut nearest: Vec<usize> = nearest.iter().filter_map(|word| places.get(word).copied()).collect();
+        nearest.sort_unstable();
+        if nearest.is_empty() {
+            continue;
+        }
+        for side in 0..2 {
+            let id = |word: usize| ConceptId(features.word_id(side, word));
+            neighbors.insert(id(i), nearest.iter().map(|&word| id(word)).collect());
+        }
+    }
+    neighbors
+}
+
+impl AnnotationSource for table::Features {
+    fn n_examples(&self) -> usize {
+        self.n_pairs()
+    }
+
+    fn grid(&self) -> Grid {
+        Grid::SINGLE
+    }
+
+    fn annotate(&self, example: usize, into: &mut Annotation) -> compexp_core::Result<()> {
+        let row = self.row(example).ok_or_else(|| {
+            compexp_core::Error::mismatch("number of a sentence pair", example, format!("less than {}", self.n_pairs()))
+        })?;
+        into.scalars.extend_from_slice(row);
+        Ok(())
+    }
+
+    fn declared(&self) -> Vec<ConceptId> {
+        (0..self.names.len() as u32).map(ConceptId).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
