@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::feats::Feats;
 use crate::tagger::Tagger;
 use crate::text::{Pair, WordTable};
+use crate::tokenizer::Tokenizer;
 
 /// One side of a pair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,14 +39,17 @@ pub struct SplitPair {
     pub hypothesis: Sentence,
 }
 
-/// Splits pairs at blanks, as tokenised files need it, and tags them where a tagger is given.
-pub fn split_pairs(pairs: &[Pair], tagger: Option<&Tagger>) -> Vec<SplitPair> {
-    let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
-    let mut sentences: Vec<Sentence> = pairs
-        .iter()
-        .flat_map(|pair| [&pair.premise, &pair.hypothesis])
-        .map(|text| Sentence { words: words(text), tags: Vec::new() })
-        .collect();
+/// Splits pairs into words, with the tokenizer where one is given, else at white space (as tokenised files need it), and
+/// tags them where a tagger is given.
+pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option<&Tagger>) -> Vec<SplitPair> {
+    let texts: Vec<&str> = pairs.iter().flat_map(|pair| [&*pair.premise, &*pair.hypothesis]).collect();
+    let words: Vec<Vec<&str>> = match tokenizer {
+        Some(tokenizer) => tokenizer.tokenize_all(&texts),
+        None => texts.iter().map(|text| text.split_whitespace().collect()).collect(),
+    };
+    let sentence =
+        |words: Vec<&str>| Sentence { words: words.into_iter().map(String::from).collect(), tags: Vec::new() };
+    let mut sentences: Vec<Sentence> = words.into_iter().map(sentence).collect();
     if let Some(tagger) = tagger {
         let words: Vec<&[String]> = sentences.iter().map(|s| s.words.as_slice()).collect();
         let tags: Vec<Vec<String>> =

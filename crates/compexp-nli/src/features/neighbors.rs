@@ -9,11 +9,9 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::lines::{excerpt, for_each_line, line_error};
 
-/// Vectors are filled with zeros up to a multiple of this, one sum for each place.
-const LANES: usize = 16;
-
-/// Words that are compared with all others at once, so that each vector is fetched once for all of them.
-const QUERIES: usize = 8;
+/// Words that are compared with all others at once: each vector is fetched once for all of them, and their sums lie side
+/// by side in registers.
+const QUERIES: usize = 64;
 
 /// Words with vectors of length 1.
 #[derive(Clone, Debug)]
@@ -21,7 +19,7 @@ pub struct WordVectors {
     words: Vec<String>,
     places: HashMap<String, usize>,
     dimension: usize,
-    /// `(n_words, dimension up to a multiple of LANES)`; all zero where the file's vector is.
+    /// `(n_words, dimension)`; all zero where the file's vector is.
     vectors: Vec<f32>,
 }
 
@@ -91,11 +89,6 @@ impl WordVectors {
         self.places.insert(word.to_owned(), self.words.len());
         self.words.push(word.to_owned());
         self.vectors.extend(row.iter().map(|&v| (f64::from(v) * scale) as f32));
-        self.vectors.resize(self.words.len() * self.stride(), 0.0);
-    }
-
-    fn stride(&self) -> usize {
-        self.dimension.next_multiple_of(LANES)
     }
 
     /// The number of words.
@@ -123,16 +116,26 @@ impl WordVectors {
         places.iter().map(|place| place.and_then(|_| found.next()).unwrap_or_default()).collect()
     }
 
-    /// The nearest words of each of some places.
+    /// The nearest words of each of at most [`QUERIES`] places.
     fn search(&self, queries: &[usize], k: usize) -> Vec<Vec<&str>> {
-        let stride = self.stride();
-        let row = |place: usize| &self.vectors[place * stride..][..stride];
+        let row = |place: usize| &self.vectors[place * self.dimension..][..self.dimension];
         let is_zero = |place: usize| row(place).iter().all(|&v| v == 0.0);
-        let mut best: Vec<Vec<(f32, usize)>> = vec![Vec::with_capacity(k + 1); queries.len()];
+        let mut columns = vec![[0.0f32; QUERIES]; self.dimension];
+        for (q, &query) in queries.iter().enumerate() {
+            for (column, &value) in columns.iter_mut().zip(row(query)) {
+                column[q] = value;
+            }
+        }
+        let mut best: Vec<Vec<(f32, usize)>> = vec![Vec::with_capacity(k.min(self.len()) + 1); queries.len()];
         Arch::new().dispatch(|| {
-            for (place, vector) in self.vectors.chunks_exact(stride).enumerate() {
-                for (&query, best) in queries.iter().zip(&mut best) {
-                    let cosine = dot(row(query), vector);
+            for (place, vector) in self.vectors.chunks_exact(self.dimension).enumerate() {
+                let mut cosines = [0.0f32; QUERIES];
+                for (&value, column) in vector.iter().zip(&columns) {
+                    for (cosine, query) in cosines.iter_mut().zip(column) {
+                        *cosine += value * query;
+                    }
+                }
+                for ((&query, &cosine), best) in queries.iter().zip(&cosines).zip(&mut best) {
                     // Places ascend: an equal cosine later in the file does not displace an earlier one.
                     let enters = best.len() < k || best.last().is_some_and(|&(last, _)| cosine > last);
                     if enters && place != query {
@@ -151,18 +154,6 @@ impl WordVectors {
         };
         queries.iter().zip(best).map(names).collect()
     }
-}
-
-/// A product in [`LANES`] interleaved sums, the same on every processor.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum()
 }
 
 #[cfg(test)]

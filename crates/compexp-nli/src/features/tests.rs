@@ -132,7 +132,7 @@ fn the_development_set_has_the_published_kind_of_features() {
 #[test]
 fn padding_alone_turns_overlap25_for_1284_pairs() {
     let Some(path) = compexp_tests::data("snli/snli_1.0_dev.tok") else { return };
-    let pairs = split_pairs(&read_pairs(&path).unwrap(), None);
+    let pairs = split_pairs(&read_pairs(&path).unwrap(), None, None);
     let plain = FeatureConfig { tokens: false, tags: false, ..FeatureConfig::default() };
     let padded = FeatureConfig { padded_batch: Some(16), ..plain.clone() };
     let rows = [plain, padded].map(|config| {
@@ -141,4 +141,16 @@ fn padding_alone_turns_overlap25_for_1284_pairs() {
     });
     let turned = rows[0].iter().zip(&rows[1]).filter(|(a, b)| a != b).count();
     assert_eq!(turned, 1_284);
+}
+
+#[test]
+fn raw_pairs_are_split_and_tagged_as_their_tokenised_ones() {
+    let Some(model) = compexp_tests::data("spacy/en_core_web_sm-3.8.0") else { return };
+    let (tokenizer, tagger) = (Tokenizer::load(&model).unwrap(), Tagger::load(&model, None).unwrap());
+    let pair =
+        |premise: &str| Pair { label: None, premise: premise.into(), hypothesis: "Two women aren't here .".into() };
+    let raw = split_pairs(&[pair("A man, outside.")], Some(&tokenizer), Some(&tagger));
+    let tokenised = Pair { hypothesis: "Two women are n't here .".into(), ..pair("A man , outside .") };
+    assert_eq!(raw, split_pairs(&[tokenised], None, Some(&tagger)));
+    assert_eq!(raw[0].hypothesis.tags, ["CD", "NNS", "VBP", "RB", "RB", "."]);
 }

@@ -6,7 +6,9 @@
 
 mod rules;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -16,10 +18,10 @@ use rules::Rules;
 
 /// A piece without white space of more bytes stays whole: no word is that long, and the time that its affixes would take
 /// grows with its square.
-const MAX_PIECE: usize = 4096;
+const MAX_PIECE: usize = 1024;
 
-/// Texts whose pieces are cut by one thread, each distinct one once.
-const GROUP: usize = 512;
+/// Texts whose distinct pieces are cut together, each once: the regular expressions are slow, and words repeat.
+const BATCH: usize = 1 << 16;
 
 /// A tokenizer with the rules of a model.
 pub struct Tokenizer {
@@ -28,16 +30,8 @@ pub struct Tokenizer {
     torn: HashMap<String, Vec<Vec<String>>>,
 }
 
-/// A token of a text: its bytes, and whether a blank follows that belongs to no token.
-#[derive(Clone, Copy, Debug)]
-struct Token {
-    start: usize,
-    end: usize,
-    blank: bool,
-}
-
-/// The lengths of the tokens of pieces that were cut before.
-type Cut<'t> = HashMap<&'t str, Vec<usize>>;
+/// A token of a text: its bytes.
+type Token = Range<usize>;
 
 impl Tokenizer {
     /// Reads the file `tokenizer` of a model folder.
@@ -53,9 +47,12 @@ impl Tokenizer {
             if whole && rules.infixes(special).is_empty() && !special.contains(' ') {
                 continue;
             }
-            let mut tokens = cut(&rules, special, false, &mut Cut::new())
-                .into_iter()
-                .map(|token| special[token.start..token.end].to_owned());
+            let mut tokens = Vec::new();
+            for piece in pieces(special) {
+                let start = piece.start;
+                push(&mut tokens, start, &lengths(&rules, &special[piece], false));
+            }
+            let mut tokens = tokens.into_iter().map(|token| special[token].to_owned());
             if let Some(first) = tokens.next() {
                 torn.entry(first).or_default().push(tokens.collect());
             }
@@ -65,27 +62,42 @@ impl Tokenizer {
 
     /// The tokens of a text. All of it is in them but the single blanks between words; other white space is a token.
     pub fn tokenize<'t>(&self, text: &'t str) -> Vec<&'t str> {
-        self.with_cut(text, &mut Cut::new())
+        self.assemble(text, |piece| Cow::Owned(lengths(&self.rules, piece, true)))
     }
 
     /// The tokens of many texts, in parallel.
     pub fn tokenize_all<'t, S: AsRef<str> + Sync>(&self, texts: &'t [S]) -> Vec<Vec<&'t str>> {
-        let group = |texts: &'t [S]| {
-            let mut known = Cut::new();
-            texts.iter().map(|text| self.with_cut(text.as_ref(), &mut known)).collect::<Vec<_>>()
-        };
-        let groups: Vec<_> = texts.par_chunks(GROUP).map(group).collect();
-        groups.into_iter().flatten().collect()
+        let mut all = Vec::with_capacity(texts.len());
+        for batch in texts.chunks(BATCH) {
+            let mut places: HashMap<&str, usize> = HashMap::new();
+            let mut distinct = Vec::new();
+            for text in batch.iter().map(AsRef::as_ref) {
+                for piece in pieces(text) {
+                    places.entry(&text[piece.clone()]).or_insert_with(|| {
+                        distinct.push(&text[piece]);
+                        distinct.len() - 1
+                    });
+                }
+            }
+            let cut: Vec<Vec<usize>> = distinct.par_iter().map(|piece| lengths(&self.rules, piece, true)).collect();
+            let tokens = |text: &'t S| self.assemble(text.as_ref(), |piece| Cow::Borrowed(&cut[places[piece]]));
+            all.par_extend(batch.par_iter().map(tokens));
+        }
+        all
     }
 
-    fn with_cut<'t>(&self, text: &'t str, known: &mut Cut<'t>) -> Vec<&'t str> {
-        let tokens = cut(&self.rules, text, true, known);
-        self.mend(text, tokens).into_iter().map(|token| &text[token.start..token.end]).collect()
+    /// The tokens of a text, with the lengths of the tokens of its pieces.
+    fn assemble<'t, 'c>(&self, text: &'t str, lengths: impl Fn(&str) -> Cow<'c, [usize]>) -> Vec<&'t str> {
+        let mut tokens = Vec::new();
+        for piece in pieces(text) {
+            push(&mut tokens, piece.start, &lengths(&text[piece.clone()]));
+        }
+        self.mend(text, tokens).into_iter().map(|token| &text[token]).collect()
     }
 
     /// Replaces runs of tokens that are a torn special case by its own tokens, longest first.
     fn mend(&self, text: &str, tokens: Vec<Token>) -> Vec<Token> {
-        let word = |token: &Token| &text[token.start..token.end];
+        let word = |token: &Token| &text[token.clone()];
         let mut runs = Vec::new();
         for (first, token) in tokens.iter().enumerate() {
             for rest in self.torn.get(word(token)).into_iter().flatten() {
@@ -112,14 +124,14 @@ impl Tokenizer {
         let mut at = 0;
         while at < tokens.len() {
             let Some(&end) = chosen.get(&at) else {
-                mended.push(tokens[at]);
+                mended.push(tokens[at].clone());
                 at += 1;
                 continue;
             };
-            let (start, last) = (tokens[at].start, tokens[end - 1]);
+            let run = tokens[at].start..tokens[end - 1].end;
             // Tokens with white space between them may spell something else than the special case.
-            match self.rules.special.get(&text[start..last.end]) {
-                Some(lengths) => push(&mut mended, start, lengths, last.blank),
+            match self.rules.special.get(&text[run.clone()]) {
+                Some(lengths) => push(&mut mended, run.start, lengths),
                 None => mended.extend_from_slice(&tokens[at..end]),
             }
             at = end;
@@ -128,13 +140,10 @@ impl Tokenizer {
     }
 }
 
-fn push(tokens: &mut Vec<Token>, mut start: usize, lengths: &[usize], blank: bool) {
+fn push(tokens: &mut Vec<Token>, mut start: usize, lengths: &[usize]) {
     for length in lengths {
-        tokens.push(Token { start, end: start + length, blank: false });
+        tokens.push(start..start + length);
         start += length;
-    }
-    if let Some(last) = tokens.last_mut() {
-        last.blank = blank;
     }
 }
 
@@ -143,30 +152,21 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Cuts a text at white space, and the pieces at their affixes.
-fn cut<'t>(rules: &Rules, text: &'t str, special: bool, known: &mut Cut<'t>) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut piece = |start: usize, end: usize, blank: bool| {
-        if start < end {
-            let text = &text[start..end];
-            let lengths = known.entry(text).or_insert_with(|| lengths(rules, text, special));
-            push(&mut tokens, start, lengths, blank);
-        } else if blank && let Some(last) = tokens.last_mut() {
-            last.blank = true;
-        }
-    };
+/// The pieces of a text: runs of white space and of anything else in turn, without the single blank that begins a run.
+fn pieces(text: &str) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
     let mut start = 0;
     let mut in_space = text.starts_with(is_space);
     for (at, c) in text.char_indices() {
         if is_space(c) != in_space {
-            piece(start, at, c == ' ');
-            // The blank after a word belongs to no token.
+            pieces.push(start..at);
             start = if c == ' ' { at + 1 } else { at };
             in_space = !in_space;
         }
     }
-    piece(start, text.len(), false);
-    tokens
+    pieces.push(start..text.len());
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
 }
 
 /// The lengths of the tokens of a piece without white space, or of nothing else.

@@ -5,6 +5,7 @@ use std::fs;
 use serde::Deserialize;
 
 use super::*;
+use crate::text::{UNK, WordTable};
 
 const MODEL: &str = "spacy/en_core_web_sm-3.8.0";
 
@@ -48,6 +49,21 @@ fn a_text_alone_is_cut_as_among_others() {
     let texts: Vec<&str> = ODD.iter().map(|(text, _)| *text).collect();
     let alone: Vec<_> = texts.iter().map(|text| tokenizer.tokenize(text)).collect();
     assert_eq!(tokenizer.tokenize_all(&texts), alone);
+}
+
+#[test]
+fn the_trained_vocabulary_is_made_of_its_tokens() {
+    let (Some(tokenizer), Some(train)) = (tokenizer(), compexp_tests::data("snli/train.tsv")) else { return };
+    let Some(checkpoint) = compexp_tests::data("snli/bowman.pth") else { return };
+    let pairs = crate::text::read_pairs(&train).unwrap();
+    let texts: Vec<&str> = pairs.iter().flat_map(|pair| [&*pair.premise, &*pair.hypothesis]).collect();
+    let tokens = tokenizer.tokenize_all(&texts);
+    let ours = WordTable::from_tokens(tokens.iter().flatten().copied());
+    let trained = WordTable::from_checkpoint(&compexp_checkpoint::read(&checkpoint).unwrap()).unwrap();
+    // It was trained on nine tenths of the pairs, so ours has more words, never fewer.
+    let missing: Vec<_> = trained.words()[2..].iter().filter(|word| ours.id(word) == UNK).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(ours.len() > trained.len());
 }
 
 #[test]
