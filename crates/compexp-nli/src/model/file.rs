@@ -72,12 +72,12 @@ impl Model {
     /// [`Error::Core`] where the file cannot be written; [`Error::Mismatch`] where the weights are not those of the
     /// sizes.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let header =
-            Header { version: 1, config: self.config.clone(), words: self.vocabulary.words().to_vec() };
+        let header = Header { version: 1, config: self.config.clone(), words: self.vocabulary.words().to_vec() };
         let header = serde_json::to_string(&header).map_err(|e| Error::mismatch("metadata", e, "JSON"))?;
         let shapes = self.config.shapes(self.vocabulary.len());
         check_weights(&shapes, &self.weights)?;
-        let tensors = shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice(), self.weights[name].as_slice()));
+        let tensors =
+            shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice(), self.weights[name].as_slice()));
         write_tensors(path, tensors, HashMap::from([(ENTRY.to_owned(), header)]))
     }
 }

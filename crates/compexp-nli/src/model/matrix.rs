@@ -86,7 +86,7 @@ impl Packed {
         }
         self.data.resize(size, 0.0);
         (self.k, self.n, self.width) = (k, n, width);
-        if n % width != 0 {
+        if !n.is_multiple_of(width) {
             // Panels move when `k` changes, and old values would come to lie beyond `n`.
             let last = self.data.len() - k * width;
             self.data[last..].fill(0.0);
@@ -340,5 +340,27 @@ mod tests {
             product(Left::Rows(&a[row * k..][..k]), &w, &mut one, false);
             assert_eq!(one, all[row * n..][..n], "row {row}");
         }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn processors_with_narrower_registers_give_the_same_bits() {
+        let Some(simd) = pulp::x86::V3::try_new() else { return };
+        let (m, k, n) = (15, 600, 39);
+        let (a, b) = (noise(m * k, 5), noise(k * n, 6));
+        let mut packed = Packed::default();
+        packed.set_rows(k, n, |i| &b[i * n..][..n]);
+        let mut expected = vec![0.0; m * n];
+        product(Left::Rows(&a), &packed, &mut expected, false);
+
+        let width = 16; // two registers of eight
+        let at = |x: usize| (x / (k * width) * width + x % width, x / width % k);
+        let value = |(column, row)| if column < n { b[row * n + column] } else { 0.0 };
+        let data = (0..n.div_ceil(width) * k * width).map(|x| value(at(x))).collect();
+        let narrow = Packed { k, n, width, data };
+        let mut found = vec![0.0; m * n];
+        let a = blocks(Left::Rows(&a), m, k);
+        Simd::vectorize(simd, Run { a: &a, w: &narrow, rows: m, out: &mut found, accumulate: false });
+        assert_eq!(found, expected);
     }
 }

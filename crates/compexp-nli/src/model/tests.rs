@@ -1,10 +1,10 @@
 //! Classifiers against PyTorch's numbers, and files that are not what they should be.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::*;
 
-fn tensors(path: &PathBuf) -> impl Fn(&str) -> compexp_checkpoint::Tensor {
+fn tensors(path: &Path) -> impl Fn(&str) -> compexp_checkpoint::Tensor {
     let state = compexp_checkpoint::state_dict(compexp_checkpoint::read(path).unwrap()).unwrap();
     move |name| state.get(name).unwrap().clone()
 }
@@ -95,7 +95,8 @@ fn the_minimal_classifier_decides_from_the_product() {
     for class in 0..3 {
         let term = |j: usize| {
             let scale = w("bn.weight", j) / (w("bn.running_var", j) + 1e-5).sqrt();
-            ((f64::from(product[j]) - w("bn.running_mean", j)) * scale + w("bn.bias", j)) * w("mlp.weight", class * 2 + j)
+            ((f64::from(product[j]) - w("bn.running_mean", j)) * scale + w("bn.bias", j))
+                * w("mlp.weight", class * 2 + j)
         };
         let expected = w("mlp.bias", class) + (0..2).map(term).sum::<f64>();
         assert!((f64::from(found.logits[class]) - expected).abs() < 1e-5, "{:?}, {expected}", found.logits);
@@ -116,7 +117,8 @@ fn a_saved_model_is_read_back_as_it_was() {
 /// Loads a small model after `change`, which must be refused.
 fn refusal(change: impl FnOnce(&mut Vec<(String, Vec<usize>, Vec<f32>)>, &mut String)) -> String {
     let model = small(Kind::Bowman, false);
-    let mut header = serde_json::json!({"version": 1, "config": model.config, "words": model.vocabulary.words()}).to_string();
+    let mut header =
+        serde_json::json!({"version": 1, "config": model.config, "words": model.vocabulary.words()}).to_string();
     let mut tensors: Vec<_> = model
         .config
         .shapes(5)
@@ -148,7 +150,10 @@ fn wrong_files_are_refused_with_the_weight_and_both_shapes() {
         &["`encoder.rnn.weight_ih_l0`", "found shape [12, 2]", "[8, 3]"],
     );
     check(refusal(|t, _| t[2].2[3] = f32::NAN), &["`encoder.rnn.weight_hh_l0`", "NaN at 3", "finite"]);
-    check(refusal(|t, _| t.push(("encoder.rnn.weight_ih_l1".into(), vec![1], vec![0.0]))), &["weight_ih_l1`", "one layer"]);
+    check(
+        refusal(|t, _| t.push(("encoder.rnn.weight_ih_l1".into(), vec![1], vec![0.0]))),
+        &["weight_ih_l1`", "one layer"],
+    );
     check(refusal(|_, h| *h = h.replace("\"a\"", "\"dog\"")), &["words", "`dog` as 2 and 3", "once"]);
     check(refusal(|_, h| *h = h.replace(",\"runs\"", "")), &["`encoder.emb.weight`", "found shape [5, 3]", "[4, 3]"]);
     check(refusal(|_, h| *h = h.replace("\"hidden\":2", "\"hidden\":0")), &["hidden", "found 0"]);

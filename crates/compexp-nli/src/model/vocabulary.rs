@@ -24,7 +24,11 @@ impl Vocabulary {
     /// [`Error::Mismatch`] where a word is there twice, or there are fewer than two.
     pub fn new(words: Vec<String>) -> Result<Self> {
         if words.len() < 2 || u32::try_from(words.len()).is_err() {
-            return Err(Error::mismatch("words of a vocabulary", words.len(), "at least 2, of which the first are UNK and PAD"));
+            return Err(Error::mismatch(
+                "words of a vocabulary",
+                words.len(),
+                "at least 2, of which the first are UNK and PAD",
+            ));
         }
         let mut numbers = HashMap::with_capacity(words.len());
         for (number, word) in words.iter().enumerate() {

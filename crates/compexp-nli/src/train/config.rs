@@ -130,7 +130,8 @@ impl TrainConfig {
             }
         }
         if self.epochs == 0 || self.batch < 2 || self.save_every == Some(0) {
-            let found = format!("{} epochs, batches of {}, saving every {:?}", self.epochs, self.batch, self.save_every);
+            let found =
+                format!("{} epochs, batches of {}, saving every {:?}", self.epochs, self.batch, self.save_every);
             return Err(Error::mismatch("training", found, "at least 1 epoch, batches of 2, and saving every step"));
         }
         Ok(())

@@ -205,8 +205,7 @@ pub fn train(
 /// # Errors
 /// [`Error::Mismatch`] where the model's weights are not those of its sizes, or a word is not in its vocabulary.
 pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
-    let pairs: Vec<_> =
-        examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
+    let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let found = Classifier::new(model)?.predict(&pairs)?;
     let correct = found.iter().zip(examples).filter(|(found, e)| **found == e.label).count();
     Ok(correct as f64 / examples.len().max(1) as f64)
@@ -216,13 +215,15 @@ pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
 /// number of inputs; for an LSTM, of its hidden size.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where a given vector has another size than the embedding, or is not finite.
+/// [`Error::Mismatch`] for sizes out of their ranges, and where a given vector has another size than the embedding or is
+/// not finite.
 pub fn initial_weights(
     model: &Config,
     vocabulary: &Vocabulary,
     vectors: Option<&HashMap<String, Vec<f32>>>,
     seed: u64,
 ) -> Result<Weights> {
+    model.check()?;
     let mut weights = Weights::new();
     for (round, (name, shape)) in model.shapes(vocabulary.len()).into_iter().enumerate() {
         let stream = Stream::new(seed, Purpose::Weights, round as u64);

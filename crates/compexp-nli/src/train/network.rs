@@ -119,12 +119,7 @@ impl Network {
             let found = [found.weight_ih, found.weight_hh, found.bias.clone(), found.bias];
             gradients.others.extend(names.into_iter().zip(found));
         }
-        drop_vectors(
-            stream(Purpose::Embedding),
-            config.embedding_dropout,
-            &gradients.words,
-            &mut gradients.vectors,
-        );
+        drop_vectors(stream(Purpose::Embedding), config.embedding_dropout, &gradients.words, &mut gradients.vectors);
         Ok((score, gradients))
     }
 

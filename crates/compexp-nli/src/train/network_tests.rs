@@ -11,7 +11,8 @@ fn setup(kind: Kind, bidirectional: bool) -> (Config, Weights, Vec<Example>) {
     let words = (0..WORDS).map(|i| format!("w{i}")).collect();
     let weights = initial_weights(&model, &Vocabulary::new(words).unwrap(), None, 3).unwrap();
     // Large weights, so that no gradient is too small to be seen.
-    let weights = weights.into_iter().map(|(name, v)| (name, v.into_iter().map(|x| 1.5 * x + 0.05).collect())).collect();
+    let weights =
+        weights.into_iter().map(|(name, v)| (name, v.into_iter().map(|x| 1.5 * x + 0.05).collect())).collect();
     let example = |premise: &[u32], hypothesis: &[u32], label| Example {
         premise: premise.to_vec(),
         hypothesis: hypothesis.to_vec(),
@@ -57,9 +58,10 @@ fn gradients_equal_finite_differences() {
                 for i in 0..values.len() {
                     let analytic = if name == EMBEDDING {
                         let word = (i / model.embedding) as u32;
-                        gradients.words.binary_search(&word).map_or(0.0, |at| {
-                            gradients.vectors[at * model.embedding + i % model.embedding]
-                        })
+                        gradients
+                            .words
+                            .binary_search(&word)
+                            .map_or(0.0, |at| gradients.vectors[at * model.embedding + i % model.embedding])
                     } else {
                         gradients.others[name][i]
                     };
@@ -72,16 +74,16 @@ fn gradients_equal_finite_differences() {
                         (above - below) / (2.0 * f64::from(step))
                     };
                     let off = |step| (f64::from(analytic) - difference(step)).abs() / (1.0 + f64::from(analytic).abs());
-                    // A step may cross a kink of the ReLU; a shorter one then need not, but is less exact.
+                    // A step may cross a kink of the ReLU; shorter ones then need not, but are less exact.
                     if off(4e-3) > 2e-3 {
                         kinks += 1;
-                        let off = off(5e-4);
-                        assert!(off < 6e-3, "{kind:?}, {bidirectional}: {name} {i} is off by {off}");
+                        let off = off(5e-4).min(off(1.25e-4));
+                        assert!(off < 3e-3, "{kind:?}, {bidirectional}: {name} {i} is off by {off}");
                     }
                     checked += 1;
                 }
             }
-            assert!(kinks * 20 <= checked, "{kinks} of {checked} gradients differ");
+            assert!(kinks * 10 <= checked, "{kinks} of {checked} gradients differ");
         }
     }
 }
@@ -100,11 +102,11 @@ fn running_statistics_follow_the_batches() {
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let features = crate::model::Classifier::new(&now).unwrap().forward(&pairs).unwrap().features;
     Network::default().step(step, &mut weights, &batch).unwrap();
-    for j in 0..3 {
+    for (j, (mean_now, variance_now)) in weights[NORM[2]].iter().zip(&weights[NORM[3]]).enumerate() {
         let column: Vec<_> = features.iter().skip(j).step_by(3).map(|&x| f64::from(x)).collect();
         let mean = column.iter().sum::<f64>() / 5.0;
         let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 4.0;
-        assert!((f64::from(weights[NORM[2]][j]) - 0.1 * mean).abs() < 1e-6);
-        assert!((f64::from(weights[NORM[3]][j]) - (0.9 + 0.1 * variance)).abs() < 1e-6);
+        assert!((f64::from(*mean_now) - 0.1 * mean).abs() < 1e-6);
+        assert!((f64::from(*variance_now) - (0.9 + 0.1 * variance)).abs() < 1e-6);
     }
 }

@@ -72,9 +72,12 @@ impl State {
         let hint = "remove it, or give another folder, to start anew";
         let file = read(path)?;
         let text = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
-        let text = text.ok_or_else(|| Error::format(path, "metadata", format!("no `{ENTRY}`"), format!("a training's state; {hint}")))?;
-        let place: Place = serde_json::from_str(text)
-            .map_err(|e| Error::format(path, format!("metadata `{ENTRY}`"), e.to_string(), format!("a place; {hint}")))?;
+        let text = text.ok_or_else(|| {
+            Error::format(path, "metadata", format!("no `{ENTRY}`"), format!("a training's state; {hint}"))
+        })?;
+        let place: Place = serde_json::from_str(text).map_err(|e| {
+            Error::format(path, format!("metadata `{ENTRY}`"), e.to_string(), format!("a place; {hint}"))
+        })?;
         if place.version != self.place.version || place.fingerprint != self.place.fingerprint {
             let expected = format!("settings, vectors and examples of the training that began here; {hint}");
             return Err(Error::format(path, "state of a training", "one of another training", expected));

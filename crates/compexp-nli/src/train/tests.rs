@@ -36,7 +36,14 @@ struct Case {
 impl Case {
     fn new() -> Self {
         Self {
-            model: Config { kind: Kind::Bowman, embedding: 8, hidden: 12, bidirectional: true, features: 16, classes: 3 },
+            model: Config {
+                kind: Kind::Bowman,
+                embedding: 8,
+                hidden: 12,
+                bidirectional: true,
+                features: 16,
+                classes: 3,
+            },
             config: TrainConfig {
                 seed: 4,
                 epochs: 3,
