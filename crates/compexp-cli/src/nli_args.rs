@@ -175,25 +175,25 @@ pub(crate) struct NliTrainArgs {
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 100, value_parser = at_most(2, 1 << 16))]
     pub(crate) batch: usize,
     /// Adam's rate
-    #[arg(help_heading = "Training", long, value_name = "RATE", default_value_t = 1e-3)]
+    #[arg(help_heading = "Training", long, value_name = "RATE", default_value_t = 1e-3, value_parser = positive, allow_negative_numbers = true)]
     pub(crate) lr: f32,
     /// From epoch `FROM` on, the rate is multiplied by `FACTOR` in every epoch
     #[arg(help_heading = "Training", long, value_name = "FROM:FACTOR", value_parser = decay)]
     pub(crate) decay: Option<(usize, f32)>,
     /// The greatest norm of a step's gradients
-    #[arg(help_heading = "Training", long, value_name = "NORM")]
+    #[arg(help_heading = "Training", long, value_name = "NORM", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) clip: Option<f32>,
     /// Share of values dropped before and after the hidden layer
-    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.1)]
+    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, allow_negative_numbers = true)]
     pub(crate) dropout: f32,
     /// Share of words read as unknown
-    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     pub(crate) word_dropout: f32,
     /// The same of words that the pairs hold once
-    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     pub(crate) rare_word_dropout: f32,
     /// Share of the numbers of word vectors that are dropped
-    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     pub(crate) embedding_dropout: f32,
     /// Stop after so many epochs without a better one
     #[arg(help_heading = "Training", long, value_name = "N", value_parser = at_most(1, u64::MAX))]
@@ -266,8 +266,39 @@ pub(crate) enum TagFormat {
     Conllu,
 }
 
+fn positive(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value >= f32::MIN_POSITIVE && value.is_finite() { Ok(value) } else { Err("expected a number above 0".into()) }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..1.0).contains(&value) { Ok(value) } else { Err("expected a share from 0 to less than 1".into()) }
+}
+
 fn decay(text: &str) -> Result<(usize, f32), String> {
     let (from, factor) = text.split_once(':').ok_or("expected an epoch, a colon and a factor: 4:0.5")?;
-    let from = from.parse::<usize>().map_err(|_| format!("`{from}` is no epoch"))?;
-    Ok((from, factor.parse().map_err(|_| format!("`{factor}` is no factor"))?))
+    let from =
+        from.parse::<usize>().ok().filter(|from| *from > 0).ok_or(format!("`{from}` is no epoch, counted from 1"))?;
+    let factor = factor.parse::<f32>().ok().filter(|f| (f32::MIN_POSITIVE..=1.0).contains(f));
+    Ok((from, factor.ok_or("expected a factor above 0 and up to 1")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_outside_their_ranges_are_refused() {
+        assert_eq!((positive("0.5"), share("0"), decay("4:0.5")), (Ok(0.5), Ok(0.0), Ok((4, 0.5))));
+        for bad in ["0", "-1", "nan", "inf", "x", ""] {
+            assert!(positive(bad).is_err(), "{bad}");
+        }
+        for bad in ["1", "-0.1", "nan", "x"] {
+            assert!(share(bad).is_err(), "{bad}");
+        }
+        for bad in ["4", "0:0.5", "4:0", "4:2", "4:nan", ":", "4:0.5:1"] {
+            assert!(decay(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
         train: &train_examples,
         dev: &dev_examples,
     };
-    let mut news = News { reporter, epoch: 0, started: Instant::now(), best: f64::NEG_INFINITY };
+    let mut news = News { reporter, epoch: 0, started: Instant::now(), best: None };
     let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress))?;
     reporter.end();
     curves::write(&args.out, &outcome.curves)?;
@@ -128,7 +128,7 @@ fn train_config(args: &NliTrainArgs) -> TrainConfig {
         learning_rate: args.lr,
         schedule: match args.decay {
             // People count epochs from 1.
-            Some((from, factor)) => Schedule::Decay { from: from.saturating_sub(1), factor },
+            Some((from, factor)) => Schedule::Decay { from: from - 1, factor },
             None => Schedule::Constant,
         },
         clip: args.clip,
@@ -148,7 +148,8 @@ struct News<'a> {
     reporter: &'a Reporter,
     epoch: usize,
     started: Instant,
-    best: f64,
+    /// Of the epochs told of, if the first is among them.
+    best: Option<f64>,
 }
 
 impl News<'_> {
@@ -168,8 +169,11 @@ impl News<'_> {
             Progress::Epoch(row) => {
                 // Without the line that a long stage ends with: this one says it.
                 self.reporter.clear();
-                let better = if row.dev_accuracy > self.best { ", the best so far" } else { "" };
-                self.best = self.best.max(row.dev_accuracy);
+                let is_best = row.epoch == 1 || self.best.is_some_and(|best| row.dev_accuracy > best);
+                if is_best {
+                    self.best = Some(row.dev_accuracy);
+                }
+                let better = if is_best { ", the best so far" } else { "" };
                 let [training, held_out] = [row.train_accuracy, row.dev_accuracy].map(|a| 100.0 * a);
                 let (epoch, loss, took) = (row.epoch, row.train_loss, duration(self.started.elapsed()));
                 self.reporter.say(&format!(
