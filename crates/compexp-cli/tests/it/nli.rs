@@ -185,7 +185,10 @@ fn bad_input_is_refused() {
     fs::write(dir.join("vectors.txt"), "dog 1 2 3\ncat 1 NaN 3\n").unwrap();
     let train = TRAIN.replace("--embedding-size 6", "--embeddings vectors.txt");
     refused(1, &format!("{train} --out x"), "`vectors.txt`: line 2: found something else, expected 3 finite numbers");
-    refused(2, &format!("{TRAIN} --embeddings dev.feats --out x"), "--embedding-size: found 6, expected 1");
+    fs::write(dir.join("vectors.txt"), "dog 1 2 3\n").unwrap();
+    refused(2, &format!("{TRAIN} --embeddings vectors.txt --out x"), "--embedding-size: found 6, expected 3");
+    fs::write(dir.join("vectors.txt"), "\n").unwrap();
+    refused(1, &format!("{train} --out x"), "found no vectors");
     fs::write(dir.join("dev.tsv"), "label\tpremise\thypothesis\n-\ta\tb\n").unwrap();
     refused(1, &format!("{TRAIN} --out x"), "labels in `dev.tsv`: found none");
     assert!(!dir.join("x").exists());
