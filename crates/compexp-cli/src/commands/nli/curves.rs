@@ -36,6 +36,19 @@ pub(super) fn write(dir: &Path, rows: &[EpochRow]) -> Result<()> {
     Ok(())
 }
 
+/// The rows of a `curves.csv` in `dir`, as far as they are ones.
+pub(super) fn read(dir: &Path) -> Vec<EpochRow> {
+    let row = |(line, epoch): (&str, usize)| {
+        let mut fields = line.split(',');
+        (fields.next()? == epoch.to_string()).then_some(())?;
+        let rate = fields.next()?.parse().ok()?;
+        let mut value = || fields.next()?.parse().ok();
+        Some(EpochRow { epoch, rate, train_loss: value()?, train_accuracy: value()?, dev_accuracy: value()? })
+    };
+    let text = std::fs::read_to_string(dir.join("curves.csv")).unwrap_or_default();
+    text.lines().skip(1).zip(1..).map_while(row).collect()
+}
+
 fn draw(rows: &[EpochRow]) -> String {
     let of = |value: fn(&EpochRow) -> f64| rows.iter().map(value).collect::<Vec<_>>();
     let panels: [(&str, Vec<Line>); 2] = [
@@ -118,6 +131,23 @@ mod tests {
         for (range, expected) in [(1.0, 0.2), (0.9, 0.2), (0.3, 0.1), (0.0, 0.001), (50.0, 10.0), (13.0, 5.0)] {
             assert!(near(tick(range, 5.0), expected), "{range}: {}", tick(range, 5.0));
         }
+    }
+
+    #[test]
+    fn rows_are_read_back_to_the_bit() {
+        let row = |epoch| EpochRow {
+            epoch,
+            rate: 0.1 / epoch as f32,
+            train_loss: 1.0 / 3.0,
+            train_accuracy: 0.1 + 0.2,
+            dev_accuracy: 1e-9,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(folder.path()), []);
+        write(folder.path(), &[row(1), row(2)]).unwrap();
+        assert_eq!(read(folder.path()), [row(1), row(2)]);
+        std::fs::write(folder.path().join("curves.csv"), "epoch\n1,2,3,4,5\n3,2,3,4,5\n").unwrap();
+        assert_eq!(read(folder.path()).len(), 1);
     }
 
     #[test]

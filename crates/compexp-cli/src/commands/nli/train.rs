@@ -9,7 +9,7 @@ use anyhow::Result;
 use compexp_core::explain::Progress as _;
 use compexp_nli::model::{Config, Kind, Vocabulary};
 use compexp_nli::text::{Label, Pair, WordTable};
-use compexp_nli::train::{BEST_FILE, Example, Progress, Schedule, Setup, TrainConfig, train};
+use compexp_nli::train::{BEST_FILE, EpochRow, Example, Progress, Schedule, Setup, TrainConfig, train};
 
 use super::sentences::{Words, is_tokenized, labelled};
 use super::{curves, vectors};
@@ -49,8 +49,11 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
         train: &train_examples,
         dev: &dev_examples,
     };
-    let mut news = News { reporter, epoch: 0, started: Instant::now(), best: None };
-    let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress))?;
+    let mut news = News { reporter, epoch: 0, started: Instant::now(), rows: curves::read(&args.out), error: None };
+    let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress, &args.out))?;
+    if let Some(error) = news.error {
+        return Err(error);
+    }
     reporter.end();
     curves::write(&args.out, &outcome.curves)?;
     outcome.model.save(&args.out.join(MODEL))?;
@@ -148,12 +151,14 @@ struct News<'a> {
     reporter: &'a Reporter,
     epoch: usize,
     started: Instant,
-    /// Of the epochs told of, if the first is among them.
-    best: Option<f64>,
+    /// The epochs that are done, those of an interrupted training included where its curves are there.
+    rows: Vec<EpochRow>,
+    /// Why the curves could not be written.
+    error: Option<anyhow::Error>,
 }
 
 impl News<'_> {
-    fn tell(&mut self, progress: Progress<'_>) -> ControlFlow<()> {
+    fn tell(&mut self, progress: Progress<'_>, out: &Path) -> ControlFlow<()> {
         match progress {
             Progress::Step { epoch, done, steps, .. } => {
                 if epoch != self.epoch {
@@ -169,16 +174,22 @@ impl News<'_> {
             Progress::Epoch(row) => {
                 // Without the line that a long stage ends with: this one says it.
                 self.reporter.clear();
-                let is_best = row.epoch == 1 || self.best.is_some_and(|best| row.dev_accuracy > best);
-                if is_best {
-                    self.best = Some(row.dev_accuracy);
-                }
+                self.rows.truncate(row.epoch - 1);
+                let known = self.rows.len() == row.epoch - 1;
+                let is_best = known && self.rows.iter().all(|before| row.dev_accuracy > before.dev_accuracy);
                 let better = if is_best { ", the best so far" } else { "" };
                 let [training, held_out] = [row.train_accuracy, row.dev_accuracy].map(|a| 100.0 * a);
                 let (epoch, loss, took) = (row.epoch, row.train_loss, duration(self.started.elapsed()));
                 self.reporter.say(&format!(
                     "epoch {epoch}: loss {loss:.4}, accuracy {training:.2}%, held out {held_out:.2}%{better}, {took}"
                 ));
+                if known {
+                    self.rows.push(*row);
+                    if let Err(error) = curves::write(out, &self.rows) {
+                        self.error = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
             }
         }
         ControlFlow::Continue(())
