@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::nli_args::NliCommand;
+
 /// Explain the units of neural networks by logical formulas over concepts
 #[derive(Debug, Parser)]
 #[command(name = "compexp", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -30,6 +32,9 @@ pub(crate) enum Command {
     /// From images and a checkpoint
     #[command(subcommand)]
     Vision(VisionCommand),
+    /// From sentence pairs and a classifier of them
+    #[command(subcommand)]
+    Nli(NliCommand),
     /// Print what a run found
     Show(ShowArgs),
     /// Measure a formula: its area, and how well it matches units
@@ -138,9 +143,9 @@ pub(crate) struct SearchArgs {
     /// What is maximised
     #[arg(long, value_enum, default_value_t = MetricArg::Iou)]
     pub(crate) metric: MetricArg,
-    /// Units that fire on fewer positions are not searched
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) min_activations: u64,
+    /// Units that fire on fewer positions are not searched [default: 0; 500 for `nli probe`]
+    #[arg(long, value_name = "N")]
+    pub(crate) min_activations: Option<u64>,
     /// Extend formulas by this many of the best concepts only
     #[arg(long, value_name = "K", value_parser = at_most(1, u64::MAX))]
     pub(crate) beam_limit: Option<usize>,
@@ -347,7 +352,7 @@ impl FromStr for Units {
     }
 }
 
-fn at_most(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+pub(crate) fn at_most(least: u64, most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..=most)
 }
 

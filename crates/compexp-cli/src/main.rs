@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod failure;
 mod inputs;
+mod nli_args;
 mod pipeline;
 mod progress;
 mod settings;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command, VisionCommand};
+use nli_args::NliCommand;
 use progress::Reporter;
 
 fn main() -> ExitCode {
@@ -39,6 +41,10 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Explain(args) => commands::explain::run(args, reporter),
         Command::Vision(VisionCommand::Probe(args)) => commands::vision::probe::run(args, reporter),
         Command::Vision(VisionCommand::Eval(args)) => commands::vision::eval::run(args, reporter),
+        Command::Nli(NliCommand::Probe(args)) => commands::nli::probe::run(args, reporter),
+        Command::Nli(NliCommand::Tag(args)) => commands::nli::tag::run(args, reporter),
+        Command::Nli(NliCommand::Train(args)) => commands::nli::train::run(args, reporter),
+        Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
         Command::Show(args) => commands::show::run(args),
         Command::Eval(args) => commands::eval::run(args, reporter),
     }

@@ -40,7 +40,7 @@ pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, task: Task) -
         metric: metric(args.metric),
         penalty: args.penalty,
         beam_limit: args.beam_limit,
-        min_activations: args.min_activations,
+        min_activations: args.min_activations.unwrap_or(0),
     };
     ExplainConfig { threshold, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
 }

@@ -82,12 +82,16 @@ impl Inputs {
             (Some(broden), _) => {
                 Annotations::broden(&broden, recorded("index"), serde_json::from_value(categories.clone()).ok())
             }
-            (None, Some(probe)) => Annotations::Probe(probe),
+            // One that a run made itself is relative to the run directory.
+            (None, Some(probe)) => Annotations::Probe(dir.join(probe)),
             (None, None) => return Err(lacks(dir, "where its annotations were").into()),
         };
         let annotated = annotations.open()?;
         let inputs = &config.config["inputs"];
-        unchanged("annotations", &inputs["annotations"], &annotated.record(reporter)?)?;
+        // Those of sentence pairs are the run's own, and not among its inputs.
+        if let Some(recorded) = inputs.get("annotations") {
+            unchanged("annotations", recorded, &annotated.record(reporter)?)?;
+        }
         // Its own activations are relative to the run directory.
         let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
         let spec = activations.as_deref().or(masks.as_deref());

@@ -2,5 +2,6 @@
 
 pub(crate) mod eval;
 pub(crate) mod explain;
+pub(crate) mod nli;
 pub(crate) mod show;
 pub(crate) mod vision;

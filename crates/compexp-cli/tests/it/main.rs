@@ -3,6 +3,7 @@
 mod bad_input;
 mod explain;
 mod golden;
+mod nli;
 mod reading;
 mod vision;
 

@@ -1,0 +1,11 @@
+//! `compexp nli`: from sentence pairs and a classifier of them.
+
+mod curves;
+pub(crate) mod predict;
+pub(crate) mod probe;
+mod probe_files;
+mod sentences;
+pub(crate) mod tag;
+pub(crate) mod train;
+mod vectors;
+mod weights;

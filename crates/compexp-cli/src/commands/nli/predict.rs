@@ -1,0 +1,187 @@
+//! `compexp nli predict`: the class of a pair, and the units that decide.
+
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use compexp_core::artifact::{FinishedRun, hash_file};
+use compexp_core::explanation::Explanation;
+use compexp_nli::model::{Classifier, Model, Pair};
+use serde_json::{Value, json};
+
+use super::probe::{label_names, likeliest};
+use super::sentences::Words;
+use super::weights::class_weights;
+use crate::failure::Failure;
+use crate::nli_args::NliPredictArgs;
+use crate::progress::Reporter;
+use crate::table::{self, name};
+
+pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
+    let model = Model::load(&args.checkpoint)?;
+    let classifier = Classifier::new(&model)?;
+    let labels = label_names(model.config.classes)?;
+    let run = args.run.as_deref().map(|dir| open_run(dir, args, model.config.probed())).transpose()?;
+    let words = words(args, run.as_ref(), reporter)?;
+    let pairs = pairs(args)?;
+    let sides: Vec<&str> = pairs.iter().flat_map(|(p, h)| [p.as_str(), h.as_str()]).collect();
+    let numbers: Vec<Vec<u32>> =
+        words.split(&sides).iter().map(|words| model.vocabulary.numbers(words.iter().map(String::as_str))).collect();
+    let numbered: Vec<Pair<'_>> =
+        numbers.chunks_exact(2).map(|pair| Pair { premise: &pair[0], hypothesis: &pair[1] }).collect();
+    let output = classifier.forward(&numbered)?;
+
+    let mut out = BufWriter::new(io::stdout().lock());
+    let weights = class_weights(&model); // (units, classes)
+    let rows = output.logits.chunks_exact(labels.len()).zip(output.features.chunks_exact(model.config.probed()));
+    for (i, ((premise, hypothesis), (logits, values))) in pairs.iter().zip(rows).enumerate() {
+        let probabilities = softmax(logits);
+        let class = likeliest(logits);
+        let units = run.as_ref().map(|run| deciding(run, values, &weights, labels.len(), class, args.limit));
+        if args.json {
+            let pair = json!({
+                "premise": premise,
+                "hypothesis": hypothesis,
+                "predicted": labels[class],
+                "probabilities": labels.iter().cloned().zip(probabilities.iter().map(|p| json!(p))).collect::<serde_json::Map<_, _>>(),
+                "units": units.map(|units| units.iter().map(Deciding::to_json).collect::<Vec<_>>()),
+            });
+            writeln!(out, "{pair}")?;
+            continue;
+        }
+        if i > 0 {
+            writeln!(out)?;
+        }
+        if pairs.len() > 1 {
+            writeln!(out, "{} => {}", name(premise), name(hypothesis))?;
+        }
+        let text: Vec<String> =
+            labels.iter().zip(&probabilities).map(|(label, p)| format!("{label} {:.1}%", 100.0 * p)).collect();
+        writeln!(out, "{}: {}", labels[class], text.join(", "))?;
+        if let Some(units) = units {
+            let rows: Vec<_> = units.iter().map(Deciding::row).collect();
+            table::write(&mut out, "  ", ["unit", "effect", "value", "weight", "IoU", "formula"], &rows)?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Opens a run, which must be of this classifier's features.
+fn open_run(dir: &Path, args: &NliPredictArgs, n_units: usize) -> Result<FinishedRun> {
+    let run = FinishedRun::open(dir)?;
+    let inputs = &run.explanations.config["inputs"];
+    let hint = "give the run of `compexp nli probe` on this checkpoint";
+    if inputs["checkpoint"].as_str() != Some(&hash_file(&args.checkpoint)?) {
+        let message =
+            format!("`{}`: found a run of another classifier than `{}`", dir.display(), args.checkpoint.display());
+        return Err(Failure::new(message).hint(hint).into());
+    }
+    if inputs["layer"].as_str() != Some("features") || run.explanations.units.iter().any(|u| u.unit >= n_units) {
+        let message = format!("`{}`: found a run of another layer, expected one of the features", dir.display());
+        return Err(Failure::new(message).hint(hint).into());
+    }
+    Ok(run)
+}
+
+/// The way to split text: as asked, else by the tagger's folder of the run, else at blanks.
+fn words(args: &NliPredictArgs, run: Option<&FinishedRun>, reporter: &Reporter) -> Result<Words> {
+    let recorded = match run {
+        Some(run) => run.config()?.paths.get("tagger").map(PathBuf::from).filter(|dir| dir.join("tokenizer").is_file()),
+        None => None,
+    };
+    let folder = args.words.tokenizer.clone().or(recorded);
+    if folder.is_none() && !args.words.tokenized {
+        reporter.say("words are split at blanks; give --tokenizer DIR for text as people write it");
+    }
+    Words::new(args.words.tokenized || folder.is_none(), folder.as_deref(), "give --tokenizer DIR")
+}
+
+/// The pairs on the command line or on standard input.
+fn pairs(args: &NliPredictArgs) -> Result<Vec<(String, String)>> {
+    match (args.premise.as_str(), &args.hypothesis) {
+        ("-", None) => {}
+        (premise, Some(hypothesis)) => return Ok(vec![(premise.to_owned(), hypothesis.clone())]),
+        (_, None) => {
+            let hint = "give both sentences, or - and lines of premise, tab, hypothesis on standard input";
+            return Err(Failure::usage("sentences: found a premise without a hypothesis").hint(hint).into());
+        }
+    }
+    let mut text = String::new();
+    io::stdin().lock().read_to_string(&mut text)?;
+    let pair = |(number, line): (usize, &str)| match line.split_once('\t') {
+        Some((premise, hypothesis)) if !hypothesis.contains('\t') => Ok((premise.to_owned(), hypothesis.to_owned())),
+        _ => {
+            let found = line.split('\t').count();
+            let message =
+                format!("standard input, line {}: found {found} fields, expected 2, separated by a tab", number + 1);
+            Err(Failure::new(message).into())
+        }
+    };
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(pair).collect()
+}
+
+fn softmax(logits: &[f32]) -> Vec<f64> {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|x| f64::from(x - most).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+/// A unit's part in a decision.
+struct Deciding<'a> {
+    explanation: &'a Explanation,
+    value: f32,
+    weight: f32,
+}
+
+impl Deciding<'_> {
+    /// What it adds to the class's logit.
+    fn effect(&self) -> f32 {
+        self.value * self.weight
+    }
+
+    fn row(&self) -> [String; 6] {
+        let formula =
+            self.explanation.formula.as_deref().map_or(self.explanation.status.name().replace('_', " "), name_of);
+        let numbers = [self.effect(), self.value, self.weight].map(|v| format!("{v:.3}"));
+        let [effect, value, weight] = numbers;
+        [self.explanation.unit.to_string(), effect, value, weight, format!("{:.3}", self.explanation.iou), formula]
+    }
+
+    fn to_json(&self) -> Value {
+        let Explanation { unit, iou, formula, .. } = self.explanation;
+        let (value, weight, effect) = (self.value, self.weight, self.effect());
+        json!({ "unit": unit, "effect": effect, "value": value, "weight": weight, "iou": iou, "formula": formula })
+    }
+}
+
+fn name_of(text: &str) -> String {
+    name(text)
+}
+
+/// The units of a run that fire, by how much they add to the class or take from it.
+fn deciding<'a>(
+    run: &'a FinishedRun,
+    values: &[f32],
+    weights: &[f32],
+    classes: usize,
+    class: usize,
+    limit: usize,
+) -> Vec<Deciding<'a>> {
+    let fires = |u: &&Explanation| f64::from(values[u.unit]) > u.threshold.unwrap_or(0.0);
+    let mut all: Vec<_> = run
+        .explanations
+        .units
+        .iter()
+        .filter(fires)
+        .map(|explanation| Deciding {
+            explanation,
+            value: values[explanation.unit],
+            weight: weights[explanation.unit * classes + class],
+        })
+        .collect();
+    all.sort_by(|a, b| b.effect().abs().total_cmp(&a.effect().abs()).then(a.explanation.unit.cmp(&b.explanation.unit)));
+    all.truncate(limit);
+    all
+}

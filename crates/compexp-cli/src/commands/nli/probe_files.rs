@@ -1,0 +1,49 @@
+//! The probe directory that a run keeps, so that other searches can be made of its activations.
+
+use std::path::Path;
+
+use anyhow::Result;
+use compexp_core::artifact::{NpyWriter, write_concepts, write_examples, write_npy};
+use compexp_core::concept::ConceptId;
+use compexp_core::probe::{Annotation, ProbeSet};
+
+/// Its name in the run directory.
+pub(super) const FOLDER: &str = "probe";
+
+/// Writes the probe set of features to [`FOLDER`] in `run`.
+///
+/// # Errors
+/// Those of the files.
+pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
+    let dir = run.join(FOLDER);
+    std::fs::create_dir_all(&dir)?;
+    let (n, concepts) = (set.source.n_examples(), set.vocabulary.concepts());
+    write_concepts(&dir, concepts)?;
+    write_examples(&dir, &set.examples)?;
+    let mut file = NpyWriter::create(&dir.join("features.npy"), &[n, concepts.len()])?;
+    let mut annotation = Annotation::default();
+    let mut row = vec![false; concepts.len()];
+    for example in 0..n {
+        annotation.clear();
+        set.source.annotate(example, &mut annotation)?;
+        row.fill(false);
+        annotation.scalars.iter().for_each(|&id| row[id as usize] = true);
+        file.append(&row)?;
+    }
+    file.finish()?;
+    let path = dir.join("neighbors.npy");
+    let k = set.neighbors.values().map(Vec::len).max().unwrap_or(0);
+    if k == 0 {
+        // Of a run that was here before.
+        return match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
+            _ => Ok(()),
+        };
+    }
+    let mut neighbors = vec![-1_i32; concepts.len() * k];
+    for (id, row) in (0..).map(ConceptId).zip(neighbors.chunks_exact_mut(k)) {
+        let of = set.neighbors.get(&id).map_or(&[][..], Vec::as_slice);
+        row.iter_mut().zip(of).for_each(|(to, of)| *to = of.0 as i32);
+    }
+    Ok(write_npy(&path, &[concepts.len(), k], &neighbors)?)
+}

@@ -1,0 +1,196 @@
+//! Sentence pairs from files: split into words, and tagged.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use compexp_core::explain::Progress;
+use compexp_nli::feats::Feats;
+use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
+use compexp_nli::tagger::Tagger;
+use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
+use compexp_nli::tokenizer::Tokenizer;
+
+use crate::failure::Failure;
+use crate::nli_args::{PairArgs, TagArgs};
+use crate::progress::Reporter;
+
+/// Sentences that are tagged between two words of progress.
+const CHUNK: usize = 1024;
+
+/// The files of a spaCy model folder that decide words and tags.
+const MODEL_FILES: [&str; 5] = ["tokenizer", "tok2vec/model", "tagger/model", "tagger/cfg", "vocab/lookups.bin"];
+
+/// How text is split into words.
+pub(crate) enum Words {
+    Blanks,
+    Rules(Box<Tokenizer>),
+}
+
+impl Words {
+    /// Blanks where that is asked for, else the rules of `folder`.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::load`]; a [`Failure`] with the hint `give` where there is no folder.
+    pub(crate) fn new(tokenized: bool, folder: Option<&Path>, give: &str) -> Result<Self> {
+        match folder {
+            _ if tokenized => Ok(Self::Blanks),
+            Some(folder) => Ok(Self::Rules(Box::new(Tokenizer::load(folder)?))),
+            None => {
+                let hint = format!("{give}, or --tokenized where blanks separate the words");
+                Err(Failure::usage("text: found nothing to split it into words").hint(hint).into())
+            }
+        }
+    }
+
+    /// The words of each text.
+    pub(crate) fn split(&self, texts: &[&str]) -> Vec<Vec<String>> {
+        match self {
+            Self::Blanks => texts.iter().map(|text| text.split_whitespace().map(String::from).collect()).collect(),
+            Self::Rules(tokenizer) => {
+                // White space beyond single blanks is a token of its own there, and no word.
+                let words = |tokens: Vec<&str>| {
+                    tokens.into_iter().filter(|token| !token.trim().is_empty()).map(String::from).collect()
+                };
+                tokenizer.tokenize_all(texts).into_iter().map(words).collect()
+            }
+        }
+    }
+}
+
+/// Whether a file's words are separated by blanks: by its name, or as it is said.
+pub(crate) fn is_tokenized(path: &Path, said: bool) -> bool {
+    said || path.extension().is_some_and(|e| e == "tok")
+}
+
+/// Pairs with their labels, those of `gold` where that is given.
+///
+/// # Errors
+/// Those of the two files; a [`Failure`] where there are more or fewer labels than pairs, or no pairs.
+pub(crate) fn labelled(path: &Path, gold: Option<&Path>) -> Result<Vec<Pair>> {
+    let mut pairs = read_pairs(path)?;
+    if pairs.is_empty() {
+        return Err(
+            Failure::new(format!("`{}`: found no sentence pairs, expected at least one", path.display())).into()
+        );
+    }
+    if let Some(gold) = gold {
+        let labels: Vec<Option<Label>> = read_gold(gold)?;
+        if labels.len() != pairs.len() {
+            let (found, expected) = (labels.len(), pairs.len());
+            let message = format!("labels in `{}`: found {found}, expected {expected}, one a pair", gold.display());
+            return Err(Failure::new(message).hint("give the labels of the same pairs in the same order").into());
+        }
+        for (pair, label) in pairs.iter_mut().zip(labels) {
+            pair.label = label;
+        }
+    }
+    Ok(pairs)
+}
+
+/// Pairs as they go into a classifier, and into features.
+pub(crate) struct Sentences {
+    pub(crate) labels: Vec<Option<Label>>,
+    pub(crate) split: Vec<SplitPair>,
+}
+
+impl Sentences {
+    /// Reads pairs, and splits and tags them; without tags where they are not `wanted`.
+    ///
+    /// # Errors
+    /// Those of the files; a [`Failure`] where there are no tags to be had, or they are of other sentences.
+    pub(crate) fn read(pairs: &PairArgs, tags: &TagArgs, wanted: bool, reporter: &Reporter) -> Result<Self> {
+        if wanted && tags.tags.is_none() && tags.tagger.is_none() {
+            let hint = "give --tags FILE or --tagger DIR, or leave tags out with --features words,overlap";
+            return Err(Failure::usage("tags: found none").hint(hint).into());
+        }
+        let mut read = labelled(&pairs.pairs, pairs.gold.as_deref())?;
+        read.truncate(pairs.first.unwrap_or(usize::MAX));
+        let labels = read.iter().map(|pair| pair.label).collect();
+        let split = match &tags.tags {
+            Some(path) => annotated(path, &read, pairs.first.is_some())?,
+            None => {
+                let tokenized = is_tokenized(&pairs.pairs, pairs.tokenized);
+                let words = Words::new(tokenized, tags.tagger.as_deref(), "give --tagger DIR")?;
+                let tagger = match &tags.tagger {
+                    Some(folder) if wanted => Some(Tagger::load(folder, tags.symbols.as_deref())?),
+                    _ => None,
+                };
+                tagged(&read, &words, tagger.as_ref(), reporter)
+            }
+        };
+        Ok(Self { labels, split })
+    }
+}
+
+/// The files that decide words and tags, by name.
+pub(crate) fn files(tags: &TagArgs) -> Vec<(String, PathBuf)> {
+    let mut files = Vec::new();
+    if let Some(folder) = &tags.tagger {
+        let all = MODEL_FILES.iter().map(|name| ((*name).to_owned(), folder.join(name)));
+        files.extend(all.filter(|(_, path)| path.is_file()));
+    }
+    let given = [("tags", &tags.tags), ("symbols", &tags.symbols)];
+    files.extend(given.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path.clone()?))));
+    files
+}
+
+/// The pairs of an annotation, which must be of the same sentences; with `more` it may go on after them.
+fn annotated(path: &Path, pairs: &[Pair], more: bool) -> Result<Vec<SplitPair>> {
+    let conllu = path.extension().is_some_and(|e| e == "conllu");
+    let feats = if conllu { Feats::read_conllu(path)? } else { Feats::read(path)? };
+    let mut split = pairs_from_feats(&feats)?;
+    if more {
+        split.truncate(pairs.len());
+    }
+    let hint = "give the annotation of the same sentences, premise and hypothesis in turn";
+    if split.len() != pairs.len() {
+        let message = format!("pairs in `{}`: found {}, expected {}", path.display(), split.len(), pairs.len());
+        return Err(Failure::new(message).hint(hint).into());
+    }
+    // Blanks aside, since the text may be raw.
+    let letters = |text: &str| text.split_whitespace().collect::<String>();
+    for (i, (split, pair)) in split.iter().zip(pairs).enumerate() {
+        let sides = [("premise", &split.premise, &pair.premise), ("hypothesis", &split.hypothesis, &pair.hypothesis)];
+        for (side, found, expected) in sides {
+            if found.words.concat() != letters(expected) {
+                let (found, expected) = (found.words.join(" "), expected);
+                let path = path.display();
+                let message = format!("{side} {} in `{path}`: found `{found}`, expected `{expected}`", i + 1);
+                return Err(Failure::new(message).hint(hint).into());
+            }
+        }
+    }
+    Ok(split)
+}
+
+/// Splits and tags, every distinct sentence once.
+fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Reporter) -> Vec<SplitPair> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut distinct: Vec<&str> = Vec::new();
+    let mut place = |text| {
+        *places.entry(text).or_insert_with(|| {
+            distinct.push(text);
+            distinct.len() - 1
+        })
+    };
+    let sides: Vec<[usize; 2]> =
+        pairs.iter().map(|pair| [place(pair.premise.as_str()), place(pair.hypothesis.as_str())]).collect();
+    let words = words.split(&distinct);
+    let mut tags: Vec<Vec<String>> = Vec::new();
+    match tagger {
+        Some(tagger) => {
+            reporter.stage("tags", "sentences", words.len());
+            for chunk in words.chunks(CHUNK) {
+                let sentences: Vec<&[String]> = chunk.iter().map(Vec::as_slice).collect();
+                let found = tagger.tag_all(&sentences).into_iter();
+                tags.extend(found.map(|tags| tags.into_iter().map(String::from).collect()));
+                reporter.done(tags.len());
+            }
+            reporter.end();
+        }
+        None => tags.resize(words.len(), Vec::new()),
+    }
+    let sentence = |place: usize| Sentence { words: words[place].clone(), tags: tags[place].clone() };
+    sides.into_iter().map(|[p, h]| SplitPair { premise: sentence(p), hypothesis: sentence(h) }).collect()
+}

@@ -1,0 +1,206 @@
+//! `compexp nli train`: from labelled sentence pairs to a classifier.
+
+use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use compexp_core::explain::Progress as _;
+use compexp_nli::model::{Config, Kind, Vocabulary};
+use compexp_nli::text::{Label, Pair, WordTable};
+use compexp_nli::train::{BEST_FILE, EpochRow, Example, Progress, Schedule, Setup, TrainConfig, train};
+
+use super::sentences::{Words, is_tokenized, labelled};
+use super::{curves, vectors};
+use crate::failure::Failure;
+use crate::nli_args::NliTrainArgs;
+use crate::progress::{Reporter, duration};
+use crate::table::{count, name};
+
+/// The best classifier, where a training is done.
+const MODEL: &str = "model.safetensors";
+
+pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
+    if args.out == Path::new("-") {
+        return Err(Failure::usage("--out -: a training is a folder of files").into());
+    }
+    let train_pairs = Labelled::read(&args.train, None, args)?;
+    let dev_pairs = Labelled::read(&args.dev, args.dev_gold.as_deref(), args)?;
+    let tokens = train_pairs.words.iter().flatten().map(String::as_str);
+    let vocabulary = Vocabulary::new(WordTable::from_tokens(tokens).words().to_vec())?;
+    let (train_examples, dev_examples) = (train_pairs.examples(&vocabulary), dev_pairs.examples(&vocabulary));
+
+    let given = args.embeddings.as_deref().map(|path| vectors::read(path, &vocabulary)).transpose()?;
+    let model = model_config(args, given.as_ref().map(|(_, size)| *size))?;
+    let config = train_config(args);
+    let vectors = given.map(|(vectors, _)| vectors);
+    if let Some(vectors) = &vectors {
+        reporter.say(&format!("{} of {} words have vectors", count(vectors.len()), count(vocabulary.len())));
+    }
+    let (n, n_dev) = (count(train_examples.len()), count(dev_examples.len()));
+    reporter.say(&format!("{n} pairs to learn from, {n_dev} held out, {} words", count(vocabulary.len())));
+
+    let setup = Setup {
+        model: &model,
+        config: &config,
+        vocabulary: &vocabulary,
+        vectors: vectors.as_ref(),
+        train: &train_examples,
+        dev: &dev_examples,
+    };
+    let mut news = News { reporter, epoch: 0, started: Instant::now(), rows: curves::read(&args.out), error: None };
+    let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress, &args.out))?;
+    if let Some(error) = news.error {
+        return Err(error);
+    }
+    reporter.end();
+    curves::write(&args.out, &outcome.curves)?;
+    outcome.model.save(&args.out.join(MODEL))?;
+    // The state holds it too, should the training be prolonged.
+    remove(&args.out.join(BEST_FILE))?;
+
+    let mut out = BufWriter::new(io::stdout().lock());
+    if let Some(best) = outcome.best_epoch {
+        let row = &outcome.curves[best - 1];
+        let (accuracy, n) = (100.0 * row.dev_accuracy, outcome.curves.len());
+        writeln!(out, "best epoch {best} of {n}: {accuracy:.2}% of {n_dev} held-out pairs")?;
+    }
+    writeln!(out, "classifier in `{}`", name(&args.out.join(MODEL).display().to_string()))?;
+    writeln!(out, "took {}", duration(reporter.elapsed()))?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Pairs that have a label, split into words.
+struct Labelled {
+    labels: Vec<Label>,
+    /// Premise and hypothesis in turn.
+    words: Vec<Vec<String>>,
+}
+
+impl Labelled {
+    fn read(path: &Path, gold: Option<&Path>, args: &NliTrainArgs) -> Result<Self> {
+        let pairs = labelled(path, gold)?;
+        let pairs: Vec<(Label, &Pair)> = pairs.iter().filter_map(|pair| Some((pair.label?, pair))).collect();
+        if pairs.is_empty() {
+            let message = format!("labels in `{}`: found none, expected at least one", path.display());
+            return Err(Failure::new(message).hint("a .tok file has none; --dev-gold gives those of --dev").into());
+        }
+        let tokenized = is_tokenized(path, args.words.tokenized);
+        let words = Words::new(tokenized, args.words.tokenizer.as_deref(), "give --tokenizer DIR")?;
+        let texts: Vec<&str> =
+            pairs.iter().flat_map(|(_, pair)| [pair.premise.as_str(), pair.hypothesis.as_str()]).collect();
+        Ok(Self { labels: pairs.iter().map(|(label, _)| *label).collect(), words: words.split(&texts) })
+    }
+
+    fn examples(&self, vocabulary: &Vocabulary) -> Vec<Example> {
+        let numbers = |words: &Vec<String>| vocabulary.numbers(words.iter().map(String::as_str));
+        let example = |(label, pair): (&Label, &[Vec<String>])| Example {
+            premise: numbers(&pair[0]),
+            hypothesis: numbers(&pair[1]),
+            label: label.index() as u8,
+        };
+        self.labels.iter().zip(self.words.chunks_exact(2)).map(example).collect()
+    }
+}
+
+fn model_config(args: &NliTrainArgs, given: Option<usize>) -> Result<Config> {
+    if let (Some(asked), Some(given)) = (args.embedding_size, given)
+        && asked != given
+    {
+        let message = format!("--embedding-size: found {asked}, expected {given}, as --embeddings has it");
+        return Err(Failure::usage(message).into());
+    }
+    let default = Config::default();
+    Ok(Config {
+        kind: if args.minimal { Kind::Minimal } else { Kind::Bowman },
+        embedding: given.or(args.embedding_size).unwrap_or(default.embedding),
+        hidden: args.hidden,
+        bidirectional: args.bidirectional,
+        features: args.units,
+        classes: Label::ALL.len(),
+    })
+}
+
+fn train_config(args: &NliTrainArgs) -> TrainConfig {
+    TrainConfig {
+        seed: args.seed,
+        epochs: args.epochs,
+        batch: args.batch,
+        learning_rate: args.lr,
+        schedule: match args.decay {
+            // People count epochs from 1.
+            Some((from, factor)) => Schedule::Decay { from: from - 1, factor },
+            None => Schedule::Constant,
+        },
+        clip: args.clip,
+        dropout: args.dropout,
+        word_dropout: args.word_dropout,
+        rare_word_dropout: args.rare_word_dropout,
+        embedding_dropout: args.embedding_dropout,
+        freeze_embedding: args.freeze_embeddings,
+        patience: args.patience,
+        save_every: Some(args.save_every as u64),
+        ..TrainConfig::default()
+    }
+}
+
+/// What is told of a training as it goes on.
+struct News<'a> {
+    reporter: &'a Reporter,
+    epoch: usize,
+    started: Instant,
+    /// The epochs that are done, those of an interrupted training included where its curves are there.
+    rows: Vec<EpochRow>,
+    /// Why the curves could not be written.
+    error: Option<anyhow::Error>,
+}
+
+impl News<'_> {
+    fn tell(&mut self, progress: Progress<'_>, out: &Path) -> ControlFlow<()> {
+        match progress {
+            Progress::Step { epoch, done, steps, .. } => {
+                if epoch != self.epoch {
+                    (self.epoch, self.started) = (epoch, Instant::now());
+                    self.reporter.stage(&format!("epoch {epoch}"), "steps", steps);
+                    if done > 1 {
+                        self.reporter.say(&format!("training: going on in epoch {epoch} after {} steps", done - 1));
+                        self.reporter.stage(&format!("epoch {epoch}"), "steps", steps);
+                    }
+                }
+                self.reporter.done(done);
+            }
+            Progress::Epoch(row) => {
+                // Without the line that a long stage ends with: this one says it.
+                self.reporter.clear();
+                self.rows.truncate(row.epoch - 1);
+                let known = self.rows.len() == row.epoch - 1;
+                let is_best = known && self.rows.iter().all(|before| row.dev_accuracy > before.dev_accuracy);
+                let better = if is_best { ", the best so far" } else { "" };
+                let [training, held_out] = [row.train_accuracy, row.dev_accuracy].map(|a| 100.0 * a);
+                let (epoch, loss, took) = (row.epoch, row.train_loss, duration(self.started.elapsed()));
+                self.reporter.say(&format!(
+                    "epoch {epoch}: loss {loss:.4}, accuracy {training:.2}%, held out {held_out:.2}%{better}, {took}"
+                ));
+                if known {
+                    self.rows.push(*row);
+                    if let Err(error) = curves::write(out, &self.rows) {
+                        self.error = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::new(format!("cannot remove `{}`: {e}", path.display())).into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,97 @@
+//! What units mean to the decision: their weights to the classes, and how often it is right where they fire.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use compexp_core::artifact::AtomicFile;
+use compexp_nli::model::{Kind, Model};
+
+/// What PyTorch adds to a variance before it divides by its root.
+const EPSILON: f32 = 1e-5;
+
+/// How a unit's value counts for each class, `(n_units, classes)`: the last layer's weights, and the scale of the batch
+/// norm where that stands between.
+pub(super) fn class_weights(model: &Model) -> Vec<f32> {
+    let (units, classes) = (model.config.probed(), model.config.classes);
+    let name = match model.config.kind {
+        Kind::Bowman => "mlp.3.weight",
+        Kind::Minimal => "mlp.weight",
+    };
+    let last = &model.weights[name]; // (classes, units)
+    let scale = |unit: usize| match model.config.kind {
+        Kind::Bowman => 1.0,
+        Kind::Minimal => model.weights["bn.weight"][unit] / (model.weights["bn.running_var"][unit] + EPSILON).sqrt(),
+    };
+    (0..units * classes).map(|i| last[i % classes * units + i / classes] * scale(i / classes)).collect()
+}
+
+/// Counts of the pairs on which each unit fires.
+pub(super) struct Firings<'a> {
+    thresholds: &'a [f64],
+    /// All pairs, those with a label, those of them that are right.
+    counts: Vec<[usize; 3]>,
+}
+
+impl<'a> Firings<'a> {
+    /// None so far.
+    pub(super) fn new(thresholds: &'a [f64]) -> Self {
+        Self { thresholds, counts: vec![[0; 3]; thresholds.len()] }
+    }
+
+    /// Adds a pair: every unit's value, and whether the prediction is right, where that is known.
+    pub(super) fn add(&mut self, values: &[f32], correct: Option<bool>) {
+        for ((value, threshold), counts) in values.iter().zip(self.thresholds).zip(&mut self.counts) {
+            if f64::from(*value) > *threshold {
+                counts[0] += 1;
+                counts[1] += usize::from(correct.is_some());
+                counts[2] += usize::from(correct == Some(true));
+            }
+        }
+    }
+
+    /// Writes `weights.csv` with a row a unit: its weights to `classes` where it has any, then the numbers of pairs on
+    /// which it fires, of those with a label and of those that are predicted rightly, and the share of the latter two.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub(super) fn write(&self, dir: &Path, weights: Option<&[f32]>, classes: &[String]) -> Result<()> {
+        let mut text = String::from("unit");
+        if weights.is_some() {
+            classes.iter().for_each(|class| text += &format!(",{class}"));
+        }
+        text += ",active,known,correct,accuracy\n";
+        for (unit, [active, known, correct]) in self.counts.iter().enumerate() {
+            text += &unit.to_string();
+            for weight in weights.iter().flat_map(|weights| &weights[unit * classes.len()..][..classes.len()]) {
+                text += &format!(",{weight}");
+            }
+            text += &format!(",{active},{known},{correct},");
+            if *known > 0 {
+                text += &(*correct as f64 / *known as f64).to_string();
+            }
+            text.push('\n');
+        }
+        let mut file = AtomicFile::create(&dir.join("weights.csv"))?;
+        file.write_all(text.as_bytes())?;
+        Ok(file.commit()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_counts_where_it_is_above_its_threshold() {
+        let mut firings = Firings::new(&[0.0, 0.5]);
+        firings.add(&[1.0, 0.5], Some(true));
+        firings.add(&[0.25, 0.75], None);
+        firings.add(&[0.0, 0.75], Some(false));
+        assert_eq!(firings.counts, [[2, 1, 1], [2, 1, 0]]);
+        let folder = tempfile::tempdir().unwrap();
+        firings.write(folder.path(), Some(&[0.5, -1.0]), &["a".into()]).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("weights.csv")).unwrap();
+        assert_eq!(text, "unit,a,active,known,correct,accuracy\n0,0.5,2,1,1,1\n1,-1,2,1,0,0\n");
+    }
+}
