@@ -134,7 +134,7 @@ A training that was stopped goes on where it was: give the same command again. T
 best epoch's), curves.csv and curves.svg.
 
 Example:
-  compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --patience 5 --out models/first")]
+  compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --bidirectional --out models/first")]
 pub(crate) struct NliTrainArgs {
     /// Labelled pairs to learn from
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
@@ -196,8 +196,8 @@ pub(crate) struct NliTrainArgs {
     #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     pub(crate) embedding_dropout: f32,
     /// Stop after so many epochs without a better one
-    #[arg(help_heading = "Training", long, value_name = "N", value_parser = at_most(1, u64::MAX))]
-    pub(crate) patience: Option<usize>,
+    #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 5, value_parser = at_most(1, u64::MAX))]
+    pub(crate) patience: usize,
     /// Steps between two saved states
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 200, value_parser = at_most(1, u64::MAX))]
     pub(crate) save_every: usize,

@@ -140,7 +140,7 @@ fn train_config(args: &NliTrainArgs) -> TrainConfig {
         rare_word_dropout: args.rare_word_dropout,
         embedding_dropout: args.embedding_dropout,
         freeze_embedding: args.freeze_embeddings,
-        patience: args.patience,
+        patience: Some(args.patience),
         save_every: Some(args.save_every as u64),
         ..TrainConfig::default()
     }
