@@ -106,7 +106,7 @@ impl Accuracy {
 /// What a model makes of an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The example's name: of a vision run, its image.
+    /// The example's name, which of a vision run is its image.
     pub image: String,
     /// The class it has; empty where that is not known, or none of the model's.
     pub target: String,

@@ -8,7 +8,7 @@ mod neighbors;
 mod overlap;
 mod table;
 
-pub use neighbors::WordVectors;
+pub use neighbors::{WordVectors, for_each_vector};
 
 use std::collections::HashMap;
 

@@ -23,63 +23,74 @@ pub struct WordVectors {
     vectors: Vec<f32>,
 }
 
+/// Reads a text file of one `word n1 n2 ...` a line (GloVe's `.txt`, `.vec`), with or without a first line of the number
+/// of words and of dimensions; gives each word with its vector, as often as it is there, and returns their dimension.
+///
+/// # Errors
+/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
+pub fn for_each_vector(path: &Path, mut each: impl FnMut(&str, &[f32])) -> Result<usize> {
+    let (mut dimension, mut declared) = (0, 0);
+    let mut row = Vec::new();
+    for_each_line(path, |number, line| {
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        if dimension == 0 {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if number == 1
+                && let [words, numbers] = fields[..]
+                && words.parse::<u64>().is_ok()
+            {
+                // A header; `3 0.5` is the word `3` with one number.
+                if let Ok(numbers) = numbers.parse() {
+                    declared = numbers;
+                    return Ok(());
+                }
+            }
+            dimension = if declared > 0 { declared } else { fields.len() - 1 };
+            if fields.len() <= dimension || dimension == 0 {
+                let found = format!("{} fields", fields.len());
+                return Err(line_error(path, number, found, "a word and its numbers, separated by blanks"));
+            }
+        }
+        // Some words of large files hold blanks: the numbers are counted from the end.
+        let trimmed = line.trim_end();
+        let mut fields = trimmed.rsplitn(dimension + 1, [' ', '\t']);
+        row.clear();
+        for field in fields.by_ref().take(dimension) {
+            let value = field.parse::<f32>().ok().filter(|value| value.is_finite());
+            row.push(value.ok_or_else(|| {
+                let expected = format!("a word and {dimension} finite numbers");
+                line_error(path, number, format!("the number {}", excerpt(field)), expected)
+            })?);
+        }
+        let word = fields.next().filter(|word| !word.is_empty() && row.len() == dimension);
+        let word = word.ok_or_else(|| {
+            let expected = format!("a word and {dimension} numbers");
+            line_error(path, number, format!("{} numbers", row.len()), expected)
+        })?;
+        row.reverse();
+        each(word, &row);
+        Ok(())
+    })?;
+    if row.is_empty() {
+        return Err(Error::format(path, "content", "no vectors", "a word and its numbers on every line"));
+    }
+    Ok(dimension)
+}
+
 impl WordVectors {
-    /// Reads a text file of one `word n1 n2 ...` a line (GloVe's `.txt`, `.vec`), with or without a first line of the
-    /// number of words and of dimensions. Of a word that appears twice, the first vector counts.
+    /// Reads a file as [`for_each_vector`] does. Of a word that appears twice, the first vector counts.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
+    /// Those of [`for_each_vector`].
     pub fn read(path: &Path) -> Result<Self> {
         let mut all = Self { words: Vec::new(), places: HashMap::new(), dimension: 0, vectors: Vec::new() };
-        let mut declared = 0;
-        let mut row = Vec::new();
-        for_each_line(path, |number, line| {
-            if line.trim().is_empty() {
-                return Ok(());
-            }
-            if all.dimension == 0 {
-                let fields: Vec<&str> = line.split_whitespace().collect();
-                if number == 1
-                    && let [words, dimension] = fields[..]
-                    && words.parse::<u64>().is_ok()
-                {
-                    // A header; `3 0.5` is the word `3` with one number.
-                    if let Ok(dimension) = dimension.parse() {
-                        declared = dimension;
-                        return Ok(());
-                    }
-                }
-                all.dimension = if declared > 0 { declared } else { fields.len() - 1 };
-                if fields.len() <= all.dimension || all.dimension == 0 {
-                    let found = format!("{} fields", fields.len());
-                    return Err(line_error(path, number, found, "a word and its numbers, separated by blanks"));
-                }
-            }
-            // Some words of large files hold blanks: the numbers are counted from the end.
-            let trimmed = line.trim_end();
-            let mut fields = trimmed.rsplitn(all.dimension + 1, [' ', '\t']);
-            row.clear();
-            for field in fields.by_ref().take(all.dimension) {
-                let value = field.parse::<f32>().ok().filter(|value| value.is_finite());
-                row.push(value.ok_or_else(|| {
-                    let expected = format!("a word and {} finite numbers", all.dimension);
-                    line_error(path, number, format!("the number {}", excerpt(field)), expected)
-                })?);
-            }
-            let word = fields.next().filter(|word| !word.is_empty() && row.len() == all.dimension);
-            let word = word.ok_or_else(|| {
-                let expected = format!("a word and {} numbers", all.dimension);
-                line_error(path, number, format!("{} numbers", row.len()), expected)
-            })?;
+        all.dimension = for_each_vector(path, |word, vector| {
             if !all.places.contains_key(word) {
-                row.reverse();
-                all.push(word, &row);
+                all.push(word, vector);
             }
-            Ok(())
         })?;
-        if all.words.is_empty() {
-            return Err(Error::format(path, "content", "no vectors", "a word and its numbers on every line"));
-        }
         Ok(all)
     }
 

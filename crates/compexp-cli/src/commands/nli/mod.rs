@@ -7,5 +7,4 @@ mod probe_files;
 mod sentences;
 pub(crate) mod tag;
 pub(crate) mod train;
-mod vectors;
 mod weights;

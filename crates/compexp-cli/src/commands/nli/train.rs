@@ -1,5 +1,6 @@
 //! `compexp nli train`: from labelled sentence pairs to a classifier.
 
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -7,12 +8,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 use compexp_core::explain::Progress as _;
-use compexp_nli::model::{Config, Kind, Vocabulary};
+use compexp_nli::features::for_each_vector;
+use compexp_nli::model::{Config, Kind, UNKNOWN, Vocabulary};
 use compexp_nli::text::{Label, Pair, WordTable};
 use compexp_nli::train::{BEST_FILE, EpochRow, Example, Progress, Schedule, Setup, TrainConfig, train};
 
+use super::curves;
 use super::sentences::{Words, is_tokenized, labelled};
-use super::{curves, vectors};
 use crate::failure::Failure;
 use crate::nli_args::NliTrainArgs;
 use crate::progress::{Reporter, duration};
@@ -31,7 +33,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     let vocabulary = Vocabulary::new(WordTable::from_tokens(tokens).words().to_vec())?;
     let (train_examples, dev_examples) = (train_pairs.examples(&vocabulary), dev_pairs.examples(&vocabulary));
 
-    let given = args.embeddings.as_deref().map(|path| vectors::read(path, &vocabulary)).transpose()?;
+    let given = args.embeddings.as_deref().map(|path| vectors_of(path, &vocabulary)).transpose()?;
     let model = model_config(args, given.as_ref().map(|(_, size)| *size))?;
     let config = train_config(args);
     let vectors = given.map(|(vectors, _)| vectors);
@@ -203,4 +205,15 @@ fn remove(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The vectors of the words of a vocabulary, and their dimension; of a word that is there twice, the first counts.
+fn vectors_of(path: &Path, words: &Vocabulary) -> Result<(HashMap<String, Vec<f32>>, usize)> {
+    let mut vectors = HashMap::new();
+    let dimension = for_each_vector(path, |word, vector| {
+        if words.number(word) != UNKNOWN && !vectors.contains_key(word) {
+            vectors.insert(word.to_owned(), vector.to_vec());
+        }
+    })?;
+    Ok((vectors, dimension))
 }
