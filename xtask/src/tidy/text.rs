@@ -94,7 +94,7 @@ pub(crate) fn dead_links(source: &Source, paths: &BTreeSet<&str>) -> Vec<Finding
     findings
 }
 
-/// The first absolute path in `line` that goes on below `/root/`.
+/// The first absolute path in `line` that goes on below one of the roots where machines keep their own files.
 fn machine_path(line: &str, root: &str) -> Option<String> {
     let pattern = format!("/{root}/");
     line.match_indices(&pattern).find_map(|(at, _)| {

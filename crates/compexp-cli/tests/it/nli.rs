@@ -184,7 +184,11 @@ fn bad_input_is_refused() {
     refused(2, &format!("{TRAIN} --decay soon --out x"), "--decay");
     fs::write(dir.join("vectors.txt"), "dog 1 2 3\ncat 1 NaN 3\n").unwrap();
     let train = TRAIN.replace("--embedding-size 6", "--embeddings vectors.txt");
-    refused(1, &format!("{train} --out x"), "`vectors.txt`: line 2: found something else, expected 3 finite numbers");
+    refused(
+        1,
+        &format!("{train} --out x"),
+        "`vectors.txt`: line 2: found the number `NaN`, expected a word and 3 finite numbers",
+    );
     fs::write(dir.join("vectors.txt"), "dog 1 2 3\n").unwrap();
     refused(2, &format!("{TRAIN} --embeddings vectors.txt --out x"), "--embedding-size: found 6, expected 3");
     fs::write(dir.join("vectors.txt"), "\n").unwrap();
