@@ -15,9 +15,6 @@ pub enum Error {
     /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),
-    /// A tensor operation failed.
-    #[error("tensor operation: {0}")]
-    Candle(#[from] candle_core::Error),
 }
 
 impl Error {
