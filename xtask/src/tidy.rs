@@ -39,6 +39,7 @@ pub(crate) const FLOW: &[&str] = &[
     "score",
     "search",
     "explanation",
+    "compare",
     "exemplar",
     "explain",
     "stats",

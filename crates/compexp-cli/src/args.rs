@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::diff::DiffArgs;
 use crate::nli_args::NliCommand;
 
 /// Explain the units of neural networks by logical formulas over concepts
@@ -23,7 +24,7 @@ pub(crate) struct Cli {
     pub(crate) threads: Option<usize>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 `diff` found drift.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Measure a formula: its area, and how well it matches units
     Eval(EvalArgs),
+    /// Compare a run with another or with a baseline, and fail where explanations drifted
+    Diff(DiffArgs),
 }
 
 #[derive(Debug, Subcommand)]

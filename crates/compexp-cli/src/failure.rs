@@ -12,6 +12,9 @@ const FAILED: u8 = 1;
 /// The arguments are wrong.
 const USAGE: u8 = 2;
 
+/// `diff` found drift.
+const DRIFT: u8 = 3;
+
 /// A failure of this crate's own, with a way on.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -29,6 +32,11 @@ impl Failure {
     /// Something that failed.
     pub(crate) fn new(message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), hint: None, code: FAILED }
+    }
+
+    /// Two runs that are not the same any more: nothing failed, and the exit code says so.
+    pub(crate) fn drift(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), hint: None, code: DRIFT }
     }
 
     /// The same with a way on.
@@ -52,7 +60,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let failure = error.downcast_ref::<Failure>();
-    let mut text = String::from("error: ");
+    let mut text = String::from(if failure.is_some_and(|f| f.code == DRIFT) { "drift: " } else { "error: " });
     let mut last = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

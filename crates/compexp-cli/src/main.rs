@@ -47,5 +47,6 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
         Command::Show(args) => commands::show::run(args),
         Command::Eval(args) => commands::eval::run(args, reporter),
+        Command::Diff(args) => commands::diff::run(args),
     }
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::run_dir::{Difference, Prediction};
+use compexp_core::artifact::run_dir::Prediction;
 use compexp_core::artifact::{FinishedRun, RunConfig, RunDir, RunWriter, position_store};
+use compexp_core::compare::Difference;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Progress, explain};
 use compexp_core::partition::{Partition, PartitionBuilder, PositionMap};
@@ -16,6 +17,18 @@ use crate::failure::Failure;
 use crate::inputs::Paths;
 use crate::progress::Reporter;
 use crate::settings;
+
+/// The settings that say on which probe set a run was made, whichever command made it; the others are of the model and
+/// of the search.
+pub(crate) const PROBE_SET: [&str; 7] = [
+    "inputs.annotations",
+    "inputs.pairs",
+    "inputs.first",
+    "inputs.tokenized",
+    "inputs.words_and_tags",
+    "inputs.features",
+    "inputs.vectors",
+];
 
 /// The settings that every run records; `inputs` are the hashes of what it is made from.
 pub(crate) fn record(command: &str, inputs: Value, config: &ExplainConfig, units: &[usize], masks: bool) -> Value {
@@ -53,7 +66,7 @@ fn refusal(out: &Path, differences: &[Difference]) -> Failure {
         Some(v) => v.clone(),
         None => "not set".into(),
     };
-    let one = |d: &Difference| format!("`{}` is {} there and {} now", d.field, value(&d.found), value(&d.wanted));
+    let one = |d: &Difference| format!("`{}` is {} there and {} now", d.field, value(&d.base), value(&d.run));
     let mut text: Vec<String> = differences.iter().take(3).map(one).collect();
     if differences.len() > 3 {
         text.push(format!("{} more settings differ", differences.len() - 3));

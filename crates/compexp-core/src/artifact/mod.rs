@@ -5,6 +5,7 @@
 //! - [`AtomicFile`], [`NpyWriter`] and [`write_json`] write files that are whole or absent;
 //! - [`ContentHash`] and [`hash_file`] tell whether two artifacts were made from the same things;
 //! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;
+//! - [`Baseline`] is what a run came to, kept to compare later runs with;
 //! - [`RunDir`] is a folder with everything that explaining a layer gives, [`position_store`] holds a position map too
 //!   large for memory.
 //!
@@ -14,6 +15,7 @@
 
 pub mod activation_store;
 pub mod activations;
+pub mod baseline;
 mod dtype;
 pub mod hash;
 pub mod json;
@@ -29,6 +31,7 @@ pub mod write;
 
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
 pub use activations::{ActivationFile, MaskFile};
+pub use baseline::Baseline;
 pub use dtype::Dtype;
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};

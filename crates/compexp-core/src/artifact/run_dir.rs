@@ -26,6 +26,7 @@ use super::json::{read_json, write_json};
 use super::probe_dir::{read_examples, write_examples};
 use super::tensor_file::TensorFile;
 use super::write::{AtomicFile, sync_folder, write_npy};
+use crate::compare::{Difference, differences};
 use crate::error::{Error, Result};
 use crate::exemplar::Exemplar;
 use crate::explain::Explained;
@@ -40,7 +41,7 @@ const CONFIG: &str = "config.json";
 const EXPLANATIONS: &str = "explanations.json";
 const TABLE: &str = "explanations.csv";
 const THRESHOLDS: &str = "thresholds.npy";
-const SUMMARY: &str = "summary.json";
+pub(super) const SUMMARY: &str = "summary.json";
 const EXAMPLES: &str = "examples.csv";
 const EXEMPLARS: &str = "exemplars.json";
 const MASKS: &str = "exemplars.npy";
@@ -133,19 +134,9 @@ pub enum RunDir {
     Complete(FinishedRun),
     /// A new folder, or one with an unfinished run of it.
     Open(RunWriter),
-    /// It holds a run of another one, which differs in these settings.
+    /// It holds a run of another one, which differs in these settings: `base` is the value in the folder, `run` the one
+    /// asked for.
     Other(Vec<Difference>),
-}
-
-/// A setting in which two configurations differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// The setting: `search.length`.
-    pub field: String,
-    /// Its value in the folder, as JSON; none where it is not set.
-    pub found: Option<String>,
-    /// The value asked for.
-    pub wanted: Option<String>,
 }
 
 impl RunDir {
@@ -166,8 +157,8 @@ impl RunDir {
             if found.version != config.version {
                 let field = "version of config.json".to_owned();
                 let values = [found.version, config.version].map(|v| Some(v.to_string()));
-                let [found, wanted] = values;
-                differences.insert(0, Difference { field, found, wanted });
+                let [base, run] = values;
+                differences.insert(0, Difference { field, base, run });
             }
             // An unfinished run has nothing to lose, unless activations were extracted for it.
             let lost = [EXPLANATIONS, ACTIVATIONS, PARTIAL_ACTIVATIONS].iter().any(|name| dir.join(name).exists());
@@ -254,10 +245,6 @@ impl FinishedRun {
     /// # Errors
     /// [`Error::Io`]; [`Error::Format`] where the folder holds no complete run, or one of another version.
     pub fn open(dir: &Path) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
         let path = dir.join(EXPLANATIONS);
         if std::fs::metadata(dir).map_err(Error::io("open", dir))?.is_dir() && !path.exists() {
             let (found, expected) = match dir.join(CONFIG).exists() {
@@ -266,11 +253,7 @@ impl FinishedRun {
             };
             return Err(Error::format(dir, "run", found, expected));
         }
-        let Version { version } = read_json(&path)?;
-        if version != VERSION {
-            return Err(Error::format(&path, "version", version.to_string(), VERSION.to_string()));
-        }
-        Ok(Self { dir: dir.to_owned(), explanations: read_json(&path)? })
+        Ok(Self { dir: dir.to_owned(), explanations: read_explanations(&path)? })
     }
 
     /// The complete run of `config` in `dir`; whatever is wrong with it, it is made anew.
@@ -375,27 +358,20 @@ impl Summary {
     }
 }
 
-/// The settings in which `found` differs from `wanted`, in alphabetical order.
-fn differences(found: &Value, wanted: &Value) -> Vec<Difference> {
-    let mut values: BTreeMap<String, [Option<String>; 2]> = BTreeMap::new();
-    for (side, value) in [found, wanted].into_iter().enumerate() {
-        flatten(value, String::new(), &mut |field, text| values.entry(field).or_default()[side] = Some(text));
+/// Reads a file of explanations.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Format`] where the file is none, or one of another version.
+pub(super) fn read_explanations(path: &Path) -> Result<Explanations> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
     }
-    let differing = values.into_iter().filter(|(_, [found, wanted])| found != wanted);
-    differing.map(|(field, [found, wanted])| Difference { field, found, wanted }).collect()
-}
-
-/// Gives `each` every value that is no object, with the names that lead to it.
-fn flatten(value: &Value, field: String, each: &mut impl FnMut(String, String)) {
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            for (name, value) in map {
-                let field = if field.is_empty() { name.clone() } else { format!("{field}.{name}") };
-                flatten(value, field, each);
-            }
-        }
-        value => each(field, value.to_string()),
+    let Version { version } = read_json(path)?;
+    if version != VERSION {
+        return Err(Error::format(path, "version", version.to_string(), VERSION.to_string()));
     }
+    read_json(path)
 }
 
 /// Refuses a folder with files that a run did not write: it would be littered, or lose some of them.
@@ -537,12 +513,11 @@ mod tests {
 
         let RunDir::Other(differences) = RunDir::open(&dir, &config(5), false).unwrap() else { panic!("the same") };
         let text = |t: &str| Some(t.to_owned());
-        let expected = Difference { field: "search.length".into(), found: text("3"), wanted: text("5") };
+        let expected = Difference { field: "search.length".into(), base: text("3"), run: text("5") };
         assert_eq!(differences, [expected]);
         let more = RunConfig::new(json!({ "search": 1 }), BTreeMap::new());
         let RunDir::Other(differences) = RunDir::open(&dir, &more, false).unwrap() else { panic!("the same") };
-        let fields: Vec<_> =
-            differences.iter().map(|d| (&d.field[..], d.found.is_some(), d.wanted.is_some())).collect();
+        let fields: Vec<_> = differences.iter().map(|d| (&d.field[..], d.base.is_some(), d.run.is_some())).collect();
         let expected = [
             ("inputs.probe", true, false),
             ("search", false, true),

@@ -5,7 +5,7 @@ mod text;
 
 use std::cmp::Ordering;
 
-pub use text::{DisplayFormula, escape_for_terminal, write_name};
+pub use text::{DisplayFormula, escape_for_terminal, names_in, write_name};
 
 use crate::concept::ConceptId;
 

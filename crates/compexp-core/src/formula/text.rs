@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 /// How deeply a formula's text may nest; far beyond any formula a search makes.
 const MAX_DEPTH: usize = 200;
 
+/// The most words and parentheses of a formula's text: trees are walked by recursion, and a chain of any length nests.
+const MAX_TOKENS: usize = 5000;
+
 const CONNECTIVES: [&str; 4] = ["AND", "OR", "NOT", "NEIGHBORS"];
 
 /// Prints a formula with the names of a vocabulary.
@@ -35,6 +38,14 @@ impl Formula {
     /// [`Error::Formula`] where the text is no formula, or names a concept that the vocabulary lacks.
     pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Self> {
         let tokens = tokens(text)?;
+        if let Some((at, _)) = tokens.get(MAX_TOKENS) {
+            return Err(Error::Formula {
+                text: escape_for_terminal(&text.chars().take(60).chain("...".chars()).collect::<String>()),
+                at: *at,
+                found: "more".into(),
+                expected: format!("at most {MAX_TOKENS} words and parentheses"),
+            });
+        }
         let mut parser = Parser { text, tokens: &tokens, next: 0, vocabulary };
         let formula = parser.or(0)?;
         match parser.peek() {
@@ -59,6 +70,19 @@ impl fmt::Display for DisplayFormula<'_> {
             Formula::Or(a, b) => write!(f, "({} OR {})", part(a), part(b)),
         }
     }
+}
+
+/// The names of concepts in a formula's text, as they stand in it from left to right, without a vocabulary to find them in.
+///
+/// # Errors
+/// [`Error::Formula`] where a quoted name is not closed or escaped wrongly; nothing else of the text is looked at.
+pub fn names_in(text: &str) -> Result<Vec<String>> {
+    let name = |(_, token)| match token {
+        Token::Word(name) if !CONNECTIVES.contains(&name.as_str()) => Some(name),
+        Token::Quoted(name) => Some(name),
+        _ => None,
+    };
+    Ok(tokens(text)?.into_iter().filter_map(name).collect())
 }
 
 /// Writes a concept's name as it stands in a formula: bare, or in double quotes where it must be.
@@ -321,6 +345,22 @@ mod tests {
         assert_eq!(escape_for_terminal("a\u{1b}[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
         let v = vocabulary(&["a\u{1b}[31m"]);
         assert_eq!(Formula::concept(ConceptId(0)).display(&v).to_string(), "\"a\\u{1b}[31m\"");
+    }
+
+    #[test]
+    fn names_are_found_without_a_vocabulary() {
+        let found = names_in("((a OR \"night table\") AND (NOT (NEIGHBORS \"AND\"))) OR a").unwrap();
+        assert_eq!(found, ["a", "night table", "AND", "a"]);
+        assert!(matches!(names_in("a AND \"b"), Err(Error::Formula { at: 6, .. })));
+    }
+
+    #[test]
+    fn a_chain_too_long_for_recursion_is_refused() {
+        let v = vocabulary(&["a"]);
+        let chain = |n: usize| format!("a{}", " AND a".repeat(n - 1));
+        assert_eq!(Formula::parse(&chain(2500), &v).unwrap().length(), 2500);
+        let e = Formula::parse(&chain(1_000_000), &v).unwrap_err().to_string();
+        assert!(e.contains("at most 5000 words and parentheses") && e.len() < 300, "{e}");
     }
 
     proptest! {
