@@ -10,7 +10,7 @@ use std::{env, fs, path};
 
 use anyhow::{Context, Result, bail};
 
-use crate::tidy;
+use crate::{regress, tidy};
 
 /// Runs all steps in the workspace at `root`, prints what each took and how many tests went without data.
 pub(crate) fn ci(root: &Path) -> Result<()> {
@@ -34,6 +34,7 @@ pub(crate) fn ci(root: &Path) -> Result<()> {
             }
             run(tests)
         }),
+        Step::new("regress", || regress::regress(root, false)),
         Step::new("docs", || {
             let mut docs = cargo(root, &["doc", "--workspace", "--no-deps"]);
             docs.env("RUSTDOCFLAGS", "-D warnings");
@@ -76,13 +77,13 @@ fn run_steps(steps: Vec<Step<'_>>) -> Result<Vec<(&'static str, Duration)>> {
     Ok(times)
 }
 
-fn cargo(root: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root);
     command
 }
 
-fn run(mut command: Command) -> Result<()> {
+pub(crate) fn run(mut command: Command) -> Result<()> {
     let words: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let shown = format!("cargo {}", words.join(" "));
     let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
@@ -102,7 +103,7 @@ fn data_folder() -> Result<Option<PathBuf>> {
     Ok(Some(folder))
 }
 
-fn target_folder(root: &Path) -> PathBuf {
+pub(crate) fn target_folder(root: &Path) -> PathBuf {
     root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 

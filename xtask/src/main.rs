@@ -2,10 +2,12 @@
 //!
 //! - [`ci`]: everything that must pass before a change is merged, in one command.
 //! - [`fixtures`]: the example probe set in `data/example`.
+//! - [`regress`]: explains again what there are baselines of, and compares.
 //! - [`tidy`]: the conventions and architecture invariants that a program can check.
 
 mod ci;
 mod fixtures;
+mod regress;
 mod tidy;
 
 use std::env;
@@ -15,8 +17,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  ci        format, tidy, clippy, tests and docs, in this order; stops at the first failure
+  ci        format, tidy, clippy, tests, regress and docs, in this order; stops at the first failure
   fixtures  paints the example probe set in data/example again
+  regress   explains again what there are baselines of, and compares; --update makes these runs the baselines
   tidy      conventions of the source text and invariants of the architecture
 ";
 
@@ -25,6 +28,8 @@ fn main() -> ExitCode {
     let chore: fn(&Path) -> anyhow::Result<()> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["ci"] => ci::ci,
         ["fixtures"] => fixtures::fixtures,
+        ["regress"] => |root| regress::regress(root, false),
+        ["regress", "--update"] => |root| regress::regress(root, true),
         ["tidy"] => tidy::tidy,
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
