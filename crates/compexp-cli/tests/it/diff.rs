@@ -241,7 +241,7 @@ fn broken_files_exit_with_1_and_say_what_is_wrong() {
     ] {
         for (args, side) in [(format!("{name} run"), "base"), (format!("run {name}"), "run")] {
             let e = fails(&dir, 1, &format!("diff {args} --json out.json --junit out.xml"));
-            assert!(e.contains(&message.replace("SIDE", side)), "{args}: {e}");
+            assert!(e.contains(&message.replace("SIDE", side)) && e.contains(name), "{args}: {e}");
         }
         if name != "old.json" {
             fails(&dir, 1, &format!("diff new.json {name} --update"));

@@ -38,14 +38,6 @@ impl Formula {
     /// [`Error::Formula`] where the text is no formula, or names a concept that the vocabulary lacks.
     pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Self> {
         let tokens = tokens(text)?;
-        if let Some((at, _)) = tokens.get(MAX_TOKENS) {
-            return Err(Error::Formula {
-                text: escape_for_terminal(&text.chars().take(60).chain("...".chars()).collect::<String>()),
-                at: *at,
-                found: "more".into(),
-                expected: format!("at most {MAX_TOKENS} words and parentheses"),
-            });
-        }
         let mut parser = Parser { text, tokens: &tokens, next: 0, vocabulary };
         let formula = parser.or(0)?;
         match parser.peek() {
@@ -283,6 +275,12 @@ impl Parser<'_> {
     }
 
     fn concept(&mut self, name: &str) -> Result<Formula> {
+        if self.next >= MAX_TOKENS {
+            let start: String = self.text.chars().take(60).chain("...".chars()).collect();
+            let expected = format!("at most {MAX_TOKENS} words and parentheses");
+            let at = self.tokens[self.next].0;
+            return Err(Error::Formula { text: escape_for_terminal(&start), at, found: "more".into(), expected });
+        }
         let id = self.vocabulary.find(name).ok_or_else(|| {
             self.error("the name of a concept of this probe set (a name with blanks stands in double quotes)")
         })?;

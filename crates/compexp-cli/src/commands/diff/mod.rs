@@ -6,7 +6,7 @@ mod table;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use compexp_core::artifact::{AtomicFile, Baseline, write_json};
 use compexp_core::compare::{Allowance, Comparison, Found, Tolerances, Verdict, compare};
@@ -77,7 +77,8 @@ pub(crate) fn run(args: &DiffArgs) -> Result<()> {
         return update(args, &run, tolerances);
     }
     let base = Baseline::open(&args.base)?;
-    let found = compare(base.side(), run.side(), tolerances, &PROBE_SET)?;
+    let found = compare(base.side(), run.side(), tolerances, &PROBE_SET)
+        .with_context(|| format!("cannot compare `{}` with `{}`", args.run.display(), args.base.display()))?;
     if let Some(path) = &args.junit {
         let mut file = AtomicFile::create(path)?;
         junit::write(&mut file, &found)?;
@@ -106,7 +107,8 @@ pub(crate) fn run(args: &DiffArgs) -> Result<()> {
 /// Makes the run the baseline; what it changes is printed where there was one that can be compared.
 fn update(args: &DiffArgs, run: &Baseline, tolerances: Tolerances) -> Result<()> {
     // A run that no later one could be compared with is no baseline.
-    compare(run.side(), run.side(), tolerances, &PROBE_SET)?;
+    compare(run.side(), run.side(), tolerances, &PROBE_SET)
+        .with_context(|| format!("cannot make `{}` a baseline", args.run.display()))?;
     let base = Baseline::open(&args.base).ok();
     let found = base.and_then(|base| compare(base.side(), run.side(), tolerances, &PROBE_SET).ok());
     run.write(&args.base)?;
