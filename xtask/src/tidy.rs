@@ -42,6 +42,7 @@ pub(crate) const FLOW: &[&str] = &[
     "exemplar",
     "explain",
     "stats",
+    "behaviour",
     "artifact",
     "report",
 ];
