@@ -40,9 +40,11 @@ pub(crate) const FLOW: &[&str] = &[
     "search",
     "explanation",
     "exemplar",
+    "relation",
     "explain",
     "stats",
     "artifact",
+    "analysis",
     "report",
 ];
 
