@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::analyze::AnalyzeArgs;
 use crate::nli_args::NliCommand;
 
 /// Explain the units of neural networks by logical formulas over concepts
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Nli(NliCommand),
     /// Print what a run found
     Show(ShowArgs),
+    /// Print the paper's quantities of a run, and draw its figures
+    Analyze(AnalyzeArgs),
     /// Measure a formula: its area, and how well it matches units
     Eval(EvalArgs),
 }

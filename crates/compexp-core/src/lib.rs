@@ -67,6 +67,7 @@
 #![forbid(unsafe_code)]
 
 pub mod activation;
+pub mod analysis;
 pub mod artifact;
 pub mod concept;
 pub mod error;

@@ -1,5 +1,6 @@
 //! The subcommands, one module each.
 
+pub(crate) mod analyze;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod nli;

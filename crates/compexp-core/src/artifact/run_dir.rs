@@ -27,8 +27,8 @@ use serde_json::Value;
 use super::dtype::Dtype;
 use super::json::{read_json, write_json};
 use super::probe_dir::{read_examples, write_examples};
-use super::tensor_file::TensorFile;
 use super::rows::{read_rows, write_rows};
+use super::tensor_file::TensorFile;
 use super::write::{sync_folder, write_bytes, write_npy};
 use crate::error::{Error, Result};
 use crate::exemplar::Exemplar;
@@ -523,7 +523,13 @@ mod tests {
             thresholds: vec![0.1 + 0.2, -1.5],
             results: Vec::new(),
             profiles: vec![profile(&[1]), profile(&[]), profile(&[0, 1]), profile(&[]), profile(&[0])],
-            concepts: vec![Extent { id: 7, name: "a\u{1b}, b".into(), category: "object".into(), area: 4, examples: 2 }],
+            concepts: vec![Extent {
+                id: 7,
+                name: "a\u{1b}, b".into(),
+                category: "object".into(),
+                area: 4,
+                examples: 2,
+            }],
             relations: vec![relation(Some(0.1 + 0.2)), relation(None)],
             exemplars: Exemplars { list: vec![exemplar], masks: vec![1, 0, 255, 1] },
         }
