@@ -96,9 +96,10 @@ impl Records {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::explanation::{Scored, Universe};
-    use crate::search::Status;
 
     /// A run of as many examples as `predictions`, each (target, predicted). Units are a formula, its IoU at every
     /// length, and the examples on which they fire; a formula `-` is none. Concepts are the letters of `concepts`, in
@@ -118,27 +119,23 @@ pub(crate) mod tests {
             area: 10 * u64::from(id),
             examples: 5 * u64::from(id),
         };
-        let unit = |(unit, (formula, ious, _)): (usize, &(&str, &[f64], &[usize]))| {
+        let unit = |(unit, (formula, ious, _)): (usize, &(&str, &[f64], &[usize]))| -> Explanation {
             let explained = *formula != "-";
             let scored = |(i, iou): (usize, &f64)| Scored { length: i + 1, formula: (*formula).into(), iou: *iou };
             let by_length: Vec<Scored> = ious.iter().enumerate().map(scored).collect();
-            Explanation {
-                unit: unit + 10,
-                status: if explained { Status::Explained } else { Status::Silent },
-                formula: explained.then(|| (*formula).into()),
-                length: Some(ious.len()),
-                iou: ious.last().copied().unwrap_or(0.0),
-                score: ious.last().copied().unwrap_or(0.0),
-                intersection: None,
-                union: None,
-                unit_area: 3,
-                formula_area: None,
-                threshold: None,
-                primitive: by_length.first().cloned(),
-                by_length,
-                beams: None,
-                scores: None,
-            }
+            let (iou, status) = (ious.last().unwrap_or(&0.0), if explained { "explained" } else { "silent" });
+            let record = json!({
+                "unit": unit + 10,
+                "status": status,
+                "formula": explained.then_some(formula),
+                "length": null,
+                "iou": iou,
+                "score": iou,
+                "unit_area": 3,
+                "primitive": by_length.first(),
+                "by_length": by_length,
+            });
+            serde_json::from_value(record).unwrap()
         };
         let bytes = n.div_ceil(8);
         let mut activity = vec![0; units.len() * bytes];

@@ -60,7 +60,7 @@ impl Panel {
         for (name, color) in names.iter().zip(COLORS) {
             svg.rect([x, self.place[1] - 22.0], [11.0, 11.0], color, 1.0, name);
             svg.text([x + 16.0, self.place[1] - 12.0], Anchor::Start, name);
-            x += 40.0 + 6.6 * name.chars().count() as f64;
+            x += 36.0 + width(name);
         }
     }
 }
@@ -76,9 +76,8 @@ pub(super) struct Bar {
 pub(super) fn bars(bars: &[Bar], series: &[&str], axis: &str) -> (Svg, [f64; 2]) {
     const ROW: f64 = 24.0;
     let shown: Vec<String> = bars.iter().map(|bar| shorten(&bar.name, 40)).collect();
-    let longest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0) as f64;
-    let left = 20.0 + 6.8 * longest(&mut shown.iter().map(|n| n.chars().count()));
-    let right = 14.0 + 6.8 * longest(&mut bars.iter().map(|bar| bar.note.chars().count()));
+    let left = 20.0 + shown.iter().map(|name| width(name)).fold(0.0, f64::max);
+    let right = 14.0 + bars.iter().map(|bar| width(&bar.note)).fold(0.0, f64::max);
     let top = if series.len() > 1 { 34.0 } else { 12.0 };
     let most = bars.iter().map(|bar| bar.values.iter().sum::<f64>()).fold(0.0, f64::max);
     let height = ROW * bars.len().max(1) as f64;
@@ -193,6 +192,16 @@ pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".into() } else { text.into() }
+}
+
+/// How wide a text is in pixels, at least: fonts differ, and the drawing does not know which one it will have.
+fn width(text: &str) -> f64 {
+    let wide = |c: char| match c {
+        c if c >= '\u{1100}' => 12.5,
+        c if c.is_uppercase() => 9.0,
+        _ => 6.9,
+    };
+    text.chars().map(wide).sum()
 }
 
 /// A name of at most `n` characters.

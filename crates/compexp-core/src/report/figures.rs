@@ -192,13 +192,16 @@ fn accuracy_by_iou(rows: &[ActivityRow], found: &CorrelationRow) -> Result<Figur
     panel.x_axis(&mut svg, "IoU");
     for (unit, iou, accuracy) in &points {
         let title = format!("unit {unit}: IoU {}, accuracy {}", number(*iou), number(*accuracy));
-        svg.dot(panel.at(*iou, *accuracy), 3.0, COLORS[0], 0.6, &title);
+        svg.dot(panel.at(*iou, *accuracy), 3.0, COLORS[0], 0.75, &title);
     }
     let coefficient = |name: &str, c: Option<Correlation>| {
         c.map_or(String::new(), |c| format!("{name} r = {:.3}{}, {}", c.r, interval(c), p_value(c.p)))
     };
-    let text = [coefficient("Pearson", found.pearson), coefficient("Spearman", found.spearman)].join("; ");
-    svg.text([PLACE[0], 16.0], super::svg::Anchor::Start, &text);
+    let texts = [coefficient("Pearson", found.pearson), coefficient("Spearman", found.spearman)];
+    for (text, y) in texts.iter().zip([12.0, 27.0]) {
+        svg.text([PLACE[0], y], super::svg::Anchor::Start, text);
+    }
+    let text = texts.join("; ");
     let caption = format!(
         "Each dot is a unit: how well it is explained, and how often the model is right where it fires. {text}."
     );
@@ -240,16 +243,18 @@ fn correlation_by_length(rows: &[CorrelationRow]) -> Result<Figure> {
 
 fn accuracy_when_active(rows: &[ActivityRow]) -> Result<Figure> {
     const BINS: usize = 20;
-    let bin = |accuracy: f64| ((accuracy * BINS as f64) as usize).min(BINS - 1);
+    let sides = |row: &ActivityRow| [row.accuracy(), row.silent_accuracy()];
+    let [low, high] = span(rows.iter().flat_map(sides).flatten());
+    let width = (high - low) / BINS as f64;
     let mut counts = vec![vec![0.0, 0.0]; BINS];
     for row in rows {
-        for (side, accuracy) in [row.accuracy(), row.silent_accuracy()].into_iter().enumerate() {
+        for (side, accuracy) in sides(row).into_iter().enumerate() {
             if let Some(accuracy) = accuracy {
-                counts[bin(accuracy)][side] += 1.0;
+                counts[(((accuracy - low) / width) as usize).min(BINS - 1)][side] += 1.0;
             }
         }
     }
-    let edge = |i: usize| i as f64 / BINS as f64;
+    let edge = |i: usize| low + i as f64 * width;
     let bins: Vec<_> = counts.into_iter().enumerate().map(|(i, c)| (edge(i), edge(i + 1), c)).collect();
     let svg = histogram(&bins, &["where the unit fires", "where it does not"], ["accuracy", "units"]);
     let caption = "How often the model is right on the examples on which a unit fires, and on the others.";
