@@ -91,9 +91,9 @@ fn eval_refuses_inputs_that_changed_since_the_run() {
     let (_temp, dir) = scene();
     ok(&dir, "explain --probe probe --activations acts.npy --positive --out run");
     let name = dir.join("probe/layers.npy");
-    let mut layers = std::fs::read(&name).unwrap();
+    let mut layers = fs::read(&name).unwrap();
     *layers.last_mut().unwrap() = 3;
-    std::fs::write(&name, layers).unwrap();
+    fs::write(&name, layers).unwrap();
     let e = fails(&dir, 1, "eval water --run run");
     assert!(e.contains("hash of the annotations: found") && e.contains("hint: they have changed since"), "{e}");
 }

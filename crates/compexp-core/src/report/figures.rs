@@ -289,8 +289,11 @@ fn model_confusion(records: &Records) -> Result<Figure> {
     Ok(figure("confusion", "Errors of the model", caption, svg, size, table_of("target,predicted,examples", &table)?))
 }
 
+/// A curve: its name, and a value an epoch.
+pub type Curve<'a> = (&'a str, Vec<f64>);
+
 /// A figure of curves over epochs, a panel each: its name, and its lines, a value an epoch from 1. `csv` is kept as given.
-pub fn training_curves(panels: &[(&str, Vec<(&str, Vec<f64>)>)], csv: String) -> Figure {
+pub fn training_curves(panels: &[(&str, Vec<Curve<'_>>)], csv: String) -> Figure {
     let mut svg = Svg::new();
     for (i, (name, series)) in panels.iter().enumerate() {
         let series: Vec<Line<'_>> = series
