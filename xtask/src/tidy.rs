@@ -41,10 +41,12 @@ pub(crate) const FLOW: &[&str] = &[
     "explanation",
     "compare",
     "exemplar",
+    "relation",
     "explain",
     "stats",
     "behaviour",
     "artifact",
+    "analysis",
     "report",
 ];
 

@@ -8,6 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::diff::DiffArgs;
+use crate::commands::analyze::AnalyzeArgs;
 use crate::nli_args::NliCommand;
 
 /// Explain the units of neural networks by logical formulas over concepts
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Nli(NliCommand),
     /// Print what a run found
     Show(ShowArgs),
+    /// Print the paper's quantities of a run, and draw its figures
+    Analyze(AnalyzeArgs),
     /// Measure a formula: its area, and how well it matches units
     Eval(EvalArgs),
     /// Compare a run with another or with a baseline, and fail where explanations drifted

@@ -10,6 +10,7 @@ use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Progress, explain};
 use compexp_core::partition::{Partition, PartitionBuilder, PositionMap};
 use compexp_core::probe::ProbeSet;
+use compexp_core::relation::Similarity;
 use serde_json::{Value, json};
 
 use crate::args::OutArgs;
@@ -95,6 +96,8 @@ pub(crate) struct Job<'a> {
     pub(crate) config: &'a ExplainConfig,
     pub(crate) record: Value,
     pub(crate) predictions: Option<Vec<Prediction>>,
+    /// How alike words are, where there are vectors of them.
+    pub(crate) similarity: Option<Similarity<'a>>,
 }
 
 /// Explains the layer and writes the run.
@@ -102,9 +105,10 @@ pub(crate) struct Job<'a> {
 /// # Errors
 /// Those of the inputs and of the run directory.
 pub(crate) fn finish(writer: RunWriter, job: Job<'_>, reporter: &Reporter) -> Result<FinishedRun> {
-    let Job { set, firing, units, config, record, predictions } = job;
+    let Job { set, firing, units, config, record, predictions, similarity } = job;
     let (partition, map) = divide(set, writer.dir(), reporter)?;
-    let explained = explain(&partition, &map, &set.vocabulary, firing, units, config, record, reporter)?;
+    let names = &set.vocabulary;
+    let explained = explain(&partition, &map, names, firing, units, config, record, similarity, reporter)?;
     reporter.end();
     Ok(writer.finish(&explained, &set.examples, map.grid(), predictions.as_deref())?)
 }

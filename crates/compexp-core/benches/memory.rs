@@ -38,7 +38,7 @@ fn main() {
     let all: Vec<usize> = (0..n_units).collect();
     let firing = Firing::Activations(&activations);
     let record = serde_json::Value::Null;
-    let found = explain(&partition, &map, &Vocabulary::default(), firing, &all, &config, record, &Silent);
+    let found = explain(&partition, &map, &Vocabulary::default(), firing, &all, &config, record, None, &Silent);
     let explained =
         found.expect("generated inputs fit").explanations.units.iter().filter(|u| u.formula.is_some()).count();
     assert!(explained > n_units / 2, "units that were planted are explained: {explained} of {n_units}");

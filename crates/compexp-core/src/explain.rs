@@ -8,6 +8,7 @@ use crate::exemplar::{Exemplars, Firing, draw};
 use crate::explanation::{Explanation, Explanations, Universe, VERSION};
 use crate::partition::{Partition, PositionMap};
 use crate::profile::{Profile, from_activations, from_masks};
+use crate::relation::{Extent, Relation, Similarity, relate};
 use crate::search::{SearchConfig, SearchResult, search_all};
 use crate::threshold::{ThresholdRule, thresholds};
 
@@ -50,11 +51,16 @@ pub struct Explained {
     pub results: Vec<SearchResult>,
     /// The profile of every unit asked for.
     pub profiles: Vec<Profile>,
+    /// The concepts of the probe set.
+    pub concepts: Vec<Extent>,
+    /// How those that stand together in a formula go together.
+    pub relations: Vec<Relation>,
     /// What a report shows.
     pub exemplars: Exemplars,
 }
 
-/// Explains `units` (ascending) of a layer; `record` is kept as the explanations' `config`.
+/// Explains `units` (ascending) of a layer; `record` is kept as the explanations' `config`. `similarity` compares
+/// concepts by their word vectors, where there are any.
 ///
 /// # Errors
 /// Those of the inputs, of [`SearchConfig::check`], and [`Error::Mismatch`] where the inputs do not belong together.
@@ -67,6 +73,7 @@ pub fn explain(
     units: &[usize],
     config: &ExplainConfig,
     record: serde_json::Value,
+    similarity: Option<Similarity<'_>>,
     progress: &dyn Progress,
 ) -> Result<Explained> {
     config.search.check()?;
@@ -100,8 +107,9 @@ pub fn explain(
         units: units.iter().enumerate().map(explanation).collect(),
     };
     let formulas: Vec<_> = results.iter().map(|r| r.best().map(|b| &b.formula)).collect();
+    let (concepts, relations) = relate(partition, map, vocabulary, &formulas, similarity);
     progress.stage("exemplars", "examples", n);
     let exemplars =
         draw(partition, map, firing, &cuts, units, &profiles, &formulas, config.exemplars, &|n| progress.done(n))?;
-    Ok(Explained { explanations, thresholds: cuts, results, profiles, exemplars })
+    Ok(Explained { explanations, thresholds: cuts, results, profiles, concepts, relations, exemplars })
 }

@@ -9,10 +9,12 @@
 //! 4. [`partition`]: the cells of a probe set, positions that carry the same concepts.
 //! 5. [`threshold`], [`resize`] and [`profile`]: from activations to each unit's hits in every cell.
 //! 6. [`score`] and [`search`]: counts, scores, and beams of formulas.
-//! 7. [`explanation`], [`exemplar`] and [`explain`]: the record, the examples that show it, and all of it in one call.
+//! 7. [`explanation`], [`exemplar`], [`relation`] and [`explain`]: the record, the examples that show it, how its concepts
+//!    go together, and all of it in one call.
 //! 8. [`compare`]: whether two runs' explanations are still the same.
 //! 9. [`behaviour`]: how units bear on classes, and what becomes of predictions without them.
 //! 10. [`artifact`]: files. No other module touches the file system.
+//! 11. `report` (feature `report`): figures of a run.
 //!
 //! The crate knows no data set's format, no network and no framework: annotations come through
 //! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
@@ -67,6 +69,7 @@
 #![forbid(unsafe_code)]
 
 pub mod activation;
+pub mod analysis;
 pub mod artifact;
 pub mod behaviour;
 pub mod compare;
@@ -79,10 +82,14 @@ pub mod formula;
 pub mod partition;
 pub mod probe;
 pub mod profile;
+pub mod relation;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod resize;
 pub mod score;
 pub mod search;
 mod simd;
+pub mod stats;
 pub mod threshold;
 
 pub use error::{Error, Result};

@@ -18,6 +18,8 @@ pub struct Profile {
     pub cells: Vec<u32>,
     /// The number of hits in each of them, at least 1.
     pub hits: Vec<u32>,
+    /// The examples with a hit, ascending.
+    pub active: Vec<u32>,
     /// The examples on which the unit fires most, best first; ties in the order of examples.
     pub peaks: Vec<Peak>,
 }
@@ -45,7 +47,7 @@ impl Profile {
 
     /// The profile over the examples of both, which must be disjoint; at most `n_peaks` peaks are kept.
     ///
-    /// The peaks of `other` belong to examples from `first_example` on.
+    /// The peaks and the active examples of `other` belong to examples from `first_example` on.
     pub fn merge(&self, other: &Self, n_cells: usize, first_example: u32, n_peaks: usize) -> Self {
         let mut gathered = Gathered::default();
         for p in [self, other] {
@@ -53,6 +55,8 @@ impl Profile {
         }
         let moved = other.peaks.iter().map(|p| Peak { example: p.example + first_example, ..*p });
         gathered.peaks = self.peaks.iter().copied().chain(moved).collect();
+        let moved = other.active.iter().map(|example| example + first_example);
+        gathered.active = self.active.iter().copied().chain(moved).collect();
         gathered.finish(&mut vec![0; n_cells], n_peaks)
     }
 }
@@ -62,6 +66,7 @@ impl Profile {
 struct Gathered {
     /// Cells and hits, example after example; a cell may come more than once.
     entries: Vec<(u32, u32)>,
+    active: Vec<u32>,
     peaks: Vec<Peak>,
 }
 
@@ -85,7 +90,7 @@ impl Gathered {
             counts[*cell as usize] += hits;
         }
         let touched = CellSet::from_cells(counts.len(), self.entries.iter().map(|e| e.0));
-        let mut profile = Profile { peaks: self.peaks, ..Profile::default() };
+        let mut profile = Profile { active: self.active, peaks: self.peaks, ..Profile::default() };
         for cell in touched.iter() {
             profile.cells.push(cell);
             profile.hits.push(std::mem::take(&mut counts[cell as usize]));
@@ -135,7 +140,12 @@ pub fn from_activations(
                 gathered[*unit as usize].peak(Peak { example, activation: *activation }, n_peaks);
             }
             for (unit, cell, hits) in &counted.hits {
-                gathered[*unit as usize].entries.push((*cell, *hits));
+                let gathered = &mut gathered[*unit as usize];
+                gathered.entries.push((*cell, *hits));
+                // Those of one unit come together.
+                if gathered.active.last() != Some(&example) {
+                    gathered.active.push(example);
+                }
             }
         }
         progress(first + counted.len());
@@ -245,6 +255,7 @@ pub fn from_masks(
                     if hits == 0 {
                         continue;
                     }
+                    gathered.active.push(example as u32);
                     gathered.peak(Peak { example: example as u32, activation: hits as f32 }, n_peaks);
                     map.read_local(example, &mut ids)?;
                     local.clear();
@@ -354,6 +365,9 @@ mod tests {
             for (i, unit) in units.iter().enumerate() {
                 prop_assert_eq!(&found[i].cells, &given[i].cells);
                 prop_assert_eq!(&found[i].hits, &given[i].hits);
+                prop_assert_eq!(&found[i].active, &given[i].active);
+                let firing = (0..n).filter(|e| masks[*unit][e * 72..][..72].contains(&true)).map(|e| e as u32);
+                prop_assert_eq!(&found[i].active, &firing.collect::<Vec<_>>());
                 prop_assert_eq!(found[i].area(), masks[*unit].iter().filter(|m| **m).count() as u64);
                 let mut direct = vec![0; p.n_cells()];
                 let mut ids = vec![0; 72];
@@ -376,9 +390,12 @@ mod tests {
 
         #[test]
         fn merged_profiles_equal_the_whole(entries in proptest::collection::vec((0u32..9, 1u32..5), 0..30), at in 0usize..30) {
-            let profile = |e: &[(u32, u32)]| Gathered { entries: e.to_vec(), peaks: vec![] }.finish(&mut [0; 9], 0);
+            // An entry an example.
+            let profile = |e: &[(u32, u32)]| {
+                Gathered { entries: e.to_vec(), active: (0..e.len() as u32).collect(), peaks: vec![] }.finish(&mut [0; 9], 0)
+            };
             let (a, b) = entries.split_at(at.min(entries.len()));
-            prop_assert_eq!(profile(a).merge(&profile(b), 9, 0, 0), profile(&entries));
+            prop_assert_eq!(profile(a).merge(&profile(b), 9, a.len() as u32, 0), profile(&entries));
         }
     }
 

@@ -31,7 +31,8 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let set = &annotated.set;
-            let job = Job { set, firing: layer.firing(), units: &units, config: &config, record, predictions: None };
+            let (firing, units, config) = (layer.firing(), &units, &config);
+            let job = Job { set, firing, units, config, record, predictions: None, similarity: None };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

@@ -1,4 +1,6 @@
-//! `show` and `eval`.
+//! `show`, `analyze` and `eval`.
+
+use std::fs;
 
 use serde_json::Value;
 
@@ -89,9 +91,9 @@ fn eval_refuses_inputs_that_changed_since_the_run() {
     let (_temp, dir) = scene();
     ok(&dir, "explain --probe probe --activations acts.npy --positive --out run");
     let name = dir.join("probe/layers.npy");
-    let mut layers = std::fs::read(&name).unwrap();
+    let mut layers = fs::read(&name).unwrap();
     *layers.last_mut().unwrap() = 3;
-    std::fs::write(&name, layers).unwrap();
+    fs::write(&name, layers).unwrap();
     let e = fails(&dir, 1, "eval water --run run");
     assert!(e.contains("hash of the annotations: found") && e.contains("hint: they have changed since"), "{e}");
 }
@@ -101,4 +103,31 @@ fn ok_args(dir: &std::path::Path, formula: &str, args: &str) -> String {
     let done = crate::finished(crate::compexp(dir, &format!("eval {args}")).arg(formula).output().unwrap());
     assert_eq!(done.code, 0, "{formula} {args}: {}", done.err);
     done.out
+}
+
+#[test]
+fn a_run_is_analyzed_without_its_inputs() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --length 2 --out run");
+    fs::remove_dir_all(dir.join("probe")).unwrap();
+    fs::remove_file(dir.join("acts.npy")).unwrap();
+    let text = ok(&dir, "analyze run --out figures");
+    assert!(text.lines().any(|l| l.starts_with("units searched ") && l.ends_with(" 3")), "{text}");
+    let value = value(&ok(&dir, "analyze run --json"));
+    assert_eq!(value["version"], 1);
+    let quantity = |id: &str| {
+        let all = value["quantities"].as_array().unwrap();
+        all.iter().find(|q| q["id"] == id).unwrap_or_else(|| panic!("{id}: {value}"))["value"].clone()
+    };
+    for (id, expected) in [("examples", 6.0), ("explained", 2.0), ("mean_iou_length_2", 1.0), ("kind_one", 1.0)] {
+        assert_eq!(quantity(id), expected, "{id}");
+    }
+    let csv = fs::read_to_string(dir.join("figures/iou_by_length.csv")).unwrap();
+    assert!(csv.lines().last().unwrap().starts_with("2,2,1.0,1.0,"), "{csv}");
+    assert!(fs::read_to_string(dir.join("figures/iou_by_length.svg")).unwrap().starts_with("<svg "));
+    assert!(!dir.join("figures/accuracy_by_iou.svg").exists(), "the run has no predictions");
+
+    fails(&dir, 2, "analyze run --out -");
+    fs::remove_file(dir.join("run/activity.npy")).unwrap();
+    assert!(fails(&dir, 1, "analyze run").contains("activity.npy"));
 }

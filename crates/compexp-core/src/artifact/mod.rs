@@ -23,6 +23,7 @@ pub mod json;
 mod npy;
 pub mod position_file;
 pub mod probe_dir;
+mod rows;
 pub mod run_dir;
 mod source_file;
 pub mod tensor_file;

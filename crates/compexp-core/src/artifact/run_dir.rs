@@ -10,28 +10,33 @@
 //! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
 //! | `exemplars.json` | `{"version": 1, "grid": ..., "exemplars": [...]}`: [`ExemplarList`] |
 //! | `exemplars.npy` | u8 `[exemplars, 2, bytes]`: the masks of [`crate::exemplar::Exemplars`] |
+//! | `activity.npy` | u8 `[units asked for, ceil(n / 8)]`: on which examples each unit fires, the first in the lowest bit |
+//! | `concepts.csv` | [`Extent`]: a row a concept of the probe set |
+//! | `relations.csv` | [`Relation`]: a row for two concepts that stand together in a formula |
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
 //! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
 //! does not, since inputs may move. Other files are left alone: the activations of [`super::ActivationStore`] for one.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::dtype::Dtype;
 use super::json::{read_json, write_json};
 use super::probe_dir::{read_examples, write_examples};
+use super::rows::{read_rows, write_rows};
 use super::tensor_file::TensorFile;
-use super::write::{AtomicFile, sync_folder, write_npy};
+use super::write::{sync_folder, write_bytes, write_npy};
 use crate::compare::{Difference, differences};
 use crate::error::{Error, Result};
 use crate::exemplar::Exemplar;
 use crate::explain::Explained;
 use crate::explanation::{Explanations, VERSION};
 use crate::probe::{Example, Grid};
+use crate::relation::{Extent, Relation};
 use crate::search::Status;
 
 /// The version of `config.json` and `exemplars.json`.
@@ -45,14 +50,18 @@ pub(super) const SUMMARY: &str = "summary.json";
 const EXAMPLES: &str = "examples.csv";
 const EXEMPLARS: &str = "exemplars.json";
 const MASKS: &str = "exemplars.npy";
+const ACTIVITY: &str = "activity.npy";
+const CONCEPTS: &str = "concepts.csv";
+const RELATIONS: &str = "relations.csv";
 const PREDICTIONS: &str = "predictions.csv";
 
 /// Those of an [`super::ActivationStore`].
 const ACTIVATIONS: &str = "activations.npy";
 const PARTIAL_ACTIVATIONS: &str = "activations.npy.partial";
 
-/// Those that every complete run has.
-const NEEDED: [&str; 7] = [CONFIG, EXPLANATIONS, TABLE, SUMMARY, EXAMPLES, EXEMPLARS, MASKS];
+/// Those that every complete run has; the configuration first, then the explanations.
+const NEEDED: [&str; 10] =
+    [CONFIG, EXPLANATIONS, TABLE, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, ACTIVITY, CONCEPTS, RELATIONS];
 
 /// What `config.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,7 +182,7 @@ impl RunDir {
             }
         }
         // The explanations first: without them nothing else counts.
-        for name in [EXPLANATIONS, TABLE, THRESHOLDS, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, PREDICTIONS] {
+        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, PREDICTIONS]) {
             match std::fs::remove_file(dir.join(name)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &dir.join(name))(e));
@@ -220,8 +229,12 @@ impl RunWriter {
         let shape = [list.len(), 2, grid.positions().div_ceil(8)];
         write_npy(&path(MASKS), &shape, &explained.exemplars.masks)?;
         write_json(&path(EXEMPLARS), &ExemplarList { version: FILE_VERSION, grid, exemplars: list })?;
+        let shape = [explained.profiles.len(), examples.len().div_ceil(8)];
+        write_npy(&path(ACTIVITY), &shape, &activity(explained, examples.len()))?;
+        write_rows(&path(CONCEPTS), &EXTENT_COLUMNS, &explained.concepts)?;
+        write_rows(&path(RELATIONS), &RELATION_COLUMNS, &explained.relations)?;
         if let Some(predictions) = predictions {
-            write_predictions(&path(PREDICTIONS), predictions)?;
+            write_rows(&path(PREDICTIONS), &PREDICTION_COLUMNS, predictions)?;
         }
         write_json(&path(SUMMARY), &Summary::of(explanations, predictions))?;
         sync_folder(&self.dir);
@@ -322,12 +335,40 @@ impl FinishedRun {
         if !path.try_exists().map_err(Error::io("open", &path))? {
             return Ok(None);
         }
-        let text = super::source_file::SourceFile::open(&path)?.read_text()?;
-        let rows = csv::Reader::from_reader(&text[..]).into_deserialize().collect::<Result<_, csv::Error>>();
-        rows.map(Some).map_err(|e| {
-            let line = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
-            Error::format(&path, line, e.to_string(), "the columns `name`, `target`, `predicted` and `correct`")
-        })
+        read_rows(&path, &PREDICTION_COLUMNS).map(Some)
+    }
+
+    /// The examples on which each unit fires, in the order of the explanations: u8 `[units, ceil(n / 8)]`, the first
+    /// example in the lowest bit.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] where the array has another type or shape.
+    pub fn activity(&self) -> Result<Vec<u8>> {
+        let file = TensorFile::open(self.dir.join(ACTIVITY))?;
+        let shape = [self.explanations.units.len(), self.explanations.universe.examples.div_ceil(8)];
+        if file.shape() != shape || file.dtype() != Dtype::U8 {
+            let found = format!("{:?} {:?}", file.dtype(), file.shape());
+            return Err(Error::format(file.path(), "array", found, format!("u8 {shape:?}")));
+        }
+        let mut wide = vec![0; file.elements()];
+        file.read_u32(0, &mut wide)?;
+        Ok(wide.into_iter().map(|byte| byte as u8).collect())
+    }
+
+    /// The concepts of the probe set.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] naming the line that is not as documented.
+    pub fn concepts(&self) -> Result<Vec<Extent>> {
+        read_rows(&self.dir.join(CONCEPTS), &EXTENT_COLUMNS)
+    }
+
+    /// How concepts go together that stand in one formula.
+    ///
+    /// # Errors
+    /// Those of [`Self::concepts`].
+    pub fn relations(&self) -> Result<Vec<Relation>> {
+        read_rows(&self.dir.join(RELATIONS), &RELATION_COLUMNS)
     }
 }
 
@@ -391,20 +432,21 @@ fn refuse_strangers(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_predictions(path: &Path, predictions: &[Prediction]) -> Result<()> {
-    let mut text = csv::Writer::from_writer(Vec::new());
-    for prediction in predictions {
-        text.serialize(prediction).map_err(|e| Error::io("write", path)(e.into()))?;
+/// Which examples each unit fires on, a bit an example.
+fn activity(explained: &Explained, n: usize) -> Vec<u8> {
+    let bytes = n.div_ceil(8);
+    let mut bits = vec![0; explained.profiles.len() * bytes];
+    for (unit, profile) in explained.profiles.iter().enumerate() {
+        for example in &profile.active {
+            bits[unit * bytes + *example as usize / 8] |= 1 << (example % 8);
+        }
     }
-    let text = text.into_inner().map_err(|e| Error::io("write", path)(std::io::Error::other(e.to_string())))?;
-    write_bytes(path, &text)
+    bits
 }
 
-fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes).map_err(Error::io("write", path))?;
-    file.commit()
-}
+const PREDICTION_COLUMNS: [&str; 4] = ["image", "target", "predicted", "correct"];
+const EXTENT_COLUMNS: [&str; 5] = ["id", "name", "category", "area", "examples"];
+const RELATION_COLUMNS: [&str; 6] = ["first", "second", "area", "examples", "context", "similarity"];
 
 #[cfg(test)]
 mod tests {
@@ -414,6 +456,7 @@ mod tests {
     use crate::artifact::test_files::Scratch;
     use crate::exemplar::{Choice, Exemplars};
     use crate::explanation::{Explanation, Universe};
+    use crate::profile::Profile;
 
     fn unit(unit: usize, status: Status, iou: f64) -> Explanation {
         Explanation {
@@ -435,6 +478,15 @@ mod tests {
         }
     }
 
+    fn profile(active: &[u32]) -> Profile {
+        Profile { active: active.to_vec(), ..Profile::default() }
+    }
+
+    fn relation(similarity: Option<f64>) -> Relation {
+        let (first, second) = ("a\u{1b}, b".into(), "c".into());
+        Relation { first, second, area: 3, examples: 1, context: Some(-1.0 / 3.0), similarity }
+    }
+
     fn explained(config: &RunConfig) -> Explained {
         use Status::{Explained as Yes, Silent};
         let units =
@@ -446,7 +498,15 @@ mod tests {
             explanations: Explanations { version: VERSION, config: config.config.clone(), universe, units },
             thresholds: vec![0.1 + 0.2, -1.5],
             results: Vec::new(),
-            profiles: Vec::new(),
+            profiles: vec![profile(&[1]), profile(&[]), profile(&[0, 1]), profile(&[]), profile(&[0])],
+            concepts: vec![Extent {
+                id: 7,
+                name: "a\u{1b}, b".into(),
+                category: "object".into(),
+                area: 4,
+                examples: 2,
+            }],
+            relations: vec![relation(Some(0.1 + 0.2)), relation(None)],
             exemplars: Exemplars { list: vec![exemplar], masks: vec![1, 0, 255, 1] },
         }
     }
@@ -493,6 +553,9 @@ mod tests {
         assert_eq!(read.predictions().unwrap().unwrap(), predictions);
         assert_eq!(read.exemplars().unwrap().exemplars, explained(&config(3)).exemplars.list);
         assert_eq!((read.masks().unwrap().shape(), read.exemplars().unwrap().grid), (&[1, 2, 2][..], GRID));
+        assert_eq!(read.activity().unwrap(), [2, 0, 3, 0, 1]);
+        assert_eq!(read.concepts().unwrap(), explained(&config(3)).concepts);
+        assert_eq!(read.relations().unwrap(), explained(&config(3)).relations);
         let summary = read.summary().unwrap();
         assert_eq!((summary.units, summary.by_status["explained"], summary.by_status["silent"]), (5, 4, 1));
         assert_eq!((summary.mean_iou, summary.median_iou), (Some((0.1 + 0.3 + 0.5 + 0.9) / 4.0), Some(0.4)));
@@ -547,7 +610,7 @@ mod tests {
         let dir = scratch.path("run");
         writer(&dir, &config(3), false);
         run(&dir, &config(3), false, None);
-        for name in [EXPLANATIONS, EXAMPLES, MASKS] {
+        for name in [EXPLANATIONS, EXAMPLES, MASKS, ACTIVITY, CONCEPTS, RELATIONS] {
             std::fs::remove_file(dir.join(name)).unwrap();
             run(&dir, &config(3), false, None);
         }
@@ -598,6 +661,10 @@ mod tests {
         assert!(good.examples().is_err());
         std::fs::write(dir.join(PREDICTIONS), "image,target,predicted,correct\na,b,c,perhaps\n").unwrap();
         assert!(good.predictions().unwrap_err().to_string().contains("line 2"));
+        write_npy(&dir.join(ACTIVITY), &[5, 2], &[0_u8; 10]).unwrap();
+        assert!(good.activity().unwrap_err().to_string().contains("expected u8 [5, 1]"));
+        std::fs::write(dir.join(RELATIONS), "first,second\na,b\n").unwrap();
+        assert!(good.relations().unwrap_err().to_string().contains("line 2"));
         let text = std::fs::read_to_string(dir.join(EXPLANATIONS)).unwrap();
         std::fs::write(dir.join(EXPLANATIONS), text.replace("\"version\": 1", "\"version\": 9")).unwrap();
         let e = FinishedRun::open(&dir).unwrap_err().to_string();

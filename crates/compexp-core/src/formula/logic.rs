@@ -1,11 +1,38 @@
 //! The meaning of formulas: equivalence and negation.
 
-use super::Formula;
+use super::{Atom, Formula};
 
 /// Truth tables are compared up to this many atoms: 2^20 rows.
 const MAX_ATOMS: usize = 20;
 
+/// What a formula says, however it is written: equal for two formulas where [`Formula::equivalent`] says so.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Meaning {
+    /// The atoms that matter, ascending.
+    atoms: Vec<Atom>,
+    /// The truth table over them; bit `i` of a row's number is atom `i`.
+    table: Vec<u64>,
+}
+
 impl Formula {
+    /// What the formula says; `None` where it has more than 20 atoms.
+    pub fn meaning(&self) -> Option<Meaning> {
+        let all = self.atoms();
+        if all.len() > MAX_ATOMS {
+            return None;
+        }
+        let truth =
+            |atoms: &[Atom], row: u32| self.holds(&|a| atoms.binary_search(&a).is_ok_and(|i| row >> i & 1 == 1));
+        // The value of an atom that does not matter may be anything.
+        let matters = |i: &usize| (0..1 << all.len()).any(|row| truth(&all, row) != truth(&all, row ^ 1 << i));
+        let atoms: Vec<Atom> = (0..all.len()).filter(matters).map(|i| all[i]).collect();
+        let mut table = vec![0; (1_usize << atoms.len()).div_ceil(64)];
+        for row in (0..1 << atoms.len()).filter(|row| truth(&atoms, *row)) {
+            table[row as usize / 64] |= 1 << (row % 64);
+        }
+        Some(Meaning { atoms, table })
+    }
+
     /// Whether both formulas are true of the same sets of atoms, whatever the data.
     ///
     /// A concept and its NEIGHBORS are independent atoms here. `None` where the formulas have more than 20 atoms
@@ -111,6 +138,7 @@ mod tests {
     fn too_many_atoms_are_not_decided() {
         let many = (1..21).fold(c(0), |f, i| f.or(c(i)));
         assert_eq!(many.equivalent(&many), None);
+        assert_eq!(many.meaning(), None);
     }
 
     proptest! {
@@ -133,6 +161,13 @@ mod tests {
             prop_assert_eq!(n.equivalent(&a), Some(false));
             prop_assert_eq!(n.length(), a.length());
             prop_assert!(n.nots() <= 1 + a.nots());
+        }
+
+        #[test]
+        fn meanings_are_equal_where_formulas_are_equivalent(a in any_formula(), b in any_formula()) {
+            prop_assert_eq!(Some(a.meaning() == b.meaning()), a.equivalent(&b));
+            let more = a.clone().and(b.clone()).or(a.clone());
+            prop_assert_eq!(more.meaning(), a.meaning(), "absorption");
         }
 
         #[test]

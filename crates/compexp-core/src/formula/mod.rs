@@ -5,6 +5,7 @@ mod text;
 
 use std::cmp::Ordering;
 
+pub use logic::Meaning;
 pub use text::{DisplayFormula, escape_for_terminal, names_in, write_name};
 
 use crate::concept::ConceptId;

@@ -73,7 +73,7 @@ fn profile(partition: &Partition, map: &PositionMap, unit: &[bool]) -> Profile {
             *counts.entry(map.cells_of(example)[*id as usize]).or_insert(0) += 1;
         }
     }
-    Profile { cells: counts.keys().copied().collect(), hits: counts.values().copied().collect(), peaks: vec![] }
+    Profile { cells: counts.keys().copied().collect(), hits: counts.values().copied().collect(), ..Profile::default() }
 }
 
 fn config(settings: &Settings, mode: Mode, task: Task) -> SearchConfig {

@@ -117,6 +117,16 @@ impl WordVectors {
         self.dimension
     }
 
+    /// The cosine of two words' vectors; none where either has no vector, or one of zeros.
+    pub fn similarity(&self, a: &str, b: &str) -> Option<f64> {
+        let vector = |word| {
+            let vector = &self.vectors[self.places.get(word)? * self.dimension..][..self.dimension];
+            vector.iter().any(|v| *v != 0.0).then_some(vector)
+        };
+        let (a, b) = (vector(a)?, vector(b)?);
+        Some(a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum())
+    }
+
     /// For each of `words`, its `k` nearest others by cosine among all words of the file, nearest first, equally near
     /// ones in the order of the file. Empty for a word that has no vector, or one of zeros.
     pub fn nearest(&self, words: &[String], k: usize) -> Vec<Vec<&str>> {
@@ -192,6 +202,15 @@ mod tests {
         assert!(nearest(&vectors, "nowhere", 3).is_empty());
         assert!(nearest(&vectors, "south", 3).is_empty());
         assert!(nearest(&vectors, "east", 0).is_empty());
+    }
+
+    #[test]
+    fn similar_words_point_the_same_way() {
+        let vectors = read("east 2 0\nnorth 0 1\nnortheast 3 3\nwest -1 0\nnowhere 0 0\n").unwrap();
+        let rounded = |a, b| vectors.similarity(a, b).map(|s| (s * 1e4).round() / 1e4);
+        assert_eq!(rounded("east", "northeast"), Some(0.7071));
+        assert_eq!((rounded("east", "north"), rounded("west", "east")), (Some(0.0), Some(-1.0)));
+        assert_eq!((rounded("east", "nowhere"), rounded("south", "east")), (None, None));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use anyhow::Result;
 use compexp_core::activation::ActivationSource;
 use compexp_core::artifact::run_dir::Prediction;
 use compexp_core::artifact::{ActivationFile, NpyWriter, hash_file};
+use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
-use compexp_core::probe::{Example, Task};
+use compexp_core::probe::{Example, ProbeSet, Task};
 use compexp_core::threshold::thresholds;
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
 use compexp_nli::model::{Classifier, Model, Pair};
@@ -101,13 +102,21 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
             drop(layer);
             let (set, firing) = (&set, Firing::Activations(&activations));
             let predictions = Some(predictions);
-            let job = Job { set, firing, units: &units, config: &config, record, predictions };
+            let (units, config) = (&units, &config);
+            let similar = |a, b| vectors.as_ref()?.similarity(word(set, a)?, word(set, b)?);
+            let job = Job { set, firing, units, config, record, predictions, similarity: Some(&similar) };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),
     };
     reporter.end();
     summary::print(&run, up_to_date, args.out.json, reporter)
+}
+
+/// The word that a feature is about.
+fn word(set: &ProbeSet, feature: ConceptId) -> Option<&str> {
+    let feature = set.vocabulary.get(feature)?;
+    feature.name.splitn(3, ':').nth(2).filter(|_| feature.category == "token")
 }
 
 fn feature_config(args: &NliProbeArgs) -> FeatureConfig {

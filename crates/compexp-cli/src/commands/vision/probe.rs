@@ -65,7 +65,8 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
             let activations = extraction.run(writer.dir(), reporter)?;
             let predictions = targets.map(|t| t.compare(writer.dir(), &annotated.set.examples)).transpose()?;
             let (set, firing) = (&annotated.set, Firing::Activations(&activations));
-            let job = Job { set, firing, units: &units, config: &config, record, predictions };
+            let (units, config) = (&units, &config);
+            let job = Job { set, firing, units, config, record, predictions, similarity: None };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),
