@@ -10,7 +10,8 @@
 //! 5. [`threshold`], [`resize`] and [`profile`]: from activations to each unit's hits in every cell.
 //! 6. [`score`] and [`search`]: counts, scores, and beams of formulas.
 //! 7. [`explanation`], [`exemplar`] and [`explain`]: the record, the examples that show it, and all of it in one call.
-//! 8. [`artifact`]: files. No other module touches the file system.
+//! 8. [`stats`]: how far an explanation is to be trusted: significance, and scores on examples held out.
+//! 9. [`artifact`]: files. No other module touches the file system.
 //!
 //! The crate knows no data set's format, no network and no framework: annotations come through
 //! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
@@ -79,6 +80,7 @@ pub mod resize;
 pub mod score;
 pub mod search;
 mod simd;
+pub mod stats;
 pub mod threshold;
 
 pub use error::{Error, Result};

@@ -25,13 +25,13 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let units = settings::units(args.search.units.as_ref(), layer.firing().n_units())?;
 
     let inputs = json!({ "annotations": annotated.record(reporter)?, layer.kind(): layer.record(spec, reporter)? });
-    let record = pipeline::record("explain", inputs, &config, &units, args.masks.is_some());
+    let record = pipeline::record("explain", inputs, &config, &args.trust, &units, args.masks.is_some());
     let mut paths = annotated.paths.clone();
     paths.insert(layer.kind().into(), absolute(spec));
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let set = &annotated.set;
-            let job = Job { set, firing: layer.firing(), units: &units, config: &config, record, predictions: None };
+            let job = Job { set, firing: layer.firing(), units: &units, config: &config, trust: &args.trust, record, predictions: None };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

@@ -6,6 +6,8 @@
 //! | `explanations.json` | [`Explanations`]; written last: where it is, the run is complete |
 //! | `explanations.csv` | the same rows |
 //! | `thresholds.npy` | f64 `[U]`: the threshold of every unit of the layer; absent where masks were given |
+//! | `null.csv` | [`Explanations::null_csv`]: what the search finds by luck; absent unless asked for |
+//! | `holdout.csv` | [`Explanations::holdout_csv`]: scores on examples held out; absent unless asked for |
 //! | `summary.json` | [`Summary`] |
 //! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
 //! | `exemplars.json` | `{"version": 1, "grid": ..., "exemplars": [...]}`: [`ExemplarList`] |
@@ -29,7 +31,7 @@ use super::write::{AtomicFile, sync_folder, write_npy};
 use crate::error::{Error, Result};
 use crate::exemplar::Exemplar;
 use crate::explain::Explained;
-use crate::explanation::{Explanations, VERSION};
+use crate::explanation::{Explanations, HeldOutScore, HeldOutUniverse, VERSION};
 use crate::probe::{Example, Grid};
 use crate::search::Status;
 
@@ -40,6 +42,8 @@ const CONFIG: &str = "config.json";
 const EXPLANATIONS: &str = "explanations.json";
 const TABLE: &str = "explanations.csv";
 const THRESHOLDS: &str = "thresholds.npy";
+const NULL: &str = "null.csv";
+const HOLDOUT: &str = "holdout.csv";
 const SUMMARY: &str = "summary.json";
 const EXAMPLES: &str = "examples.csv";
 const EXEMPLARS: &str = "exemplars.json";
@@ -85,6 +89,38 @@ pub struct Summary {
     /// How often the model's predictions are right, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<Accuracy>,
+    /// How many units are more than luck; none unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub significance: Option<SignificanceSummary>,
+    /// How the formulas do on examples held out; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<HoldoutSummary>,
+}
+
+/// How many units of a run are more than luck.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignificanceSummary {
+    /// Draws of each unit.
+    pub draws: usize,
+    /// Units tested: the explained ones.
+    pub tested: usize,
+    /// Those of them with q below 0.05.
+    pub significant: usize,
+}
+
+/// How the formulas of a run do on examples held out of the search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HoldoutSummary {
+    /// Examples held out.
+    pub examples: usize,
+    /// Their groups.
+    pub groups: usize,
+    /// Entry `k`: the mean over the explained units of the IoU of entry `k` of `by_length` on the examples held out.
+    pub mean_iou_by_length: Vec<f64>,
+    /// The same of how far it is below the IoU on the search's side.
+    pub mean_drop_by_length: Vec<f64>,
+    /// Entry `k`: the units whose suggested length is `k + 1`.
+    pub suggested_lengths: Vec<usize>,
 }
 
 /// How often predictions are right.
@@ -182,7 +218,7 @@ impl RunDir {
             }
         }
         // The explanations first: without them nothing else counts.
-        for name in [EXPLANATIONS, TABLE, THRESHOLDS, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, PREDICTIONS] {
+        for name in [EXPLANATIONS, TABLE, THRESHOLDS, NULL, HOLDOUT, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, PREDICTIONS] {
             match std::fs::remove_file(dir.join(name)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &dir.join(name))(e));
@@ -223,6 +259,9 @@ impl RunWriter {
         write_bytes(&path(TABLE), explanations.to_csv()?.as_bytes())?;
         if !explained.thresholds.is_empty() {
             write_npy(&path(THRESHOLDS), &[explained.thresholds.len()], &explained.thresholds)?;
+        }
+        for (name, text) in [(NULL, explanations.null_csv()?), (HOLDOUT, explanations.holdout_csv()?)] {
+            text.map_or(Ok(()), |text| write_bytes(&path(name), text.as_bytes()))?;
         }
         write_examples(&self.dir, examples)?;
         let list = explained.exemplars.list.clone();
@@ -371,7 +410,39 @@ impl Summary {
             mean_iou: (n > 0).then(|| ious.iter().sum::<f64>() / n as f64),
             median_iou: (n > 0).then(|| if n % 2 == 1 { ious[n / 2] } else { (ious[n / 2 - 1] + ious[n / 2]) / 2.0 }),
             accuracy,
+            significance: SignificanceSummary::of(explanations),
+            holdout: HoldoutSummary::of(explanations),
         }
+    }
+}
+
+impl SignificanceSummary {
+    fn of(explanations: &Explanations) -> Option<Self> {
+        let tested: Vec<_> = explanations.units.iter().filter_map(|u| u.significance.as_ref()).collect();
+        let significant = tested.iter().filter(|s| s.q < 0.05).count();
+        Some(Self { draws: tested.first()?.draws, tested: tested.len(), significant })
+    }
+}
+
+impl HoldoutSummary {
+    fn of(explanations: &Explanations) -> Option<Self> {
+        let HeldOutUniverse { examples, groups } = explanations.held_out?;
+        let units: Vec<_> = explanations.units.iter().filter_map(|u| u.holdout.as_ref()).collect();
+        let lengths = 0..units.first().map_or(0, |u| u.by_length.len());
+        let mean = |of: &dyn Fn(&HeldOutScore) -> f64| -> Vec<f64> {
+            let sum = |k: usize| units.iter().filter_map(|u| u.by_length.get(k)).map(of).sum::<f64>();
+            lengths.clone().map(|k| sum(k) / units.len() as f64).collect()
+        };
+        Some(Self {
+            examples,
+            groups,
+            mean_iou_by_length: mean(&|s| s.iou),
+            mean_drop_by_length: mean(&|s| s.drop),
+            suggested_lengths: lengths
+                .clone()
+                .map(|k| units.iter().filter(|u| u.suggested_length == k + 1).count())
+                .collect(),
+        })
     }
 }
 
@@ -456,6 +527,9 @@ mod tests {
             by_length: Vec::new(),
             beams: None,
             scores: None,
+            vacuous: Vec::new(),
+            significance: None,
+            holdout: None,
         }
     }
 
@@ -467,7 +541,7 @@ mod tests {
         let exemplar =
             Exemplar { unit: 0, example: 1, chosen: vec![(Choice::Unit, 0)], activation: Some(0.1), areas: [3, 2, 1] };
         Explained {
-            explanations: Explanations { version: VERSION, config: config.config.clone(), universe, units },
+            explanations: Explanations { version: VERSION, config: config.config.clone(), universe, held_out: None, units },
             thresholds: vec![0.1 + 0.2, -1.5],
             results: Vec::new(),
             profiles: Vec::new(),

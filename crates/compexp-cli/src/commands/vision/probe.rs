@@ -58,14 +58,14 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
             paths.insert(what.into(), absolute(path));
         }
     }
-    let record = pipeline::record("vision probe", inputs, &config, &units, false);
+    let record = pipeline::record("vision probe", inputs, &config, &args.trust, &units, false);
 
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let activations = extraction.run(writer.dir(), reporter)?;
             let predictions = targets.map(|t| t.compare(writer.dir(), &annotated.set.examples)).transpose()?;
             let (set, firing) = (&annotated.set, Firing::Activations(&activations));
-            let job = Job { set, firing, units: &units, config: &config, record, predictions };
+            let job = Job { set, firing, units: &units, config: &config, trust: &args.trust, record, predictions };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),
