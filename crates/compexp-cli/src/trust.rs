@@ -1,10 +1,14 @@
 //! How far explanations are to be trusted: significance and held-out scores, as they are asked for and told.
 
+use std::io::{self, Write};
+
 use anyhow::Result;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use compexp_core::artifact::run_dir::Summary;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Explained};
+use compexp_core::explanation::{Explanation, Scored};
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::Example;
 use compexp_core::stats::holdout::Split;
@@ -12,7 +16,7 @@ use compexp_core::stats::null::{NullConfig, NullTest};
 use serde_json::{Value, json};
 
 use crate::progress::{Reporter, duration};
-use crate::table::count;
+use crate::table::{self, count, name};
 
 /// How far to check what is found.
 #[derive(Debug, Args)]
@@ -65,6 +69,7 @@ impl TrustArgs {
     ///
     /// # Errors
     /// Those of [`NullTest`].
+    #[allow(clippy::too_many_arguments, reason = "each is a different thing that the caller has at hand")]
     pub(crate) fn test(
         &self,
         partition: &Partition,
@@ -111,6 +116,81 @@ fn resolution(null: NullConfig, tested: usize) -> String {
     format!("p is never below {least:.4}; {q}")
 }
 
+/// Writes what is known of how far a unit's explanation is to be trusted, each number with what it says.
+pub(crate) fn write(out: &mut impl Write, unit: &Explanation) -> io::Result<()> {
+    if !unit.vacuous.is_empty() {
+        let literals: Vec<String> = unit.vacuous.iter().map(|literal| name(literal)).collect();
+        writeln!(
+            out,
+            "  left out      {}: the search joined it, but the mask is the same without",
+            literals.join(", ")
+        )?;
+    }
+    if let Some(s) = &unit.significance {
+        let draws = count(s.draws as u64);
+        let reached = (s.p * (s.draws + 1) as f64).round() as usize - 1;
+        let reached = count(reached as u64);
+        writeln!(
+            out,
+            "  p             {:.4}  {reached} of {draws} draws with the unit's maps on other examples match as well",
+            s.p
+        )?;
+        writeln!(out, "  q             {:.4}  expected share of luck among the units with a p as small as this", s.q)?;
+    }
+    if let Some(h) = &unit.holdout {
+        let [low, high] = h.interval;
+        writeln!(
+            out,
+            "  held-out IoU  {:.4}  on examples the search never saw; 95% interval {low:.4} to {high:.4}",
+            h.iou
+        )?;
+        writeln!(
+            out,
+            "  suggested     length {}, beyond which nothing is surely gained on those examples",
+            h.suggested_length
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes a unit's scores by length beside those of luck and of held-out examples, where either is known.
+pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::Result<()> {
+    let luck = unit.significance.as_ref().map(|s| &s.by_length);
+    let held_out = unit.holdout.as_ref().map(|h| &h.by_length);
+    if luck.is_none() && held_out.is_none() {
+        return Ok(());
+    }
+    let row = |(k, own): (usize, &Scored)| {
+        let luck = luck.and_then(|luck| luck.get(k));
+        let held_out = held_out.and_then(|held_out| held_out.get(k));
+        let show = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
+        let interval = held_out.map_or("-".to_owned(), |h| format!("{:.4} to {:.4}", h.interval[0], h.interval[1]));
+        let numbers = [Some(own.iou), luck.map(|l| l.median), luck.map(|l| l.q95), luck.map(|l| l.p)].map(show);
+        let [iou, median, q95, p] = numbers;
+        [own.length.to_string(), iou, median, q95, p, show(held_out.map(|h| h.iou)), interval]
+    };
+    let rows: Vec<_> = unit.by_length.iter().enumerate().map(row).collect();
+    writeln!(out, "IoU by length, of luck, and on held-out examples")?;
+    table::write(out, "  ", ["length", "IoU", "luck 50%", "luck 95%", "p", "held-out", "95% interval"], &rows)
+}
+
+/// What a run's units came to, a line each.
+pub(crate) fn summary_lines(summary: &Summary) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(s) = summary.significance {
+        let (significant, tested) = (count(s.significant as u64), count(s.tested as u64));
+        lines.push(format!("{significant} of {tested} units have q below 0.05 ({} draws)", count(s.draws as u64)));
+    }
+    if let Some(h) = &summary.holdout {
+        let list = |values: &[f64]| values.iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
+        let (examples, groups) = (count(h.examples as u64), count(h.groups as u64));
+        lines.push(format!("held out: {examples} examples in {groups} groups"));
+        lines.push(format!("  mean IoU there, by length:   {}", list(&h.mean_iou_by_length)));
+        lines.push(format!("  below that of the search by: {}", list(&h.mean_drop_by_length)));
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,10 +198,7 @@ mod tests {
     #[test]
     fn resolution_is_told_before_the_draws_begin() {
         let of = |draws, tested| resolution(NullConfig { draws, seed: 0 }, tested);
-        assert_eq!(
-            of(200, 512),
-            "p is never below 0.0050; 51 of 512 units must be there before any q is below 0.05"
-        );
+        assert_eq!(of(200, 512), "p is never below 0.0050; 51 of 512 units must be there before any q is below 0.05");
         assert_eq!(of(9, 4), "p is never below 0.1000; no q can be below 0.05: take more draws");
         assert_eq!(of(200, 3), "p is never below 0.0050; one unit there suffices for a q below 0.05");
     }

@@ -31,7 +31,15 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let set = &annotated.set;
-            let job = Job { set, firing: layer.firing(), units: &units, config: &config, trust: &args.trust, record, predictions: None };
+            let job = Job {
+                set,
+                firing: layer.firing(),
+                units: &units,
+                config: &config,
+                trust: &args.trust,
+                record,
+                predictions: None,
+            };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

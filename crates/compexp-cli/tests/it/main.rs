@@ -5,6 +5,7 @@ mod explain;
 mod golden;
 mod nli;
 mod reading;
+mod trust;
 mod vision;
 
 use std::fs;

@@ -541,7 +541,13 @@ mod tests {
         let exemplar =
             Exemplar { unit: 0, example: 1, chosen: vec![(Choice::Unit, 0)], activation: Some(0.1), areas: [3, 2, 1] };
         Explained {
-            explanations: Explanations { version: VERSION, config: config.config.clone(), universe, held_out: None, units },
+            explanations: Explanations {
+                version: VERSION,
+                config: config.config.clone(),
+                universe,
+                held_out: None,
+                units,
+            },
             thresholds: vec![0.1 + 0.2, -1.5],
             results: Vec::new(),
             profiles: Vec::new(),

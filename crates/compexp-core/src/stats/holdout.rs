@@ -276,15 +276,21 @@ impl Counted {
                 }
             }
         }
-        patterns.count(unit, map, counter, |example| example, |example, local| {
-            let group = split.groups[example as usize] as usize;
-            for (cell, hits) in map.cells_of(example as usize).iter().zip(local).filter(|(_, hits)| **hits > 0) {
-                counted.unit[group] += u64::from(*hits);
-                for (both, _) in counted.both.iter_mut().zip(&sets).filter(|(_, set)| set.contains(*cell)) {
-                    both[group] += u64::from(*hits);
+        patterns.count(
+            unit,
+            map,
+            counter,
+            |example| example,
+            |example, local| {
+                let group = split.groups[example as usize] as usize;
+                for (cell, hits) in map.cells_of(example as usize).iter().zip(local).filter(|(_, hits)| **hits > 0) {
+                    counted.unit[group] += u64::from(*hits);
+                    for (both, _) in counted.both.iter_mut().zip(&sets).filter(|(_, set)| set.contains(*cell)) {
+                        both[group] += u64::from(*hits);
+                    }
                 }
-            }
-        })?;
+            },
+        )?;
         Ok(counted)
     }
 

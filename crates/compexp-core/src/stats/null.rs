@@ -183,8 +183,10 @@ impl<'a> NullTest<'a> {
         }
         let exchange = Exchange::new(examples)?;
         let records = explained.explanations.units.iter().zip(&explained.results);
-        let (units, own): (Vec<usize>, Vec<&SearchResult>) =
-            records.filter(|(_, result)| !result.by_length.is_empty()).map(|(unit, result)| (unit.unit, result)).unzip();
+        let (units, own): (Vec<usize>, Vec<&SearchResult>) = records
+            .filter(|(_, result)| !result.by_length.is_empty())
+            .map(|(unit, result)| (unit.unit, result))
+            .unzip();
         let patterns = super::patterns(firing, &explained.thresholds, &units, map, "hit patterns", progress)?;
         Ok(Self { partition, map, config, search, exchange, own, units, patterns })
     }
@@ -258,8 +260,7 @@ impl<'a> NullTest<'a> {
         self.exchange.draw(&mut random, &mut scratch.order, &mut scratch.place);
         let Scratch { counter, place, .. } = scratch;
         let n_cells = self.partition.n_cells();
-        let profile =
-            self.patterns.profile(job.unit, self.map, n_cells, counter, |example| place[example as usize])?;
+        let profile = self.patterns.profile(job.unit, self.map, n_cells, counter, |example| place[example as usize])?;
         let result = search(self.partition, &profile, self.search)?;
         let (result, _) = without_vacuous(self.partition, self.search, result);
         let mut scores: Vec<Scores> = result.by_length.iter().map(|found| [found.score, found.iou]).collect();

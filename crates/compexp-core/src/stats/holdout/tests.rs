@@ -79,7 +79,10 @@ fn an_empty_side_and_fractions_outside_the_unit_interval_are_refused() {
     let one_group = examples(&["a"; 5]);
     let errors: Vec<String> =
         [0.001, 0.999].iter().map(|f| Split::new(&one_group, *f, 0).unwrap_err().to_string()).collect();
-    assert!(errors[0].starts_with("examples held out: found 0, expected at least one of 5: try a greater"), "{errors:?}");
+    assert!(
+        errors[0].starts_with("examples held out: found 0, expected at least one of 5: try a greater"),
+        "{errors:?}"
+    );
     assert!(errors[1].starts_with("examples for the search: found 0, expected at least one of 5: try a"), "{errors:?}");
     for fraction in [0.0, 1.0, -0.5, f64::NAN, 2.0] {
         let e = Split::new(&examples(&["", ""]), fraction, 0).unwrap_err().to_string();
@@ -92,7 +95,11 @@ fn the_suggested_length_is_where_the_gain_ends() {
     let steady = |at: f64| -> Vec<f64> { (0..100).map(|i| at + 0.01 * f64::from(i % 2)).collect() };
     let noisy: Vec<f64> = (0..100).map(|i| 0.3 + 0.2 * f64::from(i / 50)).collect();
     assert_eq!(suggest(&[0.1, 0.3, 0.3], &[steady(0.1), steady(0.3), steady(0.3)]), 2);
-    assert_eq!(suggest(&[0.1, 0.3, 0.4], &[steady(0.1), steady(0.3), noisy.clone()]), 2, "within the error of the third");
+    assert_eq!(
+        suggest(&[0.1, 0.3, 0.4], &[steady(0.1), steady(0.3), noisy.clone()]),
+        2,
+        "within the error of the third"
+    );
     assert_eq!(suggest(&[0.1, 0.2, 0.4], &[steady(0.1), steady(0.2), steady(0.4)]), 3);
     assert_eq!(suggest(&[0.4, 0.2, 0.1], &[steady(0.4), steady(0.2), steady(0.1)]), 1);
     assert_eq!(suggest(&[0.0], &[vec![0.0; 10]]), 1);

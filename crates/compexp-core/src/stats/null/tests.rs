@@ -59,7 +59,14 @@ fn examples(groups: &[usize]) -> Vec<Example> {
     groups.iter().enumerate().map(example).collect()
 }
 
-fn test(n: usize, units: usize, planted: usize, groups: &[usize], null: NullConfig, threads: usize) -> Vec<Significance> {
+fn test(
+    n: usize,
+    units: usize,
+    planted: usize,
+    groups: &[usize],
+    null: NullConfig,
+    threads: usize,
+) -> Vec<Significance> {
     let layers = layers(n, 5);
     let activations = activations(&layers, units, planted, 6);
     let mut builder = PartitionBuilder::new(GRID, Box::new(MemoryPositions::new(GRID)));
@@ -148,7 +155,8 @@ fn the_units_that_must_reach_the_minimum_are_counted() {
     for (draws, tested) in [(200, 512), (99, 40), (20, 21)] {
         let n = needed(draws, tested);
         for (at_minimum, below) in [(n, true), (n - 1, false)] {
-            let p: Vec<f64> = (0..tested).map(|i| if i < at_minimum { 1.0 / (draws + 1) as f64 } else { 1.0 }).collect();
+            let p: Vec<f64> =
+                (0..tested).map(|i| if i < at_minimum { 1.0 / (draws + 1) as f64 } else { 1.0 }).collect();
             assert_eq!(benjamini_hochberg(&p)[0] < 0.05, below, "{draws} draws, {at_minimum} of {tested}");
         }
     }
