@@ -2,7 +2,9 @@
 
 mod trust;
 
-pub use trust::{HeldOut, HeldOutScore, HeldOutUniverse, NullScores, Significance};
+pub use trust::{
+    HeldOut, HeldOutScore, HeldOutUniverse, HoldoutSummary, NullScores, Significance, SignificanceSummary,
+};
 
 use serde::{Deserialize, Serialize};
 

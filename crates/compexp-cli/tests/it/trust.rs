@@ -16,9 +16,8 @@ fn pairs() -> (tempfile::TempDir, std::path::PathBuf) {
     let dir = temp.path().to_owned();
     let probe = dir.join("probe");
     fs::create_dir(&probe).unwrap();
-    let concepts: Vec<Concept> = (0..6)
-        .map(|i| Concept { id: ConceptId(i), name: format!("f{i}"), category: String::new() })
-        .collect();
+    let concepts: Vec<Concept> =
+        (0..6).map(|i| Concept { id: ConceptId(i), name: format!("f{i}"), category: String::new() }).collect();
     write_concepts(&probe, &concepts).unwrap();
     let mut state = 9_u64;
     let mut random = |n: u64| {
@@ -80,11 +79,17 @@ fn what_is_held_out_is_measured_beside_the_search() {
     let (seen, held_out) = (&found["universe"]["examples"], &found["held_out"]);
     assert_eq!(seen.as_u64().unwrap() + held_out["examples"].as_u64().unwrap(), 60);
     assert_eq!(2 * held_out["groups"].as_u64().unwrap(), held_out["examples"].as_u64().unwrap());
-    assert!(out.contains(&format!("held out: {} examples in {} groups", held_out["examples"], held_out["groups"])), "{out}");
+    assert!(
+        out.contains(&format!("held out: {} examples in {} groups", held_out["examples"], held_out["groups"])),
+        "{out}"
+    );
     let unit = &found["units"][0];
     assert_eq!((&unit["formula"], &unit["iou"]), (&"(f0 AND (NOT f1))".into(), &1.0.into()));
     let holdout = &unit["holdout"];
-    assert_eq!((&holdout["iou"], &holdout["drop"], &holdout["suggested_length"]), (&1.0.into(), &0.0.into(), &2.into()));
+    assert_eq!(
+        (&holdout["iou"], &holdout["drop"], &holdout["suggested_length"]),
+        (&1.0.into(), &0.0.into(), &2.into())
+    );
     let areas = unit["unit_area"].as_u64().unwrap() + holdout["unit_area"].as_u64().unwrap();
     ok(&dir, &format!("{ARGS} --out whole"));
     assert_eq!(units(&dir, "whole")[0]["unit_area"], areas);
@@ -93,7 +98,10 @@ fn what_is_held_out_is_measured_beside_the_search() {
     let shown = ok(&dir, "show run --unit 0");
     assert!(shown.contains("held-out IoU  1.0000"), "{shown}");
     // The examples of the run are those that the search saw.
-    assert_eq!(fs::read_to_string(dir.join("run/examples.csv")).unwrap().lines().count() as u64, 1 + seen.as_u64().unwrap());
+    assert_eq!(
+        fs::read_to_string(dir.join("run/examples.csv")).unwrap().lines().count() as u64,
+        1 + seen.as_u64().unwrap()
+    );
 }
 
 #[test]

@@ -31,7 +31,7 @@ use super::write::{AtomicFile, sync_folder, write_npy};
 use crate::error::{Error, Result};
 use crate::exemplar::Exemplar;
 use crate::explain::Explained;
-use crate::explanation::{Explanations, HeldOutScore, HeldOutUniverse, VERSION};
+use crate::explanation::{Explanations, HoldoutSummary, SignificanceSummary, VERSION};
 use crate::probe::{Example, Grid};
 use crate::search::Status;
 
@@ -95,32 +95,6 @@ pub struct Summary {
     /// How the formulas do on examples held out; none where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holdout: Option<HoldoutSummary>,
-}
-
-/// How many units of a run are more than luck.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SignificanceSummary {
-    /// Draws of each unit.
-    pub draws: usize,
-    /// Units tested: the explained ones.
-    pub tested: usize,
-    /// Those of them with q below 0.05.
-    pub significant: usize,
-}
-
-/// How the formulas of a run do on examples held out of the search.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HoldoutSummary {
-    /// Examples held out.
-    pub examples: usize,
-    /// Their groups.
-    pub groups: usize,
-    /// Entry `k`: the mean over the explained units of the IoU of entry `k` of `by_length` on the examples held out.
-    pub mean_iou_by_length: Vec<f64>,
-    /// The same of how far it is below the IoU on the search's side.
-    pub mean_drop_by_length: Vec<f64>,
-    /// Entry `k`: the units whose suggested length is `k + 1`.
-    pub suggested_lengths: Vec<usize>,
 }
 
 /// How often predictions are right.
@@ -413,36 +387,6 @@ impl Summary {
             significance: SignificanceSummary::of(explanations),
             holdout: HoldoutSummary::of(explanations),
         }
-    }
-}
-
-impl SignificanceSummary {
-    fn of(explanations: &Explanations) -> Option<Self> {
-        let tested: Vec<_> = explanations.units.iter().filter_map(|u| u.significance.as_ref()).collect();
-        let significant = tested.iter().filter(|s| s.q < 0.05).count();
-        Some(Self { draws: tested.first()?.draws, tested: tested.len(), significant })
-    }
-}
-
-impl HoldoutSummary {
-    fn of(explanations: &Explanations) -> Option<Self> {
-        let HeldOutUniverse { examples, groups } = explanations.held_out?;
-        let units: Vec<_> = explanations.units.iter().filter_map(|u| u.holdout.as_ref()).collect();
-        let lengths = 0..units.first().map_or(0, |u| u.by_length.len());
-        let mean = |of: &dyn Fn(&HeldOutScore) -> f64| -> Vec<f64> {
-            let sum = |k: usize| units.iter().filter_map(|u| u.by_length.get(k)).map(of).sum::<f64>();
-            lengths.clone().map(|k| sum(k) / units.len() as f64).collect()
-        };
-        Some(Self {
-            examples,
-            groups,
-            mean_iou_by_length: mean(&|s| s.iou),
-            mean_drop_by_length: mean(&|s| s.drop),
-            suggested_lengths: lengths
-                .clone()
-                .map(|k| units.iter().filter(|u| u.suggested_length == k + 1).count())
-                .collect(),
-        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Literals that change nothing, taken out of what a search found.
 //!
-//! `((river OR water) AND (NOT sky))` on data where every river is water has the mask of `(water AND (NOT sky))`. A beam
-//! keeps the longer one where the shorter was no member of it on the way.
+//! `((river OR sea) OR water)` on data where every river is water has the mask of `(sea OR water)`. A beam ends with the
+//! longer one where it never held the shorter.
 
 use super::{Found, Mode, SearchConfig, SearchResult};
 use crate::formula::Formula;
