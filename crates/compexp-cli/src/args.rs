@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::commands::diff::DiffArgs;
 use crate::commands::analyze::AnalyzeArgs;
 use crate::nli_args::NliCommand;
+use crate::trust::TrustArgs;
 
 /// Explain the units of neural networks by logical formulas over concepts
 #[derive(Debug, Parser)]
@@ -66,6 +67,9 @@ Examples:
     compexp explain --broden broden1_224 --activations acts.safetensors#layer4 --length 3 --beam 5 \\
       --units 0-9 --out runs/first
 
+  How much of what is found is luck, and how it does on photographs that the search never saw:
+    compexp explain --broden broden1_224 --activations acts.npy --null-draws 200 --holdout 0.3 --out runs/trust
+
   Masks that are ready, searched as the reference implementation does:
     compexp explain --probe probe/ --masks units.npy --compat --keep-beams --out runs/compat")]
 pub(crate) struct ExplainArgs {
@@ -88,6 +92,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) threshold: ThresholdArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) out: OutArgs,
 }
@@ -215,6 +221,8 @@ pub(crate) struct VisionProbeArgs {
     pub(crate) threshold: ThresholdArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) out: OutArgs,
 }

@@ -14,6 +14,7 @@ mod progress;
 mod settings;
 mod summary;
 mod table;
+mod trust;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::{OutArgs, SearchArgs, ThresholdArgs, at_most};
+use crate::trust::TrustArgs;
 
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it in a process")]
@@ -48,6 +49,8 @@ pub(crate) struct NliProbeArgs {
     pub(crate) threshold: ThresholdArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) out: OutArgs,
 }

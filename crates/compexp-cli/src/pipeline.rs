@@ -9,8 +9,9 @@ use compexp_core::compare::Difference;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Progress, explain};
 use compexp_core::partition::{Partition, PartitionBuilder, PositionMap};
-use compexp_core::probe::ProbeSet;
+use compexp_core::probe::{AnnotationSource, Example, Neighbors, ProbeSet};
 use compexp_core::relation::Similarity;
+use compexp_core::stats::holdout::{FiringPart, Part, validate};
 use serde_json::{Value, json};
 
 use crate::args::OutArgs;
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 use crate::inputs::Paths;
 use crate::progress::Reporter;
 use crate::settings;
+use crate::trust::TrustArgs;
 
 /// The settings that say on which probe set a run was made, whichever command made it; the others are of the model and
 /// of the search.
@@ -32,7 +34,14 @@ pub(crate) const PROBE_SET: [&str; 7] = [
 ];
 
 /// The settings that every run records; `inputs` are the hashes of what it is made from.
-pub(crate) fn record(command: &str, inputs: Value, config: &ExplainConfig, units: &[usize], masks: bool) -> Value {
+pub(crate) fn record(
+    command: &str,
+    inputs: Value,
+    config: &ExplainConfig,
+    trust: &TrustArgs,
+    units: &[usize],
+    masks: bool,
+) -> Value {
     json!({
         "command": command,
         // Another version may find other formulas.
@@ -43,6 +52,7 @@ pub(crate) fn record(command: &str, inputs: Value, config: &ExplainConfig, units
         "units": settings::units_text(units),
         "keep_beams": config.keep_beams,
         "exemplars": config.exemplars,
+        "trust": trust.record(),
     })
 }
 
@@ -81,11 +91,20 @@ fn refusal(out: &Path, differences: &[Difference]) -> Failure {
 /// # Errors
 /// Those of the annotations and of the store.
 pub(crate) fn divide(set: &ProbeSet, dir: &Path, progress: &dyn Progress) -> Result<(Partition, PositionMap)> {
-    let (grid, n) = (set.source.grid(), set.source.n_examples());
+    divide_source(set.source.as_ref(), &set.neighbors, dir, progress)
+}
+
+fn divide_source(
+    source: &dyn AnnotationSource,
+    neighbors: &Neighbors,
+    dir: &Path,
+    progress: &dyn Progress,
+) -> Result<(Partition, PositionMap)> {
+    let (grid, n) = (source.grid(), source.n_examples());
     let mut builder = PartitionBuilder::new(grid, position_store(dir, grid, n)?);
     progress.stage("annotations", "examples", n);
-    builder.add_all(set.source.as_ref(), &|n| progress.done(n))?;
-    Ok(builder.finish(&set.neighbors)?)
+    builder.add_all(source, &|n| progress.done(n))?;
+    Ok(builder.finish(neighbors)?)
 }
 
 /// What is to be explained, and how.
@@ -94,21 +113,37 @@ pub(crate) struct Job<'a> {
     pub(crate) firing: Firing<'a>,
     pub(crate) units: &'a [usize],
     pub(crate) config: &'a ExplainConfig,
+    pub(crate) trust: &'a TrustArgs,
     pub(crate) record: Value,
     pub(crate) predictions: Option<Vec<Prediction>>,
     /// How alike words are, where there are vectors of them.
     pub(crate) similarity: Option<Similarity<'a>>,
 }
 
-/// Explains the layer and writes the run.
+/// Explains the layer and writes the run; where examples are held out, the run is of the others.
 ///
 /// # Errors
 /// Those of the inputs and of the run directory.
 pub(crate) fn finish(writer: RunWriter, job: Job<'_>, reporter: &Reporter) -> Result<FinishedRun> {
-    let Job { set, firing, units, config, record, predictions, similarity } = job;
-    let (partition, map) = divide(set, writer.dir(), reporter)?;
-    let names = &set.vocabulary;
-    let explained = explain(&partition, &map, names, firing, units, config, record, similarity, reporter)?;
+    let Job { set, firing, units, config, trust, record, predictions, similarity } = job;
+    let (source, neighbors, dir) = (set.source.as_ref(), &set.neighbors, writer.dir());
+    let split = trust.split(&set.examples, reporter)?;
+    let seen = split.as_ref().map_or_else(|| (0..set.examples.len()).collect(), |split| split.search.clone());
+    let examples: Vec<Example> = seen.iter().map(|example| set.examples[*example].clone()).collect();
+    let predictions: Option<Vec<Prediction>> =
+        predictions.map(|all| seen.iter().map(|example| all[*example].clone()).collect());
+    let part = FiringPart::new(firing, &seen);
+    let (partition, map) = divide_source(&Part::new(source, &seen), neighbors, dir, reporter)?;
+    let (names, firing_seen) = (&set.vocabulary, part.firing());
+    let mut explained =
+        explain(&partition, &map, names, firing_seen, units, config, record, similarity, reporter)?;
+    if let Some(split) = &split {
+        let source = Part::new(source, &split.held_out).with_concepts_of(&partition);
+        let (partition, map) = divide_source(&source, neighbors, dir, reporter)?;
+        let part = FiringPart::new(firing, &split.held_out);
+        validate(split, &partition, &map, part.firing(), &mut explained, trust.seed, reporter)?;
+    }
+    trust.test(&partition, &map, &examples, firing_seen, &mut explained, config, reporter)?;
     reporter.end();
-    Ok(writer.finish(&explained, &set.examples, map.grid(), predictions.as_deref())?)
+    Ok(writer.finish(&explained, &examples, map.grid(), predictions.as_deref())?)
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::progress::{Reporter, duration};
 use crate::table::{self, count, name};
+use crate::trust;
 
 /// The best units are shown, so many of them.
 const BEST: usize = 5;
@@ -54,6 +55,9 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
         let (correct, known) = (count(accuracy.correct as u64), count(accuracy.known as u64));
         let share = 100.0 * accuracy.share();
         writeln!(out, "  accuracy {share:.2}%: {correct} of {known} examples whose class is known")?;
+    }
+    for line in trust::summary_lines(&summary) {
+        writeln!(out, "  {line}")?;
     }
     let best = best_first(&run.explanations.units, BEST);
     if !best.is_empty() {

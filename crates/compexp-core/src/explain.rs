@@ -9,7 +9,7 @@ use crate::explanation::{Explanation, Explanations, Universe, VERSION};
 use crate::partition::{Partition, PositionMap};
 use crate::profile::{Profile, from_activations, from_masks};
 use crate::relation::{Extent, Relation, Similarity, relate};
-use crate::search::{SearchConfig, SearchResult, search_all};
+use crate::search::{SearchConfig, SearchResult, search_all, without_vacuous};
 use crate::threshold::{ThresholdRule, thresholds};
 
 /// What to do with a layer.
@@ -95,15 +95,21 @@ pub fn explain(
         }
     };
     progress.stage("search", "units", units.len());
-    let results = search_all(partition, &profiles, &config.search, &|n| progress.done(n))?;
+    let found = search_all(partition, &profiles, &config.search, &|n| progress.done(n))?;
+    let found = found.into_iter().map(|result| without_vacuous(partition, &config.search, result));
+    let (results, vacuous): (Vec<SearchResult>, Vec<_>) = found.unzip();
     let explanation = |(i, unit): (usize, &usize)| {
         let threshold = cuts.get(*unit).copied();
-        Explanation::new(*unit, profiles[i].area(), threshold, &results[i], config.keep_beams, vocabulary)
+        Explanation {
+            vacuous: vacuous[i].iter().map(|literal| literal.display(vocabulary).to_string()).collect(),
+            ..Explanation::new(*unit, profiles[i].area(), threshold, &results[i], config.keep_beams, vocabulary)
+        }
     };
     let explanations = Explanations {
         version: VERSION,
         config: record,
         universe: Universe::of(partition),
+        held_out: None,
         units: units.iter().enumerate().map(explanation).collect(),
     };
     let formulas: Vec<_> = results.iter().map(|r| r.best().map(|b| &b.formula)).collect();

@@ -1,5 +1,11 @@
 //! Explanations: the record of a search for every unit, as it is written and read back.
 
+mod trust;
+
+pub use trust::{
+    HeldOut, HeldOutScore, HeldOutUniverse, HoldoutSummary, NullScores, Significance, SignificanceSummary,
+};
+
 use serde::{Deserialize, Serialize};
 
 use crate::concept::Vocabulary;
@@ -21,6 +27,9 @@ pub struct Explanations {
     pub config: serde_json::Value,
     /// On what the units were observed.
     pub universe: Universe,
+    /// What was held out of the search, where anything was; `universe` and the units' own numbers are then the search's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<HeldOutUniverse>,
     /// One entry for each unit asked for, in the order asked for (ascending).
     pub units: Vec<Explanation>,
 }
@@ -73,6 +82,15 @@ pub struct Explanation {
     pub beams: Option<Vec<Vec<(String, f64)>>>,
     /// The other scores of the best formula, without the reference's small numbers.
     pub scores: Option<Scores>,
+    /// Literals that the search joined and that change nothing: they were taken out of the best formula.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vacuous: Vec<String>,
+    /// How the formula compares with luck; none unless asked for, or where the unit is not explained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub significance: Option<Significance>,
+    /// The formulas on examples held out of the search; none unless asked for, or where the unit is not explained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<HeldOut>,
 }
 
 /// A formula and its IoU.
@@ -144,6 +162,9 @@ impl Explanation {
                 recall: Metric::Recall.of(b.counts),
                 f1: Metric::F1.of(b.counts),
             }),
+            vacuous: Vec::new(),
+            significance: None,
+            holdout: None,
         }
     }
 }
@@ -158,9 +179,9 @@ impl Explanations {
         let lengths = self.units.iter().map(|u| u.by_length.len()).max().unwrap_or(0);
         let fixed = "unit,status,formula,length,iou,score,intersection,union,unit_area,formula_area,threshold,\
                      precision,recall,f1,primitive,primitive_iou";
-        let mut header: Vec<String> = fixed.split(',').map(str::to_owned).collect();
-        header.extend((1..=lengths).map(|k| format!("iou_{k}")));
-        let mut rows = vec![header];
+        let header: Vec<String> =
+            fixed.split(',').map(str::to_owned).chain((1..=lengths).map(|k| format!("iou_{k}"))).collect();
+        let mut rows = Vec::new();
         fn show<T: ToString>(value: Option<T>) -> String {
             value.map_or(String::new(), |v| v.to_string())
         }
@@ -187,12 +208,19 @@ impl Explanations {
             row.extend((0..lengths).map(|k| show(u.by_length.get(k).map(|s| s.iou))));
             rows.push(row);
         }
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
-        for row in rows {
-            writer.write_record(row).map_err(|e| failed(&e))?;
-        }
-        let bytes = writer.into_inner().map_err(|e| failed(&e))?;
-        String::from_utf8(bytes).map_err(|e| failed(&e))
+        table(&header.join(","), rows)
     }
+}
+
+/// Comma-separated values; the header's names hold no comma.
+fn table(header: &str, rows: Vec<Vec<String>>) -> Result<String> {
+    let header = header.split(',').map(str::to_owned).collect();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
+    for row in [header].into_iter().chain(rows) {
+        let row: Vec<String> = row;
+        writer.write_record(row).map_err(|e| failed(&e))?;
+    }
+    let bytes = writer.into_inner().map_err(|e| failed(&e))?;
+    String::from_utf8(bytes).map_err(|e| failed(&e))
 }

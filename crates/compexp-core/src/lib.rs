@@ -11,10 +11,11 @@
 //! 6. [`score`] and [`search`]: counts, scores, and beams of formulas.
 //! 7. [`explanation`], [`exemplar`], [`relation`] and [`explain`]: the record, the examples that show it, how its concepts
 //!    go together, and all of it in one call.
-//! 8. [`compare`]: whether two runs' explanations are still the same.
-//! 9. [`behaviour`]: how units bear on classes, and what becomes of predictions without them.
-//! 10. [`artifact`]: files. No other module touches the file system.
-//! 11. `report` (feature `report`): figures of a run.
+//! 8. [`stats`]: how far an explanation is to be trusted: significance, and scores on examples held out.
+//! 9. [`compare`]: whether two runs' explanations are still the same.
+//! 10. [`behaviour`]: how units bear on classes, and what becomes of predictions without them.
+//! 11. [`artifact`]: files. No other module touches the file system.
+//! 12. [`analysis`] and `report` (feature `report`): the paper's tables of a run, and figures.
 //!
 //! The crate knows no data set's format, no network and no framework: annotations come through
 //! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever

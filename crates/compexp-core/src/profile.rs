@@ -2,6 +2,10 @@
 //!
 //! Upsampling, thresholding and counting are one pass: a mask is never stored.
 
+mod patterns;
+
+pub use patterns::{Counter, Patterns};
+
 use rayon::prelude::*;
 
 use crate::activation::{ActivationSource, MaskSource};
@@ -228,16 +232,7 @@ pub fn from_masks(
     n_peaks: usize,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<Profile>> {
-    check_examples("masks", source.n_examples(), map)?;
-    check_units(units, source.n_units())?;
-    if source.grid() != map.grid() {
-        let show = |g: crate::probe::Grid| format!("{} x {}", g.height, g.width);
-        return Err(Error::mismatch(
-            "grid of the masks",
-            show(source.grid()),
-            format!("{}, as the annotations have", show(map.grid())),
-        ));
-    }
+    check_masks(source, units, map)?;
     let positions = map.grid().positions();
     let block = ((1 << 20) / positions).clamp(1, 4096);
     let done = std::sync::atomic::AtomicUsize::new(0);
@@ -278,6 +273,20 @@ fn finish(gathered: Vec<Gathered>, n_cells: usize, n_peaks: usize) -> Vec<Profil
     gathered.into_par_iter().map_init(|| vec![0; n_cells], |counts, g| g.finish(counts, n_peaks)).collect()
 }
 
+fn check_masks(source: &dyn MaskSource, units: &[usize], map: &PositionMap) -> Result<()> {
+    check_examples("masks", source.n_examples(), map)?;
+    check_units(units, source.n_units())?;
+    if source.grid() != map.grid() {
+        let show = |g: crate::probe::Grid| format!("{} x {}", g.height, g.width);
+        return Err(Error::mismatch(
+            "grid of the masks",
+            show(source.grid()),
+            format!("{}, as the annotations have", show(map.grid())),
+        ));
+    }
+    Ok(())
+}
+
 fn check_examples(what: &str, found: usize, map: &PositionMap) -> Result<()> {
     if found != map.n_examples() {
         return Err(Error::mismatch(
@@ -305,7 +314,7 @@ mod tests {
     use crate::partition::{MemoryPositions, PartitionBuilder};
     use crate::probe::{Annotation, AnnotationSource, Grid, Neighbors};
 
-    struct Layers(Grid, Vec<Vec<u32>>);
+    pub(super) struct Layers(pub(super) Grid, pub(super) Vec<Vec<u32>>);
 
     impl AnnotationSource for Layers {
         fn n_examples(&self) -> usize {
@@ -320,7 +329,7 @@ mod tests {
         }
     }
 
-    struct Masks(Grid, Vec<Vec<bool>>);
+    pub(super) struct Masks(pub(super) Grid, pub(super) Vec<Vec<bool>>);
 
     impl MaskSource for Masks {
         fn n_examples(&self) -> usize {
@@ -338,7 +347,7 @@ mod tests {
         }
     }
 
-    const GRID: Grid = Grid { height: 9, width: 8 };
+    pub(super) const GRID: Grid = Grid { height: 9, width: 8 };
 
     proptest! {
         #[test]

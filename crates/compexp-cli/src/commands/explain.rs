@@ -25,14 +25,14 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let units = settings::units(args.search.units.as_ref(), layer.firing().n_units())?;
 
     let inputs = json!({ "annotations": annotated.record(reporter)?, layer.kind(): layer.record(spec, reporter)? });
-    let record = pipeline::record("explain", inputs, &config, &units, args.masks.is_some());
+    let record = pipeline::record("explain", inputs, &config, &args.trust, &units, args.masks.is_some());
     let mut paths = annotated.paths.clone();
     paths.insert(layer.kind().into(), absolute(spec));
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let set = &annotated.set;
-            let (firing, units, config) = (layer.firing(), &units, &config);
-            let job = Job { set, firing, units, config, record, predictions: None, similarity: None };
+            let (firing, units, config, trust) = (layer.firing(), &units, &config, &args.trust);
+            let job = Job { set, firing, units, config, trust, record, predictions: None, similarity: None };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

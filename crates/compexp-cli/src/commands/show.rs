@@ -13,6 +13,7 @@ use crate::args::{ShowArgs, SortArg};
 use crate::failure::Failure;
 use crate::settings::units_text;
 use crate::table::{self, count, name};
+use crate::trust;
 
 /// The examples of each kind that are shown for a unit.
 const EXAMPLES: usize = 5;
@@ -109,12 +110,14 @@ fn one(
     if let Some(threshold) = unit.threshold {
         writeln!(out, "  fires above   {threshold}")?;
     }
+    trust::write(out, unit)?;
     if !unit.by_length.is_empty() {
         writeln!(out, "best by length")?;
         let row =
             |s: &compexp_core::explanation::Scored| [s.length.to_string(), format!("{:.4}", s.iou), name(&s.formula)];
         let rows: Vec<_> = unit.by_length.iter().map(row).collect();
         table::write(out, "  ", ["length", "IoU", "formula"], &rows)?;
+        trust::write_by_length(out, unit)?;
     }
     for (step, beam) in unit.beams.iter().flatten().enumerate() {
         writeln!(out, "beam of step {}, {} of {}", step + 1, beam.len().min(BEAM), beam.len())?;

@@ -6,6 +6,7 @@ mod explain;
 mod golden;
 mod nli;
 mod reading;
+mod trust;
 mod vision;
 
 use std::fs;

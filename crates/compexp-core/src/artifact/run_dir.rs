@@ -6,6 +6,8 @@
 //! | `explanations.json` | [`Explanations`]; written last: where it is, the run is complete |
 //! | `explanations.csv` | the same rows |
 //! | `thresholds.npy` | f64 `[U]`: the threshold of every unit of the layer; absent where masks were given |
+//! | `null.csv` | [`Explanations::null_csv`]: what the search finds by luck; absent unless asked for |
+//! | `holdout.csv` | [`Explanations::holdout_csv`]: scores on examples held out; absent unless asked for |
 //! | `summary.json` | [`Summary`] |
 //! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
 //! | `exemplars.json` | `{"version": 1, "grid": ..., "exemplars": [...]}`: [`ExemplarList`] |
@@ -34,7 +36,7 @@ use crate::compare::{Difference, differences};
 use crate::error::{Error, Result};
 use crate::exemplar::Exemplar;
 use crate::explain::Explained;
-use crate::explanation::{Explanations, VERSION};
+use crate::explanation::{Explanations, HoldoutSummary, SignificanceSummary, VERSION};
 use crate::probe::{Example, Grid};
 use crate::relation::{Extent, Relation};
 use crate::search::Status;
@@ -46,6 +48,8 @@ const CONFIG: &str = "config.json";
 const EXPLANATIONS: &str = "explanations.json";
 const TABLE: &str = "explanations.csv";
 const THRESHOLDS: &str = "thresholds.npy";
+const NULL: &str = "null.csv";
+const HOLDOUT: &str = "holdout.csv";
 pub(super) const SUMMARY: &str = "summary.json";
 const EXAMPLES: &str = "examples.csv";
 const EXEMPLARS: &str = "exemplars.json";
@@ -95,6 +99,12 @@ pub struct Summary {
     /// How often the model's predictions are right, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<Accuracy>,
+    /// How many units are more than luck; none unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub significance: Option<SignificanceSummary>,
+    /// How the formulas do on examples held out; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<HoldoutSummary>,
 }
 
 /// How often predictions are right.
@@ -182,7 +192,7 @@ impl RunDir {
             }
         }
         // The explanations first: without them nothing else counts.
-        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, PREDICTIONS]) {
+        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, PREDICTIONS]) {
             match std::fs::remove_file(dir.join(name)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &dir.join(name))(e));
@@ -223,6 +233,9 @@ impl RunWriter {
         write_bytes(&path(TABLE), explanations.to_csv()?.as_bytes())?;
         if !explained.thresholds.is_empty() {
             write_npy(&path(THRESHOLDS), &[explained.thresholds.len()], &explained.thresholds)?;
+        }
+        for (name, text) in [(NULL, explanations.null_csv()?), (HOLDOUT, explanations.holdout_csv()?)] {
+            text.map_or(Ok(()), |text| write_bytes(&path(name), text.as_bytes()))?;
         }
         write_examples(&self.dir, examples)?;
         let list = explained.exemplars.list.clone();
@@ -395,6 +408,8 @@ impl Summary {
             mean_iou: (n > 0).then(|| ious.iter().sum::<f64>() / n as f64),
             median_iou: (n > 0).then(|| if n % 2 == 1 { ious[n / 2] } else { (ious[n / 2 - 1] + ious[n / 2]) / 2.0 }),
             accuracy,
+            significance: SignificanceSummary::of(explanations),
+            holdout: HoldoutSummary::of(explanations),
         }
     }
 }
@@ -475,6 +490,9 @@ mod tests {
             by_length: Vec::new(),
             beams: None,
             scores: None,
+            vacuous: Vec::new(),
+            significance: None,
+            holdout: None,
         }
     }
 
@@ -495,7 +513,13 @@ mod tests {
         let exemplar =
             Exemplar { unit: 0, example: 1, chosen: vec![(Choice::Unit, 0)], activation: Some(0.1), areas: [3, 2, 1] };
         Explained {
-            explanations: Explanations { version: VERSION, config: config.config.clone(), universe, units },
+            explanations: Explanations {
+                version: VERSION,
+                config: config.config.clone(),
+                universe,
+                held_out: None,
+                units,
+            },
             thresholds: vec![0.1 + 0.2, -1.5],
             results: Vec::new(),
             profiles: vec![profile(&[1]), profile(&[]), profile(&[0, 1]), profile(&[]), profile(&[0])],

@@ -69,6 +69,45 @@ impl Formula {
         }
     }
 
+    /// The literals in the order in which they stand: atoms, and negated atoms. A NOT before anything else is looked through.
+    pub fn literals(&self) -> Vec<&Self> {
+        match self {
+            Self::Not(f) if !matches!(**f, Self::Atom(_)) => f.literals(),
+            Self::Atom(_) | Self::Not(_) => vec![self],
+            Self::And(a, b) | Self::Or(a, b) => [a.literals(), b.literals()].concat(),
+        }
+    }
+
+    /// The formula without one of its literals, which is left out of the AND or OR that joins it, and that literal; `index`
+    /// counts [`Formula::literals`] from 0. `None` where there is no such literal, or no other.
+    pub fn without_literal(&self, index: usize) -> Option<(Self, Self)> {
+        match self {
+            Self::Atom(_) => None,
+            Self::Not(f) => f.without_literal(index).map(|(rest, literal)| (rest.not(), literal)),
+            Self::And(a, b) | Self::Or(a, b) => {
+                let in_a = a.literals().len();
+                let (side, other, index) = if index < in_a { (a, b, index) } else { (b, a, index - in_a) };
+                let literals = side.literals();
+                if literals.len() == 1 {
+                    return literals.get(index).map(|literal| ((**other).clone(), (*literal).clone()));
+                }
+                let (rest, literal) = side.without_literal(index)?;
+                let (a, b) = if std::ptr::eq(side, a) { (rest, (**b).clone()) } else { ((**a).clone(), rest) };
+                let joined = if matches!(self, Self::And(..)) { a.and(b) } else { a.or(b) };
+                Some((joined, literal))
+            }
+        }
+    }
+
+    /// Whether the first literal stands without NOT.
+    pub(crate) fn begins_plain(&self) -> bool {
+        match self {
+            Self::Atom(_) => true,
+            Self::Not(_) => false,
+            Self::And(a, _) | Self::Or(a, _) => a.begins_plain(),
+        }
+    }
+
     /// The simplest negation and its number of NOTs.
     fn negated(self) -> (Self, usize) {
         let outside = 1 + self.nots();
@@ -135,6 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn a_literal_is_left_out_of_what_joins_it() {
+        let f = c(1).or(c(2)).and(c(3).not());
+        let rests: Vec<_> = (0..4).map(|i| f.without_literal(i)).collect();
+        let expected = [
+            Some((c(2).and(c(3).not()), c(1))),
+            Some((c(1).and(c(3).not()), c(2))),
+            Some((c(1).or(c(2)), c(3).not())),
+            None,
+        ];
+        assert_eq!(rests, expected);
+        assert_eq!((c(1).without_literal(0), c(1).not().without_literal(0)), (None, None));
+        let g = c(1).and(c(2).or(c(3)).not());
+        assert_eq!(g.without_literal(1), Some((c(1).and(c(3).not()), c(2))));
+        assert_eq!(g.literals(), [&c(1), &c(2), &c(3)]);
+    }
+
+    #[test]
     fn too_many_atoms_are_not_decided() {
         let many = (1..21).fold(c(0), |f, i| f.or(c(i)));
         assert_eq!(many.equivalent(&many), None);
@@ -168,6 +224,24 @@ mod tests {
             prop_assert_eq!(Some(a.meaning() == b.meaning()), a.equivalent(&b));
             let more = a.clone().and(b.clone()).or(a.clone());
             prop_assert_eq!(more.meaning(), a.meaning(), "absorption");
+        }
+
+        #[test]
+        fn every_literal_can_be_left_out_of_a_longer_formula(a in any_formula()) {
+            let literals = a.literals();
+            prop_assert_eq!(literals.len(), a.length());
+            for (i, literal) in literals.iter().enumerate() {
+                let Some((rest, out)) = a.without_literal(i) else {
+                    prop_assert_eq!(literals.len(), 1);
+                    continue;
+                };
+                prop_assert_eq!(&&out, literal);
+                // A NOT before a group of literals becomes the sign of one that is left alone.
+                let atoms = |literals: &[&Formula]| literals.iter().map(|l| l.atoms()).collect::<Vec<_>>();
+                let mut left = literals.clone();
+                left.remove(i);
+                prop_assert_eq!(atoms(&rest.literals()), atoms(&left));
+            }
         }
 
         #[test]

@@ -105,6 +105,14 @@ impl PositionMap {
         self.store.read(first as u64 * self.grid.positions() as u64, out)
     }
 
+    /// Reads the local cells of consecutive positions of one example, from `position` on.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub fn read_within(&self, example: usize, position: usize, out: &mut [u32]) -> Result<()> {
+        self.store.read((example * self.grid.positions() + position) as u64, out)
+    }
+
     fn range(&self, example: usize) -> std::ops::Range<usize> {
         self.offsets[example] as usize..self.offsets[example + 1] as usize
     }

@@ -11,11 +11,14 @@ mod compat;
 mod member;
 mod scan;
 mod table;
+mod vacuous;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+pub use vacuous::without_vacuous;
 
 use crate::error::{Error, Result};
 use crate::formula::Formula;

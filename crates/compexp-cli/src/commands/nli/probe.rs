@@ -84,7 +84,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     }
     let optional = [("tags", &args.tags.tags), ("tagger", &args.tags.tagger), ("symbols", &args.tags.symbols)];
     paths.extend(optional.into_iter().filter_map(|(what, path)| Some((what.into(), absolute(path.as_ref()?)))));
-    let record = pipeline::record("nli probe", inputs, &config, &units, false);
+    let record = pipeline::record("nli probe", inputs, &config, &args.trust, &units, false);
 
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
@@ -102,9 +102,9 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
             drop(layer);
             let (set, firing) = (&set, Firing::Activations(&activations));
             let predictions = Some(predictions);
-            let (units, config) = (&units, &config);
+            let (units, config, trust) = (&units, &config, &args.trust);
             let similar = |a, b| vectors.as_ref()?.similarity(word(set, a)?, word(set, b)?);
-            let job = Job { set, firing, units, config, record, predictions, similarity: Some(&similar) };
+            let job = Job { set, firing, units, config, trust, record, predictions, similarity: Some(&similar) };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

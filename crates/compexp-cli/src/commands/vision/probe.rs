@@ -58,15 +58,15 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
             paths.insert(what.into(), absolute(path));
         }
     }
-    let record = pipeline::record("vision probe", inputs, &config, &units, false);
+    let record = pipeline::record("vision probe", inputs, &config, &args.trust, &units, false);
 
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let activations = extraction.run(writer.dir(), reporter)?;
             let predictions = targets.map(|t| t.compare(writer.dir(), &annotated.set.examples)).transpose()?;
             let (set, firing) = (&annotated.set, Firing::Activations(&activations));
-            let (units, config) = (&units, &config);
-            let job = Job { set, firing, units, config, record, predictions, similarity: None };
+            let (units, config, trust) = (&units, &config, &args.trust);
+            let job = Job { set, firing, units, config, trust, record, predictions, similarity: None };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

@@ -1,0 +1,184 @@
+//! How far an explanation is to be trusted: significance, and scores on examples that the search never saw.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Explanations, table};
+use crate::error::Result;
+
+/// How an explanation compares with those of the same unit once its maps are given to other examples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Significance {
+    /// Draws: how often the maps were dealt out anew, and the search repeated.
+    pub draws: usize,
+    /// `(1 + draws that reach the unit's own score) / (draws + 1)`, at the greatest length.
+    pub p: f64,
+    /// The smallest false discovery rate, by Benjamini and Hochberg, at which the unit is among the discoveries.
+    pub q: f64,
+    /// The same for every length; entry `k` is that of entry `k` of the unit's `by_length`.
+    pub by_length: Vec<NullScores>,
+}
+
+/// What the search finds by luck, at one length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NullScores {
+    /// The greatest number of literals allowed.
+    pub length: usize,
+    /// As [`Significance::p`], at this length.
+    pub p: f64,
+    /// The mean IoU of the draws.
+    pub mean: f64,
+    /// Half of the draws reach no more; quantiles are interpolated linearly.
+    pub median: f64,
+    /// 95 of 100 draws reach no more.
+    pub q95: f64,
+    /// 99 of 100 draws reach no more.
+    pub q99: f64,
+    /// The best draw.
+    pub max: f64,
+}
+
+/// What was held out of the search, for all units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldOutUniverse {
+    /// Examples held out.
+    pub examples: usize,
+    /// Their groups.
+    pub groups: usize,
+}
+
+/// An explanation on the examples held out of the search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldOut {
+    /// Positions in the unit's mask.
+    pub unit_area: u64,
+    /// The IoU of the unit's formula: that of the last of `by_length`.
+    pub iou: f64,
+    /// Its 95% interval, by bootstrap over groups.
+    pub interval: [f64; 2],
+    /// The IoU on the search's side minus this one.
+    pub drop: f64,
+    /// The smallest length whose IoU is within one standard error of the best length's: of the error of their difference.
+    pub suggested_length: usize,
+    /// Entry `k` is that of entry `k` of the unit's `by_length`.
+    pub by_length: Vec<HeldOutScore>,
+}
+
+/// A formula on the examples held out of the search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutScore {
+    /// The greatest number of literals allowed.
+    pub length: usize,
+    /// Its IoU.
+    pub iou: f64,
+    /// Its 95% interval, by bootstrap over groups.
+    pub interval: [f64; 2],
+    /// The bootstrap's standard error.
+    pub standard_error: f64,
+    /// The IoU on the search's side minus this one.
+    pub drop: f64,
+}
+
+/// How many units of a run are more than luck.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignificanceSummary {
+    /// Draws of each unit.
+    pub draws: usize,
+    /// Units tested: the explained ones.
+    pub tested: usize,
+    /// Those of them with q below 0.05.
+    pub significant: usize,
+}
+
+/// How the formulas of a run do on examples held out of the search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HoldoutSummary {
+    /// Examples held out.
+    pub examples: usize,
+    /// Their groups.
+    pub groups: usize,
+    /// Entry `k`: the mean over the explained units of the IoU of entry `k` of `by_length` on the examples held out.
+    pub mean_iou_by_length: Vec<f64>,
+    /// The same of how far it is below the IoU on the search's side.
+    pub mean_drop_by_length: Vec<f64>,
+    /// Entry `k`: the units whose suggested length is `k + 1`.
+    pub suggested_lengths: Vec<usize>,
+}
+
+impl Explanations {
+    /// The scores of draws as comma-separated values under a header, one line a unit and length; none where no unit was
+    /// tested.
+    ///
+    /// # Errors
+    /// As [`Explanations::to_csv`].
+    pub fn null_csv(&self) -> Result<Option<String>> {
+        let header = "unit,length,iou,draws,p,q,mean,median,q95,q99,max";
+        let mut rows = Vec::new();
+        for unit in &self.units {
+            let Some(s) = &unit.significance else { continue };
+            for (null, own) in s.by_length.iter().zip(&unit.by_length) {
+                // What is decided is the greatest length: q is of that.
+                let q = if null.length == s.by_length.len() { s.q.to_string() } else { String::new() };
+                let numbers = [null.p.to_string(), q];
+                let nulls = [null.mean, null.median, null.q95, null.q99, null.max].map(|v| v.to_string());
+                let mut row =
+                    vec![unit.unit.to_string(), null.length.to_string(), own.iou.to_string(), s.draws.to_string()];
+                row.extend(numbers.into_iter().chain(nulls));
+                rows.push(row);
+            }
+        }
+        if rows.is_empty() { Ok(None) } else { table(header, rows).map(Some) }
+    }
+
+    /// The scores on held-out examples as comma-separated values under a header, one line a unit and length; none where
+    /// nothing was held out.
+    ///
+    /// # Errors
+    /// As [`Explanations::to_csv`].
+    pub fn holdout_csv(&self) -> Result<Option<String>> {
+        let header = "unit,length,formula,search_iou,held_out_iou,low,high,standard_error,drop,suggested";
+        let mut rows = Vec::new();
+        for unit in &self.units {
+            let Some(held_out) = &unit.holdout else { continue };
+            for (out, own) in held_out.by_length.iter().zip(&unit.by_length) {
+                let mut row = vec![unit.unit.to_string(), out.length.to_string(), own.formula.clone()];
+                let [low, high] = out.interval;
+                row.extend([own.iou, out.iou, low, high, out.standard_error, out.drop].map(|v| v.to_string()));
+                row.push((out.length == held_out.suggested_length).to_string());
+                rows.push(row);
+            }
+        }
+        if self.held_out.is_none() { Ok(None) } else { table(header, rows).map(Some) }
+    }
+}
+
+impl SignificanceSummary {
+    /// The summary of explanations; none where no unit was tested.
+    pub fn of(explanations: &Explanations) -> Option<Self> {
+        let tested: Vec<_> = explanations.units.iter().filter_map(|u| u.significance.as_ref()).collect();
+        let significant = tested.iter().filter(|s| s.q < 0.05).count();
+        Some(Self { draws: tested.first()?.draws, tested: tested.len(), significant })
+    }
+}
+
+impl HoldoutSummary {
+    /// The summary of explanations; none where nothing was held out.
+    pub fn of(explanations: &Explanations) -> Option<Self> {
+        let HeldOutUniverse { examples, groups } = explanations.held_out?;
+        let units: Vec<_> = explanations.units.iter().filter_map(|u| u.holdout.as_ref()).collect();
+        let lengths = 0..units.first().map_or(0, |u| u.by_length.len());
+        let mean = |of: &dyn Fn(&HeldOutScore) -> f64| -> Vec<f64> {
+            let sum = |k: usize| units.iter().filter_map(|u| u.by_length.get(k)).map(of).sum::<f64>();
+            lengths.clone().map(|k| sum(k) / units.len() as f64).collect()
+        };
+        Some(Self {
+            examples,
+            groups,
+            mean_iou_by_length: mean(&|s| s.iou),
+            mean_drop_by_length: mean(&|s| s.drop),
+            suggested_lengths: lengths
+                .clone()
+                .map(|k| units.iter().filter(|u| u.suggested_length == k + 1).count())
+                .collect(),
+        })
+    }
+}
