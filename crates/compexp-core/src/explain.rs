@@ -8,6 +8,7 @@ use crate::exemplar::{Exemplars, Firing, draw};
 use crate::explanation::{Explanation, Explanations, Universe, VERSION};
 use crate::partition::{Partition, PositionMap};
 use crate::profile::{Profile, from_activations, from_masks};
+use crate::search::ceiling::{Ceilings, ceilings};
 use crate::search::{SearchConfig, SearchResult, search_all};
 use crate::threshold::{ThresholdRule, thresholds};
 
@@ -52,6 +53,8 @@ pub struct Explained {
     pub profiles: Vec<Profile>,
     /// What a report shows.
     pub exemplars: Exemplars,
+    /// What the concepts could express at all: all of them, then all but those of each category.
+    pub ceilings: Vec<Ceilings>,
 }
 
 /// Explains `units` (ascending) of a layer; `record` is kept as the explanations' `config`.
@@ -89,9 +92,13 @@ pub fn explain(
     };
     progress.stage("search", "units", units.len());
     let results = search_all(partition, &profiles, &config.search, &|n| progress.done(n))?;
+    let ceilings = ceilings(partition, &profiles, vocabulary);
     let explanation = |(i, unit): (usize, &usize)| {
         let threshold = cuts.get(*unit).copied();
-        Explanation::new(*unit, profiles[i].area(), threshold, &results[i], config.keep_beams, vocabulary)
+        let area = profiles[i].area();
+        let mut explanation = Explanation::new(*unit, area, threshold, &results[i], config.keep_beams, vocabulary);
+        explanation.ceiling = ceilings.first().map(|all| all.ceilings[i]).filter(|_| area > 0);
+        explanation
     };
     let explanations = Explanations {
         version: VERSION,
@@ -103,5 +110,5 @@ pub fn explain(
     progress.stage("exemplars", "examples", n);
     let exemplars =
         draw(partition, map, firing, &cuts, units, &profiles, &formulas, config.exemplars, &|n| progress.done(n))?;
-    Ok(Explained { explanations, thresholds: cuts, results, profiles, exemplars })
+    Ok(Explained { explanations, thresholds: cuts, results, profiles, exemplars, ceilings })
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::partition::Partition;
 use crate::score::Metric;
-use crate::search::{Found, SearchResult, Status};
+use crate::search::{Found, Optimal, SearchResult, Status};
 
 /// The version of the record that this crate writes and reads.
 pub const VERSION: u32 = 1;
@@ -73,6 +73,12 @@ pub struct Explanation {
     pub beams: Option<Vec<Vec<(String, f64)>>>,
     /// The other scores of the best formula, without the reference's small numbers.
     pub scores: Option<Scores>,
+    /// The best IoU that any Boolean function of the concepts can reach; none where the unit never fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
+    /// What is proven about the best formula; none unless the search proves anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimal: Option<Optimal>,
 }
 
 /// A formula and its IoU.
@@ -84,6 +90,12 @@ pub struct Scored {
     pub formula: String,
     /// Its IoU, whatever the search maximised.
     pub iou: f64,
+    /// Whether it is proven that no formula of that length is better; none unless the search proves anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified: Option<bool>,
+    /// The IoU that no formula of that length exceeds; none likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upper_bound: Option<f64>,
 }
 
 /// Scores of a formula beside its IoU.
@@ -121,7 +133,13 @@ impl Explanation {
         vocabulary: &Vocabulary,
     ) -> Self {
         let text = |f: &Formula| f.display(vocabulary).to_string();
-        let scored = |(i, f): (usize, &Found)| Scored { length: i + 1, formula: text(&f.formula), iou: f.iou };
+        let scored = |(i, f): (usize, &Found)| Scored {
+            length: i + 1,
+            formula: text(&f.formula),
+            iou: f.iou,
+            certified: result.optimal.get(i).map(|o| o.certified),
+            upper_bound: result.optimal.get(i).map(|o| o.upper_bound),
+        };
         let best = result.best();
         let beam = |beam: &Vec<(Formula, f64)>| beam.iter().map(|(f, score)| (text(f), *score)).collect();
         Self {
@@ -144,6 +162,8 @@ impl Explanation {
                 recall: Metric::Recall.of(b.counts),
                 f1: Metric::F1.of(b.counts),
             }),
+            ceiling: None,
+            optimal: result.optimal.last().copied(),
         }
     }
 }

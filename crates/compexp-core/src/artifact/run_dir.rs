@@ -10,12 +10,14 @@
 //! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
 //! | `exemplars.json` | `{"version": 1, "grid": ..., "exemplars": [...]}`: [`ExemplarList`] |
 //! | `exemplars.npy` | u8 `[exemplars, 2, bytes]`: the masks of [`crate::exemplar::Exemplars`] |
+//! | `ceilings.csv` | a row for each unit and vocabulary: `unit`, `vocabulary` (`all`, `without color`, ...), `ceiling`, `cells`, `singleton_cells`, `informative` |
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
 //! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
 //! does not, since inputs may move. Other files are left alone: the activations of [`super::ActivationStore`] for one.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +46,7 @@ const SUMMARY: &str = "summary.json";
 const EXAMPLES: &str = "examples.csv";
 const EXEMPLARS: &str = "exemplars.json";
 const MASKS: &str = "exemplars.npy";
+const CEILINGS: &str = "ceilings.csv";
 const PREDICTIONS: &str = "predictions.csv";
 
 /// Those of an [`super::ActivationStore`].
@@ -182,7 +185,7 @@ impl RunDir {
             }
         }
         // The explanations first: without them nothing else counts.
-        for name in [EXPLANATIONS, TABLE, THRESHOLDS, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, PREDICTIONS] {
+        for name in [EXPLANATIONS, TABLE, THRESHOLDS, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, CEILINGS, PREDICTIONS] {
             match std::fs::remove_file(dir.join(name)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &dir.join(name))(e));
@@ -229,6 +232,7 @@ impl RunWriter {
         let shape = [list.len(), 2, grid.positions().div_ceil(8)];
         write_npy(&path(MASKS), &shape, &explained.exemplars.masks)?;
         write_json(&path(EXEMPLARS), &ExemplarList { version: FILE_VERSION, grid, exemplars: list })?;
+        write_bytes(&path(CEILINGS), ceilings_csv(explained).as_bytes())?;
         if let Some(predictions) = predictions {
             write_predictions(&path(PREDICTIONS), predictions)?;
         }
@@ -424,6 +428,24 @@ fn write_predictions(path: &Path, predictions: &[Prediction]) -> Result<()> {
     write_bytes(path, &text)
 }
 
+/// The ceilings as comma-separated values. Where most cells are single positions they say little of the unit.
+fn ceilings_csv(explained: &Explained) -> String {
+    let mut text = String::from("unit,vocabulary,ceiling,cells,singleton_cells,informative\n");
+    for (i, unit) in explained.explanations.units.iter().enumerate() {
+        for of in &explained.ceilings {
+            let vocabulary = of.without.as_ref().map_or("all".into(), |category| format!("without {category}"));
+            let vocabulary = if vocabulary.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", vocabulary.replace('"', "\"\""))
+            } else {
+                vocabulary
+            };
+            let (cells, single, informative) = (of.cells, of.singleton_cells, of.are_informative());
+            let _ = writeln!(text, "{},{vocabulary},{},{cells},{single},{informative}", unit.unit, of.ceilings[i]);
+        }
+    }
+    text
+}
+
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
@@ -456,6 +478,8 @@ mod tests {
             by_length: Vec::new(),
             beams: None,
             scores: None,
+            ceiling: Some(1.0),
+            optimal: None,
         }
     }
 
@@ -472,6 +496,7 @@ mod tests {
             results: Vec::new(),
             profiles: Vec::new(),
             exemplars: Exemplars { list: vec![exemplar], masks: vec![1, 0, 255, 1] },
+            ceilings: Vec::new(),
         }
     }
 
