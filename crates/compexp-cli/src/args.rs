@@ -149,6 +149,9 @@ pub(crate) struct SearchArgs {
     /// Search as the reference implementation does, ties and rounding included
     #[arg(long)]
     pub(crate) compat: bool,
+    /// Keep the best few at each step, or prove that no formula is better
+    #[arg(long, value_enum, default_value_t = ModeArg::Beam)]
+    pub(crate) mode: ModeArg,
     /// The units to explain [default: all]
     #[arg(long, value_name = "0-9,12")]
     pub(crate) units: Option<Units>,
@@ -167,6 +170,24 @@ pub(crate) struct SearchArgs {
     /// Record the formulas kept at each step
     #[arg(long)]
     pub(crate) keep_beams: bool,
+    #[command(flatten)]
+    pub(crate) exact: ExactArgs,
+}
+
+/// How to prove.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Search, with --mode exact")]
+pub(crate) struct ExactArgs {
+    /// Which formulas are looked at [default: chains]
+    #[arg(long, value_enum)]
+    pub(crate) grammar: Option<GrammarArg>,
+    /// Look for formulas of more than 3 concepts for so long a unit, and tell how far from proven the best is. What is
+    /// found then depends on the machine [default: until it is proven]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) time_per_unit: Option<f64>,
+    /// Stop when no formula can be better by more than this IoU [default: 0]
+    #[arg(long, value_name = "G", value_parser = gap, allow_negative_numbers = true)]
+    pub(crate) gap: Option<f64>,
 }
 
 /// Where results go.
@@ -337,6 +358,20 @@ pub(crate) enum MetricArg {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    Beam,
+    Exact,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GrammarArg {
+    /// Chains of AND, OR and AND NOT, as the beam makes them
+    Chains,
+    /// Every Boolean function of up to three concepts
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PreprocessArg {
     Reference,
     Imagenet,
@@ -378,6 +413,16 @@ fn quantile(text: &str) -> Result<f64, String> {
 fn penalty(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if value > 0.0 && value <= 1.0 { Ok(value) } else { Err("expected a factor above 0 and up to 1 (1 = none)".into()) }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value > 0.0 && value.is_finite() { Ok(value) } else { Err("expected seconds above 0".into()) }
+}
+
+fn gap(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("expected an IoU from 0 to 1".into()) }
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use compexp_core::explain::ExplainConfig;
 use compexp_core::probe::Task;
 use compexp_core::score::Metric;
-use compexp_core::search::{Mode, SearchConfig};
+use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig};
 use compexp_core::threshold::ThresholdRule;
 use compexp_vision::preprocess::Preprocess;
 
-use crate::args::{MetricArg, PreprocessArg, SearchArgs, ThresholdArgs, Units};
+use crate::args::{GrammarArg, MetricArg, ModeArg, PreprocessArg, SearchArgs, ThresholdArgs, Units};
 use crate::failure::Failure;
 
 /// The examples of each kind that a run keeps for reports.
@@ -35,14 +35,53 @@ pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, task: Task) -
     let search = SearchConfig {
         length: args.length.unwrap_or(default_length),
         beam: args.beam,
-        mode: if args.compat { Mode::Compat } else { Mode::Beam },
+        mode: mode(args),
         task,
         metric: metric(args.metric),
         penalty: args.penalty,
         beam_limit: args.beam_limit,
         min_activations: args.min_activations.unwrap_or(0),
+        exact: exact(args),
     };
     ExplainConfig { threshold, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
+}
+
+fn mode(args: &SearchArgs) -> Mode {
+    match args.mode {
+        ModeArg::Exact => Mode::Exact,
+        ModeArg::Beam if args.compat => Mode::Compat,
+        ModeArg::Beam => Mode::Beam,
+    }
+}
+
+fn exact(args: &SearchArgs) -> ExactConfig {
+    let grammar = match args.exact.grammar {
+        Some(GrammarArg::Full) => Grammar::Full,
+        Some(GrammarArg::Chains) | None => Grammar::Chains,
+    };
+    ExactConfig { grammar, seconds: args.exact.time_per_unit, gap: args.exact.gap.unwrap_or(0.0) }
+}
+
+/// Checks what the arguments ask of a search, before anything is read.
+///
+/// # Errors
+/// A [`Failure`] for arguments that exclude each other.
+pub(crate) fn check_search(args: &SearchArgs) -> Result<(), Failure> {
+    let exact = args.mode == ModeArg::Exact;
+    if exact && args.compat {
+        return Err(Failure::usage(
+            "--compat with --mode exact: the reference's search proves nothing; give one of the two",
+        ));
+    }
+    let only_exact = [
+        ("--grammar", args.exact.grammar.is_some()),
+        ("--time-per-unit", args.exact.time_per_unit.is_some()),
+        ("--gap", args.exact.gap.is_some()),
+    ];
+    match only_exact.iter().find(|(_, given)| *given && !exact) {
+        Some((name, _)) => Err(Failure::usage(format!("{name}: is for --mode exact"))),
+        None => Ok(()),
+    }
 }
 
 fn metric(arg: MetricArg) -> Metric {

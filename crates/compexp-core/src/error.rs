@@ -72,6 +72,19 @@ pub enum Error {
         /// The reader's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A search found a formula better than what was proven to be best: a fault of this crate.
+    #[error(
+        "`{formula}` has an IoU of {found}, above the proven bound of {proven}: the proof is wrong, which is a fault of \
+         compexp; please report it with the inputs"
+    )]
+    BeyondProof {
+        /// The formula.
+        formula: String,
+        /// Its IoU.
+        found: f64,
+        /// The bound it exceeds.
+        proven: f64,
+    },
     /// A formula's text cannot be read.
     #[error("cannot read formula `{text}` at character {at}: found {found}, expected {expected}")]
     Formula {

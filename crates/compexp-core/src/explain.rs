@@ -9,6 +9,7 @@ use crate::explanation::{Explanation, Explanations, Universe, VERSION};
 use crate::partition::{Partition, PositionMap};
 use crate::profile::{Profile, from_activations, from_masks};
 use crate::relation::{Extent, Relation, Similarity, relate};
+use crate::search::ceiling::{Ceilings, ceilings};
 use crate::search::{SearchConfig, SearchResult, search_all, without_vacuous};
 use crate::threshold::{ThresholdRule, thresholds};
 
@@ -57,6 +58,8 @@ pub struct Explained {
     pub relations: Vec<Relation>,
     /// What a report shows.
     pub exemplars: Exemplars,
+    /// What the concepts could express at all: all of them, then all but those of each category.
+    pub ceilings: Vec<Ceilings>,
 }
 
 /// Explains `units` (ascending) of a layer; `record` is kept as the explanations' `config`. `similarity` compares
@@ -98,11 +101,13 @@ pub fn explain(
     let found = search_all(partition, &profiles, &config.search, &|n| progress.done(n))?;
     let found = found.into_iter().map(|result| without_vacuous(partition, &config.search, result));
     let (results, vacuous): (Vec<SearchResult>, Vec<_>) = found.unzip();
+    let ceilings = ceilings(partition, &profiles, vocabulary);
     let explanation = |(i, unit): (usize, &usize)| {
-        let threshold = cuts.get(*unit).copied();
+        let (threshold, area) = (cuts.get(*unit).copied(), profiles[i].area());
         Explanation {
             vacuous: vacuous[i].iter().map(|literal| literal.display(vocabulary).to_string()).collect(),
-            ..Explanation::new(*unit, profiles[i].area(), threshold, &results[i], config.keep_beams, vocabulary)
+            ceiling: ceilings.first().map(|all| all.ceilings[i]).filter(|_| area > 0),
+            ..Explanation::new(*unit, area, threshold, &results[i], config.keep_beams, vocabulary)
         }
     };
     let explanations = Explanations {
@@ -117,5 +122,5 @@ pub fn explain(
     progress.stage("exemplars", "examples", n);
     let exemplars =
         draw(partition, map, firing, &cuts, units, &profiles, &formulas, config.exemplars, &|n| progress.done(n))?;
-    Ok(Explained { explanations, thresholds: cuts, results, profiles, concepts, relations, exemplars })
+    Ok(Explained { explanations, thresholds: cuts, results, profiles, concepts, relations, exemplars, ceilings })
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::partition::Partition;
 use crate::score::Metric;
-use crate::search::{Found, SearchResult, Status};
+use crate::search::{Found, Optimal, SearchResult, Status};
 
 /// The version of the record that this crate writes and reads.
 pub const VERSION: u32 = 1;
@@ -91,6 +91,12 @@ pub struct Explanation {
     /// The formulas on examples held out of the search; none unless asked for, or where the unit is not explained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holdout: Option<HeldOut>,
+    /// The best IoU that any Boolean function of the concepts can reach; none where the unit never fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
+    /// What is proven about the best formula; none unless the search proves anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimal: Option<Optimal>,
 }
 
 /// A formula and its IoU.
@@ -102,6 +108,12 @@ pub struct Scored {
     pub formula: String,
     /// Its IoU, whatever the search maximised.
     pub iou: f64,
+    /// Whether it is proven that no formula of that length is better; none unless the search proves anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified: Option<bool>,
+    /// The IoU that no formula of that length exceeds; none likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upper_bound: Option<f64>,
 }
 
 /// Scores of a formula beside its IoU.
@@ -139,7 +151,13 @@ impl Explanation {
         vocabulary: &Vocabulary,
     ) -> Self {
         let text = |f: &Formula| f.display(vocabulary).to_string();
-        let scored = |(i, f): (usize, &Found)| Scored { length: i + 1, formula: text(&f.formula), iou: f.iou };
+        let scored = |(i, f): (usize, &Found)| Scored {
+            length: i + 1,
+            formula: text(&f.formula),
+            iou: f.iou,
+            certified: result.optimal.get(i).map(|o| o.certified),
+            upper_bound: result.optimal.get(i).map(|o| o.upper_bound),
+        };
         let best = result.best();
         let beam = |beam: &Vec<(Formula, f64)>| beam.iter().map(|(f, score)| (text(f), *score)).collect();
         Self {
@@ -165,6 +183,8 @@ impl Explanation {
             vacuous: Vec::new(),
             significance: None,
             holdout: None,
+            ceiling: None,
+            optimal: result.optimal.last().copied(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Scores: how well a formula's mask matches a unit's.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 /// The sizes, in positions, from which every score follows.
@@ -61,6 +63,17 @@ impl Metric {
         if numerator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
     }
 
+    /// Compares the scores of two counts exactly: as fractions, multiplied crosswise in 128 bits. 0 over 0 counts as 0.
+    pub fn compare(self, a: Counts, b: Counts) -> Ordering {
+        let ((n, d), (m, e)) = (self.fraction(a), self.fraction(b));
+        match (n, m) {
+            (0, 0) => Ordering::Equal,
+            (0, _) => Ordering::Less,
+            (_, 0) => Ordering::Greater,
+            _ => (u128::from(n) * u128::from(e)).cmp(&(u128::from(m) * u128::from(d))),
+        }
+    }
+
     pub(crate) fn form(self) -> Form {
         let (numerator, unit, formula, both) = match self {
             Self::Iou => (1.0, 1.0, 1.0, -1.0),
@@ -85,6 +98,19 @@ mod tests {
         assert_eq!(Metric::F1.of(c), 8.0 / 13.0);
         let empty = Counts { formula: 0, unit: 5, both: 0 };
         assert_eq!(Metric::Precision.of(empty), 0.0);
+    }
+
+    #[test]
+    fn counts_near_two_to_the_forty_are_compared_exactly() {
+        let unit = (1 << 40) + 1;
+        let better = Counts { formula: unit, unit, both: unit - 1 };
+        let worse = Counts { formula: unit + 1, unit, both: unit - 1 };
+        assert_eq!(Metric::Iou.of(better), Metric::Iou.of(worse), "in f64 they are equal");
+        for metric in [Metric::Iou, Metric::Precision, Metric::F1] {
+            assert_eq!(metric.compare(better, worse), Ordering::Greater, "{metric:?}");
+            assert_eq!(metric.compare(worse, better), Ordering::Less, "{metric:?}");
+            assert_eq!(metric.compare(worse, worse), Ordering::Equal, "{metric:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let annotated = Annotations::new(&args.annotations).open()?;
     layer.check(&annotated.set)?;
     let threshold = settings::threshold(&args.threshold, layer.has_maps(), args.search.compat);
+    settings::check_search(&args.search)?;
     let config = settings::explain(&args.search, threshold, annotated.set.task);
     config.search.check().map_err(Failure::usage)?;
     let units = settings::units(args.search.units.as_ref(), layer.firing().n_units())?;

@@ -82,6 +82,15 @@ fn all(out: &mut impl Write, units: &[&Explanation]) -> io::Result<()> {
     table::write(out, "", ["unit", "IoU", "area", "formula"], &units.iter().map(row).collect::<Vec<_>>())
 }
 
+fn ceiling_means(explanations: &Explanations) -> &'static str {
+    let universe = explanations.universe;
+    if 2 * universe.singleton_cells > universe.cells {
+        "the best IoU of any function of all concepts; says little, as most cells are one position"
+    } else {
+        "the best IoU of any function of all concepts"
+    }
+}
+
 fn one(
     out: &mut impl Write,
     explanations: &Explanations,
@@ -102,6 +111,22 @@ fn one(
     }
     if unit.score != unit.iou {
         writeln!(out, "  score         {:.4}  which the search maximised", unit.score)?;
+    }
+    if let Some(ceiling) = unit.ceiling {
+        writeln!(out, "  ceiling       {ceiling:.4}  {}", ceiling_means(explanations))?;
+    }
+    if let Some(optimal) = unit.optimal {
+        let length = unit.by_length.len();
+        let bound = optimal.upper_bound;
+        if optimal.certified {
+            writeln!(out, "  proven        no formula of up to {length} concepts has a higher IoU")?;
+        } else {
+            let gap = bound - unit.iou;
+            writeln!(
+                out,
+                "  not proven    a formula of up to {length} concepts may have an IoU {gap:.4} higher, up to {bound:.4}"
+            )?;
+        }
     }
     writeln!(out, "  unit area     {}", share(unit.unit_area))?;
     if let Some(area) = unit.formula_area {

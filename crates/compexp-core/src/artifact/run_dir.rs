@@ -15,6 +15,7 @@
 //! | `activity.npy` | u8 `[units asked for, ceil(n / 8)]`: on which examples each unit fires, the first in the lowest bit |
 //! | `concepts.csv` | [`Extent`]: a row a concept of the probe set |
 //! | `relations.csv` | [`Relation`]: a row for two concepts that stand together in a formula |
+//! | `ceilings.csv` | a row for each unit and vocabulary: `unit`, `vocabulary` (`all`, `without color`, ...), `ceiling`, `cells`, `singleton_cells`, `informative` |
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
 //! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
@@ -57,6 +58,7 @@ const MASKS: &str = "exemplars.npy";
 const ACTIVITY: &str = "activity.npy";
 const CONCEPTS: &str = "concepts.csv";
 const RELATIONS: &str = "relations.csv";
+const CEILINGS: &str = "ceilings.csv";
 const PREDICTIONS: &str = "predictions.csv";
 
 /// Those of an [`super::ActivationStore`].
@@ -192,7 +194,7 @@ impl RunDir {
             }
         }
         // The explanations first: without them nothing else counts.
-        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, PREDICTIONS]) {
+        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS]) {
             match std::fs::remove_file(dir.join(name)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &dir.join(name))(e));
@@ -246,6 +248,7 @@ impl RunWriter {
         write_npy(&path(ACTIVITY), &shape, &activity(explained, examples.len()))?;
         write_rows(&path(CONCEPTS), &EXTENT_COLUMNS, &explained.concepts)?;
         write_rows(&path(RELATIONS), &RELATION_COLUMNS, &explained.relations)?;
+        write_rows(&path(CEILINGS), &CEILING_COLUMNS, &ceiling_rows(explained))?;
         if let Some(predictions) = predictions {
             write_rows(&path(PREDICTIONS), &PREDICTION_COLUMNS, predictions)?;
         }
@@ -462,6 +465,20 @@ fn activity(explained: &Explained, n: usize) -> Vec<u8> {
 const PREDICTION_COLUMNS: [&str; 4] = ["image", "target", "predicted", "correct"];
 const EXTENT_COLUMNS: [&str; 5] = ["id", "name", "category", "area", "examples"];
 const RELATION_COLUMNS: [&str; 6] = ["first", "second", "area", "examples", "context", "similarity"];
+const CEILING_COLUMNS: [&str; 6] = ["unit", "vocabulary", "ceiling", "cells", "singleton_cells", "informative"];
+
+/// A row for each unit and vocabulary. Where most cells are single positions ceilings say little of the unit.
+fn ceiling_rows(explained: &Explained) -> Vec<(usize, String, f64, usize, usize, bool)> {
+    let units = explained.explanations.units.iter().enumerate();
+    let row = |(i, unit): (usize, &crate::explanation::Explanation)| {
+        let row = move |of: &crate::search::ceiling::Ceilings| {
+            let vocabulary = of.without.as_ref().map_or("all".into(), |category| format!("without {category}"));
+            (unit.unit, vocabulary, of.ceilings[i], of.cells, of.singleton_cells, of.are_informative())
+        };
+        explained.ceilings.iter().map(row).collect::<Vec<_>>()
+    };
+    units.flat_map(row).collect()
+}
 
 #[cfg(test)]
 mod tests {
@@ -493,6 +510,8 @@ mod tests {
             vacuous: Vec::new(),
             significance: None,
             holdout: None,
+            ceiling: Some(1.0),
+            optimal: None,
         }
     }
 
@@ -532,6 +551,7 @@ mod tests {
             }],
             relations: vec![relation(Some(0.1 + 0.2)), relation(None)],
             exemplars: Exemplars { list: vec![exemplar], masks: vec![1, 0, 255, 1] },
+            ceilings: Vec::new(),
         }
     }
 

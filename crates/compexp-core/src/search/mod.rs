@@ -6,8 +6,10 @@
 //! extension of F follows by addition.
 
 mod beam;
+pub mod ceiling;
 mod chain;
 mod compat;
+mod exact;
 mod member;
 mod scan;
 mod table;
@@ -18,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use exact::{ExactConfig, Grammar, Optimal};
 pub use vacuous::without_vacuous;
 
 use crate::error::{Error, Result};
@@ -36,6 +39,8 @@ pub enum Mode {
     Beam,
     /// The reference's search, ties and rounding included.
     Compat,
+    /// The optimum, proven.
+    Exact,
 }
 
 /// How to search. The default is the paper's for vision, at length 3.
@@ -58,6 +63,9 @@ pub struct SearchConfig {
     pub beam_limit: Option<usize>,
     /// Units with fewer hits are not searched.
     pub min_activations: u64,
+    /// What `Exact` does; not used otherwise.
+    #[serde(default, skip_serializing_if = "ExactConfig::is_default")]
+    pub exact: ExactConfig,
 }
 
 impl Default for SearchConfig {
@@ -71,6 +79,7 @@ impl Default for SearchConfig {
             penalty: 1.0,
             beam_limit: None,
             min_activations: 0,
+            exact: ExactConfig::default(),
         }
     }
 }
@@ -90,7 +99,7 @@ impl SearchConfig {
         if !(self.penalty > 0.0 && self.penalty <= 1.0) {
             return Err(Error::mismatch("complexity penalty", self.penalty, "a factor above 0 and up to 1 (1 = none)"));
         }
-        Ok(())
+        if self.mode == Mode::Exact { exact::check(self) } else { Ok(()) }
     }
 }
 
@@ -142,11 +151,13 @@ pub struct SearchResult {
     pub by_length: Vec<Found>,
     /// For each step the formulas kept, best first, with their scores.
     pub beams: Vec<Vec<(Formula, f64)>>,
+    /// For each step what is proven about its best formula; empty unless the search proves anything.
+    pub optimal: Vec<Optimal>,
 }
 
 impl SearchResult {
     fn nothing(status: Status) -> Self {
-        Self { status, by_length: Vec::new(), beams: Vec::new() }
+        Self { status, by_length: Vec::new(), beams: Vec::new(), optimal: Vec::new() }
     }
 
     /// The best formula.
@@ -176,6 +187,7 @@ pub fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -
     Ok(match config.mode {
         Mode::Beam => beam::search(partition, profile, config),
         Mode::Compat => compat::search(partition, profile, config),
+        Mode::Exact => exact::search(partition, profile, config)?,
     })
 }
 

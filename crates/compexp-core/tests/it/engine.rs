@@ -53,7 +53,7 @@ impl AnnotationSource for Annotated<'_> {
     }
 }
 
-fn partition(problem: &Problem, examples: usize, task: Task) -> (Partition, PositionMap) {
+pub(crate) fn partition(problem: &Problem, examples: usize, task: Task) -> (Partition, PositionMap) {
     let source = Annotated { problem, examples, task };
     let mut builder = PartitionBuilder::new(source.grid(), Box::new(MemoryPositions::new(source.grid())));
     builder.add_all(&source, &|_| ()).unwrap();
@@ -63,7 +63,7 @@ fn partition(problem: &Problem, examples: usize, task: Task) -> (Partition, Posi
 }
 
 /// A profile counted position by position.
-fn profile(partition: &Partition, map: &PositionMap, unit: &[bool]) -> Profile {
+pub(crate) fn profile(partition: &Partition, map: &PositionMap, unit: &[bool]) -> Profile {
     let positions = map.grid().positions();
     let mut counts = BTreeMap::new();
     let mut ids = vec![0; positions];
@@ -76,7 +76,7 @@ fn profile(partition: &Partition, map: &PositionMap, unit: &[bool]) -> Profile {
     Profile { cells: counts.keys().copied().collect(), hits: counts.values().copied().collect(), ..Profile::default() }
 }
 
-fn config(settings: &Settings, mode: Mode, task: Task) -> SearchConfig {
+pub(crate) fn config(settings: &Settings, mode: Mode, task: Task) -> SearchConfig {
     SearchConfig {
         length: settings.length,
         beam: settings.beam,
@@ -91,6 +91,7 @@ fn config(settings: &Settings, mode: Mode, task: Task) -> SearchConfig {
         penalty: settings.penalty,
         beam_limit: settings.beam_limit,
         min_activations: settings.min_activations as u64,
+        exact: search::ExactConfig::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The integration tests of `compexp-core`, one binary.
 
 mod engine;
+mod exact;
 mod golden_search;
 mod oracle;

@@ -43,6 +43,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let features = feature_config(args);
     let n_units = n_units(&model, args.layer);
     let threshold = settings::threshold(&args.threshold, false, args.search.compat);
+    settings::check_search(&args.search)?;
     let mut config = settings::explain(&args.search, threshold, Task::Nli);
     config.search.min_activations = args.search.min_activations.unwrap_or(MIN_ACTIVATIONS);
     config.search.check().map_err(Failure::usage)?;

@@ -34,6 +34,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let preprocess = settings::preprocess(args.network.preprocess);
     let mut extraction = Extraction::new(&model, &args.layer, preprocess, args.network.batch, &images)?;
     let threshold = settings::threshold(&args.threshold, true, args.search.compat);
+    settings::check_search(&args.search)?;
     let config = settings::explain(&args.search, threshold, Task::Vision);
     config.search.check().map_err(Failure::usage)?;
     let units = settings::units(args.search.units.as_ref(), extraction.shape.n_units)?;

@@ -26,9 +26,9 @@ struct Search<'a> {
 }
 
 /// The best formula of at most `length` literals (first literal positive, NEIGHBORS literals as in the default search),
-/// or nothing where none overlaps the unit. Tries `(3 L)^length` masks: for L up to about 20 at length 3.
+/// or nothing where none overlaps the unit. Tries `(3 L)^length` masks: for L up to about 20 at length 3, 6 at length 4.
 pub(crate) fn brute_force(problem: &Problem, length: usize, metric: Metric) -> Option<Best> {
-    assert!((1..=3).contains(&length), "exhaustive search is for lengths 1 to 3, not {length}");
+    assert!((1..=5).contains(&length), "exhaustive search is for lengths 1 to 5, not {length}");
     let literals = Space::new(problem).literals();
     let unit = Unit::from_bools(&problem.unit);
     let mut search = Search { literals: &literals, unit: &unit, metric, best: None };

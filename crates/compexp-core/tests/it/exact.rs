@@ -1,0 +1,202 @@
+//! The exact search against brute force.
+
+use compexp_core::concept::Vocabulary;
+use compexp_core::formula::{Atom, Formula};
+use compexp_core::probe::Task;
+use compexp_core::score;
+use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig, SearchResult, Status, search};
+
+use crate::engine::{config, partition, profile};
+use crate::oracle::{Metric, Problem, Settings, brute_force, random_problem};
+
+fn exact(problem: &Problem, settings: &Settings) -> SearchResult {
+    let (partition, map) = partition(problem, 1, Task::Nli);
+    let profile = profile(&partition, &map, &problem.unit);
+    search(&partition, &profile, &config(settings, Mode::Exact, Task::Nli)).unwrap()
+}
+
+#[test]
+fn the_optimum_is_that_of_brute_force_to_the_formula() {
+    let mut beaten = 0;
+    for seed in 0..3000u64 {
+        let (n_concepts, n_positions) = (2 + seed as usize % 7, [6, 15, 40, 80][seed as usize / 7 % 4]);
+        let problem = random_problem(seed, n_concepts, n_positions, seed % 3 == 1);
+        let metric = if seed % 5 == 0 { Metric::F1 } else { Metric::Iou };
+        let settings =
+            Settings { length: 1 + seed as usize % 3, beam: 1 + seed as usize % 4, metric, ..Settings::default() };
+        let found = exact(&problem, &settings);
+        let best = brute_force(&problem, settings.length, Metric::Iou);
+        let name = format!("seed {seed}, {settings:?}");
+        let (Some(found), Some(best)) = (found.best().cloned(), best) else {
+            assert_ne!(found.status, Status::Explained, "{name}");
+            continue;
+        };
+        let text = found.formula.display(&Vocabulary::default()).to_string();
+        assert_eq!(
+            (found.counts.both, found.counts.union()),
+            (best.intersection, best.union),
+            "{name}: {text}, {best:?}"
+        );
+        assert_eq!(text, best.formula, "{name}");
+        beaten += usize::from(settings.beam == 1);
+    }
+    assert!(beaten > 100);
+}
+
+#[test]
+fn longer_optima_are_those_of_brute_force() {
+    let mut proven_by_search = 0;
+    for seed in 0..400u64 {
+        let (n_concepts, n_positions) = (2 + seed as usize % 3, [8, 20, 50][seed as usize / 3 % 3]);
+        let problem = random_problem(seed, n_concepts, n_positions, false);
+        let length = if n_concepts < 4 && seed % 4 == 0 { 5 } else { 4 };
+        let settings = Settings { length, beam: 1, ..Settings::default() };
+        let found = exact(&problem, &settings);
+        let best = brute_force(&problem, length, Metric::Iou);
+        let (Some(best_found), Some(best)) = (found.best(), best) else {
+            assert_ne!(found.status, Status::Explained, "seed {seed}");
+            continue;
+        };
+        let text = best_found.formula.display(&Vocabulary::default()).to_string();
+        let counts = (best_found.counts.both, best_found.counts.union());
+        assert_eq!(counts, (best.intersection, best.union), "seed {seed}: {text}, {best:?}");
+        assert!(best_found.formula.length() <= length, "seed {seed}: {text}");
+        assert_eq!(overlap(&problem, &best_found.formula), counts, "seed {seed}: {text} on masks");
+        assert!(found.optimal.iter().all(|o| o.certified), "seed {seed}");
+        proven_by_search += usize::from(found.optimal[length - 1].nodes > 1);
+    }
+    assert!(proven_by_search > 50, "{proven_by_search}");
+}
+
+/// Intersection and union of a formula's mask with the unit's, position by position.
+fn overlap(problem: &Problem, formula: &Formula) -> (u64, u64) {
+    let sets = problem.concepts_by_position();
+    let has = |p: usize| formula.holds(&|atom: Atom| sets[p].contains(&atom.concept.0));
+    (0..problem.unit.len()).fold((0, 0), |(both, union), p| {
+        let (f, u) = (has(p), problem.unit[p]);
+        (both + u64::from(f && u), union + u64::from(f || u))
+    })
+}
+
+#[test]
+fn the_full_grammar_has_the_best_function_of_up_to_three_concepts() {
+    let mut beyond_chains = 0;
+    for seed in 0..600u64 {
+        let (n_concepts, n_positions) = (3 + seed as usize % 4, [8, 20, 60][seed as usize / 4 % 3]);
+        let problem = random_problem(seed, n_concepts, n_positions, false);
+        let (partition, map) = partition(&problem, 1, Task::Nli);
+        let profile = profile(&partition, &map, &problem.unit);
+        let settings = Settings { beam: 2, ..Settings::default() };
+        let chains = config(&settings, Mode::Exact, Task::Nli);
+        let exact = ExactConfig { grammar: Grammar::Full, ..chains.exact };
+        let found = search(&partition, &profile, &SearchConfig { exact, ..chains.clone() }).unwrap();
+        let Some(best) = found.best() else { continue };
+        let counts = overlap(&problem, &best.formula);
+        assert_eq!(counts, (best.counts.both, best.counts.union()), "seed {seed}");
+        let (both, union) = best_function(&problem);
+        let same = u128::from(counts.0) * u128::from(union) == u128::from(both) * u128::from(counts.1);
+        assert!(same, "seed {seed}: found {counts:?}, the best is {:?}", (both, union));
+        let of_chains = search(&partition, &profile, &chains).unwrap();
+        beyond_chains += usize::from(of_chains.best().unwrap().iou < best.iou);
+    }
+    assert!(beyond_chains > 50, "{beyond_chains}");
+}
+
+/// The best overlap of all Boolean functions of up to three concepts, tried one by one; constants aside.
+fn best_function(problem: &Problem) -> (u64, u64) {
+    let masks: Vec<&Vec<bool>> = problem.concepts.iter().map(|(_, m)| m).filter(|m| m.contains(&true)).collect();
+    let mut best = (0u64, 1u64);
+    for (a, b, c) in
+        (0..masks.len().pow(3)).map(|i| (i % masks.len(), i / masks.len() % masks.len(), i / masks.len().pow(2)))
+    {
+        for table in 1u32..255 {
+            let (mut both, mut union) = (0, 0);
+            for (p, unit) in problem.unit.iter().enumerate() {
+                let row = usize::from(masks[a][p]) + 2 * usize::from(masks[b][p]) + 4 * usize::from(masks[c][p]);
+                let holds = table >> row & 1 == 1;
+                both += u64::from(holds && *unit);
+                union += u64::from(holds || *unit);
+            }
+            if a != b && a != c && b != c
+                || table & 15 == table >> 4 && (a != b || [0b1010, 0b0101].contains(&(table & 15)))
+            {
+                best = if both * best.1 > best.0 * union { (both, union) } else { best };
+            }
+        }
+    }
+    best
+}
+
+#[test]
+fn degenerate_concepts_and_units_have_proven_optima() {
+    let whole = vec![true; 12];
+    let none = vec![false; 12];
+    let half: Vec<bool> = (0..12).map(|p| p < 6).collect();
+    let quarter: Vec<bool> = (0..12).map(|p| p < 3).collect();
+    let odd: Vec<bool> = (0..12).map(|p| p % 2 == 1).collect();
+    let concepts = [&whole, &none, &half, &half, &quarter, &odd];
+    let concepts: Vec<(u32, Vec<bool>)> = (1..).zip(concepts.map(Clone::clone)).collect();
+    for (unit, iou, text) in [
+        (half.clone(), 1.0, "3"),
+        (whole.clone(), 1.0, "1"),
+        (half.iter().map(|on| !on).collect(), 1.0, "(1 AND (NOT 3))"),
+        ((0..12).map(|p| (3..6).contains(&p)).collect(), 1.0, "(3 AND (NOT 5))"),
+        ((0..12).map(|p| p == 7).collect(), 1.0 / 3.0, "(6 AND (NOT 3))"),
+    ] {
+        let problem = Problem { concepts: concepts.clone(), unit, neighbors: Default::default() };
+        for length in [3, 4] {
+            let found = exact(&problem, &Settings { length, beam: 1, ..Settings::default() });
+            let best = found.best().unwrap();
+            assert_eq!(best.formula.display(&Vocabulary::default()).to_string(), text);
+            assert_eq!((best.iou, found.optimal[length - 1].certified), (iou, true), "{text}");
+        }
+    }
+}
+
+#[test]
+fn little_time_gives_a_formula_and_a_bound_above_it() {
+    let problem = random_problem(5, 12, 400, false);
+    let (partition, map) = partition(&problem, 1, Task::Nli);
+    let profile = profile(&partition, &map, &problem.unit);
+    let chains = config(&Settings { length: 7, ..Settings::default() }, Mode::Exact, Task::Nli);
+    let exact = ExactConfig { seconds: Some(1e-9), ..chains.exact };
+    let found = search(&partition, &profile, &SearchConfig { exact, ..chains }).unwrap();
+    let mut before = 0.0;
+    for (found, optimal) in found.by_length.iter().zip(&found.optimal) {
+        assert!(optimal.upper_bound >= found.iou && optimal.upper_bound >= before, "{found:?} {optimal:?}");
+        assert_eq!(optimal.certified, optimal.upper_bound == found.iou);
+        before = optimal.upper_bound;
+    }
+    assert!(found.optimal[..3].iter().all(|o| o.certified), "up to 3 time does not matter");
+}
+
+#[test]
+fn what_cannot_be_proven_is_refused() {
+    let exact = SearchConfig { mode: Mode::Exact, ..SearchConfig::default() };
+    assert!(exact.check().is_ok());
+    let with = |exact_config: ExactConfig| SearchConfig { exact: exact_config, ..exact.clone() };
+    let full = ExactConfig { grammar: Grammar::Full, ..ExactConfig::default() };
+    let refused = [
+        (
+            SearchConfig { metric: score::Metric::Precision, ..exact.clone() },
+            "metric of an exact search: found precision",
+        ),
+        (SearchConfig { metric: score::Metric::Recall, ..exact.clone() }, "metric of an exact search: found recall"),
+        (SearchConfig { penalty: 0.9, ..exact.clone() }, "complexity penalty of an exact search: found 0.9"),
+        (SearchConfig { beam_limit: Some(5), ..exact.clone() }, "beam limit of an exact search: found 5"),
+        (
+            with(ExactConfig { seconds: Some(0.0), ..ExactConfig::default() }),
+            "time per unit of an exact search: found 0",
+        ),
+        (
+            with(ExactConfig { seconds: Some(f64::NAN), ..ExactConfig::default() }),
+            "time per unit of an exact search: found NaN",
+        ),
+        (with(ExactConfig { gap: -0.1, ..ExactConfig::default() }), "gap of an exact search: found -0.1"),
+        (SearchConfig { length: 4, exact: full, ..exact.clone() }, "formula length of an exact search: found 4"),
+    ];
+    for (config, text) in refused {
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.starts_with(text), "found `{error}`, expected `{text}`");
+    }
+}
