@@ -41,6 +41,7 @@ pub(crate) const FLOW: &[&str] = &[
     "explanation",
     "exemplar",
     "explain",
+    "planted",
     "stats",
     "artifact",
     "report",

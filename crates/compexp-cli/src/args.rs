@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::plant::PlantArgs;
+use crate::commands::recovered::RecoveredArgs;
 use crate::nli_args::NliCommand;
 
 /// Explain the units of neural networks by logical formulas over concepts
@@ -39,6 +41,10 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Measure a formula: its area, and how well it matches units
     Eval(EvalArgs),
+    /// Plant units of known formulas in annotations, to see how far a search can be trusted
+    Plant(PlantArgs),
+    /// Compare what a run found with what was planted
+    Recovered(RecoveredArgs),
 }
 
 #[derive(Debug, Subcommand)]

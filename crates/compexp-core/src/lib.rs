@@ -10,7 +10,8 @@
 //! 5. [`threshold`], [`resize`] and [`profile`]: from activations to each unit's hits in every cell.
 //! 6. [`score`] and [`search`]: counts, scores, and beams of formulas.
 //! 7. [`explanation`], [`exemplar`] and [`explain`]: the record, the examples that show it, and all of it in one call.
-//! 8. [`artifact`]: files. No other module touches the file system.
+//! 8. [`planted`]: units of known formulas, to measure how far a search can be trusted.
+//! 9. [`artifact`]: files. No other module touches the file system.
 //!
 //! The crate knows no data set's format, no network and no framework: annotations come through
 //! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
@@ -73,6 +74,7 @@ pub mod explain;
 pub mod explanation;
 pub mod formula;
 pub mod partition;
+pub mod planted;
 pub mod probe;
 pub mod profile;
 pub mod resize;

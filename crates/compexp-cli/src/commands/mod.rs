@@ -3,5 +3,7 @@
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod nli;
+pub(crate) mod plant;
+pub(crate) mod recovered;
 pub(crate) mod show;
 pub(crate) mod vision;
