@@ -16,8 +16,9 @@ use crate::table;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A formula found is logically equivalent to the planted one, or at least has the same mask, or neither. `below` counts the
-units for which a smaller IoU was found than the planted formula has: there the search missed a better formula. Without
+A formula found is logically equivalent to the planted one, or at least has the same mask, or neither. `at length` counts
+the units for which the best formula no longer than the planted one is either: a longer one may fit noise. `below` counts
+those for which a smaller IoU was found than the planted formula has: there the search missed a better formula. Without
 being below, another formula than the planted one fits a noisy unit as well or better.
 
 Examples:
@@ -61,15 +62,39 @@ pub(crate) fn run(args: &RecoveredArgs, reporter: &Reporter) -> Result<()> {
 }
 
 fn print(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
-    let header = ["missed", "added", "length", "units", "equivalent", "same mask", "below", "planted IoU", "found IoU"];
+    let header = [
+        "missed",
+        "added",
+        "length",
+        "units",
+        "equivalent",
+        "same mask",
+        "at length",
+        "below",
+        "planted IoU",
+        "found IoU",
+    ];
     let row = |row: &Row| {
-        let Row { length, noise: Noise { missed, added }, units, equivalent, same_mask, below_planted, .. } = row;
+        let Row {
+            length, noise: Noise { missed, added }, units, equivalent, same_mask, at_length, below_planted, ..
+        } = row;
         let share = |share: &f64| format!("{share:.2}");
         let count = |n: &usize| n.to_string();
         let [planted, found] = [row.planted_iou, row.found_iou].map(|iou| format!("{iou:.4}"));
-        let counts = [length, units, equivalent, same_mask, below_planted].map(count);
-        let [length, units, equivalent, same_mask, below] = counts;
-        [share(missed), share(added), length, units, equivalent, same_mask, below, planted, format!("{found:>9}")]
+        let counts = [length, units, equivalent, same_mask, at_length, below_planted].map(count);
+        let [length, units, equivalent, same_mask, at_length, below] = counts;
+        [
+            share(missed),
+            share(added),
+            length,
+            units,
+            equivalent,
+            same_mask,
+            at_length,
+            below,
+            planted,
+            format!("{found:>9}"),
+        ]
     };
     table::write(out, "", header, &rows.iter().map(row).collect::<Vec<_>>())
 }

@@ -18,7 +18,7 @@ fn planted_units_are_explained_and_compared() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(fields[3], "3", "{line}");
         assert_eq!(fields[4].parse::<usize>().unwrap() + fields[5].parse::<usize>().unwrap(), 3, "{line}");
-        assert_eq!(fields[6..], ["0", "1.0000", "1.0000"], "{line}");
+        assert_eq!(fields[6..], ["3", "0", "1.0000", "1.0000"], "{line}");
     }
     assert_eq!(fs::read_to_string(dir.join("table.csv")).unwrap().lines().count(), 7);
     let printed = ok(&dir, "recovered run --planted planted/planted.json --json");

@@ -50,6 +50,8 @@ pub struct Recovered {
     pub found: Option<String>,
     /// What one is to the other.
     pub verdict: Verdict,
+    /// The same of the best formula found that is no longer than the planted one: a longer one may fit noise.
+    pub at_length: Verdict,
     /// IoU of the unit with the planted formula.
     pub planted_iou: f64,
     /// IoU of the unit with the formula found, 0 where there is none.
@@ -69,6 +71,8 @@ pub struct Row {
     pub equivalent: usize,
     /// Those with [`Verdict::SameMask`].
     pub same_mask: usize,
+    /// Those with one of the two for [`Recovered::at_length`].
+    pub at_length: usize,
     /// Those whose formula found has a smaller IoU than the planted one: there the search failed. Where another formula
     /// has a greater one, noise made it the better explanation.
     pub below_planted: usize,
@@ -110,20 +114,22 @@ pub fn recover(
             let expected = format!("{}, as was planted: explain the masks beside the file", unit.unit_area);
             return Err(Error::mismatch(format!("area of unit {}", unit.unit), explanation.unit_area, expected));
         }
-        let verdict = match &explanation.formula {
-            None => Verdict::Nothing,
-            Some(found) => {
-                let [found, truth] = [found, &unit.formula].map(|text| Formula::parse(text, vocabulary));
-                let (found, truth) = (found?, truth?);
-                if found.equivalent(&truth) == Some(true) {
-                    Verdict::Equivalent
-                } else if partition.evaluate(&found) == partition.evaluate(&truth) {
-                    Verdict::SameMask
-                } else {
-                    Verdict::Other
-                }
-            }
+        let truth = Formula::parse(&unit.formula, vocabulary)?;
+        let judge = |found: Option<&str>| {
+            let Some(found) = found else { return Ok(Verdict::Nothing) };
+            let found = Formula::parse(found, vocabulary)?;
+            Ok(if found.equivalent(&truth) == Some(true) {
+                Verdict::Equivalent
+            } else if partition.evaluate(&found) == partition.evaluate(&truth) {
+                Verdict::SameMask
+            } else {
+                Verdict::Other
+            })
         };
+        let best = explanation.formula.as_deref();
+        let verdict = judge(best)?;
+        let by_length = explanation.by_length.get(unit.length.saturating_sub(1));
+        let at_length = judge(by_length.map(|scored| scored.formula.as_str()).or(best))?;
         // Without the small number that the compat search adds.
         let found_iou = match (explanation.intersection, explanation.union) {
             (Some(both), Some(union)) if union > 0 => both as f64 / union as f64,
@@ -136,6 +142,7 @@ pub fn recover(
             planted: unit.formula.clone(),
             found: explanation.formula.clone(),
             verdict,
+            at_length,
             planted_iou: unit.iou,
             found_iou,
         })
@@ -160,6 +167,7 @@ pub fn rows(recovered: &[Recovered]) -> Vec<Row> {
             units: group.len(),
             equivalent: count(&|r| r.verdict == Verdict::Equivalent),
             same_mask: count(&|r| r.verdict == Verdict::SameMask),
+            at_length: count(&|r| matches!(r.at_length, Verdict::Equivalent | Verdict::SameMask)),
             below_planted: count(&|r| r.found_iou < r.planted_iou),
             planted_iou: mean(&|r| r.planted_iou),
             found_iou: mean(&|r| r.found_iou),
@@ -175,7 +183,8 @@ pub fn rows(recovered: &[Recovered]) -> Vec<Row> {
 pub fn to_csv(recovered: &[Recovered]) -> Result<String> {
     let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = ["unit", "length", "missed", "added", "verdict", "planted_iou", "found_iou", "planted", "found"];
+    let header =
+        ["unit", "length", "missed", "added", "verdict", "at_length", "planted_iou", "found_iou", "planted", "found"];
     writer.write_record(header).map_err(|e| failed(&e))?;
     for r in recovered {
         let row = [
@@ -184,6 +193,7 @@ pub fn to_csv(recovered: &[Recovered]) -> Result<String> {
             r.noise.missed.to_string(),
             r.noise.added.to_string(),
             r.verdict.name().to_owned(),
+            r.at_length.name().to_owned(),
             r.planted_iou.to_string(),
             r.found_iou.to_string(),
             r.planted.clone(),

@@ -124,7 +124,9 @@ proptest! {
         let recovered = recover(&found, &record, &partition, &names).unwrap();
         for one in &recovered {
             prop_assert_eq!(one.found_iou, 1.0, "{:?}", one);
-            prop_assert!(matches!(one.verdict, Verdict::Equivalent | Verdict::SameMask), "{:?}", one);
+            for verdict in [one.verdict, one.at_length] {
+                prop_assert!(matches!(verdict, Verdict::Equivalent | Verdict::SameMask), "{:?}", one);
+            }
         }
         prop_assert!(rows(&recovered).iter().all(|row| row.below_planted == 0 && row.equivalent + row.same_mask == row.units));
     }

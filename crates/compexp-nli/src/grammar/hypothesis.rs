@@ -114,7 +114,7 @@ pub(super) fn contradicted(scene: &Scene, draw: &mut Draw) -> String {
         24..58 => format!("{} {is} {}", scene.same(draw), other_activity(scene, draw)),
         58..74 => {
             let others: Vec<_> = PLACES.iter().filter(|place| place.outdoors != scene.place.outdoors).collect();
-            let place = draw.one(&others).map_or("at home", |place| place.at);
+            let place = draw.one(&others).map_or("inside the house", |place| place.at);
             let inside = if scene.place.outdoors { "inside the house" } else { "outside" };
             let place = if draw.chance(0.3) { inside } else { place };
             format!("{} {is} {place}", scene.same(draw))
