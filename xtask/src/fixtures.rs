@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use compexp_core::artifact::{write_concepts, write_examples, write_npy};
-use compexp_core::concept::{Concept, ConceptId};
+use compexp_core::concept::{Concept, ConceptId, Vocabulary};
+use compexp_core::formula::{Atom, Formula};
 use compexp_core::probe::Example;
 
 const EXAMPLES: usize = 60;
@@ -38,27 +39,15 @@ fn id(name: &str) -> u8 {
     CONCEPTS.iter().position(|(n, _)| *n == name).map_or(0, |i| i as u8 + 1)
 }
 
-/// What the planted units fire on, as a reader would write it; the last never fires.
-pub(crate) const PLANTED: [&str; 6] = [
-    "((river OR water) AND (NOT blue-c))",
-    "tree",
-    "(house AND (NOT window))",
-    "(sky AND grey-c)",
-    "(boat OR window)",
-    "nothing",
+/// What the planted units fire on; the last never fires.
+const PLANTED: [Option<&str>; 6] = [
+    Some("(water OR river) AND NOT blue-c"),
+    Some("tree"),
+    Some("house AND NOT window"),
+    Some("sky AND grey-c"),
+    Some("boat OR window"),
+    None,
 ];
-
-/// Whether a planted unit fires where `has` tells which concepts are.
-fn fires(unit: usize, has: impl Fn(&str) -> bool) -> bool {
-    match unit {
-        0 => (has("water") || has("river")) && !has("blue-c"),
-        1 => has("tree"),
-        2 => has("house") && !has("window"),
-        3 => has("sky") && has("grey-c"),
-        4 => has("boat") || has("window"),
-        _ => false,
-    }
-}
 
 /// Paints the scenes and writes them with the units' activations into `data/example`.
 pub(crate) fn fixtures(root: &Path) -> Result<()> {
@@ -68,12 +57,21 @@ pub(crate) fn fixtures(root: &Path) -> Result<()> {
 fn write(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
     let mut random = Random(20_200_612);
+    let concept = |(i, (name, category)): (usize, &(&str, &str))| Concept {
+        id: ConceptId(i as u32 + 1),
+        name: (*name).into(),
+        category: (*category).into(),
+    };
+    let concepts: Vec<Concept> = CONCEPTS.iter().enumerate().map(concept).collect();
+    let vocabulary = Vocabulary::new(concepts.clone())?;
+    let parse = |text: Option<&str>| text.map(|text| Formula::parse(text, &vocabulary)).transpose();
+    let planted = PLANTED.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     let (mut layers, mut scalars, mut activations, mut examples) = (vec![], vec![], vec![], vec![]);
     for i in 0..EXAMPLES {
         let scene = ["lake-s", "forest-s", "street-s"][i % 3];
         let canvas = paint(scene, &mut random);
-        for unit in 0..PLANTED.len() {
-            activations.extend(observe(unit, &canvas, &mut random));
+        for formula in &planted {
+            activations.extend(observe(formula.as_ref(), &canvas, &mut random));
         }
         for layer in canvas {
             layers.extend(layer);
@@ -81,16 +79,11 @@ fn write(dir: &Path) -> Result<()> {
         scalars.push(u16::from(id(scene)));
         examples.push(Example { name: format!("{scene}-{i:02}"), ..Example::default() });
     }
-    let concept = |(i, (name, category)): (usize, &(&str, &str))| Concept {
-        id: ConceptId(i as u32 + 1),
-        name: (*name).into(),
-        category: (*category).into(),
-    };
-    write_concepts(dir, &CONCEPTS.iter().enumerate().map(concept).collect::<Vec<_>>())?;
+    write_concepts(dir, &concepts)?;
     write_examples(dir, &examples)?;
     write_npy(&dir.join("layers.npy"), &[EXAMPLES, LAYERS, SIDE, SIDE], &layers)?;
     write_npy(&dir.join("scalars.npy"), &[EXAMPLES, 1], &scalars)?;
-    write_npy(&dir.join("activations.npy"), &[EXAMPLES, PLANTED.len(), LOW, LOW], &activations)?;
+    write_npy(&dir.join("activations.npy"), &[EXAMPLES, planted.len(), LOW, LOW], &activations)?;
     Ok(())
 }
 
@@ -160,15 +153,15 @@ impl Paint for Canvas {
 }
 
 /// A unit's low-resolution map: the share of each patch on which it fires, with noise.
-fn observe(unit: usize, canvas: &Canvas, random: &mut Random) -> Vec<f32> {
+fn observe(formula: Option<&Formula>, canvas: &Canvas, random: &mut Random) -> Vec<f32> {
     let patch = SIDE / LOW;
     let mut map = Vec::with_capacity(LOW * LOW);
     for i in 0..LOW * LOW {
         let positions = (0..patch * patch).map(|p| (i / LOW * patch + p / patch) * SIDE + i % LOW * patch + p % patch);
-        let hits = positions.filter(|p| fires(unit, |name| canvas.iter().any(|layer| layer[*p] == id(name)))).count();
+        let has = |p: usize, atom: Atom| canvas.iter().any(|layer| u32::from(layer[p]) == atom.concept.0);
+        let hits = positions.filter(|p| formula.is_some_and(|formula| formula.holds(&|atom| has(*p, atom)))).count();
         let noise = random.below(1000) as f32 / 5000.0;
-        let silent = unit + 1 == PLANTED.len();
-        map.push(if silent { 0.0 } else { hits as f32 / (patch * patch) as f32 + noise });
+        map.push(if formula.is_none() { 0.0 } else { hits as f32 / (patch * patch) as f32 + noise });
     }
     map
 }

@@ -43,6 +43,7 @@ pub(crate) const FLOW: &[&str] = &[
     "exemplar",
     "relation",
     "explain",
+    "planted",
     "stats",
     "behaviour",
     "artifact",

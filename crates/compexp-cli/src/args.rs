@@ -7,8 +7,10 @@ use std::str::FromStr;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::diff::DiffArgs;
 use crate::commands::analyze::AnalyzeArgs;
+use crate::commands::diff::DiffArgs;
+use crate::commands::plant::PlantArgs;
+use crate::commands::recovered::RecoveredArgs;
 use crate::nli_args::NliCommand;
 use crate::trust::TrustArgs;
 
@@ -46,6 +48,10 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Compare a run with another or with a baseline, and fail where explanations drifted
     Diff(DiffArgs),
+    /// Plant units of known formulas in annotations, to see how far a search can be trusted
+    Plant(PlantArgs),
+    /// Compare what a run found with what was planted
+    Recovered(RecoveredArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -45,10 +45,13 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Nli(NliCommand::Probe(args)) => commands::nli::probe::run(args, reporter),
         Command::Nli(NliCommand::Tag(args)) => commands::nli::tag::run(args, reporter),
         Command::Nli(NliCommand::Train(args)) => commands::nli::train::run(args, reporter),
+        Command::Nli(NliCommand::Compose(args)) => commands::nli::compose::run(args, reporter),
         Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
         Command::Show(args) => commands::show::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Eval(args) => commands::eval::run(args, reporter),
         Command::Diff(args) => commands::diff::run(args),
+        Command::Plant(args) => commands::plant::run(args, reporter),
+        Command::Recovered(args) => commands::recovered::run(args, reporter),
     }
 }

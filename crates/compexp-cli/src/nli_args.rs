@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::{OutArgs, SearchArgs, ThresholdArgs, at_most};
+use crate::commands::nli::compose::NliComposeArgs;
 use crate::trust::TrustArgs;
 
 #[derive(Debug, Subcommand)]
@@ -16,6 +17,8 @@ pub(crate) enum NliCommand {
     Tag(NliTagArgs),
     /// Train a classifier of sentence pairs
     Train(NliTrainArgs),
+    /// Compose sentence pairs by a grammar, with tags and word vectors
+    Compose(NliComposeArgs),
     /// Classify a pair, and name the units that decide
     Predict(NliPredictArgs),
 }

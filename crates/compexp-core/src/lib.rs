@@ -13,9 +13,10 @@
 //!    go together, and all of it in one call.
 //! 8. [`stats`]: how far an explanation is to be trusted: significance, and scores on examples held out.
 //! 9. [`compare`]: whether two runs' explanations are still the same.
-//! 10. [`behaviour`]: how units bear on classes, and what becomes of predictions without them.
-//! 11. [`artifact`]: files. No other module touches the file system.
-//! 12. [`analysis`] and `report` (feature `report`): the paper's tables of a run, and figures.
+//! 10. [`planted`]: units of known formulas, to measure how far a search can be trusted.
+//! 11. [`behaviour`]: how units bear on classes, and what becomes of predictions without them.
+//! 12. [`artifact`]: files. No other module touches the file system.
+//! 13. [`analysis`] and `report` (feature `report`): the paper's tables of a run, and figures.
 //!
 //! The crate knows no data set's format, no network and no framework: annotations come through
 //! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
@@ -81,6 +82,7 @@ pub mod explain;
 pub mod explanation;
 pub mod formula;
 pub mod partition;
+pub mod planted;
 pub mod probe;
 pub mod profile;
 pub mod relation;

@@ -3,7 +3,7 @@
 //! In reading order: [`text`] reads pairs and words, [`tokenizer`] cuts raw text into words and [`tagger`] tags them, both
 //! by the files of a spaCy model; [`feats`] reads and writes sentences that are annotated already. [`features`] makes a
 //! probe set of words, tags and overlap. [`model`] is the classifier, from the reference's checkpoints or own files, and
-//! [`train`] learns one.
+//! [`train`] learns one. [`grammar`] composes pairs of its own, with everything that is known of them.
 //!
 //! ```
 //! use compexp_core::concept::ConceptId;
@@ -46,6 +46,7 @@
 pub mod error;
 pub mod feats;
 pub mod features;
+pub mod grammar;
 mod lines;
 pub mod model;
 pub mod tagger;

@@ -77,21 +77,8 @@ impl Inputs {
         let run = FinishedRun::open(dir)?;
         let config = run.config()?;
         let recorded = |what: &str| config.paths.get(what).map(PathBuf::from);
-        let categories = &config.config["inputs"]["annotations"]["categories"];
-        let annotations = match (recorded("broden"), recorded("probe")) {
-            (Some(broden), _) => {
-                Annotations::broden(&broden, recorded("index"), serde_json::from_value(categories.clone()).ok())
-            }
-            // One that a run made itself is relative to the run directory.
-            (None, Some(probe)) => Annotations::Probe(dir.join(probe)),
-            (None, None) => return Err(lacks(dir, "where its annotations were").into()),
-        };
-        let annotated = annotations.open()?;
+        let annotated = annotations_of(&run, reporter)?;
         let inputs = &config.config["inputs"];
-        // Those of sentence pairs are the run's own, and not among its inputs.
-        if let Some(recorded) = inputs.get("annotations") {
-            unchanged("annotations", recorded, &annotated.record(reporter)?)?;
-        }
         // Its own activations are relative to the run directory.
         let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
         let spec = activations.as_deref().or(masks.as_deref());
@@ -145,6 +132,30 @@ impl Inputs {
             }
         })
     }
+}
+
+/// The annotations of a run, which must be what they were.
+///
+/// # Errors
+/// Those of the files, and a [`Failure`] where they have changed or the run does not say where they were.
+pub(super) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<Annotated> {
+    let (dir, config) = (run.dir(), run.config()?);
+    let recorded = |what: &str| config.paths.get(what).map(PathBuf::from);
+    let categories = &config.config["inputs"]["annotations"]["categories"];
+    let annotations = match (recorded("broden"), recorded("probe")) {
+        (Some(broden), _) => {
+            Annotations::broden(&broden, recorded("index"), serde_json::from_value(categories.clone()).ok())
+        }
+        // One that a run made itself is relative to the run directory.
+        (None, Some(probe)) => Annotations::Probe(dir.join(probe)),
+        (None, None) => return Err(lacks(dir, "where its annotations were").into()),
+    };
+    let annotated = annotations.open()?;
+    // Those of sentence pairs are the run's own, and not among its inputs.
+    if let Some(recorded) = config.config["inputs"].get("annotations") {
+        unchanged("annotations", recorded, &annotated.record(reporter)?)?;
+    }
+    Ok(annotated)
 }
 
 /// The unit asked for, or all.

@@ -5,5 +5,7 @@ pub(crate) mod analyze;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod nli;
+pub(crate) mod plant;
+pub(crate) mod recovered;
 pub(crate) mod show;
 pub(crate) mod vision;

@@ -5,6 +5,7 @@ mod diff;
 mod explain;
 mod golden;
 mod nli;
+mod planted;
 mod reading;
 mod trust;
 mod vision;

@@ -7,7 +7,7 @@
 mod adam;
 pub mod config;
 mod network;
-mod rng;
+pub(crate) mod rng;
 mod state;
 mod tape;
 

@@ -11,6 +11,9 @@ pub(crate) enum Purpose {
     Embedding,
     Joined,
     Hidden,
+    Scenes,
+    HeldOutScenes,
+    Vectors,
 }
 
 /// The numbers of one purpose and round.

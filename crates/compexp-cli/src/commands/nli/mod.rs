@@ -1,5 +1,6 @@
 //! `compexp nli`: from sentence pairs and a classifier of them.
 
+pub(crate) mod compose;
 mod curves;
 pub(crate) mod predict;
 pub(crate) mod probe;

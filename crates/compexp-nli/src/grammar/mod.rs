@@ -1,0 +1,136 @@
+//! Sentence pairs from a grammar: everything that a classifier's training and probing need, from a seed.
+//!
+//! A premise tells a scene (who does what, where, and wearing what); three hypotheses, one of each label, are written for it
+//! with the habits of SNLI's annotators, so that units which learn such habits can be found. Labels, tags and lemmas are
+//! known because the grammar wrote the sentences; word vectors are made from its classes of meaning.
+
+mod draw;
+mod files;
+mod hypothesis;
+mod scene;
+#[cfg(test)]
+mod tests;
+mod vectors;
+mod words;
+mod world;
+
+pub use files::{FEATS_FILE, GOLD_FILE, HELD_OUT_FILE, TRAIN_FILE, VECTORS_FILE};
+
+use std::collections::HashSet;
+
+use crate::error::{Error, Result};
+use crate::text::{Label, Pair};
+use crate::train::rng::Purpose;
+use draw::Draw;
+use scene::Scene;
+
+/// More pairs than this are refused: the scenes would repeat themselves.
+pub const MAX_PAIRS: usize = 200_000;
+
+/// How much to compose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComposeConfig {
+    /// Pairs to learn from; at most [`MAX_PAIRS`].
+    pub pairs: usize,
+    /// Pairs to hold out, of premises that are not among those; at most [`MAX_PAIRS`].
+    pub held_out: usize,
+    /// Decides every sentence, label and vector.
+    pub seed: u64,
+}
+
+impl Default for ComposeConfig {
+    fn default() -> Self {
+        Self { pairs: 15_000, held_out: 2_400, seed: 0 }
+    }
+}
+
+/// Share of pairs whose label is not the one they were written for: annotators err.
+const NOISE: f64 = 0.04;
+
+/// What was composed. Sentences are tokens separated by blanks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corpus {
+    /// Pairs to learn from.
+    pub train: Vec<Pair>,
+    /// Pairs held out.
+    pub held_out: Vec<Pair>,
+    seed: u64,
+}
+
+impl Corpus {
+    /// Composes pairs, three a premise; more pairs of one seed begin with the same ones.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] for no pairs or too many.
+    pub fn compose(config: &ComposeConfig) -> Result<Self> {
+        for (what, n) in [("pairs", config.pairs), ("held-out pairs", config.held_out)] {
+            if n == 0 || n > MAX_PAIRS {
+                return Err(Error::mismatch(what, n, format!("1 to {MAX_PAIRS}")));
+            }
+        }
+        let mut told = HashSet::new();
+        let mut train = Vec::with_capacity(config.pairs + 2);
+        for round in 0.. {
+            if train.len() >= config.pairs {
+                break;
+            }
+            let (premise, pairs) = write(&mut Draw::new(config.seed, Purpose::Scenes, round));
+            train.extend(pairs);
+            told.insert(premise);
+        }
+        train.truncate(config.pairs);
+        let mut held_out = Vec::with_capacity(config.held_out + 2);
+        // Held-out pairs do not depend on the number of the others, but for premises that are among those.
+        for round in 0.. {
+            if held_out.len() >= config.held_out {
+                break;
+            }
+            let (premise, pairs) = write(&mut Draw::new(config.seed, Purpose::HeldOutScenes, round));
+            if told.insert(premise) {
+                held_out.extend(pairs);
+            }
+        }
+        held_out.truncate(config.held_out);
+        Ok(Self { train, held_out, seed: config.seed })
+    }
+}
+
+/// A premise, and its three pairs in any order.
+fn write(draw: &mut Draw) -> (String, Vec<Pair>) {
+    let scene = Scene::draw(draw);
+    let premise = sentence(&scene.premise(draw));
+    let mut pairs = Vec::with_capacity(3);
+    let first = draw.below(3);
+    for label in (first..first + 3).filter_map(|index| Label::from_index(index % 3)) {
+        let hypothesis = match label {
+            Label::Entailment => hypothesis::entailed(&scene, draw),
+            Label::Neutral => hypothesis::neutral(&scene, draw),
+            Label::Contradiction => hypothesis::contradicted(&scene, draw),
+        };
+        let given = if draw.chance(NOISE) { (label.index() + 1 + draw.below(2)) % 3 } else { label.index() };
+        pairs.push(Pair {
+            label: Label::from_index(given),
+            premise: premise.clone(),
+            hypothesis: sentence(&hypothesis),
+        });
+    }
+    (premise, pairs)
+}
+
+/// The words as a sentence: `an` where a vowel follows, a capital, a full stop.
+fn sentence(text: &str) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let mut out = String::with_capacity(text.len() + 4);
+    for (i, word) in words.iter().enumerate() {
+        let vowel = words.get(i + 1).is_some_and(|next| next.starts_with(['a', 'e', 'i', 'o', 'u']));
+        let word = if *word == "a" && vowel { "an" } else { word };
+        if i == 0 {
+            out.extend(word.chars().take(1).flat_map(char::to_uppercase));
+            out += word.get(1..).unwrap_or_default();
+        } else {
+            out.push(' ');
+            out += word;
+        }
+    }
+    out + " ."
+}
