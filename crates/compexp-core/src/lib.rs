@@ -11,6 +11,7 @@
 //! 6. [`score`] and [`search`]: counts, scores, and beams of formulas.
 //! 7. [`explanation`], [`exemplar`] and [`explain`]: the record, the examples that show it, and all of it in one call.
 //! 8. [`artifact`]: files. No other module touches the file system.
+//! 9. `report` (feature `report`): figures of a run.
 //!
 //! The crate knows no data set's format, no network and no framework: annotations come through
 //! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
@@ -75,6 +76,8 @@ pub mod formula;
 pub mod partition;
 pub mod probe;
 pub mod profile;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod resize;
 pub mod score;
 pub mod search;
