@@ -21,6 +21,7 @@ mod npy;
 pub mod position_file;
 pub mod probe_dir;
 pub mod run_dir;
+pub mod run_tables;
 mod source_file;
 pub mod tensor_file;
 #[cfg(test)]
@@ -35,5 +36,6 @@ pub use json::{read_json, write_json};
 pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{open_probe, write_concepts, write_examples};
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
+pub use run_tables::{Table, UnitWeights, Weights};
 pub use tensor_file::TensorFile;
 pub use write::{AtomicFile, NpyElement, NpyWriter, write_npy};

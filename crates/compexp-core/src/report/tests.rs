@@ -1,0 +1,1 @@
+//! Reports of small runs, into memory.
