@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Nli(NliCommand),
     /// Print what a run found
     Show(ShowArgs),
+    /// Draw runs as a folder of pages for a browser
+    Report(crate::commands::report::ReportArgs),
     /// Measure a formula: its area, and how well it matches units
     Eval(EvalArgs),
 }
