@@ -53,6 +53,45 @@ pub fn data(relative: &str) -> Option<PathBuf> {
     }
 }
 
+/// Environment variable that, set to `1`, makes a missing browser a failure.
+pub const REQUIRE_BROWSER: &str = "COMPEXP_REQUIRE_BROWSER";
+
+/// The names that Chromium goes by.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// The path of a Chromium in `PATH`, or `None`, recorded as missing data is, where there is no such browser.
+///
+/// # Panics
+///
+/// Where `COMPEXP_REQUIRE_BROWSER=1` and there is none, and where the record cannot be written.
+#[track_caller]
+pub fn browser() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let required = env::var_os(REQUIRE_BROWSER).is_some_and(|value| value == "1");
+    match locate_browser(env::split_paths(&path), required) {
+        Lookup::Found(path) => Some(path),
+        Lookup::Absent(reason) => {
+            let test = test_name(Location::caller());
+            let _ = writeln!(io::stderr(), "{test}: returned early, {reason}");
+            if let Some(record) = env::var_os(SKIPPED_FILE) {
+                append(Path::new(&record), &test, "a browser");
+            }
+            None
+        }
+        Lookup::Failed(message) => panic!("{message}"),
+    }
+}
+
+fn locate_browser(folders: impl Iterator<Item = PathBuf>, required: bool) -> Lookup {
+    let candidates = folders.flat_map(|folder| BROWSERS.map(|name| folder.join(name)));
+    let reason = format!("no browser is in PATH (one of {})", BROWSERS.join(", "));
+    match candidates.into_iter().find(|path| path.is_file()) {
+        Some(path) => Lookup::Found(path),
+        None if required => Lookup::Failed(format!("{reason}; unset `{REQUIRE_BROWSER}` to let tests return early")),
+        None => Lookup::Absent(reason),
+    }
+}
+
 /// The distinct names of tests in a record written to [`SKIPPED_FILE`]; a test that asked for several files counts once.
 pub fn skipped_tests(record: &str) -> BTreeSet<&str> {
     record.lines().map(|line| line.split_once(": ").map_or(line, |(test, _)| test)).collect()
@@ -136,6 +175,17 @@ mod tests {
             let Lookup::Failed(message) = locate(root, true, "places/x.tar") else { panic!("no failure in {root:?}") };
             assert!(message.contains("places/x.tar") && message.contains(REQUIRE_DATA), "{message}");
         }
+    }
+
+    #[test]
+    fn a_browser_is_found_in_a_folder_of_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = || [PathBuf::from("/nowhere"), folder.path().to_owned()].into_iter();
+        assert!(matches!(locate_browser(folders(), false), Lookup::Absent(_)));
+        let Lookup::Failed(message) = locate_browser(folders(), true) else { panic!("no failure") };
+        assert!(message.contains(REQUIRE_BROWSER), "{message}");
+        fs::write(folder.path().join("google-chrome"), "").unwrap();
+        assert_eq!(locate_browser(folders(), true), Lookup::Found(folder.path().join("google-chrome")));
     }
 
     #[test]

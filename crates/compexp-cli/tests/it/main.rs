@@ -1,10 +1,13 @@
 //! The binary, driven as a person drives it.
 
 mod bad_input;
+mod browser;
 mod explain;
 mod golden;
 mod nli;
 mod reading;
+mod report;
+mod report_browser;
 mod vision;
 
 use std::fs;

@@ -43,13 +43,16 @@ impl WhenActive {
 
 /// On which examples each unit fires: bits, the first example in the lowest.
 pub(super) struct Activity {
+    /// The row of each unit.
+    rows: HashMap<usize, usize>,
     bytes: usize,
     bits: Vec<u8>,
 }
 
 impl Activity {
     pub(super) fn fires(&self, unit: usize, example: usize) -> bool {
-        self.bits.get(unit * self.bytes + example / 8).is_some_and(|byte| byte >> (example % 8) & 1 == 1)
+        let byte = self.rows.get(&unit).and_then(|row| self.bits.get(row * self.bytes + example / 8));
+        byte.is_some_and(|byte| byte >> (example % 8) & 1 == 1)
     }
 }
 
@@ -250,23 +253,24 @@ pub(super) fn atoms_of(unit: &Explanation) -> Vec<(String, bool)> {
     atoms.into_iter().map(|Atom { neighbors, concept }| (names.name(concept).into_owned(), neighbors)).collect()
 }
 
-/// On which examples units fire, from `activity.npy`: u8 `[U, ceil(n / 8)]`; none where the run has no such file.
+/// On which examples units fire, from `activity.npy`: u8 `[units asked for, ceil(n / 8)]`; none where the run has no such
+/// file.
 fn activity(run: &FinishedRun) -> Result<Option<Activity>> {
     let path = run.dir().join("activity.npy");
     let tensor = match TensorFile::open(&path) {
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
+    let units = &run.explanations.units;
     let bytes = run.explanations.universe.examples.div_ceil(8);
-    let [units, found] = *tensor.shape() else {
-        return Err(Error::format(&path, "shape", format!("{:?}", tensor.shape()), format!("[units, {bytes}]")));
-    };
-    if found != bytes {
-        return Err(Error::format(&path, "shape", format!("[{units}, {found}]"), format!("[{units}, {bytes}]")));
+    let expected = [units.len(), bytes];
+    if tensor.shape() != expected {
+        return Err(Error::format(&path, "shape", format!("{:?}", tensor.shape()), format!("{expected:?}")));
     }
-    let mut values = vec![0_u32; units * bytes];
+    let mut values = vec![0_u32; units.len() * bytes];
     tensor.read_u32(0, &mut values)?;
-    Ok(Some(Activity { bytes, bits: values.into_iter().map(|v| v as u8).collect() }))
+    let rows = units.iter().enumerate().map(|(row, u)| (u.unit, row)).collect();
+    Ok(Some(Activity { rows, bytes, bits: values.into_iter().map(|v| v as u8).collect() }))
 }
 
 /// Kinds and areas of concepts, by name, from `concepts.csv`; empty where the run has no such file.

@@ -198,6 +198,3 @@ impl Counted<'_> {
         self.sink.write(name, bytes)
     }
 }
-
-#[cfg(test)]
-mod tests;

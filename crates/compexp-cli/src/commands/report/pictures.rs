@@ -12,6 +12,9 @@ use compexp_vision::thumbnail::thumbnail;
 /// The longer side of a picture, in pixels.
 const SIDE: usize = 192;
 
+/// Larger files are no photographs.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// Images below a folder.
 pub(super) struct Pictures {
     root: Option<PathBuf>,
@@ -30,7 +33,8 @@ impl Pictures {
     fn read(&self, image: &str) -> Option<Thumbnail> {
         let inside = Path::new(image).components().all(|part| matches!(part, Component::Normal(_)));
         let path = self.root.as_ref().filter(|_| inside)?.join(image);
-        let made = thumbnail(fs::read(&path).ok()?, &path, SIDE).ok()?;
+        let small = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= MAX_BYTES);
+        let made = small.then(|| fs::read(&path).ok()).flatten().and_then(|b| thumbnail(b, &path, SIDE).ok())?;
         let (bytes, extension) = (made.bytes, made.extension);
         Some(Thumbnail { bytes, extension, width: made.width, height: made.height })
     }
