@@ -1,4 +1,5 @@
-//! What the tests of all crates share: the way to the data folder, and a record of the tests that had to go without it.
+//! What the tests of all crates share: the ways to the data folder and to a browser, and a record of the tests that had to go
+//! without.
 //!
 //! A test that needs real data begins with
 //!
@@ -8,6 +9,8 @@
 //!
 //! It then runs where `COMPEXP_DATA` names the data folder, and returns early elsewhere. Such a return is never silent: it
 //! prints a line, and `cargo xtask ci` counts them. `COMPEXP_REQUIRE_DATA=1` turns every one into a failure.
+//!
+//! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`.
 //!
 //! The library depends on nothing, so that any crate can have it as a dev-dependency.
 

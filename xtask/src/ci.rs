@@ -118,7 +118,9 @@ fn skip_summary(text: &str, record: &Path) -> String {
     match compexp_tests::skipped_tests(text).len() {
         0 => "no test returned early for lack of data or a browser".to_owned(),
         1 => format!("1 test returned early for lack of data or a browser; `{}` names it", record.display()),
-        count => format!("{count} tests returned early for lack of data or a browser; `{}` names them", record.display()),
+        count => {
+            format!("{count} tests returned early for lack of data or a browser; `{}` names them", record.display())
+        }
     }
 }
 

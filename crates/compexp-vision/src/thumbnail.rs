@@ -96,8 +96,7 @@ mod tests {
     #[test]
     fn a_large_image_is_shrunk_in_proportion() {
         // Left half red, right half blue.
-        let rgb: Vec<u8> =
-            (0..300 * 100).flat_map(|p| if p % 300 < 150 { [200, 0, 0] } else { [0, 0, 200] }).collect();
+        let rgb: Vec<u8> = (0..300 * 100).flat_map(|p| if p % 300 < 150 { [200, 0, 0] } else { [0, 0, 200] }).collect();
         let made = thumbnail(png(100, 300, &rgb), Path::new("a.png"), 60).unwrap();
         assert_eq!((made.extension, made.height, made.width), ("jpg", 20, 60));
         let read = Image::decode(&made.bytes, Path::new("a.jpg")).unwrap();

@@ -130,7 +130,10 @@ impl Browser {
         let params = &message["params"];
         match message["method"].as_str().unwrap_or_default() {
             "Page.loadEventFired" => self.loaded = true,
-            "Runtime.exceptionThrown" | "Log.entryAdded" | "Runtime.consoleAPICalled" | "Page.javascriptDialogOpening" => {
+            "Runtime.exceptionThrown"
+            | "Log.entryAdded"
+            | "Runtime.consoleAPICalled"
+            | "Page.javascriptDialogOpening" => {
                 self.complaints.push(params.to_string());
             }
             "Network.requestWillBeSent" => {

@@ -55,7 +55,10 @@ fn several_runs_stand_side_by_side() {
         assert!(index.contains(part), "no {part} in {index}");
     }
     let unit = read(&dir.join("both/run-2/units/0.html"));
-    assert!(unit.contains("href=\"../../index.html\"") && !unit.contains("threshold"), "masks have no threshold: {unit}");
+    assert!(
+        unit.contains("href=\"../../index.html\"") && !unit.contains("threshold"),
+        "masks have no threshold: {unit}"
+    );
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn a_run_without_explained_units_has_a_report() {
     let (_temp, dir) = scene();
     ok(&dir, "explain --probe probe --activations acts.npy --quantile 0.2 --units 1 --out run");
     ok(&dir, "report run");
-    assert!(read(&dir.join("run/report/units.html")).contains("1 units") );
+    assert!(read(&dir.join("run/report/units.html")).contains("1 units"));
     assert!(read(&dir.join("run/report/index.html")).contains("explained"));
 }
 
@@ -165,7 +168,13 @@ fn pages_are_the_same_on_any_number_of_threads_and_a_full_disk_is_an_error() {
     ok(&dir, EXPLAIN);
     let finished = FinishedRun::open(&dir.join("run")).unwrap();
     let text = |t: &str| t.to_owned();
-    let figures = [Figure { id: text("a"), title: text("<A>"), caption: text("B & C."), svg: text("<svg></svg>"), csv: text("x\n1\n") }];
+    let figures = [Figure {
+        id: text("a"),
+        title: text("<A>"),
+        caption: text("B & C."),
+        svg: text("<svg></svg>"),
+        csv: text("x\n1\n"),
+    }];
     let report = |threads: usize, room: usize| {
         let mut sink = Memory { files: BTreeMap::new(), room };
         let runs = [ReportRun { name: text("a"), run: &finished, figures: &figures, source: &Half }];
@@ -191,7 +200,11 @@ fn accuracy_comes_from_activity_where_there_is_no_table() {
     ok(&dir, EXPLAIN);
     // Units 0 and 2 fire on the first examples; of the first two one is right.
     write_npy(&dir.join("run/activity.npy"), &[3, 1], &[0b0011_u8, 0, 0b0111]).unwrap();
-    fs::write(dir.join("run/predictions.csv"), "image,target,predicted,correct\n0,a,a,true\n1,a,b,false\n2,b,b,true\n3,,a,\n4,b,b,true\n5,b,a,false\n").unwrap();
+    fs::write(
+        dir.join("run/predictions.csv"),
+        "image,target,predicted,correct\n0,a,a,true\n1,a,b,false\n2,b,b,true\n3,,a,\n4,b,b,true\n5,b,a,false\n",
+    )
+    .unwrap();
     ok(&dir, "report run");
     let unit = read(&dir.join("run/report/units/0.html"));
     assert!(unit.contains("50.0% (1 of 2)") && unit.contains("Classes where the unit fires"), "{unit}");

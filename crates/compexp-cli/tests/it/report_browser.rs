@@ -39,7 +39,9 @@ fn cards_are_sorted_filtered_and_opened() {
     page.open(&report.join("units.html"), "");
     assert_eq!(page.eval(SHOWN), json!([0, 2, 1, 3, 4, 5]), "by IoU");
     let set = |name: &str, value: &str| {
-        format!("(f => {{ f.value = '{value}'; f.dispatchEvent(new Event('input', {{ bubbles: true }})) }})(document.forms[0].elements['{name}'])")
+        format!(
+            "(f => {{ f.value = '{value}'; f.dispatchEvent(new Event('input', {{ bubbles: true }})) }})(document.forms[0].elements['{name}'])"
+        )
     };
     page.eval(&set("sort", "unit"));
     assert_eq!(page.eval(SHOWN), json!([0, 1, 2, 3, 4, 5]));
@@ -99,7 +101,8 @@ fn every_control_has_a_name_and_every_page_one_heading() {
         assert_eq!(page.eval(nameless), json!([]), "{name}");
         let mute = "[...document.querySelectorAll('img:not([alt]), [role=img]:not([aria-label])')].length";
         assert_eq!(page.eval(mute), 0, "{name}");
-        let dead = "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.querySelector(a.hash)).length";
+        let dead =
+            "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.querySelector(a.hash)).length";
         assert_eq!(page.eval(dead), 0, "{name}");
     }
     assert_eq!(page.complaints, [""; 0]);
@@ -122,9 +125,11 @@ fn no_name_becomes_markup_or_a_script() {
     let Some(path) = compexp_tests::browser() else { return };
     let (_temp, dir) = scene();
     let probe = dir.join("probe");
-    let concept = |id: u32, at: usize| Concept { id: ConceptId(id), name: ATTACKS[at].into(), category: ATTACKS[at + 3].into() };
+    let concept =
+        |id: u32, at: usize| Concept { id: ConceptId(id), name: ATTACKS[at].into(), category: ATTACKS[at + 3].into() };
     write_concepts(&probe, &[concept(1, 0), concept(2, 1), concept(3, 2)]).unwrap();
-    let example = |i: usize| Example { name: ATTACKS[i].into(), image: format!("{}.jpg", ATTACKS[i + 1]), ..Example::default() };
+    let example =
+        |i: usize| Example { name: ATTACKS[i].into(), image: format!("{}.jpg", ATTACKS[i + 1]), ..Example::default() };
     write_examples(&probe, &(0..6).map(example).collect::<Vec<_>>()).unwrap();
     ok(&dir, "explain --probe probe --activations acts.npy --quantile 0.2 --length 3 --out <b>run&amp;");
     attack(&dir, "<b>run&amp;", &path);
@@ -135,7 +140,11 @@ fn no_name_becomes_markup_or_a_script() {
     let named = |(id, name): (u32, String)| Concept { id: ConceptId(id), name, category: ATTACKS[1].into() };
     let names = [format!("pre:tok:{}", ATTACKS[0]), format!("hyp:tok:{}", ATTACKS[1]), ATTACKS[5].to_owned()];
     write_concepts(&texts, &(0..).zip(names).map(named).collect::<Vec<_>>()).unwrap();
-    let text = |i: usize| Example { name: i.to_string(), text: format!("{} => {}", ATTACKS[i], ATTACKS[7 - i]), ..Example::default() };
+    let text = |i: usize| Example {
+        name: i.to_string(),
+        text: format!("{} => {}", ATTACKS[i], ATTACKS[7 - i]),
+        ..Example::default()
+    };
     let examples: Vec<Example> = (0..8).map(text).collect();
     write_examples(&texts, &examples).unwrap();
     let features: Vec<bool> = (0..24).map(|i| [0b011, 0b101, 0b110, 0b001][i / 3 % 4] >> (i % 3) & 1 == 1).collect();
@@ -145,9 +154,15 @@ fn no_name_becomes_markup_or_a_script() {
     ok(&dir, "explain --probe texts --activations values.npy --out pairs");
     let quoted = |t: &str| format!("\"{}\"", t.replace('"', "\"\""));
     let mut predictions = String::from("image,target,predicted,correct\n");
-    (0..8).for_each(|i| predictions += &format!("{i},{},{},{}\n", quoted(ATTACKS[i]), quoted(ATTACKS[7 - i]), i % 2 == 0));
+    (0..8).for_each(|i| {
+        predictions += &format!("{i},{},{},{}\n", quoted(ATTACKS[i]), quoted(ATTACKS[7 - i]), i % 2 == 0)
+    });
     fs::write(dir.join("pairs/predictions.csv"), predictions).unwrap();
-    let weights = format!("unit,{},{},active,known,correct,accuracy\n0,0.5,-1,4,4,2,0.5\n1,-2,1,4,4,2,0.5\n", quoted(ATTACKS[3]), quoted(ATTACKS[4]));
+    let weights = format!(
+        "unit,{},{},active,known,correct,accuracy\n0,0.5,-1,4,4,2,0.5\n1,-2,1,4,4,2,0.5\n",
+        quoted(ATTACKS[3]),
+        quoted(ATTACKS[4])
+    );
     fs::write(dir.join("pairs/weights.csv"), weights).unwrap();
     attack(&dir, "pairs", &path);
 }
@@ -157,14 +172,20 @@ fn attack(dir: &Path, run: &str, browser: &Path) {
     let out = dir.join("out");
     ok(dir, &format!("report {run} --out out"));
     let mut page = Browser::start(browser);
-    let mut pages = vec![out.join("index.html"), out.join("units.html"), out.join("units/0.html"), out.join("units/1.html")];
+    let mut pages =
+        vec![out.join("index.html"), out.join("units.html"), out.join("units/0.html"), out.join("units/1.html")];
     pages.extend([out.join("classes.html")].into_iter().filter(|p| p.exists()));
     for path in pages {
         page.open(&path, "#concept=%3Cscript%3E&q=%22%3E%3Cimg");
         let source = "document.documentElement.outerHTML.length > 500 && \
             document.querySelectorAll('main script, main img[src=x], main style, main svg[onload], [onerror], [onfocus], [onmouseover]').length";
         assert_eq!(page.eval(source), 0, "{}", path.display());
-        assert_eq!(page.eval("[...document.links].filter(a => a.protocol !== 'file:').length"), 0, "{}", path.display());
+        assert_eq!(
+            page.eval("[...document.links].filter(a => a.protocol !== 'file:').length"),
+            0,
+            "{}",
+            path.display()
+        );
         page.eval("document.querySelectorAll('main *').forEach(e => { e.dispatchEvent(new Event('mouseover', { bubbles: true })); e.focus && e.focus() })");
         assert_eq!(page.eval("window.hit === undefined"), Value::Bool(true), "{}", path.display());
         let marks = "/[\\u202a-\\u202e\\u2066-\\u2069]/.test(document.documentElement.outerHTML)";

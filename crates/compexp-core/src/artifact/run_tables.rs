@@ -74,7 +74,8 @@ impl FinishedRun {
         }
         let mut units = Vec::with_capacity(table.rows.len());
         for (line, row) in table.rows.iter().enumerate() {
-            let bad = |field: &str| Error::format(&path, format!("line {}", line + 2), format!("`{field}`"), "a number");
+            let bad =
+                |field: &str| Error::format(&path, format!("line {}", line + 2), format!("`{field}`"), "a number");
             let whole = |at: usize| row[at].parse::<usize>().map_err(|_| bad(&row[at]));
             let number = |field: &String| field.parse::<f64>().map_err(|_| bad(field));
             units.push(UnitWeights {

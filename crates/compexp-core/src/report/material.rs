@@ -85,7 +85,8 @@ impl<'a> Material<'a> {
         let masks = run.masks()?;
         let expected = [exemplars.exemplars.len(), 2, exemplars.grid.positions().div_ceil(8)];
         if masks.shape() != expected {
-            let (found, expected) = (format!("{:?}", masks.shape()), format!("{expected:?}, as exemplars.json has them"));
+            let (found, expected) =
+                (format!("{:?}", masks.shape()), format!("{expected:?}, as exemplars.json has them"));
             return Err(Error::format(masks.path(), "shape", found, expected));
         }
         let mut by_unit: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -218,8 +219,11 @@ impl<'a> Material<'a> {
         for p in self.predictions.iter().flatten() {
             others.extend([p.target.as_str(), p.predicted.as_str()]);
         }
-        let others: Vec<String> =
-            others.into_iter().filter(|c| !c.is_empty() && !classes.iter().any(|k| k == c)).map(str::to_owned).collect();
+        let others: Vec<String> = others
+            .into_iter()
+            .filter(|c| !c.is_empty() && !classes.iter().any(|k| k == c))
+            .map(str::to_owned)
+            .collect();
         classes.extend(others);
         classes
     }

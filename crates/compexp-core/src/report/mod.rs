@@ -131,7 +131,7 @@ pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn 
 
 fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dyn Progress) -> Result<()> {
     let units = &site.material.explanations().units;
-    out.write(&format!("{folder}index.html"), pages::overview::page(site).as_bytes())?;
+    out.write(&format!("{folder}index.html"), pages::overview::page(site)?.as_bytes())?;
     out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
     if site.has_classes() {
         out.write(&format!("{folder}classes.html"), pages::classes::page(site).as_bytes())?;

@@ -42,7 +42,11 @@ pub(super) fn check(out: &Path) -> Result<()> {
     }
     if let Some(entry) = entries.into_iter().next() {
         let found = entry.map_err(Error::io("read", out))?.file_name();
-        let message = format!("`{}`: found `{}` and no {MARK}, expected a report, or a new or empty folder", out.display(), found.to_string_lossy());
+        let message = format!(
+            "`{}`: found `{}` and no {MARK}, expected a report, or a new or empty folder",
+            out.display(),
+            found.to_string_lossy()
+        );
         return Err(Failure::new(message).hint("name another folder with --out").into());
     }
     Ok(())

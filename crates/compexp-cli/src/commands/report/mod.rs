@@ -46,11 +46,15 @@ pub(crate) struct ReportArgs {
 pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     let out = match (&args.out, &args.runs[..]) {
         (Some(out), _) if out == Path::new("-") => {
-            return Err(Failure::usage("--out -: a report is a folder of files, and cannot go to standard output").into());
+            return Err(
+                Failure::usage("--out -: a report is a folder of files, and cannot go to standard output").into()
+            );
         }
         (Some(out), _) => out.clone(),
         (None, [run]) => run.join(FOLDER),
-        (None, _) => return Err(Failure::usage("--out: found none, expected a folder for a report of several runs").into()),
+        (None, _) => {
+            return Err(Failure::usage("--out: found none, expected a folder for a report of several runs").into());
+        }
     };
     folder::check(&out)?;
     let runs = args.runs.iter().map(|dir| FinishedRun::open(dir)).collect::<Result<Vec<_>, _>>()?;
@@ -71,13 +75,15 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
             1 => String::new(),
             n => format!(" and {} others", count(n as u64 - 1)),
         };
-        let way = "their names stand on grey instead; the images are looked for where config.json says, under `image_root`";
+        let way =
+            "their names stand on grey instead; the images are looked for where config.json says, under `image_root`";
         reporter.say(&format!("warning: found no picture of `{}`{others}: {way}", name(first)));
     }
     let mut stdout = io::stdout().lock();
     let index = out.join("index.html").display().to_string();
     if args.json {
-        let value = json!({ "index": index, "files": written.files, "bytes": written.bytes, "missing": written.missing.len() });
+        let value =
+            json!({ "index": index, "files": written.files, "bytes": written.bytes, "missing": written.missing.len() });
         table::write_json(&mut stdout, &value)?;
         return Ok(());
     }

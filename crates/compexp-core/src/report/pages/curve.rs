@@ -27,7 +27,8 @@ pub(super) fn by_length(scored: &[Scored], top: f64, large: bool) -> Markup {
         for tick in [0.0, top / 2.0, top] {
             let at = y(tick);
             let _ = write!(svg, "<path class=\"grid\" d=\"M{left} {at:.1}H{:.1}\"/>", width - right);
-            let _ = write!(svg, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{tick:.2}</text>", left - 6.0, at + 4.0);
+            let _ =
+                write!(svg, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{tick:.2}</text>", left - 6.0, at + 4.0);
         }
         for (i, s) in scored.iter().enumerate() {
             let (at, low, length) = (x(i), height - 8.0, s.length);

@@ -28,7 +28,7 @@ pub(super) fn figure(
             @if let Some(drawing) = drawing { (drawing) }
             @if let Some(text) = text { (text) }
             figcaption {
-                @if example.text.is_empty() { bdi.name title=(name) { (name) } }
+                @if example.text.is_empty() { bdi.name title=(name) { (name.rsplit('/').next().unwrap_or_default()) } }
                 span.numbers { (numbers(exemplar, single)) }
                 (prediction(material, exemplar.example))
                 @if let Some(note) = note { p.note { (note) } }
@@ -47,7 +47,8 @@ pub(super) fn drawing(material: &Material<'_>, at: usize, exemplar: &Exemplar, u
     let (image, aspect) = match material.pictures.get(&exemplar.example) {
         Some(Picture::Image { file, width, height }) => {
             let source = format!("{up}{file}");
-            let image = html! { img src=(source) width=(width) height=(height) alt="" loading="lazy" decoding="async"; };
+            let image =
+                html! { img src=(source) width=(width) height=(height) alt="" loading="lazy" decoding="async"; };
             (image, (*width, *height))
         }
         _ => (html! { span.placeholder { bdi { (name) } } }, (grid.width, grid.height)),
@@ -107,6 +108,10 @@ pub(super) fn fires(material: &Material<'_>, exemplar: &Exemplar) -> String {
     match unit {
         0 => "the unit does not fire".into(),
         _ if positions == 1 => "the unit fires all the same".into(),
-        n => format!("the unit fires on {} of it ({} positions)", percent(f64::from(n) / positions as f64), count(n.into())),
+        n => format!(
+            "the unit fires on {} of it ({} positions)",
+            percent(f64::from(n) / positions as f64),
+            count(n.into())
+        ),
     }
 }

@@ -31,14 +31,17 @@ pub(super) fn near_miss(material: &Material<'_>, unit: &Explanation, fires: &str
     // The literal that was turned into its opposite stands last.
     let Formula::And(rest, turned) = last_and(&near) else { return None };
     let set = Typeset { material, names: &names };
-    let rest = set.part(rest, false);
+    let rest = match rest.length() {
+        1 | 2 => html! { span.formula { (set.part(rest, false)) } },
+        _ => html! { "The rest of the formula" },
+    };
     Some(match &**turned {
         Formula::Not(missing) => html! {
-            span.formula { (rest) } " holds here, but " span.formula { (set.part(missing, true)) }
+            (rest) " holds here, but " span.formula { (set.part(missing, true)) }
             " is missing, which the formula asks for; " (fires) "."
         },
         present => html! {
-            span.formula { (rest) } " holds here, but so does " span.formula { (set.part(present, true)) }
+            (rest) " holds here, but so does " span.formula { (set.part(present, true)) }
             ", which the formula rules out; " (fires) "."
         },
     })

@@ -132,9 +132,7 @@ fn status_text(status: Status) -> &'static str {
 fn best_first(units: &[Explanation]) -> Vec<&Explanation> {
     let mut best: Vec<_> = units.iter().collect();
     let explained = |u: &Explanation| u.status == Status::Explained;
-    best.sort_by(|a, b| {
-        explained(b).cmp(&explained(a)).then(b.iou.total_cmp(&a.iou)).then(a.unit.cmp(&b.unit))
-    });
+    best.sort_by(|a, b| explained(b).cmp(&explained(a)).then(b.iou.total_cmp(&a.iou)).then(a.unit.cmp(&b.unit)));
     best
 }
 
@@ -171,7 +169,9 @@ fn patterns(grid: Grid) -> Markup {
     };
     let hatched = pattern("pu", " rotate(45)", "<rect width=\"2.6\" height=\"7\" class=\"pu-ink\"/>");
     let dotted = pattern("pf", "", "<circle cx=\"3.5\" cy=\"3.5\" r=\"1.7\" class=\"pf-ink\"/>");
-    PreEscaped(format!("<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>{hatched}{dotted}</defs></svg>"))
+    PreEscaped(format!(
+        "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>{hatched}{dotted}</defs></svg>"
+    ))
 }
 
 /// How wide a grid counts as, in the units that patterns are sized in.

@@ -3,37 +3,39 @@
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::{Place, Site, best_first, count, formula, percent, plain, status_text};
+use super::units::{card, names};
+use super::{Place, Site, best_first, count, patterns, percent, plain, status_text};
+use crate::error::Result;
 use crate::report::material::Material;
 use crate::search::Status;
 
-/// The best units that are named.
-const BEST: usize = 10;
+/// The best units that are shown.
+const BEST: usize = 8;
 
 /// The characters of a setting's value that are shown: hashes are longer.
 const VALUE: usize = 48;
 
 /// What a run found, and how it was made.
-pub(in crate::report) fn page(site: &Site<'_>) -> String {
+///
+/// # Errors
+/// Those of the masks' file.
+pub(in crate::report) fn page(site: &Site<'_>) -> Result<String> {
     let material = site.material;
+    let units = &material.explanations().units;
+    let (concepts, categories) = names(material, units);
+    let top = units.iter().map(|u| u.iou).fold(0.0, f64::max);
+    let explained = best_first(units).into_iter().filter(|u| u.status == Status::Explained);
+    let best: Vec<Markup> =
+        explained.take(BEST).map(|u| card(material, u, top, &concepts, &categories)).collect::<Result<_>>()?;
     let body = html! {
+        (patterns(material.grid()))
         h1 { bdi { (plain(&material.name)) } }
         p.lead { (sentence(material)) }
         (tiles(material))
         section {
             h2 { "Best units" }
-            table.best {
-                thead { tr { th scope="col" { "unit" } th scope="col" { "IoU" } th scope="col" { "formula" } } }
-                tbody { @for unit in best_first(&material.explanations().units).into_iter().take(BEST) {
-                    @if unit.status == Status::Explained {
-                        tr {
-                            td.n { a href=(format!("units/{}.html", unit.unit)) { (unit.unit) } }
-                            td.n { (format!("{:.4}", unit.iou)) }
-                            td { (formula::of_unit(material, unit)) }
-                        }
-                    }
-                } }
-            }
+            @if best.is_empty() { p { "No unit is explained." } }
+            ul.cards { @for card in &best { (card) } }
             p { a.more href="units.html" { "All " (count(material.summary.units as u64)) " units as cards →" } }
         }
         @if !site.figures.is_empty() {
@@ -62,7 +64,7 @@ pub(in crate::report) fn page(site: &Site<'_>) -> String {
             }
         }
     };
-    site.page(Place::Overview, "Overview", body)
+    Ok(site.page(Place::Overview, "Overview", body))
 }
 
 /// What was explained on what.

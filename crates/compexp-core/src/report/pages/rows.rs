@@ -18,7 +18,11 @@ pub(super) fn measures(unit: &Explanation, when_active: Option<WhenActive>, posi
     let explained = unit.formula.is_some();
     let area = |n: u64| format!("{} ({})", count(n), share(n, positions));
     let number = |v: f64| format!("{v:.4}");
-    add("IoU", explained.then(|| number(unit.iou)), "Positions in both masks, divided by positions in either: 1 is a perfect match.");
+    add(
+        "IoU",
+        explained.then(|| number(unit.iou)),
+        "Positions in both masks, divided by positions in either: 1 is a perfect match.",
+    );
     add("score", (explained && unit.score != unit.iou).then(|| number(unit.score)), "What the search maximised.");
     add("precision", unit.scores.map(|s| number(s.precision)), "How much of the formula's mask the unit covers.");
     add("recall", unit.scores.map(|s| number(s.recall)), "How much of the unit's mask the formula covers.");
@@ -29,9 +33,19 @@ pub(super) fn measures(unit: &Explanation, when_active: Option<WhenActive>, posi
     add("threshold", unit.threshold.map(|t| format!("{t:.6}")), "The unit fires where its activation is above this.");
     add("length", unit.length.map(|n| n.to_string()), "Concepts in the formula, each as often as it stands there.");
     if let Some(when) = when_active {
-        let value = |accuracy: f64| format!("{} ({} of {})", percent(accuracy), count(when.correct as u64), count(when.known as u64));
-        add("accuracy when active", when.accuracy().map(value), "How often the model is right on examples on which the unit fires.");
-        add("fires on", Some(format!("{} examples", count(when.active as u64))), "Examples with at least one firing position.");
+        let value = |accuracy: f64| {
+            format!("{} ({} of {})", percent(accuracy), count(when.correct as u64), count(when.known as u64))
+        };
+        add(
+            "accuracy when active",
+            when.accuracy().map(value),
+            "How often the model is right on examples on which the unit fires.",
+        );
+        add(
+            "fires on",
+            Some(format!("{} examples", count(when.active as u64))),
+            "Examples with at least one firing position.",
+        );
     }
     rows
 }

@@ -51,8 +51,7 @@ pub(super) fn markup(material: &Material<'_>, unit: &Explanation, exemplar: &Exe
                     @for literal in &literals {
                         @let holds = holds(literal) == Some(true);
                         li.holds[holds] {
-                            span aria-hidden="true" { (if holds { "✓ " } else { "✗ " }) }
-                            span.sr { (if holds { "true: " } else { "false: " }) }
+                            (if holds { "✓ " } else { "✗ " })
                             @if !literal.positive { span.op { "NOT " } }
                             @if literal.neighbors { span.op { "NEIGHBORS " } }
                             bdi { (plain(&literal.name)) }

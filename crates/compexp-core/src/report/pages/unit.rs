@@ -2,8 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{Place, Site, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence};
 use super::classes::{confusion, confusion_table};
+use super::{
+    Place, Site, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
+};
 use crate::error::Result;
 use crate::exemplar::Choice;
 use crate::explanation::Explanation;
@@ -89,7 +91,12 @@ fn tile(label: &str, value: &str) -> Markup {
 fn examples(material: &Material<'_>, unit: &Explanation) -> Result<Markup> {
     let near = material.chosen(unit.unit, Choice::NearMiss);
     let lists = [
-        ("top", "Where the unit fires most", "By the unit's largest activation, or by the area of its mask.", Choice::Unit),
+        (
+            "top",
+            "Where the unit fires most",
+            "By the unit's largest activation, or by the area of its mask.",
+            Choice::Unit,
+        ),
         ("formula", "Where the formula is largest", "Whether or not the unit fires there.", Choice::Formula),
     ];
     let texts = material.examples.iter().any(|e| !e.text.is_empty());

@@ -17,7 +17,7 @@ const PICTURES: usize = 3;
 const TEXT: usize = 150;
 
 /// Names and their numbers, by which cards refer to them.
-type Numbered = BTreeMap<String, usize>;
+pub(super) type Numbered = BTreeMap<String, usize>;
 
 /// The page of all units.
 pub(in crate::report) fn page(site: &Site<'_>) -> Result<String> {
@@ -42,7 +42,7 @@ pub(in crate::report) fn page(site: &Site<'_>) -> Result<String> {
 }
 
 /// The concepts and categories of all formulas.
-fn names(material: &Material<'_>, units: &[Explanation]) -> (Numbered, Numbered) {
+pub(super) fn names(material: &Material<'_>, units: &[Explanation]) -> (Numbered, Numbered) {
     let (mut concepts, mut categories) = (Numbered::new(), Numbered::new());
     for (name, _) in units.iter().flat_map(atoms_of) {
         let category = material.category(&name);
@@ -61,7 +61,12 @@ fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, a
     let mut statuses: Vec<&str> = units.iter().map(|u| u.status.name()).collect();
     statuses.sort_unstable();
     statuses.dedup();
-    let all = [crate::search::Status::Explained, crate::search::Status::Silent, crate::search::Status::NoOverlap, crate::search::Status::TooFew];
+    let all = [
+        crate::search::Status::Explained,
+        crate::search::Status::Silent,
+        crate::search::Status::NoOverlap,
+        crate::search::Status::TooFew,
+    ];
     html! {
         form #controls.controls role="search" aria-label="Sort and filter units" hidden {
             label { span { "Search" } input #q name="q" type="search" placeholder="formula or unit  ( / )" autocomplete="off"; }
@@ -101,7 +106,7 @@ fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, a
     }
 }
 
-fn card(
+pub(super) fn card(
     material: &Material<'_>,
     unit: &Explanation,
     top: f64,
