@@ -1,6 +1,5 @@
 //! A headless Chromium, told what to do over its debugging pipe: one JSON message after another, each ended by a zero byte.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -17,7 +16,9 @@ pub(crate) struct Browser {
     /// What went wrong on any page.
     pub(crate) complaints: Vec<String>,
     loaded: bool,
-    _profile: tempfile::TempDir,
+    /// Removed with the browser.
+    #[allow(dead_code, reason = "held, not read")]
+    profile: tempfile::TempDir,
 }
 
 impl Browser {
@@ -37,16 +38,8 @@ impl Browser {
             .spawn()
             .unwrap();
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut browser = Self {
-            child,
-            to,
-            from,
-            last: 0,
-            session: Value::Null,
-            complaints: Vec::new(),
-            loaded: false,
-            _profile: profile,
-        };
+        let mut browser =
+            Self { child, to, from, last: 0, session: Value::Null, complaints: Vec::new(), loaded: false, profile };
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
         browser.session = attached["sessionId"].clone();
@@ -93,18 +86,27 @@ impl Browser {
         }
     }
 
-    /// Waits until an expression is true; the page is asked again and again, a limited number of times.
+    /// Waits until an expression is true, on this page or the one that it leads to: asks a limited number of times.
     pub(crate) fn wait(&mut self, expression: &str) {
-        for _ in 0..400 {
-            if self.eval(expression) == Value::Bool(true) {
+        let arguments = json!({ "expression": expression, "returnByValue": true });
+        for _ in 0..1200 {
+            // A page that is left cannot answer.
+            let done = self.ask("Runtime.evaluate", &arguments);
+            if done["result"]["result"]["value"] == Value::Bool(true) {
                 return;
             }
-            self.eval("new Promise(done => setTimeout(done, 25))");
+            std::thread::sleep(std::time::Duration::from_millis(25));
         }
         panic!("never true: {expression}; complaints: {:?}", self.complaints);
     }
 
     fn call(&mut self, method: &str, params: Value) -> Value {
+        let answer = self.ask(method, &params);
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": params });
         if !self.session.is_null() {
@@ -115,8 +117,7 @@ impl Browser {
         loop {
             let answer = self.read();
             if answer["id"] == self.last {
-                assert!(answer.get("error").is_none(), "{method}: {answer}");
-                return answer["result"].clone();
+                return answer;
             }
         }
     }
@@ -153,7 +154,6 @@ impl Drop for Browser {
         // Its own helpers end with it.
         let _ = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
         let _ = self.to.flush();
-        let _ = fs::metadata(self._profile.path());
         let _ = self.child.wait();
     }
 }

@@ -27,7 +27,7 @@ pub(super) const ASSETS: [(&str, &str); 2] = [
 ];
 
 /// Nothing is loaded but files beside the page, and no script runs but the report's own.
-const POLICY: &str = "default-src 'none'; img-src 'self' file:; style-src 'self' file: 'unsafe-inline'; \
+const POLICY: &str = "default-src 'none'; img-src 'self' file: data:; style-src 'self' file: 'unsafe-inline'; \
                       script-src 'self' file:; base-uri 'none'; form-action 'none'";
 
 /// The pages of one run.
