@@ -18,11 +18,16 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example").canonicalize().unwrap()
 }
 
-/// A report of the example that comes with the project.
+/// A report of the example that comes with the project, with kinds of its concepts and an accuracy for each unit: unit `u` is
+/// right on `u` of 10 examples.
 fn report(dir: &Path) -> PathBuf {
     let data = example();
     let data = data.display();
     ok(dir, &format!("explain --probe {data} --activations {data}/activations.npy --quantile 0.1 --out run"));
+    let concepts = "id,name,category,area,examples\n1,blue-c,color,1,1\n2,grey-c,color,1,1\n3,water,object,1,1\n";
+    fs::write(dir.join("run/concepts.csv"), concepts).unwrap();
+    let rows: String = (0..6).map(|u| format!("{u},0.5,10,10,{u},0.{u}\n")).collect();
+    fs::write(dir.join("run/weights.csv"), format!("unit,lake,active,known,correct,accuracy\n{rows}")).unwrap();
     ok(dir, "report run");
     dir.join("run/report")
 }
@@ -65,6 +70,12 @@ fn cards_are_sorted_filtered_and_opened() {
     page.eval("document.querySelector('#empty button').click()");
     page.wait(&format!("{SHOWN}.length === 6"));
 
+    page.open(&report.join("units.html"), "#cat=0&sort=unit");
+    assert_eq!(page.eval(SHOWN), json!([0, 3]), "with colours");
+    page.open(&report.join("units.html"), "#sort=acc&acc=0.2");
+    assert_eq!(page.eval(SHOWN), json!([5, 4, 3, 2]));
+    page.open(&report.join("units.html"), "");
+
     // With the keyboard alone: to the search, its text, on to the first card, and into it.
     page.press("/");
     assert_eq!(page.eval("document.activeElement.id"), "q");
@@ -93,7 +104,7 @@ fn every_control_has_a_name_and_every_page_one_heading() {
     let temp = tempfile::tempdir().unwrap();
     let report = report(temp.path());
     let mut page = Browser::start(&path);
-    for name in ["index.html", "units.html", "units/0.html", "units/5.html"] {
+    for name in ["index.html", "units.html", "units/0.html", "units/5.html", "classes.html"] {
         page.open(&report.join(name), "");
         assert_eq!(page.eval("document.querySelectorAll('h1').length"), 1, "{name}");
         let nameless = "[...document.querySelectorAll('input,select,button,a')].filter(e => \
