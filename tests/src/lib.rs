@@ -1,4 +1,5 @@
-//! What the tests of all crates share: the way to the data folder, and a record of the tests that had to go without it.
+//! What the tests of all crates share: the ways to the data folder and to a browser, and a record of the tests that had to go
+//! without.
 //!
 //! A test that needs real data begins with
 //!
@@ -8,6 +9,8 @@
 //!
 //! It then runs where `COMPEXP_DATA` names the data folder, and returns early elsewhere. Such a return is never silent: it
 //! prints a line, and `cargo xtask ci` counts them. `COMPEXP_REQUIRE_DATA=1` turns every one into a failure.
+//!
+//! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`.
 //!
 //! The library depends on nothing, so that any crate can have it as a dev-dependency.
 
@@ -50,6 +53,45 @@ pub fn data(relative: &str) -> Option<PathBuf> {
             None
         }
         Lookup::Failed(message) => panic!("{message}"),
+    }
+}
+
+/// Environment variable that, set to `1`, makes a missing browser a failure.
+pub const REQUIRE_BROWSER: &str = "COMPEXP_REQUIRE_BROWSER";
+
+/// The names that Chromium goes by.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// The path of a Chromium in `PATH`, or `None`, recorded as missing data is, where there is no such browser.
+///
+/// # Panics
+///
+/// Where `COMPEXP_REQUIRE_BROWSER=1` and there is none, and where the record cannot be written.
+#[track_caller]
+pub fn browser() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let required = env::var_os(REQUIRE_BROWSER).is_some_and(|value| value == "1");
+    match locate_browser(env::split_paths(&path), required) {
+        Lookup::Found(path) => Some(path),
+        Lookup::Absent(reason) => {
+            let test = test_name(Location::caller());
+            let _ = writeln!(io::stderr(), "{test}: returned early, {reason}");
+            if let Some(record) = env::var_os(SKIPPED_FILE) {
+                append(Path::new(&record), &test, "a browser");
+            }
+            None
+        }
+        Lookup::Failed(message) => panic!("{message}"),
+    }
+}
+
+fn locate_browser(folders: impl Iterator<Item = PathBuf>, required: bool) -> Lookup {
+    let candidates = folders.flat_map(|folder| BROWSERS.map(|name| folder.join(name)));
+    let reason = format!("no browser is in PATH (one of {})", BROWSERS.join(", "));
+    match candidates.into_iter().find(|path| path.is_file()) {
+        Some(path) => Lookup::Found(path),
+        None if required => Lookup::Failed(format!("{reason}; unset `{REQUIRE_BROWSER}` to let tests return early")),
+        None => Lookup::Absent(reason),
     }
 }
 
@@ -136,6 +178,17 @@ mod tests {
             let Lookup::Failed(message) = locate(root, true, "places/x.tar") else { panic!("no failure in {root:?}") };
             assert!(message.contains("places/x.tar") && message.contains(REQUIRE_DATA), "{message}");
         }
+    }
+
+    #[test]
+    fn a_browser_is_found_in_a_folder_of_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = || [PathBuf::from("/nowhere"), folder.path().to_owned()].into_iter();
+        assert!(matches!(locate_browser(folders(), false), Lookup::Absent(_)));
+        let Lookup::Failed(message) = locate_browser(folders(), true) else { panic!("no failure") };
+        assert!(message.contains(REQUIRE_BROWSER), "{message}");
+        fs::write(folder.path().join("google-chrome"), "").unwrap();
+        assert_eq!(locate_browser(folders(), true), Lookup::Found(folder.path().join("google-chrome")));
     }
 
     #[test]

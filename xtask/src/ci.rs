@@ -117,9 +117,11 @@ fn start_record(record: &Path) -> Result<()> {
 
 fn skip_summary(text: &str, record: &Path) -> String {
     match compexp_tests::skipped_tests(text).len() {
-        0 => "no test returned early for lack of data".to_owned(),
-        1 => format!("1 test returned early for lack of data; `{}` names it", record.display()),
-        count => format!("{count} tests returned early for lack of data; `{}` names them", record.display()),
+        0 => "no test returned early for lack of data or a browser".to_owned(),
+        1 => format!("1 test returned early for lack of data or a browser; `{}` names it", record.display()),
+        count => {
+            format!("{count} tests returned early for lack of data or a browser; `{}` names them", record.display())
+        }
     }
 }
 
@@ -179,8 +181,8 @@ mod tests {
         let record = Path::new("skipped");
         let text = "vision::reads: places/a\nvision::reads: places/b\nnli::reads: snli/c\n";
         let summary = skip_summary(text, record);
-        assert!(summary.starts_with("2 tests returned early for lack of data"), "{summary}");
+        assert!(summary.starts_with("2 tests returned early for lack of data or a browser"), "{summary}");
         assert!(skip_summary("nli::reads: snli/c\n", record).starts_with("1 test returned"));
-        assert_eq!(skip_summary("", record), "no test returned early for lack of data");
+        assert_eq!(skip_summary("", record), "no test returned early for lack of data or a browser");
     }
 }

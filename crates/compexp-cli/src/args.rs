@@ -11,6 +11,7 @@ use crate::commands::analyze::AnalyzeArgs;
 use crate::commands::diff::DiffArgs;
 use crate::commands::plant::PlantArgs;
 use crate::commands::recovered::RecoveredArgs;
+use crate::commands::report::ReportArgs;
 use crate::nli_args::NliCommand;
 use crate::trust::TrustArgs;
 
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Print the paper's quantities of a run, and draw its figures
     Analyze(AnalyzeArgs),
+    /// Draw runs as a folder of pages for a browser
+    Report(ReportArgs),
     /// Measure a formula: its area, and how well it matches units
     Eval(EvalArgs),
     /// Compare a run with another or with a baseline, and fail where explanations drifted

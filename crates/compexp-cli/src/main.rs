@@ -49,6 +49,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
         Command::Show(args) => commands::show::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
+        Command::Report(args) => commands::report::run(args, reporter),
         Command::Eval(args) => commands::eval::run(args, reporter),
         Command::Diff(args) => commands::diff::run(args),
         Command::Plant(args) => commands::plant::run(args, reporter),

@@ -1,7 +1,8 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
 //! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`conv`] is the arithmetic of [`resnet`],
-//! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy.
+//! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
+//! [`thumbnail`] makes the small pictures of a report.
 //!
 //! ```no_run
 //! use std::path::{Path, PathBuf};
@@ -46,5 +47,6 @@ pub mod image;
 pub mod model;
 pub mod preprocess;
 pub mod resnet;
+pub mod thumbnail;
 
 pub use error::{Error, Result};

@@ -56,6 +56,12 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
     let all = quantities(&records);
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
+        let all = all.iter().map(|q| {
+            let mut value = serde_json::to_value(q)?;
+            value["text"] = q.text().into();
+            Ok(value)
+        });
+        let all = all.collect::<Result<Vec<_>>>()?;
         table::write_json(&mut out, &json!({ "version": VERSION, "quantities": all }))?;
     } else {
         let row = |q: &Quantity| [table::name(&q.name), q.text()];

@@ -7,5 +7,6 @@ pub(crate) mod explain;
 pub(crate) mod nli;
 pub(crate) mod plant;
 pub(crate) mod recovered;
+pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod vision;

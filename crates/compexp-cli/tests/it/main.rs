@@ -2,12 +2,15 @@
 
 mod bad_input;
 mod diff;
+mod browser;
 mod explain;
 mod golden;
 mod nli;
 mod planted;
 mod reading;
 mod trust;
+mod report;
+mod report_browser;
 mod vision;
 
 use std::fs;

@@ -26,6 +26,7 @@ pub mod position_file;
 pub mod probe_dir;
 mod rows;
 pub mod run_dir;
+pub mod run_tables;
 mod source_file;
 pub mod tensor_file;
 #[cfg(test)]
@@ -43,5 +44,6 @@ pub use masks::write_masks;
 pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{open_probe, write_concepts, write_examples};
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
+pub use run_tables::{Table, UnitWeights, Weights};
 pub use tensor_file::TensorFile;
 pub use write::{AtomicFile, NpyElement, NpyWriter, write_npy};

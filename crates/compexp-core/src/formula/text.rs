@@ -9,7 +9,7 @@
 use std::fmt::{self, Write};
 
 use super::{Atom, Formula};
-use crate::concept::Vocabulary;
+use crate::concept::{Concept, ConceptId, Vocabulary};
 use crate::error::{Error, Result};
 
 /// How deeply a formula's text may nest; far beyond any formula a search makes.
@@ -44,6 +44,25 @@ impl Formula {
             Token::End => Ok(formula),
             _ => Err(parser.error("AND, OR or the end")),
         }
+    }
+
+    /// Reads a formula without knowing its concepts: they are numbered as the text first names them.
+    ///
+    /// # Errors
+    /// [`Error::Formula`] where the text is no formula.
+    pub fn read(text: &str) -> Result<(Self, Vocabulary)> {
+        let mut concepts: Vec<Concept> = Vec::new();
+        for (_, token) in tokens(text)? {
+            let (Token::Word(name) | Token::Quoted(name)) = &token else { continue };
+            let bare = matches!(token, Token::Word(_));
+            let known = concepts.iter().any(|c| c.name == *name);
+            if !known && !(bare && CONNECTIVES.contains(&name.as_str())) {
+                let (id, name) = (ConceptId(concepts.len() as u32), name.clone());
+                concepts.push(Concept { id, name, category: String::new() });
+            }
+        }
+        let vocabulary = Vocabulary::new(concepts)?;
+        Ok((Self::parse(text, &vocabulary)?, vocabulary))
     }
 }
 
@@ -295,7 +314,6 @@ mod tests {
 
     use super::super::tests::any_formula;
     use super::*;
-    use crate::concept::{Concept, ConceptId};
 
     fn vocabulary(names: &[&str]) -> Vocabulary {
         let concept =
@@ -367,6 +385,8 @@ mod tests {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let v = vocabulary(&names);
             let text = f.display(&v).to_string();
+            let (read, own) = Formula::read(&text).unwrap();
+            prop_assert_eq!(read.display(&own).to_string(), text.as_str());
             prop_assert_eq!(Formula::parse(&text, &v).unwrap(), f, "{}", text);
         }
 
@@ -380,6 +400,7 @@ mod tests {
         #[test]
         fn the_parser_never_panics(text in "[ab()\" \\\\ANDORT{}u0-9]*") {
             let _ = Formula::parse(&text, &vocabulary(&["a", "b"]));
+            let _ = Formula::read(&text);
         }
     }
 }

@@ -1,0 +1,215 @@
+//! `compexp report` without a browser: which files there are, and what it refuses.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use compexp_core::artifact::{FinishedRun, write_npy};
+use compexp_core::explain::Silent;
+use compexp_core::probe::Example;
+use compexp_core::report::{ExampleSource, Figure, ReportRun, Showing, Sink, Thumbnail, write_report};
+use compexp_core::{Error, Result};
+
+use crate::{fails, json, ok, run, scene};
+
+const EXPLAIN: &str = "explain --probe probe --activations acts.npy --quantile 0.2 --out run";
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn a_report_has_a_page_for_every_unit_and_links_that_lead_somewhere() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    let out = ok(&dir, "report run");
+    assert!(out.contains("open `run/report/index.html`"), "{out}");
+    let report = dir.join("run/report");
+    for page in ["index.html", "units.html", "units/0.html", "units/1.html", "units/2.html"] {
+        let text = read(&report.join(page));
+        let folder = report.join(page).parent().unwrap().to_owned();
+        for link in text.split(" href=\"").chain(text.split(" src=\"")).skip(1) {
+            let target = link.split(['"', '#']).next().unwrap();
+            let found = target.is_empty() || target.starts_with("data:") || folder.join(target).is_file();
+            assert!(found || target.starts_with('<'), "{page}: {target}");
+        }
+    }
+    let unit = read(&report.join("units/0.html"));
+    assert!(unit.contains("water"), "{unit}");
+    assert!(read(&report.join("units/1.html")).contains("no formula: silent"));
+    // Again, in place of the first; the run is as complete as before.
+    ok(&dir, "report run --json");
+    assert!(ok(&dir, EXPLAIN).contains("up to date"));
+    let names: Vec<_> = fs::read_dir(dir.join("run")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|n| n.to_string_lossy().contains("partial")), "{names:?}");
+}
+
+#[test]
+fn several_runs_stand_side_by_side() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    ok(&dir, "explain --probe probe --masks masks.npy --length 1 --out ready");
+    ok(&dir, "report run ready --out both");
+    let index = read(&dir.join("both/index.html"));
+    for part in ["run-1/index.html", "run-2/index.html", "search.length", ">ready<", "run-2/units/0.html"] {
+        assert!(index.contains(part), "no {part} in {index}");
+    }
+    let unit = read(&dir.join("both/run-2/units/0.html"));
+    assert!(
+        unit.contains("href=\"../../index.html\"") && !unit.contains("threshold"),
+        "masks have no threshold: {unit}"
+    );
+}
+
+#[test]
+fn what_cannot_be_reported_is_refused() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    assert!(fails(&dir, 2, "report").contains("RUN_DIR"));
+    assert!(fails(&dir, 2, "report run run").contains("--out"));
+    assert!(fails(&dir, 2, "report run --out -").contains("standard output"));
+    assert!(fails(&dir, 1, "report nowhere").contains("nowhere"));
+    assert!(fails(&dir, 1, "report probe --out out").contains("no explanations.json"));
+    // The folder of something else is not touched.
+    assert!(fails(&dir, 1, "report run --out probe").contains("no report.json"));
+    assert!(fails(&dir, 1, "report run --out run").contains("no report.json"));
+    assert!(dir.join("probe/probe.json").is_file() && dir.join("run/config.json").is_file());
+    assert!(fails(&dir, 1, "report run --out acts.npy/deep").contains("acts.npy"));
+    fs::create_dir(dir.join("empty")).unwrap();
+    ok(&dir, "report run --out empty");
+
+    let explanations = read(&dir.join("run/explanations.json"));
+    fs::write(dir.join("run/explanations.json"), explanations.replacen("\"version\": 1", "\"version\": 9", 1)).unwrap();
+    let message = fails(&dir, 1, "report run --out empty");
+    assert!(message.contains("version: found 9"), "{message}");
+    fs::write(dir.join("run/explanations.json"), explanations).unwrap();
+    write_npy(&dir.join("run/exemplars.npy"), &[1, 2, 1], &[0_u8, 0]).unwrap();
+    assert!(fails(&dir, 1, "report run --out empty").contains("exemplars.npy"));
+    fs::remove_file(dir.join("run/exemplars.json")).unwrap();
+    assert!(fails(&dir, 1, "report run --out empty").contains("exemplars.json"));
+    assert!(dir.join("empty/index.html").is_file(), "the report that was there stands");
+    fs::remove_file(dir.join("run/explanations.json")).unwrap();
+    assert!(fails(&dir, 1, "report run --out empty").contains("not complete"));
+}
+
+#[test]
+fn a_run_without_explained_units_has_a_report() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --activations acts.npy --quantile 0.2 --units 1 --out run");
+    ok(&dir, "report run");
+    assert!(read(&dir.join("run/report/units.html")).contains("1 units"));
+    assert!(read(&dir.join("run/report/index.html")).contains("explained"));
+}
+
+#[test]
+fn missing_images_are_named_once() {
+    let (_temp, dir) = scene();
+    fs::write(dir.join("probe/examples.csv"), "image\n".to_owned() + &"gone/a.jpg\n".repeat(6)).unwrap();
+    ok(&dir, EXPLAIN);
+    let done = run(&dir, "report run");
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(done.err.matches("warning").count(), 1, "{}", done.err);
+    assert!(done.err.contains("gone/a.jpg"), "{}", done.err);
+    assert!(read(&dir.join("run/report/units/0.html")).contains("class=\"placeholder\""));
+}
+
+#[test]
+fn photographs_are_written_once_and_small() {
+    let Some(broden) = compexp_tests::data("miniplaces-broden-mini") else { return };
+    let Some(checkpoint) = compexp_tests::data("places/resnet18_miniplaces.pth.tar") else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let args = format!(
+        "vision probe --broden {} --checkpoint {} --preprocess imagenet --units 0-19 --out run",
+        broden.display(),
+        checkpoint.display()
+    );
+    ok(temp.path(), &args);
+    let done = run(temp.path(), "report run");
+    assert!(done.code == 0 && !done.err.contains("warning"), "{}", done.err);
+    let images: Vec<u64> = fs::read_dir(temp.path().join("run/report/images"))
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .collect();
+    assert!((20..=120).contains(&images.len()), "{}", images.len());
+    assert!(images.iter().all(|bytes| (500..20_000).contains(bytes)), "{images:?}");
+}
+
+/// Keeps what is written, up to a number of files.
+struct Memory {
+    files: BTreeMap<String, Vec<u8>>,
+    room: usize,
+}
+
+impl Sink for Memory {
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        if self.files.len() == self.room {
+            return Err(Error::io("write", Path::new(name))(std::io::ErrorKind::StorageFull.into()));
+        }
+        assert!(self.files.insert(name.to_owned(), bytes.to_owned()).is_none(), "{name} is written twice");
+        Ok(())
+    }
+}
+
+/// A picture for every other example.
+struct Half;
+
+impl ExampleSource for Half {
+    fn show(&self, number: usize, _: &Example) -> Showing {
+        match number % 2 {
+            0 => Showing::Image(Thumbnail { bytes: vec![number as u8], extension: "png", width: 2, height: 2 }),
+            _ => Showing::Missing,
+        }
+    }
+}
+
+#[test]
+fn pages_are_the_same_on_any_number_of_threads_and_a_full_disk_is_an_error() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    let finished = FinishedRun::open(&dir.join("run")).unwrap();
+    let text = |t: &str| t.to_owned();
+    let figures = [Figure {
+        id: text("a"),
+        title: text("<A>"),
+        caption: text("B & C."),
+        svg: text("<svg></svg>"),
+        csv: text("x\n1\n"),
+    }];
+    let report = |threads: usize, room: usize| {
+        let mut sink = Memory { files: BTreeMap::new(), room };
+        let runs = [ReportRun { name: text("a"), run: &finished, figures: &figures, source: &Half }];
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| write_report(&runs, &mut sink, &Silent)).map(|written| (written, sink.files))
+    };
+    let (written, files) = report(1, 100).unwrap();
+    assert_eq!(report(2, 100).unwrap(), (written.clone(), files.clone()));
+    assert_eq!((written.files, written.bytes), (files.len(), files.values().map(|f| f.len() as u64).sum()));
+    assert!(!written.missing.is_empty() && files["images/0.png"] == [0]);
+    assert_eq!(files["figures/a.csv"], b"x\n1\n");
+    let index = String::from_utf8(files["index.html"].clone()).unwrap();
+    assert!(index.contains("<svg></svg>") && index.contains("&lt;A&gt;") && index.contains("B &amp; C."), "{index}");
+    for room in 0..files.len() {
+        let e = report(1, room).unwrap_err();
+        assert!(matches!(&e, Error::Io { op: "write", .. }), "{e}");
+    }
+}
+
+#[test]
+fn accuracy_comes_from_activity_where_there_is_no_table() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    // Units 0 and 2 fire on the first examples; of the first two one is right.
+    write_npy(&dir.join("run/activity.npy"), &[3, 1], &[0b0011_u8, 0, 0b0111]).unwrap();
+    fs::write(
+        dir.join("run/predictions.csv"),
+        "image,target,predicted,correct\n0,a,a,true\n1,a,b,false\n2,b,b,true\n3,,a,\n4,b,b,true\n5,b,a,false\n",
+    )
+    .unwrap();
+    ok(&dir, "report run");
+    let unit = read(&dir.join("run/report/units/0.html"));
+    assert!(unit.contains("50.0% (1 of 2)") && unit.contains("Classes where the unit fires"), "{unit}");
+    assert!(read(&dir.join("run/report/units/2.html")).contains("66.7% (2 of 3)"));
+    write_npy(&dir.join("run/activity.npy"), &[3, 2], &[0_u8; 6]).unwrap();
+    assert!(fails(&dir, 1, "report run").contains("activity.npy"));
+    assert_eq!(json(&dir.join("run/report/report.json"))["version"], 1);
+}

@@ -1,0 +1,101 @@
+//! What a run directory may hold beside the files that every run has: tables, and a probe set of its own.
+
+use super::FinishedRun;
+use super::probe_dir::open_probe;
+use super::source_file::SourceFile;
+use crate::error::{Error, Result};
+use crate::probe::ProbeSet;
+
+/// A table of text: a header and rows of as many fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The names of the columns.
+    pub header: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// How a unit counts for each class, and how often the model is right where it fires: a row of `weights.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitWeights {
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// One weight a class; empty where the layer does not decide directly.
+    pub weights: Vec<f64>,
+    /// Examples on which it fires, those of them whose target is known, and those of these that are predicted rightly.
+    pub active: [usize; 3],
+}
+
+/// What `weights.csv` holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// The classes.
+    pub classes: Vec<String>,
+    /// One entry a unit.
+    pub units: Vec<UnitWeights>,
+}
+
+impl FinishedRun {
+    /// The table in the file `name` of the run directory, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] where it is no table.
+    pub fn table(&self, name: &str) -> Result<Option<Table>> {
+        let path = self.dir().join(name);
+        if !path.try_exists().map_err(Error::io("open", &path))? {
+            return Ok(None);
+        }
+        let text = SourceFile::open(&path)?.read_text()?;
+        let fail = |e: csv::Error| {
+            let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
+            Error::format(&path, field, e.to_string(), "a CSV file in UTF-8 with as many columns in every row")
+        };
+        let mut csv = csv::Reader::from_reader(&text[..]);
+        let fields = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
+        let header = fields(csv.headers().map_err(fail)?);
+        let rows = csv.records().map(|r| r.map(|r| fields(&r)).map_err(fail)).collect::<Result<_>>()?;
+        Ok(Some(Table { header, rows }))
+    }
+
+    /// The weights of units for the model's classes, if the run has them.
+    ///
+    /// # Errors
+    /// Those of [`FinishedRun::table`]; [`Error::Format`] for a field that is no number.
+    pub fn weights(&self) -> Result<Option<Weights>> {
+        const FILE: &str = "weights.csv";
+        let Some(table) = self.table(FILE)? else { return Ok(None) };
+        let path = self.dir().join(FILE);
+        let counts = ["active", "known", "correct"];
+        let first = table.header.iter().position(|h| h == counts[0]).unwrap_or(0);
+        let ends = table.header.get(first..first + 3).is_some_and(|h| h == counts);
+        if first == 0 || table.header[0] != "unit" || !ends {
+            let expected = "`unit`, the classes, `active`, `known`, `correct` and `accuracy`";
+            return Err(Error::format(&path, "columns", table.header.join(", "), expected));
+        }
+        let mut units = Vec::with_capacity(table.rows.len());
+        for (line, row) in table.rows.iter().enumerate() {
+            let bad =
+                |field: &str| Error::format(&path, format!("line {}", line + 2), format!("`{field}`"), "a number");
+            let whole = |at: usize| row[at].parse::<usize>().map_err(|_| bad(&row[at]));
+            let number = |field: &String| field.parse::<f64>().map_err(|_| bad(field));
+            units.push(UnitWeights {
+                unit: whole(0)?,
+                weights: row[1..first].iter().map(number).collect::<Result<_>>()?,
+                active: [whole(first)?, whole(first + 1)?, whole(first + 2)?],
+            });
+        }
+        Ok(Some(Weights { classes: table.header[1..first].to_vec(), units }))
+    }
+
+    /// The probe set that the run keeps in its folder `probe`, if it keeps one.
+    ///
+    /// # Errors
+    /// Those of [`open_probe`].
+    pub fn probe(&self) -> Result<Option<ProbeSet>> {
+        let dir = self.dir().join("probe");
+        match dir.join("probe.json").try_exists().map_err(Error::io("open", &dir))? {
+            true => open_probe(&dir).map(Some),
+            false => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The page of one unit.
+
+use maud::{Markup, html};
+
+use super::classes::{confusion, confusion_table};
+use super::{
+    Place, Site, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
+};
+use crate::error::Result;
+use crate::exemplar::Choice;
+use crate::explanation::Explanation;
+use crate::report::material::{Material, atoms_of};
+
+/// From the page to those of its run.
+const UP: &str = "../";
+
+/// The formulas of each beam that are shown.
+const BEAM: usize = 10;
+
+/// The page of the unit at place `at` of the run's list.
+pub(in crate::report) fn page(site: &Site<'_>, at: usize) -> Result<String> {
+    let material = site.material;
+    let units = &material.explanations().units;
+    let unit = &units[at];
+    let universe = material.explanations().universe;
+    let positions = universe.examples as u64 * universe.positions as u64;
+    let when_active = material.when_active(unit.unit);
+    let top = units.iter().map(|u| u.iou).fold(0.0, f64::max);
+    let neighbour = |at: Option<usize>, rel: &str, text: &str| {
+        let found = at.and_then(|at| units.get(at));
+        html! { @if let Some(u) = found {
+            a rel=(rel) href=(format!("{}.html", u.unit)) { (text.replace("{}", &u.unit.to_string())) }
+        } }
+    };
+    let body = html! {
+        (patterns(material.grid()))
+        nav.steps aria-label="Units" {
+            (neighbour(at.checked_sub(1), "prev", "← unit {}"))
+            a href="../units.html" data-back="" { "all units" }
+            (neighbour(at.checked_add(1), "next", "unit {} →"))
+        }
+        header.unit-head {
+            h1 { "Unit " (unit.unit) }
+            p.lead { (formula::of_unit(material, unit)) }
+            @if let Some(text) = &unit.formula {
+                details.raw { summary { "as text" } code { (plain(text)) } }
+            }
+            div.tiles {
+                @if unit.formula.is_some() { (tile("IoU", &format!("{:.3}", unit.iou))) }
+                @if let Some(s) = unit.scores {
+                    (tile("precision", &format!("{:.3}", s.precision))) (tile("recall", &format!("{:.3}", s.recall)))
+                }
+                @if let Some(accuracy) = when_active.and_then(|w| w.accuracy()) {
+                    (tile("accuracy when active", &percent(accuracy)))
+                }
+            }
+            (overlap_bar(unit))
+        }
+        (examples(material, unit)?)
+        div.columns {
+            @if !unit.by_length.is_empty() {
+                section {
+                    h2 { "How the formula grew" }
+                    (curve::by_length(&unit.by_length, top, true))
+                    table {
+                        thead { tr { th scope="col" { "length" } th scope="col" { "IoU" } th scope="col" { "best formula" } } }
+                        tbody { @for s in &unit.by_length {
+                            tr { td.n { (s.length) } td.n { (curve::short(s.iou)) } td { (formula::markup(material, &s.formula)) } }
+                        } }
+                    }
+                }
+            }
+            section {
+                h2 { "Measures" }
+                table.measures { tbody { @for row in rows::measures(unit, when_active, positions) {
+                    tr { th scope="row" { (row.label) } td.n { (row.value) } td.why { (row.note) } }
+                } } }
+            }
+        }
+        (concepts(material, unit))
+        (classes(material, unit))
+        (beams(material, unit))
+    };
+    Ok(site.page(Place::Unit, &format!("Unit {}", unit.unit), body))
+}
+
+fn tile(label: &str, value: &str) -> Markup {
+    html! { div.tile { b { (value) } span { (label) } } }
+}
+
+fn examples(material: &Material<'_>, unit: &Explanation) -> Result<Markup> {
+    let near = material.chosen(unit.unit, Choice::NearMiss);
+    let lists = [
+        (
+            "top",
+            "Where the unit fires most",
+            "By the unit's largest activation, or by the area of its mask.",
+            Choice::Unit,
+        ),
+        ("formula", "Where the formula is largest", "Whether or not the unit fires there.", Choice::Formula),
+    ];
+    let texts = material.examples.iter().any(|e| !e.text.is_empty());
+    let mut sections = Vec::new();
+    for (id, title, lead, choice) in lists {
+        let mut figures = Vec::new();
+        for chosen in material.chosen(unit.unit, choice) {
+            figures.push(example::figure(material, unit, chosen, UP, None)?);
+        }
+        sections.push((id, title, lead, figures));
+    }
+    let mut figures = Vec::new();
+    for chosen in near {
+        let note = formula::near_miss(material, unit, &example::fires(material, chosen.1));
+        figures.push(example::figure(material, unit, chosen, UP, note)?);
+    }
+    let lead = "All of the formula holds but its last condition: what the unit does here tells whether that condition matters.";
+    sections.push(("near", "Near misses", lead, figures));
+    Ok(html! {
+        @if sections.iter().any(|s| !s.3.is_empty()) {
+            div.examples-head {
+                @if texts { (sentence::legend()) } @else {
+                    (legend(material.grid()))
+                    fieldset.layers hidden {
+                        legend.sr { "Shown masks" }
+                        label { input type="checkbox" checked data-layer="mu"; " unit" }
+                        label { input type="checkbox" checked data-layer="mb"; " both" }
+                        label { input type="checkbox" checked data-layer="mf"; " formula" }
+                    }
+                }
+            }
+        }
+        @for (id, title, lead, figures) in &sections {
+            @if !figures.is_empty() {
+                section id=(id) {
+                    h2 { (title) }
+                    p.sub { (lead) }
+                    div.examples.texts[texts] { @for f in figures { (f) } }
+                }
+            }
+        }
+    })
+}
+
+fn concepts(material: &Material<'_>, unit: &Explanation) -> Markup {
+    let mut names: Vec<String> = atoms_of(unit).into_iter().map(|(name, _)| name).collect();
+    names.dedup();
+    html! {
+        @if !names.is_empty() {
+            section {
+                h2 { "Concepts of the formula" }
+                table {
+                    thead { tr { th scope="col" { "concept" } th scope="col" { "category" } th scope="col" { "positions" } th scope="col" { "" } } }
+                    tbody { @for name in &names {
+                        tr {
+                            td { bdi { (plain(name)) } }
+                            td { (plain(material.category(name))) }
+                            td.n { (material.area(name).map_or(String::new(), count)) }
+                            td { a href=(format!("../units.html#concept={}", escape(&plain(name)))) { "units with it" } }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// A text as a value in a fragment of an address.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => out.push(byte as char),
+            other => out += &format!("%{other:02X}"),
+        }
+    }
+    out
+}
+
+fn classes(material: &Material<'_>, unit: &Explanation) -> Markup {
+    let row = material.weights.as_ref().and_then(|w| w.units.iter().find(|r| r.unit == unit.unit));
+    let names = material.weights.as_ref().map_or(&[][..], |w| &w.classes);
+    let top = row.iter().flat_map(|r| &r.weights).fold(0.0_f64, |top, w| top.max(w.abs()));
+    let confused = material.activity.as_ref().map(|_| confusion(material, Some(unit.unit)));
+    html! {
+        @if let Some(row) = row.filter(|r| !r.weights.is_empty()) {
+            section {
+                h2 { "Class weights" }
+                p.sub { "How the unit's value counts for each class of the model." }
+                table.weights { tbody { @for (i, (name, weight)) in names.iter().zip(&row.weights).enumerate() {
+                    tr {
+                        th scope="row" { a href=(format!("../classes.html#c{i}")) { (plain(name)) } }
+                        td.n { (format!("{weight:+.4}")) }
+                        td { span.weight.minus[*weight < 0.0] aria-hidden="true" {
+                            i style=(format!("width:{:.1}%", 50.0 * weight.abs() / top.max(f64::MIN_POSITIVE))) {}
+                        } }
+                    }
+                } } }
+            }
+        }
+        @if let Some(confused) = confused.filter(|c| !c.is_empty()) {
+            section {
+                h2 { "Classes where the unit fires" }
+                p.sub { "Examples on which it fires: rows are what they are, columns what the model says." }
+                (confusion_table(&confused, &material.classes()))
+            }
+        }
+    }
+}
+
+fn beams(material: &Material<'_>, unit: &Explanation) -> Markup {
+    html! {
+        @for (step, beam) in unit.beams.iter().flatten().enumerate() {
+            details.beam {
+                summary { "Formulas kept at step " (step + 1) }
+                table { tbody { @for (text, score) in beam.iter().take(BEAM) {
+                    tr { td.n { (curve::short(*score)) } td { (formula::markup(material, text)) } }
+                } } }
+            }
+        }
+    }
+}
