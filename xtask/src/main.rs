@@ -3,44 +3,57 @@
 //! - [`ci`]: everything that must pass before a change is merged, in one command.
 //! - [`fixtures`]: the example probe set in `data/example`.
 //! - [`regress`]: explains again what there are baselines of, and compares.
+//! - [`reproduce`]: the paper's experiments, their figures and a report.
 //! - [`tidy`]: the conventions and architecture invariants that a program can check.
 
 mod ci;
 mod fixtures;
 mod regress;
+mod reproduce;
 mod tidy;
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-usage: cargo xtask <chore>
+use clap::{Parser, Subcommand};
 
-  ci        format, tidy, clippy, tests, regress and docs, in this order; stops at the first failure
-  fixtures  paints the example probe set in data/example again
-  regress   explains again what there are baselines of, and compares; --update makes these runs the baselines
-  tidy      conventions of the source text and invariants of the architecture
-";
+/// The project's own chores
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a process")]
+enum Chore {
+    /// Format, tidy, clippy, tests, regress and docs, in this order; stops at the first failure
+    Ci,
+    /// Paint the example probe set in data/example again
+    Fixtures,
+    /// Explain again what there are baselines of, and compare
+    Regress {
+        /// Make these runs the baselines
+        #[arg(long)]
+        update: bool,
+    },
+    Reproduce(reproduce::ReproduceArgs),
+    /// Check conventions of the source text and invariants of the architecture
+    Tidy,
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let chore: fn(&Path) -> anyhow::Result<()> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["ci"] => ci::ci,
-        ["fixtures"] => fixtures::fixtures,
-        ["regress"] => |root| regress::regress(root, false),
-        ["regress", "--update"] => |root| regress::regress(root, true),
-        ["tidy"] => tidy::tidy,
-        ["help" | "--help" | "-h"] => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        _ => {
-            eprint!("error: found `{}`, expected one chore\n\n{USAGE}", arguments.join(" "));
-            return ExitCode::from(2);
-        }
+    let root = root();
+    let done = match Cli::parse().chore {
+        Chore::Ci => ci::ci(&root),
+        Chore::Fixtures => fixtures::fixtures(&root),
+        Chore::Regress { update } => regress::regress(&root, update),
+        Chore::Reproduce(args) => reproduce::reproduce(&root, &args),
+        Chore::Tidy => tidy::tidy(&root),
     };
-    match chore(&root()) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -53,5 +66,5 @@ fn main() -> ExitCode {
 /// directory; the place it was compiled at serves when the program is started by hand.
 fn root() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    package.parent().map(Path::to_path_buf).unwrap_or(package)
+    package.parent().map(PathBuf::from).unwrap_or(package)
 }

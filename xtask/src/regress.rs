@@ -62,7 +62,7 @@ pub(crate) fn regress(root: &Path, update: bool) -> Result<()> {
 
 /// Builds the binary in the profile that this program was built in, and with the features of the whole workspace: those
 /// of a package alone would compile its dependencies once more.
-fn build(root: &Path) -> Result<PathBuf> {
+pub(crate) fn build(root: &Path) -> Result<PathBuf> {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let folder = if cfg!(debug_assertions) { "debug" } else { "release" };
     run(cargo(root, &["build", "--quiet", "--workspace", "--bin", "compexp", "--profile", profile]))?;

@@ -1,0 +1,182 @@
+//! `cargo xtask reproduce`: the paper's experiments, as stages of `compexp` commands, with their figures and a report.
+
+mod needs;
+mod plan;
+mod stage;
+mod table;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::ci::target_folder;
+use needs::Need;
+use plan::Plan;
+use stage::{Outcome, Runner, shown};
+
+/// The folder of the stamps in the output folder; where it is, the folder is one of ours.
+const STAMPS: &str = "stages";
+
+/// Reproduce the paper's experiments: explanations, analyses and a report
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every stage is kept with a hash of what it was made from: the same command again does only what is missing or has changed.
+
+Examples:
+  cargo xtask reproduce                                  everything, on scenes and sentences that compexp makes itself
+  cargo xtask reproduce --plan --profile paper --data D  what the paper's own artifacts are, and which are missing in D
+  cargo xtask reproduce --profile paper --data D         the paper's experiments
+  cargo xtask reproduce --broden B --checkpoint C        the vision half on one's own data
+  cargo xtask reproduce --snli S                         the sentence half on one's own data")]
+pub(crate) struct ReproduceArgs {
+    /// What to run on
+    #[arg(long, value_enum, default_value_t = Profile::Toy, conflicts_with_all = ["broden", "snli"])]
+    profile: Profile,
+    /// Where the artifacts of profile `paper` are
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Only one half
+    #[arg(long, value_enum)]
+    only: Option<Half>,
+    /// A folder in Broden's format, for the vision half on one's own data
+    #[arg(long, value_name = "DIR", requires = "checkpoint")]
+    broden: Option<PathBuf>,
+    /// The network's checkpoint, for the vision half on one's own data
+    #[arg(long, value_name = "FILE", requires = "broden")]
+    checkpoint: Option<PathBuf>,
+    /// The names of the network's classes, a line each
+    #[arg(long, value_name = "FILE", requires = "broden")]
+    classes: Option<PathBuf>,
+    /// How pixels become the network's input: one of `compexp vision probe --preprocess`
+    #[arg(long, value_name = "NAME", requires = "broden")]
+    preprocess: Option<String>,
+    /// A folder of sentence pairs, a classifier, vectors and tags, for the sentence half on one's own data
+    #[arg(long, value_name = "DIR")]
+    snli: Option<PathBuf>,
+    /// A spaCy model folder for the tags of those pairs [default: a .feats file beside them]
+    #[arg(long, value_name = "DIR", requires = "snli")]
+    tagger: Option<PathBuf>,
+    /// The folder for everything that is made [default: target/reproduce/<profile>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print what would be run and what is missing, and do nothing
+    #[arg(long)]
+    plan: bool,
+    /// Threads to work with. Results do not depend on it
+    #[arg(long, value_name = "T")]
+    threads: Option<usize>,
+}
+
+/// On what the experiments run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// Painted scenes and composed sentences
+    Toy,
+    /// The paper's networks and data sets
+    Paper,
+}
+
+/// One half of the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Half {
+    /// Units of a network for images
+    Vision,
+    /// Units of a classifier of sentence pairs
+    Nli,
+}
+
+/// Runs the experiments that `args` ask for; `root` is the workspace.
+pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
+    let start = Instant::now();
+    let out = match &args.out {
+        Some(out) => std::path::absolute(out).context("--out is no path")?,
+        None => target_folder(root).join("reproduce").join(plan::name(args)),
+    };
+    let plan = plan::make(root, args, &out)?;
+    let missing: Vec<&Need> = plan.needs.iter().filter(|need| !need.path.exists()).collect();
+    if args.plan {
+        print_plan(&plan);
+        return Ok(());
+    }
+    if !missing.is_empty() {
+        let lines: Vec<String> = missing.iter().map(|need| need.line()).collect();
+        bail!("{} of {} artifacts are missing; `compexp fetch` gets the public ones\n{}", missing.len(), plan.needs.len(), lines.join("\n"));
+    }
+    check_out(&out)?;
+    let mut runner = Runner::new(&crate::regress::build(root)?, &out.join(STAMPS))?;
+    if let Some(threads) = args.threads {
+        runner.extra = ["--threads".into(), threads.to_string().into()].into();
+    }
+    let mut outcomes = Vec::with_capacity(plan.stages.len());
+    for (index, stage) in plan.stages.iter().enumerate() {
+        println!("[{}/{}] {}: {}", index + 1, plan.stages.len(), stage.name, shown(&stage.arguments));
+        let outcome = runner.run(stage)?;
+        println!("[{}/{}] {} {}", index + 1, plan.stages.len(), stage.name, told(&outcome));
+        outcomes.push((stage.name.as_str(), outcome));
+    }
+    println!();
+    print_costs(&outcomes);
+    println!();
+    table::print(runner.binary(), &plan, &out)?;
+    println!("\nreport: {}", plan.report.display());
+    println!("took {}", seconds(start.elapsed()));
+    Ok(())
+}
+
+fn print_plan(plan: &Plan) {
+    if !plan.needs.is_empty() {
+        println!("artifacts");
+        plan.needs.iter().for_each(|need| println!("{}", need.line()));
+    }
+    println!("stages");
+    for stage in &plan.stages {
+        println!("  {}: {}", stage.name, shown(&stage.arguments));
+    }
+    println!("report\n  {}", plan.report.display());
+}
+
+fn told(outcome: &Outcome) -> String {
+    match outcome.ran {
+        true => format!("done in {}, {}", milliseconds(outcome.cost.milliseconds), memory(outcome.cost.peak)),
+        false => "is up to date".into(),
+    }
+}
+
+fn print_costs(outcomes: &[(&str, Outcome)]) {
+    println!("{:<24}{:>10}{:>12}", "stage", "time", "memory");
+    for (name, outcome) in outcomes {
+        let kept = if outcome.ran { "" } else { "  (kept)" };
+        let (time, peak) = (milliseconds(outcome.cost.milliseconds), memory(outcome.cost.peak));
+        println!("{name:<24}{time:>10}{peak:>12}{kept}");
+    }
+    let total: u64 = outcomes.iter().filter(|(_, o)| o.ran).map(|(_, o)| o.cost.milliseconds).sum();
+    let peak = outcomes.iter().filter_map(|(_, o)| o.cost.peak).max();
+    println!("{:<24}{:>10}{:>12}", "sum of now, greatest", milliseconds(total), memory(peak));
+}
+
+fn milliseconds(n: u64) -> String {
+    seconds(Duration::from_millis(n))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn memory(bytes: Option<u64>) -> String {
+    bytes.map_or("-".into(), |bytes| format!("{} MiB", bytes.div_ceil(1 << 20)))
+}
+
+/// Refuses a folder with other things in it, since stages remove what is stale.
+fn check_out(out: &Path) -> Result<()> {
+    if out.join(STAMPS).is_dir() || !out.exists() {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(out).with_context(|| format!("cannot read the folder `{}`", out.display()))?;
+    if entries.next().is_some() {
+        bail!("`{}` holds files and no folder `{STAMPS}`, expected an empty folder or that of an earlier run", out.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! Which stages there are, on what they run, and what must be there before.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::needs::{self, Need};
+use super::stage::Stage;
+use super::{Half, Profile, ReproduceArgs};
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// What must be there.
+    pub(crate) needs: Vec<Need>,
+    /// In order.
+    pub(crate) stages: Vec<Stage>,
+    /// The runs whose quantities are printed at the end: a title and the folder.
+    pub(crate) runs: Vec<(&'static str, PathBuf)>,
+    /// The run on planted units and what was planted, where there is one.
+    pub(crate) planted: Option<[PathBuf; 2]>,
+    /// The page to open.
+    pub(crate) report: PathBuf,
+}
+
+/// The arguments that say where the vision half's data are.
+struct Vision {
+    broden: PathBuf,
+    checkpoint: PathBuf,
+    /// `--classes`, `--scenes`, `--preprocess`.
+    network: Vec<OsString>,
+    inputs: Vec<PathBuf>,
+}
+
+/// The same of the sentence half.
+struct Nli {
+    /// All but `--out`.
+    arguments: Vec<OsString>,
+    inputs: Vec<PathBuf>,
+}
+
+/// The name of the output folder.
+pub(crate) fn name(args: &ReproduceArgs) -> &'static str {
+    match args.profile {
+        _ if args.broden.is_some() || args.snli.is_some() => "own",
+        Profile::Toy => "toy",
+        Profile::Paper => "paper",
+    }
+}
+
+/// The plan for `args`; everything is made in `out`.
+pub(crate) fn make(root: &Path, args: &ReproduceArgs, out: &Path) -> Result<Plan> {
+    let mut plan = Plan {
+        needs: Vec::new(),
+        stages: Vec::new(),
+        runs: Vec::new(),
+        planted: None,
+        report: out.join("report").join("index.html"),
+    };
+    let own = name(args) == "own";
+    let wanted = |half: Half| match half {
+        Half::Vision => args.only != Some(Half::Nli) && (!own || args.broden.is_some()),
+        Half::Nli => args.only != Some(Half::Vision) && (!own || args.snli.is_some()),
+    };
+    let paper = match (own, args.profile, &args.data) {
+        (false, Profile::Paper, None) => {
+            bail!("--profile paper needs --data, the folder of the paper's artifacts; --plan --data DIR lists them")
+        }
+        (false, Profile::Paper, Some(data)) => Some(absolute(data)?),
+        _ => None,
+    };
+    if wanted(Half::Vision) {
+        let half = match &paper {
+            _ if own => own_vision(args)?,
+            Some(data) => paper_vision(data, &mut plan.needs),
+            None => toy_vision(root, out, &mut plan),
+        };
+        vision(&half, out, &mut plan);
+    }
+    if wanted(Half::Nli) {
+        let half = match &paper {
+            _ if own => own_nli(args)?,
+            Some(data) => paper_nli(data, &mut plan.needs),
+            None => toy_nli(root, out, &mut plan),
+        };
+        nli(&half, out, &mut plan);
+    }
+    if plan.runs.is_empty() {
+        bail!("nothing is left to do: --only names the half for which no data are given");
+    }
+    let runs: Vec<PathBuf> = plan.runs.iter().map(|(_, run)| run.clone()).collect();
+    let mut report = words(["report"]);
+    report.extend(runs.iter().map(OsString::from));
+    plan.stages.push(stage("report", report, runs, &out.join("report"), false));
+    Ok(plan)
+}
+
+/// The stages of the vision half; scenes are there.
+fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
+    let run = out.join("vision");
+    let mut probe = words(["vision", "probe", "--broden"]);
+    probe.extend([OsString::from(&half.broden), "--checkpoint".into(), OsString::from(&half.checkpoint)]);
+    probe.extend(half.network.iter().cloned());
+    probe.extend(words(["--layer", "layer4", "--length", "3"]));
+    plan.stages.push(stage("vision", probe, half.inputs.clone(), &run, true));
+    let activations = run.join("activations.npy");
+    let explain = |name: &str, more: &[&str]| {
+        let mut arguments = words(["explain", "--broden"]);
+        arguments.extend([OsString::from(&half.broden), "--activations".into(), OsString::from(&activations)]);
+        arguments.extend(words(more.iter().copied()));
+        stage(name, arguments, vec![half.broden.clone(), activations.clone()], &out.join(name), true)
+    };
+    plan.stages.push(explain("vision-lengths", &["--length", "10"]));
+    plan.stages.push(explain("vision-exact", &["--length", "3", "--mode", "exact"]));
+    plan.stages.push(explain("vision-trust", &["--length", "3", "--holdout", "0.5", "--null-draws", "100"]));
+    plan.runs.push(("vision", run));
+    plan.runs.push(("vision, N=10", out.join("vision-lengths")));
+    plan.runs.push(("vision, exact", out.join("vision-exact")));
+    plan.runs.push(("vision, held out", out.join("vision-trust")));
+}
+
+/// The stages of the sentence half; pairs are there.
+fn nli(half: &Nli, out: &Path, plan: &mut Plan) {
+    let run = out.join("nli");
+    let mut probe = words(["nli", "probe"]);
+    probe.extend(half.arguments.iter().cloned());
+    plan.stages.push(stage("nli", probe, half.inputs.clone(), &run, true));
+    let inputs = [run.join("probe"), run.join("activations.npy")];
+    let mut trust = words(["explain", "--probe"]);
+    trust.extend([OsString::from(&inputs[0]), "--activations".into(), OsString::from(&inputs[1])]);
+    trust.extend(words(["--min-activations", "500", "--holdout", "0.5", "--null-draws", "100"]));
+    plan.stages.push(stage("nli-trust", trust, inputs.into(), &out.join("nli-trust"), true));
+    plan.runs.push(("nli", run));
+    plan.runs.push(("nli, held out", out.join("nli-trust")));
+}
+
+fn toy_vision(root: &Path, out: &Path, plan: &mut Plan) -> Vision {
+    let scenes = out.join("scenes");
+    plan.stages.push(stage("scenes", words(["vision", "paint"]), Vec::new(), &scenes, false));
+    let (planted, run) = (out.join("planted"), out.join("planted-found"));
+    let broden = [OsString::from("--broden"), scenes.clone().into()];
+    let mut plant = words(["plant"]);
+    plant.extend(broden.clone());
+    plan.stages.push(stage("planted", plant, vec![scenes.clone()], &planted, false));
+    let mut explain = words(["explain"]);
+    explain.extend(broden);
+    explain.extend(["--masks".into(), planted.join("masks.npy").into()]);
+    plan.stages.push(stage("planted-found", explain, vec![scenes.clone(), planted.clone()], &run, true));
+    plan.planted = Some([run, planted.join("planted.json")]);
+    let checkpoint = root.join("data/toy/vision/model.safetensors");
+    Vision {
+        network: vec!["--classes".into(), scenes.join("classes.txt").into()],
+        inputs: vec![scenes.clone(), checkpoint.clone()],
+        broden: scenes,
+        checkpoint,
+    }
+}
+
+fn toy_nli(root: &Path, out: &Path, plan: &mut Plan) -> Nli {
+    let pairs = out.join("pairs");
+    plan.stages.push(stage("pairs", words(["nli", "compose"]), Vec::new(), &pairs, false));
+    let checkpoint = root.join("data/toy/nli/model.safetensors");
+    let named = [
+        ("--pairs", pairs.join("dev.tok")),
+        ("--gold", pairs.join("dev_gold.txt")),
+        ("--tags", pairs.join("dev.feats")),
+        ("--vectors", pairs.join("vectors.txt")),
+        ("--checkpoint", checkpoint.clone()),
+    ];
+    Nli { arguments: options(&named), inputs: vec![pairs, checkpoint] }
+}
+
+fn paper_vision(data: &Path, needs: &mut Vec<Need>) -> Vision {
+    let [broden, checkpoint, classes, scenes] = needs::vision(data);
+    let network = options(&[("--classes", classes.path.clone()), ("--scenes", scenes.path.clone())]);
+    let all = [broden, checkpoint, classes, scenes];
+    let half = Vision {
+        broden: all[0].path.clone(),
+        checkpoint: all[1].path.clone(),
+        network,
+        inputs: all.iter().map(|need| need.path.clone()).collect(),
+    };
+    needs.extend(all);
+    half
+}
+
+fn paper_nli(data: &Path, needs: &mut Vec<Need>) -> Nli {
+    let all = needs::nli(data);
+    let named: Vec<_> = needs::NLI_OPTIONS.into_iter().zip(all.iter().map(|need| need.path.clone())).collect();
+    let half = Nli { arguments: options(&named), inputs: named.iter().map(|(_, path)| path.clone()).collect() };
+    needs.extend(all);
+    half
+}
+
+fn own_vision(args: &ReproduceArgs) -> Result<Vision> {
+    let (Some(broden), Some(checkpoint)) = (&args.broden, &args.checkpoint) else {
+        bail!("the vision half on one's own data needs --broden and --checkpoint");
+    };
+    let (broden, checkpoint) = (absolute(broden)?, absolute(checkpoint)?);
+    let mut inputs = vec![broden.clone(), checkpoint.clone()];
+    let mut network = Vec::new();
+    if let Some(classes) = &args.classes {
+        let classes = absolute(classes)?;
+        inputs.push(classes.clone());
+        network.extend(["--classes".into(), classes.into()]);
+    }
+    if let Some(preprocess) = &args.preprocess {
+        network.extend(["--preprocess".into(), preprocess.into()]);
+    }
+    found(&inputs)?;
+    Ok(Vision { broden, checkpoint, network, inputs })
+}
+
+/// What `--snli` is to hold: of each kind the first that is there.
+const OWN: [(&str, &[&str]); 4] = [
+    ("--pairs", &["snli_1.0_dev.tok", "dev.tok", "dev.tsv"]),
+    ("--gold", &["dev_gold.txt", "gold.txt"]),
+    ("--vectors", &["glove.6B.300d.txt", "glove.6B.50d.txt", "glove.6B.50d.vocab.txt", "vectors.txt"]),
+    ("--checkpoint", &["6.pth", "bowman.pth", "model.safetensors"]),
+];
+
+fn own_nli(args: &ReproduceArgs) -> Result<Nli> {
+    let Some(dir) = &args.snli else { bail!("the sentence half on one's own data needs --snli") };
+    let dir = absolute(dir)?;
+    let mut named = Vec::new();
+    for (option, names) in OWN {
+        match names.iter().map(|name| dir.join(name)).find(|path| path.exists()) {
+            Some(path) => named.push((option, path)),
+            // Labels and vectors may be missing: there is then no accuracy, and no NEIGHBORS.
+            None if ["--gold", "--vectors"].contains(&option) => {}
+            None => bail!("`{}` holds nothing for {option}, expected one of {}", dir.display(), names.join(", ")),
+        }
+    }
+    match &args.tagger {
+        Some(tagger) => named.push(("--tagger", absolute(tagger)?)),
+        None => named.push(("--tags", feats(&dir)?)),
+    }
+    let inputs: Vec<PathBuf> = named.iter().map(|(_, path)| path.clone()).collect();
+    found(&inputs)?;
+    Ok(Nli { arguments: options(&named), inputs })
+}
+
+/// The only `.feats` file in a folder.
+fn feats(dir: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot read the folder `{}`", dir.display()))?;
+    let mut all: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "feats"))
+        .collect();
+    all.sort();
+    match all.len() {
+        1 => Ok(all.remove(0)),
+        n => bail!("`{}` holds {n} .feats files, expected 1; or name a tagger by --tagger", dir.display()),
+    }
+}
+
+fn found(paths: &[PathBuf]) -> Result<()> {
+    match paths.iter().find(|path| !path.exists()) {
+        Some(path) => bail!("there is no `{}`", path.display()),
+        None => Ok(()),
+    }
+}
+
+/// A stage with `--out` at the end.
+fn stage(name: &str, mut arguments: Vec<OsString>, inputs: Vec<PathBuf>, output: &Path, resumable: bool) -> Stage {
+    arguments.extend(["--out".into(), output.into()]);
+    Stage { name: name.into(), arguments, inputs, output: output.into(), resumable }
+}
+
+fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<OsString> {
+    words.into_iter().map(OsString::from).collect()
+}
+
+fn options(named: &[(&str, PathBuf)]) -> Vec<OsString> {
+    named.iter().flat_map(|(option, path)| [OsString::from(option), path.into()]).collect()
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("`{}` is no path", path.display()))
+}
