@@ -135,8 +135,7 @@ pub(crate) fn finish(writer: RunWriter, job: Job<'_>, reporter: &Reporter) -> Re
     let part = FiringPart::new(firing, &seen);
     let (partition, map) = divide_source(&Part::new(source, &seen), neighbors, dir, reporter)?;
     let (names, firing_seen) = (&set.vocabulary, part.firing());
-    let mut explained =
-        explain(&partition, &map, names, firing_seen, units, config, record, similarity, reporter)?;
+    let mut explained = explain(&partition, &map, names, firing_seen, units, config, record, similarity, reporter)?;
     if let Some(split) = &split {
         let source = Part::new(source, &split.held_out).with_concepts_of(&partition);
         let (partition, map) = divide_source(&source, neighbors, dir, reporter)?;

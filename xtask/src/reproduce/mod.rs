@@ -103,7 +103,12 @@ pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
     }
     if !missing.is_empty() {
         let lines: Vec<String> = missing.iter().map(|need| need.line()).collect();
-        bail!("{} of {} artifacts are missing; `compexp fetch` gets the public ones\n{}", missing.len(), plan.needs.len(), lines.join("\n"));
+        bail!(
+            "{} of {} artifacts are missing; `compexp fetch` gets the public ones\n{}",
+            missing.len(),
+            plan.needs.len(),
+            lines.join("\n")
+        );
     }
     check_out(&out)?;
     let mut runner = Runner::new(&crate::regress::build(root)?, &out.join(STAMPS))?;
@@ -176,7 +181,10 @@ fn check_out(out: &Path) -> Result<()> {
     }
     let mut entries = fs::read_dir(out).with_context(|| format!("cannot read the folder `{}`", out.display()))?;
     if entries.next().is_some() {
-        bail!("`{}` holds files and no folder `{STAMPS}`, expected an empty folder or that of an earlier run", out.display());
+        bail!(
+            "`{}` holds files and no folder `{STAMPS}`, expected an empty folder or that of an earlier run",
+            out.display()
+        );
     }
     Ok(())
 }

@@ -36,11 +36,7 @@ pub(crate) fn vision(data: &Path) -> [Need; 4] {
             "resnet18_places365.pth.tar",
             "http://places2.csail.mit.edu/models_places365/resnet18_places365.pth.tar",
         ),
-        need(
-            "the names of its 365 classes",
-            "categories_places365.txt",
-            "https://github.com/CSAILVision/places365",
-        ),
+        need("the names of its 365 classes", "categories_places365.txt", "https://github.com/CSAILVision/places365"),
         need("the scenes of ADE20k's images", "ade20k_scenes.json", "https://github.com/jayelm/compexp"),
     ]
 }

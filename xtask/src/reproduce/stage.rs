@@ -100,8 +100,7 @@ impl Runner {
         }
         // With a stamp the result is stale or damaged; without, it is unfinished.
         if stage.output.exists() && (path.exists() || !stage.resumable) {
-            fs::remove_dir_all(&stage.output)
-                .with_context(|| format!("cannot remove `{}`", stage.output.display()))?;
+            fs::remove_dir_all(&stage.output).with_context(|| format!("cannot remove `{}`", stage.output.display()))?;
         }
         if path.exists() {
             fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;

@@ -40,8 +40,8 @@ pub(crate) fn print(binary: &Path, plan: &Plan, out: &Path) -> Result<()> {
     let mut all = Vec::new();
     for (_, run) in &plan.runs {
         let text = output(binary, ["analyze".into(), run.into(), "--json".into()])?;
-        let analysis: Analysis =
-            serde_json::from_slice(&text).with_context(|| format!("cannot read the analysis of `{}`", run.display()))?;
+        let analysis: Analysis = serde_json::from_slice(&text)
+            .with_context(|| format!("cannot read the analysis of `{}`", run.display()))?;
         all.push(analysis.quantities);
     }
     let titles: Vec<&str> = plan.runs.iter().map(|(title, _)| *title).collect();
@@ -133,7 +133,8 @@ mod tests {
             vec![quantity("units", "1,024"), quantity("say \"so\"", "yes")],
         ];
         let rows = join(&all);
-        let expected = "quantity      vision  nli\nthe units     512     1,024\nthe iou       0.25\nthe say \"so\"          yes\n";
+        let expected =
+            "quantity      vision  nli\nthe units     512     1,024\nthe iou       0.25\nthe say \"so\"          yes\n";
         assert_eq!(text(&["vision", "nli"], &rows), expected);
         let lines: Vec<String> = csv(&["vision", "nli"], &rows).lines().map(str::to_owned).collect();
         assert_eq!(lines[0], "\"id\",\"quantity\",\"vision\",\"nli\"");

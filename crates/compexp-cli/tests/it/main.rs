@@ -1,16 +1,16 @@
 //! The binary, driven as a person drives it.
 
 mod bad_input;
-mod diff;
 mod browser;
+mod diff;
 mod explain;
 mod golden;
 mod nli;
 mod planted;
 mod reading;
-mod trust;
 mod report;
 mod report_browser;
+mod trust;
 mod vision;
 
 use std::fs;

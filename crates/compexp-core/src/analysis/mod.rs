@@ -99,7 +99,7 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::explanation::{Scored, Universe};
+    use crate::explanation::Universe;
 
     /// A run of as many examples as `predictions`, each (target, predicted). Units are a formula, its IoU at every
     /// length, and the examples on which they fire; a formula `-` is none. Concepts are the letters of `concepts`, in
@@ -121,8 +121,8 @@ pub(crate) mod tests {
         };
         let unit = |(unit, (formula, ious, _)): (usize, &(&str, &[f64], &[usize]))| -> Explanation {
             let explained = *formula != "-";
-            let scored = |(i, iou): (usize, &f64)| Scored { length: i + 1, formula: (*formula).into(), iou: *iou };
-            let by_length: Vec<Scored> = ious.iter().enumerate().map(scored).collect();
+            let scored = |(i, iou): (usize, &f64)| json!({ "length": i + 1, "formula": formula, "iou": iou });
+            let by_length: Vec<_> = ious.iter().enumerate().map(scored).collect();
             let (iou, status) = (ious.last().unwrap_or(&0.0), if explained { "explained" } else { "silent" });
             let record = json!({
                 "unit": unit + 10,
@@ -158,7 +158,8 @@ pub(crate) mod tests {
         };
         let universe = Universe { examples: n, positions: 1, cells: 1, singleton_cells: 0 };
         let units = units.iter().enumerate().map(unit).collect();
-        let explanations = Explanations { version: 1, config: serde_json::Value::Null, universe, units };
+        let explanations =
+            Explanations { version: 1, config: serde_json::Value::Null, universe, held_out: None, units };
         Records::new(
             explanations,
             (1..).zip(concepts.chars()).map(extent).collect(),

@@ -10,29 +10,18 @@ use crate::formula::tests::any_formula;
 const EXACT: Tolerances = Tolerances { iou: 0.0, accuracy: 0.0, allow: Allowance::Units(0) };
 
 fn unit(unit: usize, formula: &str, iou: f64) -> Explanation {
-    let status = if formula.is_empty() { Status::Silent } else { Status::Explained };
-    Explanation {
-        unit,
-        status,
-        formula: (!formula.is_empty()).then(|| formula.to_owned()),
-        length: None,
-        iou,
-        score: iou,
-        intersection: None,
-        union: None,
-        unit_area: 1,
-        formula_area: None,
-        threshold: None,
-        primitive: None,
-        by_length: Vec::new(),
-        beams: None,
-        scores: None,
-    }
+    let formula = (!formula.is_empty()).then_some(formula);
+    let status = if formula.is_none() { "silent" } else { "explained" };
+    let record = json!({
+        "unit": unit, "status": status, "formula": formula, "length": null, "iou": iou, "score": iou, "unit_area": 1,
+    });
+    serde_json::from_value(record).unwrap()
 }
 
 fn run(units: Vec<Explanation>) -> Explanations {
     let universe = Universe { examples: 2, positions: 9, cells: 4, singleton_cells: 1 };
-    Explanations { version: RECORD, config: json!({ "inputs": { "annotations": { "hash": "a" } } }), universe, units }
+    let config = json!({ "inputs": { "annotations": { "hash": "a" } } });
+    Explanations { version: RECORD, config, universe, held_out: None, units }
 }
 
 fn side(explanations: &Explanations) -> Side<'_> {

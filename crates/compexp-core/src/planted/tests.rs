@@ -63,7 +63,9 @@ fn explained(
     let config = ExplainConfig { threshold: ThresholdRule::Positive, search, keep_beams: false, exemplars: 0 };
     let units: Vec<usize> = (0..source.n_units()).collect();
     let firing = Firing::Masks(source);
-    explain(partition, map, names, firing, &units, &config, serde_json::Value::Null, &Silent).unwrap().explanations
+    explain(partition, map, names, firing, &units, &config, serde_json::Value::Null, None, &Silent)
+        .unwrap()
+        .explanations
 }
 
 proptest! {

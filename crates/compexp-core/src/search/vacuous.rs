@@ -195,7 +195,7 @@ mod tests {
             let profile = Profile {
                 cells: touched.iter().map(|t| t.0).collect(),
                 hits: touched.iter().map(|t| t.1).collect(),
-                peaks: vec![],
+                ..Profile::default()
             };
             let config = SearchConfig { length: 5, beam: 3, penalty, ..SearchConfig::default() };
             let before = search(&p, &profile, &config).unwrap();

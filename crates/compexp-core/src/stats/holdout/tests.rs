@@ -131,7 +131,7 @@ proptest! {
         let seen = FiringPart::new(Firing::Activations(&view), &split.search);
         let record = serde_json::Value::Null;
         let mut explained =
-            explain(&p, &map, &Vocabulary::default(), seen.firing(), &[0, 1], &config(), record, &Silent).unwrap();
+            explain(&p, &map, &Vocabulary::default(), seen.firing(), &[0, 1], &config(), record, None, &Silent).unwrap();
         let (q, held_map) = divide(&Part::new(annotations, &split.held_out).with_concepts_of(&p));
         let held = FiringPart::new(Firing::Activations(&view), &split.held_out);
         validate(&split, &q, &held_map, held.firing(), &mut explained, 1, &Silent).unwrap();
@@ -177,7 +177,7 @@ proptest! {
         let found = crate::search::Found {
             formula: crate::formula::Formula::concept(ConceptId(1)), counts: Default::default(), iou: 0.7, score: 0.7,
         };
-        let result = SearchResult { status: crate::search::Status::Explained, by_length: vec![found], beams: vec![] };
+        let result = SearchResult { status: crate::search::Status::Explained, by_length: vec![found], beams: vec![], optimal: vec![] };
         let measured = counted.measure(&result, &Bootstrap::new(counts.len(), seed));
         let mut naive: Vec<f64> = (0..1000).map(|resample| {
             let mut random = crate::stats::random::Random::new(seed, "bootstrap", &[resample]);

@@ -79,7 +79,7 @@ fn test(
     let names = Vocabulary::default();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let found = explain(&partition, &map, &names, firing, &all, &config, serde_json::Value::Null, &Silent);
+        let found = explain(&partition, &map, &names, firing, &all, &config, serde_json::Value::Null, None, &Silent);
         let mut explained = found.unwrap();
         let examples = examples(groups);
         let test =
