@@ -4,6 +4,7 @@ mod bad_input;
 mod explain;
 mod golden;
 mod nli;
+mod nli_input;
 mod reading;
 mod vision;
 
