@@ -50,8 +50,8 @@ impl Model {
     /// [`WORDS_FILE`] beside it.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for an unreadable file and for a weight that is missing or has another shape, which it
-    /// names; [`compexp_core::Error::Format`] for words that do not fit, weights of layers that no classifier has, and
+    /// [`Error::Checkpoint`] for an unreadable file; [`compexp_core::Error::Format`] for a weight that is missing or has
+    /// another shape, which it names, for words that do not fit, weights of layers that no classifier has, and
     /// weights that are no finite numbers.
     pub fn load(path: &Path) -> Result<Self> {
         let checkpoint = read(path)?;
@@ -187,7 +187,11 @@ fn infer(state: &StateDict) -> Result<Config> {
 fn weights(path: &Path, config: &Config, n_words: usize, state: &StateDict) -> Result<Weights> {
     let mut weights = Weights::new();
     for (name, shape) in config.shapes(n_words) {
-        let values = state.require(&name, &shape)?.to_f32();
+        let tensor = state.get(&name).filter(|tensor| tensor.shape == shape).ok_or_else(|| {
+            let found = state.get(&name).map_or("none".to_owned(), |tensor| format!("shape {:?}", tensor.shape));
+            Error::format(path, format!("weight `{name}`"), found, format!("a tensor of shape {shape:?}"))
+        })?;
+        let values = tensor.to_f32();
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             let found = format!("{} at {at}", values[at]);
             return Err(Error::format(path, format!("weight `{name}`"), found, "finite numbers"));
