@@ -137,10 +137,17 @@ pub(crate) struct NliTagArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A training that was stopped goes on where it was: give the same command again. The folder gets model.safetensors (the
-best epoch's), curves.csv and curves.svg.
+best epoch's) with its words in tokenizer.json, training.json (settings and results), curves.csv and curves.svg. With
+--embeddings, words that are in the held-out pairs alone are known where they have a vector.
 
-Example:
-  compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --bidirectional --out models/first")]
+Examples:
+  Ten passes with settings that suit some ten thousand pairs:
+    compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --bidirectional \\
+      --embeddings glove.6B.50d.txt --out models/first
+
+  The published classifier and procedure, which want half a million pairs:
+    compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --hidden 512 --units 1024 \\
+      --epochs 50 --patience 50 --lr 1e-3 --decay 1:1 --dropout 0.1 --embedding-dropout 0 --averaging 0 --out models/published")]
 pub(crate) struct NliTrainArgs {
     /// Labelled pairs to learn from
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
@@ -151,22 +158,25 @@ pub(crate) struct NliTrainArgs {
     /// The labels of --dev, one a line [default: those in the file]
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
     pub(crate) dev_gold: Option<PathBuf>,
+    /// Labelled pairs that the best epoch's classifier is tried on at the end
+    #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
+    pub(crate) test: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) words: WordArgs,
-    /// Vectors that words begin with (GloVe's text)
+    /// Vectors of words (GloVe's text); words without one get random numbers
     #[arg(help_heading = "Classifier", long, value_name = "FILE")]
     pub(crate) embeddings: Option<PathBuf>,
-    /// Word vectors stay as they begin
+    /// The vectors of --embeddings learn too, instead of staying as they are
     #[arg(help_heading = "Classifier", long, requires = "embeddings")]
-    pub(crate) freeze_embeddings: bool,
+    pub(crate) tune_embeddings: bool,
     /// The numbers of a word's vector [default: 300, or as --embeddings has it]
     #[arg(help_heading = "Classifier", long, value_name = "N", value_parser = at_most(1, 1 << 16))]
     pub(crate) embedding_size: Option<usize>,
     /// The size of the LSTM's state
-    #[arg(help_heading = "Classifier", long, value_name = "N", default_value_t = 512, value_parser = at_most(1, 1 << 16))]
+    #[arg(help_heading = "Classifier", long, value_name = "N", default_value_t = 128, value_parser = at_most(1, 1 << 16))]
     pub(crate) hidden: usize,
     /// The units of the layer before the decision
-    #[arg(help_heading = "Classifier", long, value_name = "N", default_value_t = 1024, value_parser = at_most(1, 1 << 16))]
+    #[arg(help_heading = "Classifier", long, value_name = "N", default_value_t = 256, value_parser = at_most(1, 1 << 16))]
     pub(crate) units: usize,
     /// A second LSTM reads the sentences backwards
     #[arg(help_heading = "Classifier", long)]
@@ -175,22 +185,22 @@ pub(crate) struct NliTrainArgs {
     #[arg(help_heading = "Classifier", long)]
     pub(crate) minimal: bool,
     /// Passes over the pairs
-    #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 50, value_parser = at_most(1, 1_000_000))]
+    #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 10, value_parser = at_most(1, 1_000_000))]
     pub(crate) epochs: usize,
     /// Pairs of a step
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 100, value_parser = at_most(2, 1 << 16))]
     pub(crate) batch: usize,
     /// Adam's rate
-    #[arg(help_heading = "Training", long, value_name = "RATE", default_value_t = 1e-3, value_parser = positive, allow_negative_numbers = true)]
+    #[arg(help_heading = "Training", long, value_name = "RATE", default_value_t = 2e-3, value_parser = positive, allow_negative_numbers = true)]
     pub(crate) lr: f32,
-    /// From epoch `FROM` on, the rate is multiplied by `FACTOR` in every epoch
-    #[arg(help_heading = "Training", long, value_name = "FROM:FACTOR", value_parser = decay)]
-    pub(crate) decay: Option<(usize, f32)>,
+    /// From epoch `FROM` on, the rate is multiplied by `FACTOR` in every epoch; 1:1 keeps it
+    #[arg(help_heading = "Training", long, value_name = "FROM:FACTOR", default_value = "4:0.75", value_parser = decay)]
+    pub(crate) decay: (usize, f32),
     /// The greatest norm of a step's gradients
     #[arg(help_heading = "Training", long, value_name = "NORM", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) clip: Option<f32>,
     /// Share of values dropped before and after the hidden layer
-    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, allow_negative_numbers = true)]
+    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.2, value_parser = share, allow_negative_numbers = true)]
     pub(crate) dropout: f32,
     /// Share of words read as unknown
     #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
@@ -199,8 +209,11 @@ pub(crate) struct NliTrainArgs {
     #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     pub(crate) rare_word_dropout: f32,
     /// Share of the numbers of word vectors that are dropped
-    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
+    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, allow_negative_numbers = true)]
     pub(crate) embedding_dropout: f32,
+    /// Share of itself that the running average of the weights keeps in a step; where 0, the last weights count
+    #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.998, value_parser = share, allow_negative_numbers = true)]
+    pub(crate) averaging: f32,
     /// Stop after so many epochs without a better one
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 5, value_parser = at_most(1, u64::MAX))]
     pub(crate) patience: usize,

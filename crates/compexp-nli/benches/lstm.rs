@@ -12,7 +12,8 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use compexp_nli::model::lstm::{DirectionWeights, Lstm};
 use compexp_nli::model::steps::Sequences;
-use compexp_nli::model::{Config, Vocabulary, Weights};
+use compexp_nli::model::{Config, Weights};
+use compexp_nli::text::WordTable;
 use compexp_nli::train::{Example, Progress, Setup, TrainConfig, initial_weights, train};
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -47,8 +48,9 @@ fn examples(n: usize) -> Vec<Example> {
         .collect()
 }
 
-fn vocabulary() -> Vocabulary {
-    Vocabulary::new((0..WORDS).map(|i| format!("w{i}")).collect()).expect("distinct words")
+fn words() -> WordTable {
+    let words: Vec<_> = (2..WORDS).map(|i| format!("w{i}")).collect();
+    WordTable::from_tokens(words.iter().map(String::as_str))
 }
 
 /// The classifier in candle's operations; sentences are sorted by length, and each step takes those that still run.
@@ -146,7 +148,7 @@ fn report(what: &str, ours: Vec<Duration>, candle: Vec<Duration>) {
 
 fn forward(criterion: &mut Criterion) {
     let model = Config::default();
-    let weights = initial_weights(&model, &vocabulary(), None, 1).expect("weights");
+    let weights = initial_weights(&model, &words(), None, 1).expect("weights");
     let weight = |name: &str| weights[&format!("encoder.rnn.{name}_l0")].as_slice();
     let direction = DirectionWeights {
         weight_ih: weight("weight_ih"),
@@ -196,18 +198,12 @@ fn forward(criterion: &mut Criterion) {
 
 fn training(_: &mut Criterion) {
     const STEPS: usize = 8;
-    let (model, vocabulary) = (Config::default(), vocabulary());
+    let (model, words) = (Config::default(), words());
     let config = TrainConfig { epochs: 1, batch: BATCH, save_every: None, ..TrainConfig::default() };
     let examples = examples(STEPS * BATCH);
-    let setup = Setup {
-        model: &model,
-        config: &config,
-        vocabulary: &vocabulary,
-        vectors: None,
-        train: &examples,
-        dev: &examples[..1],
-    };
-    let weights = initial_weights(&model, &vocabulary, None, 1).expect("weights");
+    let setup =
+        Setup { model: &model, config: &config, words: &words, vectors: None, train: &examples, dev: &examples[..1] };
+    let weights = initial_weights(&model, &words, None, 1).expect("weights");
     let candle = Candle::new(&weights, &model).expect("candle's weights");
     let vars = candle.vars.iter().filter(|(name, _)| !name.contains("running")).map(|(_, var)| var.clone()).collect();
     let rates = ParamsAdamW { lr: 1e-3, weight_decay: 0.0, ..ParamsAdamW::default() };

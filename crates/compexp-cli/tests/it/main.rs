@@ -7,6 +7,7 @@ mod explain;
 mod golden;
 mod nli;
 mod planted;
+mod nli_input;
 mod reading;
 mod report;
 mod report_browser;

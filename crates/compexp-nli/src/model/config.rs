@@ -79,7 +79,7 @@ impl Config {
         }
     }
 
-    /// Names and shapes of all weights, in PyTorch's layout, for a vocabulary of `n_words`.
+    /// Names and shapes of all weights, in PyTorch's layout, for `n_words` words.
     pub fn shapes(&self, n_words: usize) -> Vec<(String, Vec<usize>)> {
         let (wide, joined, probed) = (4 * self.hidden, self.joined(), self.probed());
         let mut shapes = vec![(EMBEDDING.to_owned(), vec![n_words, self.embedding])];

@@ -1,7 +1,8 @@
 //! Files of classifiers: the reference's checkpoints, and safetensors that hold everything a classifier needs.
 //!
 //! A safetensors file of this project MUST hold the tensors of [`Config::shapes`], f32, and the entry `compexp` in its
-//! metadata: `{"version": 1, "config": {...}, "words": [...]}` with one word for each row of the embedding.
+//! metadata: `{"version": 1, "config": {...}, "words": "..."}`. Its words, one for each row of the embedding, are beside it
+//! in `tokenizer.json`; `words` is their [`WordTable::content_hash`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -13,8 +14,8 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, EMBEDDING, HIDDEN, Kind, NORM, lstm_names};
-use super::vocabulary::Vocabulary;
 use crate::error::{Error, Result};
+use crate::text::WordTable;
 
 /// Weights by name, f32, row-major, in PyTorch's layout.
 pub type Weights = BTreeMap<String, Vec<f32>>;
@@ -25,10 +26,13 @@ pub struct Model {
     /// Its sizes.
     pub config: Config,
     /// The words of its embedding's rows.
-    pub vocabulary: Vocabulary,
+    pub words: WordTable,
     /// All weights of [`Config::shapes`], and no others.
     pub weights: Weights,
 }
+
+/// The words of a classifier, beside its file.
+pub const WORDS_FILE: &str = "tokenizer.json";
 
 /// The entry of the metadata.
 const ENTRY: &str = "compexp";
@@ -37,45 +41,52 @@ const ENTRY: &str = "compexp";
 struct Header {
     version: u32,
     config: Config,
-    words: Vec<String>,
+    words: String,
 }
 
 impl Model {
     /// Reads a classifier from the reference's checkpoint (`state_dict`, `stoi`, `itos`), whose sizes follow from its
-    /// weights, or from a file of [`Self::save`].
+    /// weights, or from a file of [`Self::save`]. Where a checkpoint has no `stoi`, the words are those of
+    /// [`WORDS_FILE`] beside it.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for an unreadable file and for a weight that is missing or has another shape, which it
-    /// names; [`compexp_core::Error::Format`] for a vocabulary that does not fit, weights of layers that no classifier has, and
+    /// [`Error::Checkpoint`] for an unreadable file; [`compexp_core::Error::Format`] for a weight that is missing or has
+    /// another shape, which it names, for words that do not fit, weights of layers that no classifier has, and
     /// weights that are no finite numbers.
     pub fn load(path: &Path) -> Result<Self> {
         let checkpoint = read(path)?;
         let header = checkpoint.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
         let header = header.map(|text| parse_header(path, text)).transpose()?;
-        let (config, vocabulary) = match header {
-            Some(header) => (Some(header.config), in_file(path, "words", Vocabulary::new(header.words))?),
-            None => (None, vocabulary(path, &checkpoint)?),
+        let words = match checkpoint.get("stoi") {
+            Some(_) => in_file(path, "stoi", WordTable::from_checkpoint(&checkpoint))?,
+            None => beside(path)?,
         };
+        if let Some(header) = header.as_ref().filter(|header| header.words != words.content_hash()) {
+            let (found, expected) = (words.content_hash(), &header.words);
+            let expected = format!("{expected}: the `{WORDS_FILE}` that was written with the classifier");
+            return Err(Error::format(path, "hash of the words", found, expected));
+        }
         let state = state_dict(checkpoint)?;
-        let config = match config {
-            Some(config) => config,
+        let config = match header {
+            Some(header) => header.config,
             None => infer(&state)?,
         };
         in_file(path, "config", config.check())?;
-        let weights = weights(path, &config, vocabulary.len(), &state)?;
-        Ok(Self { config, vocabulary, weights })
+        let weights = weights(path, &config, words.len(), &state)?;
+        Ok(Self { config, words, weights })
     }
 
-    /// Writes the classifier as safetensors; the file is whole or absent.
+    /// Writes the classifier as safetensors, and its words as [`WORDS_FILE`] beside it; the files are whole or absent.
     ///
     /// # Errors
     /// [`Error::Core`] where the file cannot be written; [`compexp_core::Error::Mismatch`] where the weights are not those of the
     /// sizes.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let header = Header { version: 1, config: self.config.clone(), words: self.vocabulary.words().to_vec() };
+        let header = Header { version: 1, config: self.config.clone(), words: self.words.content_hash() };
         let header = serde_json::to_string(&header).map_err(|e| Error::mismatch("metadata", e, "JSON"))?;
-        let shapes = self.config.shapes(self.vocabulary.len());
+        let shapes = self.config.shapes(self.words.len());
         check_weights(&shapes, &self.weights)?;
+        self.words.save(&path.with_file_name(WORDS_FILE))?;
         let tensors =
             shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice(), self.weights[name].as_slice()));
         write_tensors(path, tensors, HashMap::from([(ENTRY.to_owned(), header)]))
@@ -123,8 +134,9 @@ pub(crate) fn write_tensors<'a>(
 }
 
 fn parse_header(path: &Path, text: &str) -> Result<Header> {
-    let header: Header = serde_json::from_str(text)
-        .map_err(|e| Error::format(path, "metadata `compexp`", e.to_string(), "a classifier's config and words"))?;
+    let header: Header = serde_json::from_str(text).map_err(|e| {
+        Error::format(path, "metadata `compexp`", e.to_string(), "a classifier's config and the hash of its words")
+    })?;
     if header.version != 1 {
         let expected = "1; the file is of a newer release";
         return Err(Error::format(path, "metadata `compexp`, version", header.version.to_string(), expected));
@@ -142,29 +154,14 @@ fn in_file<T>(path: &Path, field: &str, result: Result<T>) -> Result<T> {
     })
 }
 
-/// `stoi`, which must number its words from 0 without gaps.
-fn vocabulary(path: &Path, checkpoint: &Value) -> Result<Vocabulary> {
-    let expected = "a dict of words and their numbers; give a checkpoint with state_dict, stoi and itos";
-    let Some(stoi) = checkpoint.get("stoi") else {
-        return Err(Error::format(path, "stoi", "none", expected));
-    };
-    let entries = stoi.as_dict().ok_or_else(|| Error::format(path, "stoi", stoi.describe(), expected))?;
-    let mut words = vec![None; entries.len()];
-    for (word, number) in entries {
-        let (Some(word), Some(number)) = (word.as_str(), number.as_int()) else {
-            let found = format!("{} for {}", number.describe(), word.describe());
-            return Err(Error::format(path, "stoi", found, expected));
-        };
-        let place = usize::try_from(number).ok().and_then(|number| words.get_mut(number));
-        match place {
-            Some(place @ None) => *place = Some(word.to_owned()),
-            _ => {
-                let expected = format!("every number from 0 to {} once", entries.len() - 1);
-                return Err(Error::format(path, "stoi", format!("{number} for `{word}`"), expected));
-            }
-        }
+/// The words of a checkpoint that does not hold them itself.
+fn beside(path: &Path) -> Result<WordTable> {
+    let words = path.with_file_name(WORDS_FILE);
+    if !words.try_exists().map_err(Error::io("read", &words))? {
+        let expected = format!("a dict with `stoi`, or its words in `{}`", words.display());
+        return Err(Error::format(path, "words", "none", expected));
     }
-    in_file(path, "stoi", Vocabulary::new(words.into_iter().flatten().collect()))
+    WordTable::load(&words)
 }
 
 /// The sizes that fit the weights' shapes, as far as they can be told; what does not fit is found on reading.
@@ -190,7 +187,11 @@ fn infer(state: &StateDict) -> Result<Config> {
 fn weights(path: &Path, config: &Config, n_words: usize, state: &StateDict) -> Result<Weights> {
     let mut weights = Weights::new();
     for (name, shape) in config.shapes(n_words) {
-        let values = state.require(&name, &shape)?.to_f32();
+        let tensor = state.get(&name).filter(|tensor| tensor.shape == shape).ok_or_else(|| {
+            let found = state.get(&name).map_or("none".to_owned(), |tensor| format!("shape {:?}", tensor.shape));
+            Error::format(path, format!("weight `{name}`"), found, format!("a tensor of shape {shape:?}"))
+        })?;
+        let values = tensor.to_f32();
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             let found = format!("{} at {at}", values[at]);
             return Err(Error::format(path, format!("weight `{name}`"), found, "finite numbers"));

@@ -11,15 +11,16 @@ pub mod file;
 pub mod lstm;
 pub(crate) mod matrix;
 pub mod steps;
-pub mod vocabulary;
+
+use std::collections::HashMap;
 
 use rayon::prelude::*;
 
 pub use config::{Config, Kind};
-pub use file::{Model, Weights};
-pub use vocabulary::{PADDING, UNKNOWN, Vocabulary};
+pub use file::{Model, WORDS_FILE, Weights};
 
 use crate::error::{Error, Result};
+use crate::text::WordTable;
 use config::{EMBEDDING, HIDDEN, NORM, lstm_names};
 use lstm::{DirectionWeights, Lstm};
 use matrix::{Packed, product_parallel};
@@ -28,7 +29,7 @@ use steps::Sequences;
 /// What PyTorch adds to a variance before it divides by its root.
 pub(crate) const EPSILON: f32 = 1e-5;
 
-/// Pairs that go through the network together.
+/// Pairs that go through the network together, and half of the sentences that do.
 const BATCH: usize = 128;
 
 /// Two sentences as word numbers.
@@ -57,7 +58,7 @@ pub struct Output {
 #[derive(Debug, Clone)]
 pub struct Classifier {
     config: Config,
-    vocabulary: Vocabulary,
+    words: WordTable,
     /// `(words, embedding)`
     embedding: Vec<f32>,
     lstm: Lstm,
@@ -85,9 +86,9 @@ impl Classifier {
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes.
     pub fn new(model: &Model) -> Result<Self> {
-        let Model { config, vocabulary, weights } = model;
+        let Model { config, words, weights } = model;
         config.check()?;
-        file::check_weights(&config.shapes(vocabulary.len()), weights)?;
+        file::check_weights(&config.shapes(words.len()), weights)?;
         let linear = |[weight, bias]: [&str; 2], k: usize, n: usize| Linear {
             weight: Packed::transposed(k, n, &weights[weight]),
             bias: weights[bias].clone(),
@@ -96,7 +97,7 @@ impl Classifier {
         let (joined, probed) = (config.joined(), config.probed());
         Ok(Self {
             config: config.clone(),
-            vocabulary: vocabulary.clone(),
+            words: words.clone(),
             embedding: weights[EMBEDDING].clone(),
             lstm: lstm_of(config, weights)?,
             norm: Norm {
@@ -115,39 +116,35 @@ impl Classifier {
     }
 
     /// The words.
-    pub fn vocabulary(&self) -> &Vocabulary {
-        &self.vocabulary
+    pub fn words(&self) -> &WordTable {
+        &self.words
     }
 
-    /// Logits, features and sentence vectors of any number of pairs.
+    /// Logits, features and sentence vectors of any number of pairs. A sentence that is there more than once goes through
+    /// the LSTM once.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where a word number is not one of the vocabulary's.
+    /// [`compexp_core::Error::Mismatch`] where a word number is not one of the table's.
     pub fn forward(&self, pairs: &[Pair<'_>]) -> Result<Output> {
-        let (classes, probed, encoded) = (self.config.classes, self.config.probed(), self.config.encoded());
-        let n = pairs.len();
-        let mut output = Output {
-            logits: vec![0.0; n * classes],
-            features: vec![0.0; n * probed],
-            premises: vec![0.0; n * encoded],
-            hypotheses: vec![0.0; n * encoded],
+        let mut places: HashMap<&[u32], u32> = HashMap::new();
+        let mut distinct: Vec<&[u32]> = Vec::new();
+        let mut place = |sentence| {
+            *places.entry(sentence).or_insert_with(|| {
+                distinct.push(sentence);
+                distinct.len() as u32 - 1
+            })
         };
-        // Pairs of similar lengths go together, so that no short one waits for a long one.
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_by_key(|&i| (pairs[i].premise.len(), pairs[i].hypothesis.len()));
-        for chunk in order.chunks(BATCH) {
-            let batch: Vec<_> = chunk.iter().map(|&i| pairs[i]).collect();
-            let part = self.batch(&batch)?;
-            for (k, &i) in chunk.iter().enumerate() {
-                for (to, from, size) in [
-                    (&mut output.logits, &part.logits, classes),
-                    (&mut output.features, &part.features, probed),
-                    (&mut output.premises, &part.premises, encoded),
-                    (&mut output.hypotheses, &part.hypotheses, encoded),
-                ] {
-                    to[i * size..][..size].copy_from_slice(&from[k * size..][..size]);
-                }
-            }
+        let sides: Vec<[u32; 2]> = pairs.iter().map(|pair| [place(pair.premise), place(pair.hypothesis)]).collect();
+        let vectors = self.encode(&distinct)?; // (distinct, encoded)
+        let mut output = Output::default();
+        for chunk in sides.chunks(BATCH) {
+            let side = |side: usize| chunk.iter().map(|places| places[side]).collect::<Vec<_>>();
+            let [premises, hypotheses] = [0, 1].map(|at| gather(&vectors, self.config.encoded(), &side(at)));
+            let (features, logits) = self.decide(&premises, &hypotheses);
+            output.logits.extend(logits);
+            output.features.extend(features);
+            output.premises.extend(premises);
+            output.hypotheses.extend(hypotheses);
         }
         Ok(output)
     }
@@ -161,14 +158,28 @@ impl Classifier {
         Ok(logits.chunks_exact(self.config.classes).map(|row| best(row) as u8).collect())
     }
 
-    fn batch(&self, pairs: &[Pair<'_>]) -> Result<Output> {
-        let (classes, probed, encoded) = (self.config.classes, self.config.probed(), self.config.encoded());
-        let (sequences, words) = sentences(pairs, self.vocabulary.len())?;
-        let inputs = gather(&self.embedding, self.config.embedding, &words);
-        let mut premises = self.lstm.forward(&sequences, &inputs)?; // (2 n, encoded)
-        let hypotheses = premises.split_off(pairs.len() * encoded);
+    /// The vectors of sentences, `(sentences, encoded)`.
+    fn encode(&self, all: &[&[u32]]) -> Result<Vec<f32>> {
+        let encoded = self.config.encoded();
+        let mut vectors = vec![0.0; all.len() * encoded];
+        // Sentences of similar lengths go together, so that no short one waits for a long one.
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_key(|&i| all[i].len());
+        for chunk in order.chunks(2 * BATCH) {
+            let (sequences, words) = sentences(chunk.iter().map(|&i| all[i]), self.words.len())?;
+            let inputs = gather(&self.embedding, self.config.embedding, &words);
+            let found = self.lstm.forward(&sequences, &inputs)?;
+            for (&i, vector) in chunk.iter().zip(found.chunks_exact(encoded)) {
+                vectors[i * encoded..][..encoded].copy_from_slice(vector);
+            }
+        }
+        Ok(vectors)
+    }
 
-        let mut joined = join(&self.config, &premises, &hypotheses); // (n, joined)
+    /// Features and logits of pairs of sentence vectors.
+    fn decide(&self, premises: &[f32], hypotheses: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let n = premises.len() / self.config.encoded();
+        let mut joined = join(&self.config, premises, hypotheses); // (n, joined)
         let products = (self.config.kind == Kind::Minimal).then(|| joined.clone());
         let Norm { mean, scale, shift } = &self.norm;
         for row in joined.chunks_exact_mut(self.config.joined()) {
@@ -176,10 +187,10 @@ impl Classifier {
                 *x = (*x - m) * a + b;
             }
         }
-        let mut logits = vec![0.0; pairs.len() * classes];
+        let mut logits = vec![0.0; n * self.config.classes];
         let features = match (&self.hidden, products) {
             (Some(hidden), _) => {
-                let mut features = vec![0.0; pairs.len() * probed];
+                let mut features = vec![0.0; n * self.config.probed()];
                 hidden.apply(&joined, &mut features);
                 features.iter_mut().for_each(|x| *x = relu(*x));
                 self.last.apply(&features, &mut logits);
@@ -190,7 +201,7 @@ impl Classifier {
                 products.unwrap_or_default()
             }
         };
-        Ok(Output { logits, features, premises, hypotheses })
+        (features, logits)
     }
 }
 
@@ -227,13 +238,12 @@ pub(crate) fn lstm_of(config: &Config, weights: &Weights) -> Result<Lstm> {
     Lstm::new(config.embedding, config.hidden, &directions)
 }
 
-/// All premises, then all hypotheses, in numbers of the distinct words, and these.
-pub(crate) fn sentences(pairs: &[Pair<'_>], n_words: usize) -> Result<(Sequences, Vec<u32>)> {
-    let all = pairs.iter().map(|p| p.premise).chain(pairs.iter().map(|p| p.hypothesis));
+/// Sentences in numbers of their distinct words, and these.
+pub(crate) fn sentences<'a>(all: impl IntoIterator<Item = &'a [u32]>, n_words: usize) -> Result<(Sequences, Vec<u32>)> {
     let (sequences, words) = Sequences::new(all).distinct();
     match words.last() {
         Some(&word) if word as usize >= n_words => {
-            let expected = format!("less than {n_words}, the size of the vocabulary");
+            let expected = format!("less than {n_words}, the number of words");
             Err(Error::mismatch("number of a word", word, expected))
         }
         _ => Ok((sequences, words)),

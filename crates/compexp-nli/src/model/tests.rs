@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::text::WordTable;
 
 fn tensors(path: &Path) -> impl Fn(&str) -> compexp_checkpoint::Tensor {
     let state = compexp_checkpoint::state_dict(compexp_checkpoint::read(path).unwrap()).unwrap();
@@ -21,7 +22,7 @@ fn small(kind: Kind, bidirectional: bool) -> Model {
     let shapes = config.shapes(words.len());
     let weights =
         shapes.into_iter().map(|(name, shape)| (name, (0..shape.iter().product()).map(value).collect())).collect();
-    Model { config, vocabulary: Vocabulary::new(words).unwrap(), weights }
+    Model { config, words: WordTable::new(words).unwrap(), weights }
 }
 
 #[test]
@@ -53,7 +54,8 @@ fn predictions_on_the_probe_set_equal_the_reference() {
     let Some(expected) = compexp_tests::data("snli/preds_bowman.csv") else { return };
     let classifier = Classifier::new(&Model::load(&path).unwrap()).unwrap();
     let text = std::fs::read_to_string(tokens).unwrap();
-    let sentences: Vec<_> = text.lines().map(|line| classifier.vocabulary().numbers(line.split(' '))).collect();
+    let sentences: Vec<_> =
+        text.lines().map(|line| classifier.words().encode(&line.split(' ').collect::<Vec<_>>())).collect();
     let pairs: Vec<_> =
         sentences.chunks_exact(2).map(|pair| Pair { premise: &pair[0], hypothesis: &pair[1] }).collect();
     let found = classifier.predict(&pairs).unwrap();
@@ -73,12 +75,15 @@ fn a_pair_is_the_same_bits_alone_and_among_others() {
         Pair { premise: &[2, 3, 4], hypothesis: &[3] },
         Pair { premise: &[2], hypothesis: &[0, 0, 4, 2] },
         Pair { premise: &[], hypothesis: &[4, 3] },
+        Pair { premise: &[2, 3, 4], hypothesis: &[2, 3, 4] },
+        Pair { premise: &[3], hypothesis: &[2] },
     ];
     let all = classifier.forward(&pairs).unwrap();
     for (i, pair) in pairs.iter().enumerate() {
         let one = classifier.forward(std::slice::from_ref(pair)).unwrap();
         assert_eq!(one.logits, all.logits[i * 3..][..3]);
         assert_eq!(one.features, all.features[i * 5..][..5]);
+        assert_eq!(one.premises, all.premises[i * 4..][..4]);
         assert_eq!(one.hypotheses, all.hypotheses[i * 4..][..4]);
     }
     assert_eq!(classifier.forward(&[]).unwrap(), Output::default());
@@ -118,7 +123,7 @@ fn a_saved_model_is_read_back_as_it_was() {
 fn refusal(change: impl FnOnce(&mut Vec<(String, Vec<usize>, Vec<f32>)>, &mut String)) -> String {
     let model = small(Kind::Bowman, false);
     let mut header =
-        serde_json::json!({"version": 1, "config": model.config, "words": model.vocabulary.words()}).to_string();
+        serde_json::json!({"version": 1, "config": model.config, "words": model.words.content_hash()}).to_string();
     let mut tensors: Vec<_> = model
         .config
         .shapes(5)
@@ -131,9 +136,10 @@ fn refusal(change: impl FnOnce(&mut Vec<(String, Vec<usize>, Vec<f32>)>, &mut St
     change(&mut tensors, &mut header);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    let metadata = std::collections::HashMap::from([("compexp".to_owned(), header)]);
+    let metadata = HashMap::from([("compexp".to_owned(), header)]);
     let tensors = tensors.iter().map(|(name, shape, values)| (name.as_str(), shape.as_slice(), values.as_slice()));
     file::write_tensors(&path, tensors, metadata).unwrap();
+    model.words.save(&folder.path().join(WORDS_FILE)).unwrap();
     Model::load(&path).unwrap_err().to_string()
 }
 
@@ -154,17 +160,40 @@ fn wrong_files_are_refused_with_the_weight_and_both_shapes() {
         refusal(|t, _| t.push(("encoder.rnn.weight_ih_l1".into(), vec![1], vec![0.0]))),
         &["weight_ih_l1`", "one layer"],
     );
-    check(refusal(|_, h| *h = h.replace("\"a\"", "\"dog\"")), &["words", "`dog` as 2 and 3", "once"]);
-    check(refusal(|_, h| *h = h.replace(",\"runs\"", "")), &["`encoder.emb.weight`", "found shape [5, 3]", "[4, 3]"]);
     check(refusal(|_, h| *h = h.replace("\"hidden\":2", "\"hidden\":0")), &["hidden", "found 0"]);
-    check(refusal(|_, h| *h = "{".into()), &["compexp", "config and words"]);
+    check(refusal(|_, h| *h = "{".into()), &["compexp", "config and the hash"]);
     check(refusal(|_, h| *h = h.replace("\"version\":1", "\"version\":2")), &["version", "found 2, expected 1"]);
 }
 
 #[test]
-fn words_outside_the_vocabulary_are_unknown_and_numbers_outside_it_are_refused() {
+fn words_that_are_not_the_classifiers_are_refused() {
     let model = small(Kind::Bowman, false);
-    assert_eq!(model.vocabulary.numbers(["A", "cat", "Dog"]), [2, UNKNOWN, 3]);
+    let folder = tempfile::tempdir().unwrap();
+    let (path, words) = (folder.path().join("model.safetensors"), folder.path().join(WORDS_FILE));
+    model.save(&path).unwrap();
+    let refused = || Model::load(&path).unwrap_err().to_string();
+    for other in [vec!["a", "dog"], vec!["a", "dog", "runs", "away"], vec!["a", "runs", "dog"]] {
+        WordTable::from_tokens(other).save(&words).unwrap();
+        assert!(refused().contains("hash of the words"), "{}", refused());
+    }
+    std::fs::remove_file(&words).unwrap();
+    assert!(refused().contains("tokenizer.json"), "{}", refused());
+    // Of a file that does not say which words it was trained with, the number decides.
+    let shapes = model.config.shapes(5);
+    let tensors =
+        || shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice(), model.weights[name].as_slice()));
+    file::write_tensors(&path, tensors(), Default::default()).unwrap();
+    WordTable::from_tokens(["a", "dog"]).save(&words).unwrap();
+    let error = refused();
+    assert!(error.contains("`encoder.emb.weight`") && error.contains("[5, 3]") && error.contains("[4, 3]"), "{error}");
+    model.words.save(&words).unwrap();
+    assert_eq!(Model::load(&path).unwrap(), model);
+}
+
+#[test]
+fn words_outside_the_table_are_unknown_and_numbers_outside_it_are_refused() {
+    let model = small(Kind::Bowman, false);
+    assert_eq!(model.words.encode(&["A", "cat", "Dog"]), [2, crate::text::UNK, 3]);
     let classifier = Classifier::new(&model).unwrap();
     let error = classifier.forward(&[Pair { premise: &[2, 5], hypothesis: &[2] }]).unwrap_err();
     assert!(error.to_string().contains("found 5, expected less than 5"), "{error}");

@@ -1,9 +1,11 @@
 //! The words a classifier knows, with their numbers.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 
 use compexp_checkpoint::Value;
+use compexp_core::artifact::{AtomicFile, ContentHash};
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::normalizers::Lowercase;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
@@ -53,6 +55,27 @@ impl WordTable {
         Self { words, ids }
     }
 
+    /// The table of words in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] where a word is there twice, or `UNK` and `PAD` are not the first two.
+    pub fn new(words: Vec<String>) -> Result<Self> {
+        for (id, name) in SPECIAL.into_iter().enumerate() {
+            let found = words.get(id).map_or("nothing", String::as_str);
+            if found != name {
+                return Err(Error::mismatch(format!("word {id}"), format!("`{found}`"), format!("`{name}`")));
+            }
+        }
+        let mut ids = HashMap::with_capacity(words.len());
+        for (word, id) in words.iter().zip(0u32..) {
+            if let Some(before) = ids.insert(word.clone(), id) {
+                let found = format!("`{word}` as {before} and {id}");
+                return Err(Error::mismatch("words of a table", found, "every word once"));
+            }
+        }
+        Ok(Self { words, ids })
+    }
+
     /// The table of words and numbers in any order.
     ///
     /// # Errors
@@ -75,14 +98,7 @@ impl WordTable {
             }
         }
         // As many places as words and no number twice: every place is taken.
-        let words: Vec<String> = words.into_iter().flatten().collect();
-        for (id, name) in SPECIAL.into_iter().enumerate() {
-            let found = words.get(id).map_or("nothing", String::as_str);
-            if found != name {
-                return Err(Error::mismatch(format!("word {id}"), format!("`{found}`"), format!("`{name}`")));
-            }
-        }
-        Ok(Self { ids: words.iter().zip(0u32..).map(|(word, id)| (word.clone(), id)).collect(), words })
+        Self::new(words.into_iter().flatten().collect())
     }
 
     /// The table under `stoi` of a checkpoint `{state_dict, stoi: {word: number}, ...}`.
@@ -129,7 +145,16 @@ impl WordTable {
         tokens.iter().map(|token| self.id(token.as_ref())).collect()
     }
 
-    /// Writes a `tokenizer.json` (a lower-casing word-level model on text split at blanks) through a temporary file.
+    /// A hash of the words and their order.
+    pub fn content_hash(&self) -> String {
+        let mut hash = ContentHash::new("words");
+        self.words.iter().for_each(|word| {
+            hash.field("word", word.as_bytes());
+        });
+        hash.finish()
+    }
+
+    /// Writes a `tokenizer.json` (a lower-casing word-level model on text split at blanks); the file is whole or absent.
     ///
     /// # Errors
     /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Mismatch`] where the words make no such model.
@@ -145,9 +170,9 @@ impl WordTable {
         tokenizer.with_pre_tokenizer(Some(WhitespaceSplit));
         let mut text = tokenizer.to_string(true).map_err(invalid)?;
         text.push('\n');
-        let temporary = path.with_extension("json.partial");
-        std::fs::write(&temporary, text).map_err(Error::io("write", &temporary))?;
-        std::fs::rename(&temporary, path).map_err(Error::io("rename to", path))
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(text.as_bytes()).map_err(Error::io("write", path))?;
+        Ok(file.commit()?)
     }
 
     /// Reads the words of a `tokenizer.json` with a word-level model, as [`WordTable::save`] writes.
@@ -213,6 +238,12 @@ mod tests {
             let error = table(entries).unwrap_err().to_string();
             assert!(error.contains(what), "{entries:?}: {error}");
         }
+    }
+
+    #[test]
+    fn words_that_are_there_twice_are_refused() {
+        let words = ["UNK", "PAD", "dog", "dog"].map(String::from).to_vec();
+        assert!(WordTable::new(words).unwrap_err().to_string().contains("`dog` as 2 and 3"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! (`don't`, `a.m.`, `:)`) is; what remains is a special case, an address, or cut at its infixes. At last, special cases
 //! that the affixes tore apart are put together again.
 
+mod pre;
 mod rules;
 
 use std::borrow::Cow;
@@ -62,6 +63,11 @@ impl Tokenizer {
 
     /// The tokens of a text. All of it is in them but the single blanks between words; other white space is a token.
     pub fn tokenize<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        self.ranges(text).into_iter().map(|token| &text[token]).collect()
+    }
+
+    /// The places of the tokens of a text.
+    fn ranges(&self, text: &str) -> Vec<Token> {
         self.assemble(text, |piece| Cow::Owned(lengths(&self.rules, piece, true)))
     }
 
@@ -80,19 +86,23 @@ impl Tokenizer {
                 }
             }
             let cut: Vec<Vec<usize>> = distinct.par_iter().map(|piece| lengths(&self.rules, piece, true)).collect();
-            let tokens = |text: &'t S| self.assemble(text.as_ref(), |piece| Cow::Borrowed(&cut[places[piece]]));
+            let tokens = |text: &'t S| {
+                let text = text.as_ref();
+                let tokens = self.assemble(text, |piece| Cow::Borrowed(&cut[places[piece]]));
+                tokens.into_iter().map(|token| &text[token]).collect()
+            };
             all.par_extend(batch.par_iter().map(tokens));
         }
         all
     }
 
-    /// The tokens of a text, with the lengths of the tokens of its pieces.
-    fn assemble<'t, 'c>(&self, text: &'t str, lengths: impl Fn(&str) -> Cow<'c, [usize]>) -> Vec<&'t str> {
+    /// The places of the tokens of a text, with the lengths of the tokens of its pieces.
+    fn assemble<'c>(&self, text: &str, lengths: impl Fn(&str) -> Cow<'c, [usize]>) -> Vec<Token> {
         let mut tokens = Vec::new();
         for piece in pieces(text) {
             push(&mut tokens, piece.start, &lengths(&text[piece.clone()]));
         }
-        self.mend(text, tokens).into_iter().map(|token| &text[token]).collect()
+        self.mend(text, tokens)
     }
 
     /// Replaces runs of tokens that are a torn special case by its own tokens, longest first.

@@ -9,24 +9,29 @@ use crate::text::{UNK, WordTable};
 
 const MODEL: &str = "spacy/en_core_web_sm-3.8.0";
 
-fn tokenizer() -> Option<Tokenizer> {
+pub(super) fn tokenizer() -> Option<Tokenizer> {
     Some(Tokenizer::load(&compexp_tests::data(MODEL)?).unwrap())
 }
 
 #[derive(Deserialize)]
-struct Sentence {
-    text: String,
-    tokens: Vec<String>,
+pub(super) struct Sentence {
+    pub(super) text: String,
+    pub(super) tokens: Vec<String>,
+}
+
+/// Raw sentences with spaCy's tokens; none without the data folder.
+pub(super) fn sentences() -> Vec<Sentence> {
+    let Some(path) = compexp_tests::data("spacy/expected_tokens.jsonl") else { return Vec::new() };
+    let text = fs::read_to_string(path).unwrap();
+    let sentences: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(sentences.len(), 2_000);
+    sentences
 }
 
 #[test]
 fn tokens_equal_spacys() {
-    let (Some(tokenizer), Some(path)) = (tokenizer(), compexp_tests::data("spacy/expected_tokens.jsonl")) else {
-        return;
-    };
-    let sentences: Vec<Sentence> =
-        fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(sentences.len(), 2_000);
+    let Some(tokenizer) = tokenizer() else { return };
+    let sentences = sentences();
     let texts: Vec<&str> = sentences.iter().map(|s| s.text.as_str()).collect();
     let found = tokenizer.tokenize_all(&texts);
     let wrong: Vec<_> = sentences.iter().zip(&found).filter(|(s, found)| s.tokens != **found).collect();
@@ -94,7 +99,7 @@ fn damaged_rules_are_refused() {
 }
 
 #[rustfmt::skip]
-const ODD: &[(&str, &[&str])] = &[
+pub(super) const ODD: &[(&str, &[&str])] = &[
     ("", &[]),
     ("a", &["a"]),
     (" a", &[" ", "a"]),

@@ -9,7 +9,7 @@ use crate::model::config::EMBEDDING;
 
 /// Elements that a thread updates at a time, and over which parts of a norm are summed: fixed, so that a sum does not
 /// depend on the threads.
-const BLOCK: usize = 1 << 14;
+pub(super) const BLOCK: usize = 1 << 14;
 
 /// The running means of gradients and of their squares, by weight.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -54,6 +54,10 @@ pub struct TrainConfig {
     pub embedding_dropout: f32,
     /// Whether word vectors stay as they begin.
     pub freeze_embedding: bool,
+    /// Share of itself that the running average of the weights keeps in a step. The average is what is held out against
+    /// and kept as the result, while the last weights learn on; where 0, it is the last weights. In the first steps the
+    /// share is smaller, `(1 + step) / (10 + step)`, so that the initial weights are soon forgotten.
+    pub averaging: f32,
     /// Epochs without a better accuracy on the held-out examples after which to stop; never where `None`.
     pub patience: Option<usize>,
     /// Steps between two saved states within an epoch; where `None`, one is saved at the end of each only.
@@ -76,6 +80,7 @@ impl Default for TrainConfig {
             rare_word_dropout: 0.0,
             embedding_dropout: 0.0,
             freeze_embedding: false,
+            averaging: 0.0,
             patience: None,
             save_every: Some(1000),
         }
@@ -100,6 +105,11 @@ impl TrainConfig {
         self.learning_rate * factor
     }
 
+    /// The share that the running average keeps in step `step`, counted from 1.
+    pub(crate) fn kept(&self, step: u64) -> f32 {
+        self.averaging.min(((1 + step) as f64 / (10 + step) as f64) as f32)
+    }
+
     /// Refuses values outside their ranges.
     pub(crate) fn check(&self) -> Result<()> {
         let share = 0.0..1.0;
@@ -120,6 +130,7 @@ impl TrainConfig {
             ("word dropout", self.word_dropout, &unit),
             ("rare word dropout", self.rare_word_dropout, &unit),
             ("embedding dropout", self.embedding_dropout, &share),
+            ("averaging", self.averaging, &share),
             ("schedule's factor", decay, &(f32::MIN_POSITIVE..1.0 + f32::EPSILON)),
             ("schedule's floor", floor, &unit),
         ];
@@ -152,6 +163,13 @@ mod tests {
         assert_eq!(rates(Schedule::Decay { from: 3, factor: 0.5 }), [1.0, 1.0, 1.0, 0.5, 0.25]);
         let cosine = rates(Schedule::Cosine { floor: 0.2 });
         assert!((cosine[0], cosine[4]) == (1.0, 0.2) && (cosine[2] - 0.6).abs() < 1e-6, "{cosine:?}");
+    }
+
+    #[test]
+    fn an_average_forgets_its_first_weights_and_then_keeps_its_share() {
+        let config = TrainConfig { averaging: 0.9, ..TrainConfig::default() };
+        assert_eq!([1, 10, 80, 81, 1000].map(|step| config.kept(step)), [2.0 / 11.0, 0.55, 0.9, 0.9, 0.9]);
+        assert_eq!(TrainConfig::default().kept(1000), 0.0);
     }
 
     #[test]

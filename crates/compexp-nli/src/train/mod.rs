@@ -22,7 +22,8 @@ pub use config::{Schedule, TrainConfig};
 
 use crate::error::{Error, Result};
 use crate::model::config::{EMBEDDING, NORM};
-use crate::model::{Classifier, Config, Model, Pair, Vocabulary, Weights};
+use crate::model::{Classifier, Config, Model, Pair, Weights};
+use crate::text::WordTable;
 use adam::Moments;
 use network::{Network, Step};
 use rng::{Purpose, Stream};
@@ -53,7 +54,7 @@ pub struct Setup<'a> {
     /// The settings.
     pub config: &'a TrainConfig,
     /// The words.
-    pub vocabulary: &'a Vocabulary,
+    pub words: &'a WordTable,
     /// Vectors that words begin with, of the embedding's size; other words begin with random ones.
     pub vectors: Option<&'a HashMap<String, Vec<f32>>>,
     /// The examples to learn from.
@@ -122,7 +123,7 @@ pub fn train(
     folder: Option<&Path>,
     mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome> {
-    let Setup { model, config, vocabulary, train, dev, .. } = *setup;
+    let Setup { model, config, words, train, dev, .. } = *setup;
     check(setup)?;
     let mut state = fresh(setup)?;
     if let Some(folder) = folder {
@@ -133,7 +134,7 @@ pub fn train(
         }
     }
     let save = |state: &State| folder.map_or(Ok(()), |folder| state.save(&folder.join(STATE_FILE)));
-    let rare = rare_words(vocabulary.len(), train);
+    let rare = rare_words(words.len(), train);
     let mut network = Network::default();
     let mut finished = true;
 
@@ -151,6 +152,9 @@ pub fn train(
             place.loss += score.loss;
             place.correct += score.correct;
             state.moments.update(config, config.rate(epoch), place.step, &mut state.weights, &gradients);
+            let number = place.step;
+            state.average(config.kept(number));
+            let place = &state.place;
             let seen: usize = batches[..place.batch].iter().map(|batch| batch.len()).sum();
             let loss = place.loss / seen as f64;
             if !loss.is_finite() {
@@ -169,7 +173,7 @@ pub fn train(
             }
         }
 
-        let present = Model { config: model.clone(), vocabulary: vocabulary.clone(), weights: state.weights.clone() };
+        let present = Model { config: model.clone(), words: words.clone(), weights: state.present().clone() };
         let place = &mut state.place;
         let row = EpochRow {
             epoch: epoch + 1,
@@ -194,16 +198,16 @@ pub fn train(
         }
     }
 
-    let State { place, weights, best, .. } = state;
-    let weights = if place.best.is_some() { best } else { weights };
-    let model = Model { config: model.clone(), vocabulary: vocabulary.clone(), weights };
+    let weights = if state.place.best.is_some() { &state.best } else { state.present() }.clone();
+    let place = state.place;
+    let model = Model { config: model.clone(), words: words.clone(), weights };
     Ok(Outcome { model, best_epoch: place.best.map(|best| best + 1), curves: place.curves, finished })
 }
 
 /// The share of examples whose label a model gives the highest logit.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where the model's weights are not those of its sizes, or a word is not in its vocabulary.
+/// [`compexp_core::Error::Mismatch`] where the model's weights are not those of its sizes, or a word number is not one of its table.
 pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let found = Classifier::new(model)?.predict(&pairs)?;
@@ -219,13 +223,13 @@ pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
 /// not finite.
 pub fn initial_weights(
     model: &Config,
-    vocabulary: &Vocabulary,
+    words: &WordTable,
     vectors: Option<&HashMap<String, Vec<f32>>>,
     seed: u64,
 ) -> Result<Weights> {
     model.check()?;
     let mut weights = Weights::new();
-    for (round, (name, shape)) in model.shapes(vocabulary.len()).into_iter().enumerate() {
+    for (round, (name, shape)) in model.shapes(words.len()).into_iter().enumerate() {
         let stream = Stream::new(seed, Purpose::Weights, round as u64);
         let n: usize = shape.iter().product();
         let inputs = if name.starts_with("encoder.rnn") {
@@ -245,7 +249,7 @@ pub fn initial_weights(
         weights.insert(name, values);
     }
     if let (Some(vectors), Some(embedding)) = (vectors, weights.get_mut(EMBEDDING)) {
-        for (word, row) in vocabulary.words().iter().zip(embedding.chunks_exact_mut(model.embedding)) {
+        for (word, row) in words.words().iter().zip(embedding.chunks_exact_mut(model.embedding)) {
             let Some(vector) = vectors.get(word) else { continue };
             if vector.len() != row.len() || vector.iter().any(|v| !v.is_finite()) {
                 let found = format!("{} values", vector.len());
@@ -259,8 +263,8 @@ pub fn initial_weights(
 }
 
 fn fresh(setup: &Setup<'_>) -> Result<State> {
-    let Setup { model, config, vocabulary, vectors, .. } = *setup;
-    let weights = initial_weights(model, vocabulary, vectors, config.seed)?;
+    let Setup { model, config, words, vectors, .. } = *setup;
+    let weights = initial_weights(model, words, vectors, config.seed)?;
     let fixed = |name: &str| NORM[2..].contains(&name) || (config.freeze_embedding && name == EMBEDDING);
     let moments = Moments::new(&weights, |name| !fixed(name));
     let place = Place {
@@ -274,7 +278,8 @@ fn fresh(setup: &Setup<'_>) -> Result<State> {
         curves: Vec::new(),
         best: None,
     };
-    Ok(State { place, weights, moments, best: Weights::new() })
+    let mean = if config.averaging > 0.0 { weights.clone() } else { Weights::new() };
+    Ok(State { place, weights, mean, moments, best: Weights::new() })
 }
 
 /// A hash of all that decides what a training learns.
@@ -284,7 +289,7 @@ fn fingerprint(setup: &Setup<'_>, initial: &Weights) -> Result<String> {
     if !matches!(config.schedule, Schedule::Cosine { .. }) {
         config.epochs = 0;
     }
-    let settings = serde_json::to_vec(&(setup.model, config, setup.vocabulary.words()))
+    let settings = serde_json::to_vec(&(setup.model, config, setup.words.words()))
         .map_err(|e| Error::mismatch("settings of a training", e, "JSON"))?;
     let vectors: Vec<u8> = initial[EMBEDDING].iter().flat_map(|v| v.to_le_bytes()).collect();
     let mut hash = ContentHash::new("nli training");
@@ -304,7 +309,7 @@ fn fingerprint(setup: &Setup<'_>, initial: &Weights) -> Result<String> {
 }
 
 fn check(setup: &Setup<'_>) -> Result<()> {
-    let Setup { model, config, vocabulary, train, dev, .. } = *setup;
+    let Setup { model, config, words, train, dev, .. } = *setup;
     model.check()?;
     config.check()?;
     if train.len() < 2 || dev.is_empty() {
@@ -317,9 +322,9 @@ fn check(setup: &Setup<'_>) -> Result<()> {
                 let expected = format!("less than {}; leave out examples without a label", model.classes);
                 return Err(Error::mismatch(format!("label of {name} example {i}"), example.label, expected));
             }
-            let mut words = example.premise.iter().chain(&example.hypothesis);
-            if let Some(word) = words.find(|&&word| word as usize >= vocabulary.len()) {
-                let expected = format!("less than {}, the size of the vocabulary", vocabulary.len());
+            let mut numbers = example.premise.iter().chain(&example.hypothesis);
+            if let Some(word) = numbers.find(|&&word| word as usize >= words.len()) {
+                let expected = format!("less than {}, the number of words", words.len());
                 return Err(Error::mismatch(format!("word number in {name} example {i}"), word, expected));
             }
         }

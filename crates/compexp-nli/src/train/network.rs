@@ -9,7 +9,8 @@ use super::tape::{Columns, Tape, Weights as DirectionOf};
 use crate::error::Result;
 use crate::model::config::{Config, EMBEDDING, HIDDEN, Kind, NORM, lstm_names};
 use crate::model::matrix::{Packed, add_transposed_product, product_parallel};
-use crate::model::{EPSILON, Pair, UNKNOWN, Weights, add_bias, best, gather, join, lstm_of, relu, sentences};
+use crate::model::{EPSILON, Weights, add_bias, best, gather, join, lstm_of, relu, sentences};
+use crate::text::UNK;
 
 /// Share of a batch's statistics in the running ones, PyTorch's.
 const MOMENTUM: f32 = 0.1;
@@ -67,8 +68,8 @@ impl Network {
 
         // Forward.
         let dropped = drop_words(step, examples);
-        let pairs: Vec<_> = dropped.iter().map(|(p, h)| Pair { premise: p, hypothesis: h }).collect();
-        let (sequences, words) = sentences(&pairs, weights[EMBEDDING].len() / model.embedding)?;
+        let all = dropped.iter().map(|(premise, _)| premise).chain(dropped.iter().map(|(_, hypothesis)| hypothesis));
+        let (sequences, words) = sentences(all.map(Vec::as_slice), weights[EMBEDDING].len() / model.embedding)?;
         let mut inputs = gather(&weights[EMBEDDING], model.embedding, &words); // (words, embedding)
         drop_vectors(stream(Purpose::Embedding), config.embedding_dropout, &words, &mut inputs);
         let lstm = lstm_of(model, weights)?;
@@ -167,7 +168,7 @@ fn drop_words(step: Step<'_>, examples: &[&Example]) -> Vec<(Vec<u32>, Vec<u32>)
     let mut sentence = |words: &[u32]| -> Vec<u32> {
         let dropped = words.iter().enumerate().map(|(i, &word)| {
             let share = if rare[word as usize] { config.rare_word_dropout } else { config.word_dropout };
-            if stream.unit(at + i as u64) < share { UNKNOWN } else { word }
+            if stream.unit(at + i as u64) < share { UNK } else { word }
         });
         let dropped = dropped.collect();
         at += words.len() as u64;

@@ -1,15 +1,19 @@
 //! The gradients of a whole step against finite differences, with everything dropped that can be.
 
 use super::*;
-use crate::model::Vocabulary;
+use crate::model::Pair;
+use crate::text::WordTable;
 use crate::train::initial_weights;
 
 const WORDS: usize = 7;
 
+fn words() -> WordTable {
+    WordTable::from_tokens(["a", "b", "c", "d", "e"])
+}
+
 fn setup(kind: Kind, bidirectional: bool) -> (Config, Weights, Vec<Example>) {
     let model = Config { kind, embedding: 4, hidden: 3, bidirectional, features: 6, classes: 3 };
-    let words = (0..WORDS).map(|i| format!("w{i}")).collect();
-    let weights = initial_weights(&model, &Vocabulary::new(words).unwrap(), None, 3).unwrap();
+    let weights = initial_weights(&model, &words(), None, 3).unwrap();
     // Large weights, so that no gradient is too small to be seen.
     let weights =
         weights.into_iter().map(|(name, v)| (name, v.into_iter().map(|x| 1.5 * x + 0.05).collect())).collect();
@@ -96,9 +100,7 @@ fn running_statistics_follow_the_batches() {
     let config = TrainConfig { dropout: 0.0, ..TrainConfig::default() };
     let step = Step { model: &model, config: &config, rare: &[false; WORDS], number: 0 };
     let batch: Vec<_> = examples.iter().collect();
-    let words = (0..WORDS).map(|i| format!("w{i}")).collect();
-    let vocabulary = Vocabulary::new(words).unwrap();
-    let now = crate::model::Model { config: model.clone(), vocabulary, weights: weights.clone() };
+    let now = crate::model::Model { config: model.clone(), words: words(), weights: weights.clone() };
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let features = crate::model::Classifier::new(&now).unwrap().forward(&pairs).unwrap().features;
     Network::default().step(step, &mut weights, &batch).unwrap();

@@ -1,6 +1,7 @@
 //! A training that can be taken up again where it was.
 //!
-//! The file is safetensors: the groups `weights/`, `first/` and `second/` (Adam's moments) and `best/`, and the entry
+//! The file is safetensors: the groups `weights/`, `mean/` (their running average), `first/` and `second/` (Adam's moments)
+//! and `best/`, and the entry
 //! `compexp-training` of the metadata with everything else. Random numbers need no place in it: they follow from the
 //! seed and the number of the step.
 
@@ -8,10 +9,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use compexp_checkpoint::{Value, read, state_dict};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::EpochRow;
-use super::adam::Moments;
+use super::adam::{BLOCK, Moments};
 use crate::error::{Error, Result};
 use crate::model::Weights;
 use crate::model::file::write_tensors;
@@ -43,18 +45,36 @@ pub(super) struct Place {
 pub(super) struct State {
     pub(super) place: Place,
     pub(super) weights: Weights,
+    /// Their running average; empty where there is none.
+    pub(super) mean: Weights,
     pub(super) moments: Moments,
     /// Those of the best epoch, empty before the first.
     pub(super) best: Weights,
 }
 
 impl State {
+    /// The weights that a classifier would have now.
+    pub(super) fn present(&self) -> &Weights {
+        if self.mean.is_empty() { &self.weights } else { &self.mean }
+    }
+
+    /// Moves the running average towards the weights, `kept` being its own share.
+    pub(super) fn average(&mut self, kept: f32) {
+        for (name, mean) in &mut self.mean {
+            let blocks = mean.par_chunks_mut(BLOCK).zip(self.weights[name].par_chunks(BLOCK));
+            blocks.for_each(|(mean, values)| {
+                mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += (1.0 - kept) * (value - *mean));
+            });
+        }
+    }
+
     /// Writes the state; the file is whole or absent.
     pub(super) fn save(&self, path: &Path) -> Result<()> {
         let place =
             serde_json::to_string(&self.place).map_err(|e| Error::mismatch("state of a training", e, "JSON"))?;
         let groups = [
             ("weights", &self.weights),
+            ("mean", &self.mean),
             ("first", &self.moments.first),
             ("second", &self.moments.second),
             ("best", &self.best),
@@ -94,6 +114,7 @@ impl State {
             Ok(())
         };
         fill("weights", &mut self.weights)?;
+        fill("mean", &mut self.mean)?;
         fill("first", &mut self.moments.first)?;
         fill("second", &mut self.moments.second)?;
         if place.best.is_some() {

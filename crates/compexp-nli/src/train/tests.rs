@@ -28,7 +28,7 @@ fn task(seed: u64, n: usize) -> Vec<Example> {
 struct Case {
     model: Config,
     config: TrainConfig,
-    vocabulary: Vocabulary,
+    words: WordTable,
     train: Vec<Example>,
     dev: Vec<Example>,
 }
@@ -51,20 +51,21 @@ impl Case {
                 dropout: 0.1,
                 word_dropout: 0.05,
                 embedding_dropout: 0.05,
+                averaging: 0.8,
                 clip: Some(1.0),
                 schedule: Schedule::Decay { from: 2, factor: 0.5 },
                 save_every: Some(3),
                 ..TrainConfig::default()
             },
-            vocabulary: Vocabulary::new((0..11).map(|i| format!("w{i}")).collect()).unwrap(),
+            words: WordTable::from_tokens(["w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9", "w10"]),
             train: task(1, 161),
             dev: task(2, 60),
         }
     }
 
     fn setup(&self) -> Setup<'_> {
-        let Self { model, config, vocabulary, train, dev } = self;
-        Setup { model, config, vocabulary, vectors: None, train, dev }
+        let Self { model, config, words, train, dev } = self;
+        Setup { model, config, words, vectors: None, train, dev }
     }
 }
 
@@ -147,6 +148,35 @@ fn patience_ends_a_training_and_the_best_epoch_is_kept() {
 }
 
 #[test]
+fn an_average_follows_the_weights_of_every_step() {
+    let case = Case::new();
+    let folder = tempfile::tempdir().unwrap();
+    // Stopped after every step, the state holds that step's weights.
+    let mut expected = fresh(&case.setup()).unwrap().mean;
+    for step in 1..=25u64 {
+        train(&case.setup(), Some(folder.path()), |_| ControlFlow::Break(())).unwrap();
+        let mut state = fresh(&case.setup()).unwrap();
+        state.load(&folder.path().join(STATE_FILE)).unwrap();
+        if state.place.step < step {
+            // An epoch's end is news too.
+            train(&case.setup(), Some(folder.path()), |_| ControlFlow::Break(())).unwrap();
+            state.load(&folder.path().join(STATE_FILE)).unwrap();
+        }
+        assert_eq!(state.place.step, step);
+        let kept = f64::from(case.config.averaging).min((1 + step) as f64 / (10 + step) as f64);
+        for (name, mean) in &mut expected {
+            for (mean, value) in mean.iter_mut().zip(&state.weights[name]) {
+                *mean = (kept * f64::from(*mean) + (1.0 - kept) * f64::from(*value)) as f32;
+            }
+            let found = &state.mean[name];
+            let distance = mean.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(distance < 1e-5, "step {step}, `{name}`: off by {distance}");
+        }
+        assert_ne!(state.mean["mlp.3.bias"], state.weights["mlp.3.bias"]);
+    }
+}
+
+#[test]
 fn given_vectors_are_where_words_begin_and_frozen_ones_stay() {
     let mut case = Case::new();
     case.config.freeze_embedding = true;
@@ -155,7 +185,7 @@ fn given_vectors_are_where_words_begin_and_frozen_ones_stay() {
     let outcome = train(&setup, None, |_| ControlFlow::Continue(())).unwrap();
     let embedding = &outcome.model.weights[EMBEDDING];
     assert_eq!(embedding[24..32], [0.5; 8]);
-    assert_eq!(embedding, &initial_weights(&case.model, &case.vocabulary, Some(&vectors), 4).unwrap()[EMBEDDING]);
+    assert_eq!(embedding, &initial_weights(&case.model, &case.words, Some(&vectors), 4).unwrap()[EMBEDDING]);
     let short = HashMap::from([("w3".to_owned(), vec![0.5; 7])]);
     let error = train(&Setup { vectors: Some(&short), ..case.setup() }, None, |_| ControlFlow::Continue(()));
     assert!(error.unwrap_err().to_string().contains("`w3`: found 7 values, expected 8"));

@@ -13,7 +13,7 @@ use compexp_core::probe::{Example, ProbeSet, Task};
 use compexp_core::threshold::thresholds;
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
 use compexp_nli::model::{Classifier, Model, Pair};
-use compexp_nli::text::{Label, WordTable};
+use compexp_nli::text::Label;
 use serde_json::json;
 
 use super::probe_files;
@@ -39,7 +39,6 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let model = Model::load(&args.checkpoint)?;
     let classifier = Classifier::new(&model)?;
     let labels = label_names(model.config.classes)?;
-    let words = word_table(&model)?;
     let features = feature_config(args);
     let n_units = n_units(&model, args.layer);
     let threshold = settings::threshold(&args.threshold, false, args.search.compat);
@@ -54,7 +53,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let vectors = args.features.vectors.as_deref().filter(|_| !args.search.compat);
     let vectors = vectors.map(WordVectors::read).transpose()?;
     reporter.stage("features", "pairs", sentences.split.len());
-    let set = probe_set(&sentences.split, Some(&words), vectors.as_ref(), &features)?;
+    let set = probe_set(&sentences.split, Some(&model.words), vectors.as_ref(), &features)?;
     reporter.end();
 
     let mut inputs = json!({
@@ -140,12 +139,6 @@ fn n_units(model: &Model, layer: LayerArg) -> usize {
     }
 }
 
-/// The words that a classifier knows, as features take them.
-fn word_table(model: &Model) -> Result<WordTable> {
-    let words = model.vocabulary.words().iter().cloned();
-    Ok(WordTable::from_ids(words.zip(0..))?)
-}
-
 /// The names of a classifier's classes.
 ///
 /// # Errors
@@ -183,9 +176,11 @@ impl Observed {
         let mut all = Self { values: Vec::with_capacity(n * n_units), predicted: Vec::with_capacity(n) };
         reporter.stage("activations", "pairs", n);
         for chunk in pairs.chunks(CHUNK) {
-            let numbers = |words: &[String]| classifier.vocabulary().numbers(words.iter().map(String::as_str));
-            let numbered: Vec<_> =
-                chunk.iter().map(|pair| (numbers(&pair.premise.words), numbers(&pair.hypothesis.words))).collect();
+            let words = classifier.words();
+            let numbered: Vec<_> = chunk
+                .iter()
+                .map(|pair| (words.encode(&pair.premise.words), words.encode(&pair.hypothesis.words)))
+                .collect();
             let numbered: Vec<Pair<'_>> =
                 numbered.iter().map(|(premise, hypothesis)| Pair { premise, hypothesis }).collect();
             let output = classifier.forward(&numbered)?;

@@ -46,9 +46,9 @@ fn read(path: &Path) -> Result<Vec<String>> {
         let text = std::fs::read(path).map_err(|e| Failure::new(format!("cannot read `{}`: {e}", path.display())))?;
         let text = String::from_utf8(text);
         text.map_err(|e| {
-            let at = e.utf8_error().valid_up_to();
+            let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
             let path = path.display();
-            Failure::new(format!("`{path}`: byte {at}: found an invalid byte, expected UTF-8 text"))
+            Failure::new(format!("`{path}`: line {line}: found an invalid byte, expected UTF-8 text"))
         })?
     };
     let first = text.lines().next().unwrap_or_default();

@@ -1,27 +1,33 @@
 //! `compexp nli train`: from labelled sentence pairs to a classifier.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use compexp_core::artifact::AtomicFile;
 use compexp_core::explain::Progress as _;
+use compexp_nli::Error;
 use compexp_nli::features::for_each_vector;
-use compexp_nli::model::{Config, Kind, UNKNOWN, Vocabulary};
+use compexp_nli::model::{Config, Kind};
 use compexp_nli::text::{Label, Pair, WordTable};
-use compexp_nli::train::{BEST_FILE, EpochRow, Example, Progress, Schedule, Setup, TrainConfig, train};
+use compexp_nli::train::{BEST_FILE, EpochRow, Example, Progress, Schedule, Setup, TrainConfig, accuracy, train};
+use serde_json::json;
 
 use super::curves;
 use super::sentences::{Words, is_tokenized, labelled};
 use crate::failure::Failure;
 use crate::nli_args::NliTrainArgs;
 use crate::progress::{Reporter, duration};
-use crate::table::{count, name};
+use crate::table::{self, count, name};
 
 /// The best classifier, where a training is done.
 const MODEL: &str = "model.safetensors";
+
+/// Settings and results of a training that is done.
+const RECORD: &str = "training.json";
 
 pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     if args.out == Path::new("-") {
@@ -29,25 +35,29 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     }
     let train_pairs = Labelled::read(&args.train, None, args)?;
     let dev_pairs = Labelled::read(&args.dev, args.dev_gold.as_deref(), args)?;
-    let tokens = train_pairs.words.iter().flatten().map(String::as_str);
-    let vocabulary = Vocabulary::new(WordTable::from_tokens(tokens).words().to_vec())?;
-    let (train_examples, dev_examples) = (train_pairs.examples(&vocabulary), dev_pairs.examples(&vocabulary));
+    let test_pairs = args.test.as_deref().map(|path| Labelled::read(path, None, args)).transpose()?;
+    let held_out: Vec<&Labelled> = std::iter::once(&dev_pairs).chain(&test_pairs).collect();
 
-    let given = args.embeddings.as_deref().map(|path| vectors_of(path, &vocabulary)).transpose()?;
+    let given = args.embeddings.as_deref().map(|path| vectors_of(path, &train_pairs, &held_out)).transpose()?;
     let model = model_config(args, given.as_ref().map(|(_, size)| *size))?;
     let config = train_config(args);
-    let vectors = given.map(|(vectors, _)| vectors);
-    if let Some(vectors) = &vectors {
-        reporter.say(&format!("{} of {} words have vectors", count(vectors.len()), count(vocabulary.len())));
+    let vectors = given.map(|(vectors, _)| vectors).unwrap_or_default();
+    // Words that are held out alone are known where they have a vector: nothing is learnt of them.
+    let known =
+        held_out.iter().flat_map(|pairs| pairs.tokens()).filter(|token| vectors.contains_key(&token.to_lowercase()));
+    let words = WordTable::from_tokens(train_pairs.tokens().chain(known));
+    let (train_examples, dev_examples) = (train_pairs.examples(&words), dev_pairs.examples(&words));
+    if args.embeddings.is_some() {
+        reporter.say(&format!("{} of {} words have vectors", count(vectors.len()), count(words.len())));
     }
     let (n, n_dev) = (count(train_examples.len()), count(dev_examples.len()));
-    reporter.say(&format!("{n} pairs to learn from, {n_dev} held out, {} words", count(vocabulary.len())));
+    reporter.say(&format!("{n} pairs to learn from, {n_dev} held out, {} words", count(words.len())));
 
     let setup = Setup {
         model: &model,
         config: &config,
-        vocabulary: &vocabulary,
-        vectors: vectors.as_ref(),
+        words: &words,
+        vectors: Some(&vectors),
         train: &train_examples,
         dev: &dev_examples,
     };
@@ -61,12 +71,33 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     outcome.model.save(&args.out.join(MODEL))?;
     // The state holds it too, should the training be prolonged.
     remove(&args.out.join(BEST_FILE))?;
+    let test = test_pairs.map(|pairs| pairs.examples(&words));
+    let test =
+        test.map(|examples| Ok::<_, Error>((accuracy(&outcome.model, &examples)?, examples.len()))).transpose()?;
+    let record = json!({
+        "version": 1,
+        "classifier": model,
+        "training": config,
+        "words": words.len(),
+        "with_vectors": vectors.len(),
+        "pairs": { "train": train_examples.len(), "dev": dev_examples.len(), "test": test.map(|(_, n)| n) },
+        "best_epoch": outcome.best_epoch,
+        "dev_accuracy": outcome.best_epoch.map(|best| outcome.curves[best - 1].dev_accuracy),
+        "test_accuracy": test.map(|(accuracy, _)| accuracy),
+        "epochs": outcome.curves,
+    });
+    let mut file = AtomicFile::create(&args.out.join(RECORD))?;
+    table::write_json(&mut file, &record)?;
+    file.commit()?;
 
     let mut out = BufWriter::new(io::stdout().lock());
     if let Some(best) = outcome.best_epoch {
         let row = &outcome.curves[best - 1];
         let (accuracy, n) = (100.0 * row.dev_accuracy, outcome.curves.len());
         writeln!(out, "best epoch {best} of {n}: {accuracy:.2}% of {n_dev} held-out pairs")?;
+    }
+    if let Some((accuracy, n)) = test {
+        writeln!(out, "{:.2}% of {} test pairs", 100.0 * accuracy, count(n))?;
     }
     writeln!(out, "classifier in `{}`", name(&args.out.join(MODEL).display().to_string()))?;
     writeln!(out, "took {}", duration(reporter.elapsed()))?;
@@ -96,11 +127,14 @@ impl Labelled {
         Ok(Self { labels: pairs.iter().map(|(label, _)| *label).collect(), words: words.split(&texts) })
     }
 
-    fn examples(&self, vocabulary: &Vocabulary) -> Vec<Example> {
-        let numbers = |words: &Vec<String>| vocabulary.numbers(words.iter().map(String::as_str));
+    fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().flatten().map(String::as_str)
+    }
+
+    fn examples(&self, words: &WordTable) -> Vec<Example> {
         let example = |(label, pair): (&Label, &[Vec<String>])| Example {
-            premise: numbers(&pair[0]),
-            hypothesis: numbers(&pair[1]),
+            premise: words.encode(&pair[0]),
+            hypothesis: words.encode(&pair[1]),
             label: label.index() as u8,
         };
         self.labels.iter().zip(self.words.chunks_exact(2)).map(example).collect()
@@ -131,17 +165,15 @@ fn train_config(args: &NliTrainArgs) -> TrainConfig {
         epochs: args.epochs,
         batch: args.batch,
         learning_rate: args.lr,
-        schedule: match args.decay {
-            // People count epochs from 1.
-            Some((from, factor)) => Schedule::Decay { from: from - 1, factor },
-            None => Schedule::Constant,
-        },
+        // People count epochs from 1.
+        schedule: Schedule::Decay { from: args.decay.0 - 1, factor: args.decay.1 },
         clip: args.clip,
         dropout: args.dropout,
         word_dropout: args.word_dropout,
         rare_word_dropout: args.rare_word_dropout,
         embedding_dropout: args.embedding_dropout,
-        freeze_embedding: args.freeze_embeddings,
+        freeze_embedding: args.embeddings.is_some() && !args.tune_embeddings,
+        averaging: args.averaging,
         patience: Some(args.patience),
         save_every: Some(args.save_every as u64),
         ..TrainConfig::default()
@@ -207,11 +239,13 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// The vectors of the words of a vocabulary, and their dimension; of a word that is there twice, the first counts.
-fn vectors_of(path: &Path, words: &Vocabulary) -> Result<(HashMap<String, Vec<f32>>, usize)> {
+/// The vectors of the words of all pairs, and their dimension; of a word that is there twice, the first counts.
+fn vectors_of(path: &Path, train: &Labelled, held_out: &[&Labelled]) -> Result<(HashMap<String, Vec<f32>>, usize)> {
+    let all = std::iter::once(&train).chain(held_out);
+    let words: HashSet<String> = all.flat_map(|pairs| pairs.tokens()).map(str::to_lowercase).collect();
     let mut vectors = HashMap::new();
     let dimension = for_each_vector(path, |word, vector| {
-        if words.number(word) != UNKNOWN && !vectors.contains_key(word) {
+        if words.contains(word) && !vectors.contains_key(word) {
             vectors.insert(word.to_owned(), vector.to_vec());
         }
     })?;
