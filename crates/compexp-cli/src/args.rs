@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::vision::paint::VisionPaintArgs;
+use crate::commands::vision::train::VisionTrainArgs;
 use crate::nli_args::NliCommand;
 
 /// Explain the units of neural networks by logical formulas over concepts
@@ -48,6 +50,10 @@ pub(crate) enum VisionCommand {
     Probe(VisionProbeArgs),
     /// Measure a network's accuracy on labelled images
     Eval(VisionEvalArgs),
+    /// Paint labelled scenes as a Broden folder, to try everything with
+    Paint(VisionPaintArgs),
+    /// Train a residual network on labelled images
+    Train(VisionTrainArgs),
 }
 
 #[derive(Debug, Args)]

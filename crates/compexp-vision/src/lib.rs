@@ -45,6 +45,9 @@ pub mod extract;
 pub mod image;
 pub mod model;
 pub mod preprocess;
+mod random;
 pub mod resnet;
+pub mod scenes;
+pub mod train;
 
 pub use error::{Error, Result};

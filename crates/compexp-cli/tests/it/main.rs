@@ -5,6 +5,7 @@ mod explain;
 mod golden;
 mod nli;
 mod reading;
+mod scenes;
 mod vision;
 
 use std::fs;
