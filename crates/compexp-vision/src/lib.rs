@@ -2,6 +2,7 @@
 //!
 //! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`conv`] is the arithmetic of [`resnet`],
 //! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy.
+//! [`train`] makes such a network, for instance from [`scenes`], which are painted.
 //!
 //! ```no_run
 //! use std::path::{Path, PathBuf};

@@ -21,7 +21,10 @@ fn scenes_are_painted_learnt_and_explained() {
     let dir = temp.path();
     paint(dir);
     let out = ok(dir, &format!("{TRAIN} --out net"));
-    assert!(out.contains("of 24 images are classified right") && out.contains("network in `net/model.safetensors`"), "{out}");
+    assert!(
+        out.contains("of 24 images are classified right") && out.contains("network in `net/model.safetensors`"),
+        "{out}"
+    );
     let rows = json(&dir.join("net/curves.json"));
     assert_eq!((rows.as_array().map(Vec::len), &rows[1]["epoch"]), (Some(2), &2.into()));
     let table = fs::read_to_string(dir.join("net/curves.csv")).unwrap();
@@ -81,7 +84,8 @@ fn what_cannot_be_painted_or_trained_is_refused() {
     assert!(e.contains("no `scenes.json` among them") && dir.join("mine/notes.txt").is_file(), "{e}");
     fails(dir, 2, "vision paint --out new --images 0");
 
-    let images: Vec<String> = fs::read_to_string(dir.join("learn/list.txt")).unwrap().lines().map(String::from).collect();
+    let images: Vec<String> =
+        fs::read_to_string(dir.join("learn/list.txt")).unwrap().lines().map(String::from).collect();
     let list = |lines: &[String]| fs::write(dir.join("learn/some.txt"), lines.join("\n")).unwrap();
     let train = |code| fails(dir, code, "vision train learn/some.txt --out net");
     list(&[]);

@@ -120,17 +120,18 @@ pub(super) fn plant(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32)
     );
 }
 
-/// A bed seen from its side, its head at the left where `side` is 1; some 52 pixels long.
+/// A bed seen from its side, its head at the left where `side` is 1; some 68 pixels long.
 pub(super) fn bed(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32), side: f32) {
+    const SIZE: f32 = 1.3;
     let span = |from: f32, to: f32| {
-        let (a, b) = (x + side * from, x + side * to);
+        let (a, b) = (x + side * from * SIZE, x + side * to * SIZE);
         (a.min(b), a.max(b))
     };
     let block = |from: f32, to: f32, top: f32, bottom: f32| {
         let (left, right) = span(from, to);
-        [left, y - top, right, y - bottom]
+        [left, y - top * SIZE, right, y - bottom * SIZE]
     };
-    shadow(canvas, (x + side * 26.0, y), 30.0);
+    shadow(canvas, (x + side * 26.0 * SIZE, y), 30.0 * SIZE);
     let wood = ink(random.pick(&[BROWN, BROWN, WHITE, BLACK]), random);
     let whole = Brush::new(BED, wood);
     let legs = whole.part(LEG, wood.times(0.85));
@@ -145,32 +146,37 @@ pub(super) fn bed(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32), 
     let color = random.pick(&[WHITE, WHITE, PINK, BLUE, YELLOW]);
     let (left, right) = span(4.0, 15.5);
     let pillow = whole.part(PILLOW, ink(color, random)).light(-0.05, -0.08);
-    canvas.ellipse(((left + right) / 2.0, y - 15.0), ((right - left) / 2.0, 3.6), &pillow);
+    canvas.ellipse(((left + right) / 2.0, y - 15.0 * SIZE), ((right - left) / 2.0, 3.8 * SIZE), &pillow);
 }
 
-/// A sofa; some 48 pixels long.
+/// A sofa; some 62 pixels long.
 pub(super) fn sofa(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32)) {
-    shadow(canvas, (x + 24.0, y), 28.0);
+    const SIZE: f32 = 1.3;
+    let block = |left: f32, top: f32, right: f32, bottom: f32| {
+        [x + left * SIZE, y - top * SIZE, x + right * SIZE, y - bottom * SIZE]
+    };
+    shadow(canvas, (x + 24.0 * SIZE, y), 28.0 * SIZE);
     let color = random.pick(&CLOTH);
     let whole = Brush::new(SOFA, ink(color, random));
     let legs = whole.part(LEG, ink(random.pick(&[BROWN, BLACK]), random));
-    canvas.rectangle([x + 2.0, y - 4.0, x + 5.0, y], &legs);
-    canvas.rectangle([x + 43.0, y - 4.0, x + 46.0, y], &legs);
+    canvas.rectangle(block(2.0, 4.0, 5.0, 0.0), &legs);
+    canvas.rectangle(block(43.0, 4.0, 46.0, 0.0), &legs);
     let dressed = cloth(whole, color, 4.5, 0.35, random);
     let shade = ink(color, random).times(0.9);
-    canvas.rectangle([x + 2.0, y - 23.0, x + 46.0, y - 9.0], &dressed.light(0.0, -0.08));
-    canvas.rectangle([x + 4.0, y - 12.0, x + 44.0, y - 3.0], &Brush::new(SOFA, shade).light(0.0, -0.12));
+    canvas.rectangle(block(2.0, 23.0, 46.0, 9.0), &dressed.light(0.0, -0.08));
+    canvas.rectangle(block(4.0, 12.0, 44.0, 3.0), &Brush::new(SOFA, shade).light(0.0, -0.12));
     for left in [0.0, 42.0] {
-        canvas.rectangle([x + left, y - 16.0, x + left + 6.0, y - 3.0], &Brush::new(SOFA, shade).light(-0.06, -0.06));
-        canvas.ellipse((x + left + 3.0, y - 16.0), (3.4, 2.6), &Brush::new(SOFA, shade.times(1.08)));
+        canvas.rectangle(block(left, 16.0, left + 6.0, 3.0), &Brush::new(SOFA, shade).light(-0.06, -0.06));
+        let rest = Brush::new(SOFA, shade.times(1.08));
+        canvas.ellipse((x + (left + 3.0) * SIZE, y - 16.0 * SIZE), (3.4 * SIZE, 2.6 * SIZE), &rest);
     }
     for at in [12.0, 35.0] {
         if random.chance(0.75) {
             let color = random.pick(&CLOTH);
             let cushion = whole.part(CUSHION, ink(color, random));
             let cushion = cloth(cushion, color, 2.5, 0.5, random).light(-0.08, -0.08);
-            let (cx, cy) = (x + at, y - 15.0);
-            canvas.polygon(&[(cx, cy - 6.0), (cx + 5.5, cy), (cx, cy + 6.0), (cx - 5.5, cy)], &cushion);
+            let (cx, cy, r) = (x + at * SIZE, y - 15.0 * SIZE, 6.0 * SIZE);
+            canvas.polygon(&[(cx, cy - r), (cx + r, cy), (cx, cy + r), (cx - r, cy)], &cushion);
         }
     }
 }

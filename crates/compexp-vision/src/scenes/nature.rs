@@ -166,7 +166,7 @@ pub(super) fn ground(canvas: &mut Canvas, random: &mut Random, object: u8, color
 /// Water from `top` to `bottom`, with waves.
 pub(super) fn water(canvas: &mut Canvas, random: &mut Random, hour: Hour, top: f32, bottom: f32) {
     let color = match hour {
-        Hour::Day => random.pick(&[BLUE, BLUE, GREEN]),
+        Hour::Day => random.pick(&[BLUE, BLUE, BLUE, BLUE, GREEN]),
         Hour::Evening => random.pick(&[BLUE, PURPLE, ORANGE]),
         Hour::Dull => random.pick(&[GREY, BLUE]),
         Hour::Night => random.pick(&[BLACK, BLUE]),

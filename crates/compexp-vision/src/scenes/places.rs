@@ -44,7 +44,7 @@ fn places(random: &mut Random, count: usize, top: f32, bottom: f32) -> Vec<((f32
     let mut all: Vec<(f32, f32)> =
         (0..count).map(|_| (random.between(4.0, 108.0), random.between(top + 2.0, bottom))).collect();
     all.sort_by(|a, b| a.1.total_cmp(&b.1));
-    all.into_iter().map(|(x, y)| ((x, y), 0.55 + 0.75 * (y - top) / (WIDTH - top))).collect()
+    all.into_iter().map(|(x, y)| ((x, y), 0.75 + 0.85 * (y - top) / (WIDTH - top))).collect()
 }
 
 fn bedroom(canvas: &mut Canvas, random: &mut Random) {
@@ -56,9 +56,9 @@ fn bedroom(canvas: &mut Canvas, random: &mut Random) {
         indoor::rug(canvas, random, (x, edge + 27.0), (24.0, 7.0));
     }
     let side = random.pick(&[-1.0, 1.0]);
-    let x = random.between(4.0, 44.0);
+    let x = random.between(4.0, 36.0);
     let x = if side > 0.0 { x } else { WIDTH - x };
-    let free = if x + side * 26.0 > WIDTH / 2.0 { random.between(8.0, 20.0) } else { random.between(92.0, 104.0) };
+    let free = if x + side * 34.0 > WIDTH / 2.0 { random.between(8.0, 20.0) } else { random.between(92.0, 104.0) };
     if random.chance(0.6) {
         indoor::table(canvas, random, (free - 8.0, edge + 10.0), (16.0, 12.0));
         indoor::lamp(canvas, random, (free, edge - 4.0), 15.0);
@@ -86,8 +86,8 @@ fn living_room(canvas: &mut Canvas, random: &mut Random) {
     let edge = random.between(66.0, 76.0);
     indoor::room(canvas, random, edge, false);
     wall_things(canvas, random, edge);
-    let x = random.between(12.0, 52.0);
-    let free = if x > 32.0 { random.between(6.0, 11.0) } else { random.between(101.0, 106.0) };
+    let x = random.between(8.0, 42.0);
+    let free = if x > 25.0 { random.between(6.0, 11.0) } else { random.between(101.0, 106.0) };
     if random.chance(0.7) {
         let height = random.between(36.0, 48.0);
         indoor::lamp(canvas, random, (free, edge + 8.0), height);
@@ -95,13 +95,13 @@ fn living_room(canvas: &mut Canvas, random: &mut Random) {
         indoor::plant(canvas, random, (free, edge + 10.0), 1.2);
     }
     if random.chance(0.7) {
-        indoor::rug(canvas, random, (x + 24.0, edge + 25.0), (31.0, 9.0));
+        indoor::rug(canvas, random, (x + 31.0, edge + 26.0), (38.0, 10.0));
     }
     let y = edge + random.between(10.0, 16.0);
     indoor::sofa(canvas, random, (x, y));
     if random.chance(0.6) {
-        let left = x + random.between(6.0, 18.0);
-        indoor::table(canvas, random, (left, edge + 32.0), (24.0, 9.0));
+        let left = x + random.between(8.0, 24.0);
+        indoor::table(canvas, random, (left, edge + 34.0), (30.0, 11.0));
     } else if random.chance(0.5) {
         indoor::plant(canvas, random, (WIDTH - free, edge + 31.0), 1.3);
     }
@@ -175,7 +175,7 @@ fn harbor(canvas: &mut Canvas, random: &mut Random, hour: Hour) {
     if let Some(x) = pier {
         built::pier(canvas, random, x, horizon + 22.0);
     }
-    let count = if random.chance(0.1) { 0 } else { 1 + random.below(3) };
+    let count = 1 + random.below(3);
     for (at, size) in places(random, count, horizon + 14.0, 104.0) {
         built::boat(canvas, random, at, size * 1.15);
     }
@@ -235,9 +235,9 @@ fn village(canvas: &mut Canvas, random: &mut Random, hour: Hour) {
     let count = 2 + random.below(2);
     let mut x = random.between(-6.0, 6.0);
     for _ in 0..count {
-        let (y, size) = (horizon + random.between(12.0, 30.0), random.between(0.95, 1.3));
+        let (y, size) = (horizon + random.between(12.0, 30.0), random.between(1.15, 1.5));
         built::house(canvas, random, (x, y), size);
-        x += random.between(34.0, 44.0);
+        x += random.between(40.0, 50.0);
     }
     let count = 1 + random.below(3);
     for (at, size) in places(random, count, horizon + 26.0, 108.0) {

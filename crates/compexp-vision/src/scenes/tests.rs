@@ -131,7 +131,13 @@ fn what_is_nearer_hides_what_is_behind_and_masks_are_exact() {
         let in_door = ((x - 40.0) / 10.0).powi(2) + ((y - 60.0) / 5.0).powi(2) < 1.0;
         assert_eq!(objects[position], if in_wall { WALL } else { SKY }, "{x} {y}");
         assert_eq!(parts[position], if in_door { DOOR } else { 0 }, "{x} {y}");
-        let color = if in_door { GREEN } else if in_wall { RED } else { BLUE };
+        let color = if in_door {
+            GREEN
+        } else if in_wall {
+            RED
+        } else {
+            BLUE
+        };
         assert_eq!((colors[position], textures[position]), (color, 0), "{x} {y}");
     }
     canvas.glow((40.0, 60.0), (30.0, 30.0), 0.5);

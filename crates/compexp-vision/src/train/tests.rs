@@ -140,7 +140,8 @@ fn a_training_learns_and_gives_the_same_bits_on_any_number_of_threads() {
 }
 
 fn bits(weights: &Weights) -> Vec<(String, Vec<u32>)> {
-    let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
+    let values =
+        |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
     weights.iter().map(|(name, tensor)| (name.clone(), values(tensor))).collect()
 }
 
@@ -188,7 +189,13 @@ fn a_state_of_another_training_is_refused() {
     let state = std::fs::read(&path).unwrap();
     std::fs::write(&path, &state[..state.len() / 2]).unwrap();
     assert!(refused(setup(&model, &config, &data, None)).contains(STATE_FILE));
-    crate::model::save(&model, &tensors(&setup(&model, &config, &data, None), &fresh(&setup(&model, &config, &data, None)).unwrap().weights).unwrap(), &path).unwrap();
+    crate::model::save(
+        &model,
+        &tensors(&setup(&model, &config, &data, None), &fresh(&setup(&model, &config, &data, None)).unwrap().weights)
+            .unwrap(),
+        &path,
+    )
+    .unwrap();
     assert!(refused(setup(&model, &config, &data, None)).contains("found no `compexp-training`"));
 }
 
