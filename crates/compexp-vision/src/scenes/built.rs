@@ -1,8 +1,8 @@
 //! What people build outdoors, and those who live there.
 
-use super::canvas::{Brush, Canvas, Pattern, SIDE, ink};
+use super::canvas::{Brush, Canvas, Ink, Pattern, SIDE, ink};
 use super::labels::*;
-use super::nature::shadow;
+use super::nature::{rock, shadow};
 use crate::random::Random;
 
 const WIDTH: f32 = SIDE as f32;
@@ -46,7 +46,7 @@ pub(super) fn house(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32)
     }
 }
 
-fn window(canvas: &mut Canvas, of: &Brush, area: [f32; 4], glass: super::canvas::Ink, random: &mut Random) {
+fn window(canvas: &mut Canvas, of: &Brush, area: [f32; 4], glass: Ink, random: &mut Random) {
     let [left, top, right, bottom] = area;
     let frame = of.part(WINDOW, ink(WHITE, random));
     canvas.rectangle([left - 0.7, top - 0.7, right + 0.7, bottom + 0.7], &frame);
@@ -152,7 +152,8 @@ pub(super) fn boat(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32),
 /// A lighthouse on a rock.
 pub(super) fn lighthouse(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32), size: f32) {
     let at = |dx: f32, dy: f32| (x + dx * size, y - dy * size);
-    super::nature::rock(canvas, random, (x, y + 3.0 * size), 1.6 * size, random_rock(x));
+    let stone = if x > WIDTH / 2.0 { GREY } else { BROWN };
+    rock(canvas, random, (x, y + 3.0 * size), 1.6 * size, stone);
     let (first, second) = (ink(WHITE, random), ink(random.pick(&[RED, RED, BLUE, BLACK]), random));
     let tower = Brush::new(LIGHTHOUSE, first).pattern(Pattern::Striped(0.0, 0.14 / size), second).light(-0.15, 0.0);
     canvas.polygon(&[at(-5.5, 0.0), at(-3.2, 34.0), at(3.2, 34.0), at(5.5, 0.0)], &tower);
@@ -162,10 +163,6 @@ pub(super) fn lighthouse(canvas: &mut Canvas, random: &mut Random, (x, y): (f32,
         &tower.part(LANTERN, ink(YELLOW, random)),
     );
     canvas.polygon(&[at(-4.0, 40.0), at(0.0, 44.5), at(4.0, 40.0)], &tower.part(ROOF, second));
-}
-
-fn random_rock(x: f32) -> u8 {
-    if x > WIDTH / 2.0 { GREY } else { BROWN }
 }
 
 /// A wooden fence across the picture.

@@ -49,11 +49,6 @@ labels! {
     BACK 91 "back", SHADE 92 "shade", POT 93 "pot", FRAME 94 "frame", PANE 95 "pane", OVEN 96 "oven",
 }
 
-/// The name of a label; empty for 0 (none) and for numbers that no label has.
-pub(super) fn name(number: u8) -> &'static str {
-    usize::from(number).checked_sub(1).and_then(|at| LABELS.get(at)).map_or("", |(_, name)| name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,11 +59,9 @@ mod tests {
         for (at, (number, name)) in LABELS.iter().enumerate() {
             assert_eq!(usize::from(*number), at + 1, "{name}");
             assert!(names.insert(name), "{name} again");
-            assert_eq!(super::name(*number), *name);
         }
         for (class, scene) in SCENES.iter().enumerate() {
-            assert_eq!(name(FIRST_SCENE + class as u8), format!("{scene}-s"));
+            assert_eq!(LABELS[usize::from(FIRST_SCENE) - 1 + class].1, format!("{scene}-s"));
         }
-        assert_eq!((name(0), name(255)), ("", ""));
     }
 }
