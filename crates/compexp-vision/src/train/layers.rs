@@ -60,8 +60,8 @@ impl Convolution {
 
     /// The gradient of the input of `h x w`: the convolution of the output's gradient, spread to stride 1, with the
     /// kernel turned around.
-    pub(super) fn to_input(&self, weight: &[f32], dy: &Maps, (h, w): (usize, usize)) -> Result<Maps> {
-        let Self { c_in, c_out, kernel, stride, padding } = *self;
+    pub(super) fn to_input(self, weight: &[f32], dy: &Maps, (h, w): (usize, usize)) -> Result<Maps> {
+        let Self { c_in, c_out, kernel, stride, padding } = self;
         let area = kernel * kernel;
         let mut turned = vec![0.0; weight.len()]; // (c_in, c_out, kernel, kernel)
         for (o, of_output) in weight.chunks_exact(c_in * area).enumerate() {
@@ -87,8 +87,8 @@ impl Convolution {
     }
 
     /// The gradient of the weights.
-    pub(super) fn to_weight(&self, x: &Maps, dy: &Maps) -> Vec<f32> {
-        let Self { c_in, c_out, kernel, .. } = *self;
+    pub(super) fn to_weight(self, x: &Maps, dy: &Maps) -> Vec<f32> {
+        let Self { c_in, c_out, kernel, .. } = self;
         let k = c_in * kernel * kernel;
         let groups: Vec<Vec<f32>> = x
             .data
