@@ -12,6 +12,8 @@ use crate::commands::diff::DiffArgs;
 use crate::commands::plant::PlantArgs;
 use crate::commands::recovered::RecoveredArgs;
 use crate::commands::report::ReportArgs;
+use crate::commands::vision::paint::VisionPaintArgs;
+use crate::commands::vision::train::VisionTrainArgs;
 use crate::nli_args::NliCommand;
 use crate::trust::TrustArgs;
 
@@ -64,6 +66,10 @@ pub(crate) enum VisionCommand {
     Probe(VisionProbeArgs),
     /// Measure a network's accuracy on labelled images
     Eval(VisionEvalArgs),
+    /// Paint labelled scenes as a Broden folder, to try everything with
+    Paint(VisionPaintArgs),
+    /// Train a residual network on labelled images
+    Train(VisionTrainArgs),
 }
 
 #[derive(Debug, Args)]

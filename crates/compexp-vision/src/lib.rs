@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`conv`] is the arithmetic of [`resnet`],
 //! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
-//! [`thumbnail`] makes the small pictures of a report.
+//! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
+//! are painted.
 //!
 //! ```no_run
 //! use std::path::{Path, PathBuf};
@@ -46,7 +47,10 @@ pub mod extract;
 pub mod image;
 pub mod model;
 pub mod preprocess;
+mod random;
 pub mod resnet;
+pub mod scenes;
 pub mod thumbnail;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -1,8 +1,14 @@
 //! A network from a checkpoint file.
 
+use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use compexp_checkpoint::Value;
+use compexp_core::artifact::AtomicFile;
+use safetensors::tensor::{Dtype, TensorView, serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::resnet::{Config, ResNet, Tapped, Weights};
@@ -21,6 +27,49 @@ pub fn default_device() -> Result<Device> {
     })
 }
 
+/// The entry of a file's metadata that states the sizes of its network.
+const ENTRY: &str = "compexp";
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    config: Config,
+}
+
+/// Writes the weights of a network with its sizes as safetensors that [`Model::load`] reads.
+///
+/// # Errors
+/// [`compexp_core::Error::Io`]; [`Error::Candle`] for weights that are not f32.
+pub fn save(config: &Config, weights: &Weights, path: &Path) -> Result<()> {
+    let header = serde_json::to_string(&Header { version: VERSION, config: config.clone() })
+        .map_err(|e| Error::mismatch("sizes of a ResNet", e, "JSON"))?;
+    write_tensors(path, weights.iter().map(|(name, tensor)| (name.clone(), tensor)), (ENTRY, header))
+}
+
+/// Writes f32 tensors and one entry of metadata as safetensors.
+pub(crate) fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl Iterator<Item = (String, &'a Tensor)>,
+    (entry, text): (&str, String),
+) -> Result<()> {
+    let mut all = Vec::new();
+    for (name, tensor) in tensors {
+        let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+        let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
+        all.push((name, tensor.dims().to_vec(), bytes));
+    }
+    let fail = |e: safetensors::SafeTensorError| Error::io("write", path)(std::io::Error::other(e));
+    let mut views = Vec::new();
+    for (name, shape, bytes) in &all {
+        views.push((name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(fail)?));
+    }
+    let bytes = serialize(views, Some(HashMap::from([(entry.to_owned(), text)]))).map_err(fail)?;
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(&bytes).map_err(Error::io("write", path))?;
+    Ok(file.commit()?)
+}
+
 /// A network on a device, ready to run.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -29,28 +78,30 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a ResNet-18 from a checkpoint of any format that `compexp_checkpoint` knows. The number of classes is that
-    /// of its last layer.
+    /// Reads a ResNet of basic blocks from a checkpoint of any format that `compexp_checkpoint` knows. Its sizes are those
+    /// that a file of [`save`] states, else follow from its weights ([`Config::of`]).
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where the file cannot be read, [`compexp_core::Error::Format`] where it holds another network.
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
-        Self::load_with(&Config::default(), checkpoint, device)
-    }
-
-    /// As [`Model::load`], for a network of other sizes.
-    ///
-    /// # Errors
-    /// As [`Model::load`]; [`compexp_core::Error::Mismatch`] for a `config` that makes no network.
-    pub fn load_with(config: &Config, checkpoint: &Path, device: &Device) -> Result<Self> {
-        let state =
-            compexp_checkpoint::state_dict(compexp_checkpoint::read(checkpoint)?).map_err(|e| e.in_file(checkpoint))?;
+        let file = compexp_checkpoint::read(checkpoint)?;
+        let entry = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
+        let header = entry.map(serde_json::from_str::<Header>).transpose();
+        let header = header.map_err(|e| {
+            Error::format(checkpoint, format!("metadata `{ENTRY}`"), e.to_string(), "the sizes of a ResNet")
+        })?;
+        if let Some(header) = header.as_ref().filter(|header| header.version != VERSION) {
+            let found = format!("version {}", header.version);
+            return Err(Error::format(checkpoint, format!("metadata `{ENTRY}`"), found, format!("version {VERSION}")));
+        }
+        let state = compexp_checkpoint::state_dict(file).map_err(|e| e.in_file(checkpoint))?;
         let mut weights = Weights::new();
         for (name, tensor) in state.tensors {
             let values = Tensor::from_vec(tensor.to_f32(), tensor.shape, &Device::Cpu)?;
             weights.insert(name, values);
         }
-        Self::new(config, &weights, device).map_err(|e| match e {
+        let config = header.map_or_else(|| Config::of(&weights), |header| header.config);
+        Self::new(&config, &weights, device).map_err(|e| match e {
             Error::Weight { name, found, expected } => {
                 Error::format(checkpoint, format!("weight `{name}`"), found, expected)
             }

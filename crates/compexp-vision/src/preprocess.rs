@@ -22,7 +22,7 @@ pub enum Preprocess {
 
 impl Preprocess {
     /// The three values, red first, that stand for the bytes `0..=255`.
-    fn tables(self) -> [[f32; 256]; 3] {
+    pub(crate) fn tables(self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {
             std::array::from_fn(|byte| {
                 let byte = byte as f32;

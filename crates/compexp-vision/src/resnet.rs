@@ -24,6 +24,12 @@ pub type Weights = BTreeMap<String, Tensor>;
 pub struct Config {
     /// Channels after the first convolution.
     pub stem: usize,
+    /// Rows and columns of the first convolution's kernel, an odd number.
+    pub kernel: usize,
+    /// Its stride.
+    pub stride: usize,
+    /// Whether a max pooling that halves the image follows it.
+    pub pool: bool,
     /// Channels of each stage; every stage but the first halves the image.
     pub widths: Vec<usize>,
     /// Blocks of each stage.
@@ -33,20 +39,45 @@ pub struct Config {
 impl Default for Config {
     /// ResNet-18.
     fn default() -> Self {
-        Self { stem: 64, widths: vec![64, 128, 256, 512], blocks: vec![2; 4] }
+        Self { stem: 64, kernel: 7, stride: 2, pool: true, widths: vec![64, 128, 256, 512], blocks: vec![2; 4] }
     }
 }
 
+/// [`Config::of`]'s limit of stages and of blocks in a stage: weights that count further are another network's.
+const MOST: usize = 1000;
+
 impl Config {
+    /// The sizes that `weights` have by their names and shapes; ResNet-18's for those they do not tell, so that a network of
+    /// another kind is refused by the first weight that it lacks.
+    ///
+    /// A first kernel of 7 x 7 has stride 2 and a pooling behind it, a smaller one neither, as in networks for small images:
+    /// shapes do not tell, so that a file of [`crate::model::save`] says it.
+    pub fn of(weights: &Weights) -> Self {
+        let dims = |name: &str| weights.get(name).map(Tensor::dims).filter(|dims| dims.len() == 4);
+        let width = |stage: usize, block: usize| dims(&format!("layer{stage}.{block}.conv1.weight")).map(|d| d[0]);
+        let (Some(conv), Some(_)) = (dims("conv1.weight"), width(1, 0)) else { return Self::default() };
+        let (mut widths, mut blocks) = (Vec::new(), Vec::new());
+        while let Some(channels) = width(widths.len() + 1, 0).filter(|_| widths.len() < MOST) {
+            widths.push(channels);
+            blocks.push((1..=MOST).take_while(|block| width(widths.len(), *block).is_some()).count() + 1);
+        }
+        let photographs = conv[2] >= 7;
+        Self { stem: conv[0], kernel: conv[2], stride: 1 + usize::from(photographs), pool: photographs, widths, blocks }
+    }
+
     /// Every weight a network of `classes` classes has, with its shape.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where `widths` and `blocks` differ in length, or a size is 0.
+    /// [`compexp_core::Error::Mismatch`] where `widths` and `blocks` differ in length, the kernel is even, or a size is 0.
     pub fn weights(&self, classes: usize) -> Result<Vec<(String, Vec<usize>)>> {
-        let sizes = [&[self.stem, classes][..], &self.widths, &self.blocks].concat();
+        let sizes = [&[self.stem, self.stride, self.kernel % 2, classes][..], &self.widths, &self.blocks].concat();
         if self.widths.len() != self.blocks.len() || self.widths.is_empty() || sizes.contains(&0) {
             let found = format!("{} classes, {self:?}", classes);
-            return Err(Error::mismatch("sizes of a ResNet", found, "as many widths as blocks, and no size of 0"));
+            return Err(Error::mismatch(
+                "sizes of a ResNet",
+                found,
+                "as many widths as blocks, an odd kernel, and no size of 0",
+            ));
         }
         let mut all = Vec::new();
         let mut unit = |conv: String, norm: String, shape: [usize; 4]| {
@@ -55,7 +86,7 @@ impl Config {
                 all.push((format!("{norm}.{part}"), vec![shape[0]]));
             }
         };
-        unit("conv1".into(), "bn1".into(), [self.stem, 3, 7, 7]);
+        unit("conv1".into(), "bn1".into(), [self.stem, 3, self.kernel, self.kernel]);
         for block in self.all_blocks() {
             let (p, c_in, c_out) = (&block.name, block.c_in, block.c_out);
             unit(format!("{p}.conv1"), format!("{p}.bn1"), [c_out, c_in, 3, 3]);
@@ -71,7 +102,7 @@ impl Config {
     }
 
     /// The blocks in order.
-    fn all_blocks(&self) -> Vec<BlockSizes> {
+    pub(crate) fn all_blocks(&self) -> Vec<BlockSizes> {
         let mut c_in = self.stem;
         let mut all = Vec::new();
         for (stage, (&c_out, &blocks)) in self.widths.iter().zip(&self.blocks).enumerate() {
@@ -87,19 +118,19 @@ impl Config {
 }
 
 /// What a basic block is made from.
-struct BlockSizes {
-    name: String,
+pub(crate) struct BlockSizes {
+    pub(crate) name: String,
     stage: usize,
     /// Whether it ends its stage.
     last: bool,
-    c_in: usize,
-    c_out: usize,
-    stride: usize,
+    pub(crate) c_in: usize,
+    pub(crate) c_out: usize,
+    pub(crate) stride: usize,
 }
 
 impl BlockSizes {
     /// Whether the shortcut has a convolution.
-    fn projects(&self) -> bool {
+    pub(crate) fn projects(&self) -> bool {
         self.stride != 1 || self.c_in != self.c_out
     }
 }
@@ -129,6 +160,7 @@ struct Block {
 #[derive(Debug, Clone)]
 pub struct ResNet {
     stem: Unit,
+    pool: bool,
     blocks: Vec<Block>,
     /// The last layer, as a 1 x 1 convolution: its result for an image is then the same in any batch.
     fc: Conv,
@@ -177,8 +209,8 @@ impl ResNet {
         }
         let (fc, bias) = (weight("fc.weight")?.to_device(device)?, weight("fc.bias")?.to_device(device)?);
         let fc = Conv::new(&fc.reshape((classes, (), 1, 1))?, Some(&bias), 1, 0)?;
-        let stem = unit("conv1", "bn1", 2, 3)?;
-        Ok(Self { stem, blocks, fc, classes, layers: layers::all(config) })
+        let stem = unit("conv1", "bn1", config.stride, config.kernel / 2)?;
+        Ok(Self { stem, pool: config.pool, blocks, fc, classes, layers: layers::all(config) })
     }
 
     /// Classes that the network tells apart.
@@ -295,8 +327,10 @@ impl Tapped<'_> {
         };
         let mut x = self.unit(&network.stem, images, None, true, [Layer::StemConv, Layer::StemNorm], &mut tap)?;
         tap(Layer::Relu, &x);
-        x = max_pool(&x)?;
-        tap(Layer::MaxPool, &x);
+        if network.pool {
+            x = max_pool(&x)?;
+            tap(Layer::MaxPool, &x);
+        }
         for (i, block) in network.blocks.iter().enumerate() {
             let at = |part| Layer::Block(i, part);
             let shortcut = match &block.shortcut {

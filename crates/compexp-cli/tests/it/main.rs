@@ -12,6 +12,7 @@ mod reading;
 mod report;
 mod report_browser;
 mod trust;
+mod scenes;
 mod vision;
 
 use std::fs;

@@ -9,7 +9,7 @@
 //! are in the batch and however many threads there are.
 
 mod layout;
-mod panels;
+pub(crate) mod panels;
 mod pool;
 mod rows;
 mod winograd;
@@ -113,7 +113,39 @@ impl Conv {
         Ok(y.permute((0, 3, 1, 2))?) // (n, c_out, h_out, w_out)
     }
 
-    fn out_size(&self, h: usize, w: usize) -> (usize, usize) {
+    /// The convolution of `x (n, h, w, c_in)` on the CPU, without bias: `(n, h_out, w_out, c_out)`.
+    ///
+    /// # Errors
+    /// candle's, where the weights are on another device.
+    pub(crate) fn channels_last(&self, x: &[f32], n: usize, (h, w): (usize, usize)) -> candle_core::Result<Vec<f32>> {
+        self.run(x, n, (h, w), None, false)
+    }
+
+    /// `relu(conv(x) + bias + residual)` of `x (n, h, w, c_in)` on the CPU.
+    fn run(
+        &self,
+        x: &[f32],
+        n: usize,
+        (h, w): (usize, usize),
+        residual: Option<&[f32]>,
+        relu: bool,
+    ) -> candle_core::Result<Vec<f32>> {
+        let (h_out, w_out) = self.out_size(h, w);
+        let mut out = vec![0f32; n * h_out * w_out * self.c_out];
+        let (Plan::Winograd { bias, .. } | Plan::Rows { bias, .. }) = &self.plan else {
+            bail!("the weights of this convolution are on another device than its input")
+        };
+        let epilogue = Epilogue { bias: bias.as_deref(), residual, relu };
+        match &self.plan {
+            Plan::Winograd { kernel, .. } => kernel.run(x, (h, w), &mut out, epilogue),
+            Plan::Rows { kernel, .. } => kernel.run(x, (h, w), (h_out, w_out), &mut out, epilogue),
+            Plan::Device { .. } => {}
+        }
+        Ok(out)
+    }
+
+    /// The size of the result for images of `h x w`.
+    pub(crate) fn out_size(&self, h: usize, w: usize) -> (usize, usize) {
         let along = |size: usize, kernel: usize| (size + 2 * self.padding - kernel) / self.stride + 1;
         (along(h, self.kernel.0), along(w, self.kernel.1))
     }
@@ -129,18 +161,7 @@ impl Run<'_> {
     fn run(&self, x: &[f32], layout: &Layout, residual: Option<&[f32]>) -> candle_core::Result<(CpuStorage, Shape)> {
         let (n, h, w, _) = layout.shape().dims4()?;
         let (h_out, w_out) = self.conv.out_size(h, w);
-        let mut out = vec![0f32; n * h_out * w_out * self.conv.c_out];
-        match &self.conv.plan {
-            Plan::Winograd { kernel, bias } => {
-                let epilogue = Epilogue { bias: bias.as_deref(), residual, relu: self.relu };
-                kernel.run(x, (h, w), &mut out, epilogue);
-            }
-            Plan::Rows { kernel, bias } => {
-                let epilogue = Epilogue { bias: bias.as_deref(), residual, relu: self.relu };
-                kernel.run(x, (h, w), (h_out, w_out), &mut out, epilogue);
-            }
-            Plan::Device { .. } => bail!("the weights of this convolution are on another device than its input"),
-        }
+        let out = self.conv.run(x, n, (h, w), residual, self.relu)?;
         Ok((CpuStorage::F32(out), Shape::from((n, h_out, w_out, self.conv.c_out))))
     }
 }

@@ -13,9 +13,11 @@ use pulp::{Arch, Simd, WithSimd};
 /// 32 registers, 6 of 2 do so in 16.
 const ROWS: usize = 6;
 
-/// SIMD registers in a panel's width, by the number of registers there are.
-const fn registers<S: Simd>() -> usize {
-    if S::REGISTER_COUNT >= 32 { 4 } else { 2 }
+/// SIMD registers in the width of a panel of an `n` columns wide matrix: as many as there is room for, but no more than
+/// a narrow matrix fills.
+fn registers<S: Simd>(n: usize) -> usize {
+    let most = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
+    n.div_ceil(S::F32_LANES).next_power_of_two().min(most)
 }
 
 /// A weight matrix `(k, n)` in panels, f32.
@@ -31,15 +33,15 @@ pub(crate) struct Packed {
 impl Packed {
     /// Packs the `k x n` matrix whose element in row `i` and column `j` is `at(i, j)`.
     pub(crate) fn new(k: usize, n: usize, at: impl Fn(usize, usize) -> f32) -> Self {
-        struct Width;
+        struct Width(usize);
         impl WithSimd for Width {
             type Output = usize;
             #[inline(always)]
             fn with_simd<S: Simd>(self, _: S) -> usize {
-                S::F32_LANES * registers::<S>()
+                S::F32_LANES * registers::<S>(self.0)
             }
         }
-        let width = Arch::new().dispatch(Width);
+        let width = Arch::new().dispatch(Width(n));
         let panels = n.div_ceil(width);
         let mut data = vec![0.0; panels * k * width];
         for panel in 0..panels {
@@ -79,11 +81,11 @@ pub(crate) struct Epilogue<'a> {
 /// `out (rows, n) = a (rows, k) · w (k, n)`, then `epilogue`. All are contiguous.
 #[inline(always)]
 pub(crate) fn product<S: Simd>(simd: S, a: &[f32], w: &Packed, out: &mut [f32], epilogue: Epilogue<'_>) {
-    assert_eq!(w.width, S::F32_LANES * registers::<S>(), "weights are packed for this processor");
-    if registers::<S>() == 4 {
-        panels::<S, 4>(simd, a, w, out, epilogue);
-    } else {
-        panels::<S, 2>(simd, a, w, out, epilogue);
+    assert_eq!(w.width, S::F32_LANES * registers::<S>(w.n), "weights are packed for this processor");
+    match registers::<S>(w.n) {
+        4 => panels::<S, 4>(simd, a, w, out, epilogue),
+        2 => panels::<S, 2>(simd, a, w, out, epilogue),
+        _ => panels::<S, 1>(simd, a, w, out, epilogue),
     }
 }
 
@@ -165,6 +167,26 @@ fn block<S: Simd, const MR: usize, const NV: usize>(simd: S, a: &[f32], k: usize
 pub(crate) fn relu<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     simd.select_f32s(simd.less_than_f32s(value, zero), zero, value)
+}
+
+/// One [`product`] on the widest registers there are.
+pub(crate) struct Multiply<'a> {
+    /// `(rows, k)`.
+    pub(crate) a: &'a [f32],
+    /// `(k, n)`.
+    pub(crate) weights: &'a Packed,
+    /// `(rows, n)`.
+    pub(crate) out: &'a mut [f32],
+    /// What is done to it.
+    pub(crate) epilogue: Epilogue<'a>,
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        product(simd, self.a, self.weights, self.out, self.epilogue);
+    }
 }
 
 /// A register of up to its width of values, zero beyond them. Whole ones need no mask, which costs a call.

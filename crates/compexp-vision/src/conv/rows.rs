@@ -3,10 +3,10 @@
 //! Images are (h, w, channels), so the inputs under one row of the kernel are one contiguous copy, and a 1 x 1
 //! convolution of stride 1 needs no copy at all. Only as many rows are made at a time as fit a core's cache.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Arch;
 use rayon::prelude::*;
 
-use super::panels::{Epilogue, Packed, product};
+use super::panels::{Epilogue, Multiply, Packed};
 
 /// Floats of copied inputs that one thread works on at a time.
 const BLOCK: usize = 1 << 16;
@@ -88,20 +88,5 @@ impl Rows {
             let start = ((image * h + y - self.padding) * w + left + from - self.padding) * c;
             row[from * c..to * c].copy_from_slice(&x[start..][..(to - from) * c]);
         }
-    }
-}
-
-struct Multiply<'a> {
-    a: &'a [f32],
-    weights: &'a Packed,
-    out: &'a mut [f32],
-    epilogue: Epilogue<'a>,
-}
-
-impl WithSimd for Multiply<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        product(simd, self.a, self.weights, self.out, self.epilogue);
     }
 }

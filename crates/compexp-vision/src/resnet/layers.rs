@@ -32,10 +32,12 @@ pub(super) enum Part {
 /// and so are a shortcut and its batch norm. The ReLU inside of a block has no name here: it runs twice, so its name
 /// would not say which value is meant.
 pub(super) fn all(config: &Config) -> Vec<(String, Layer)> {
-    let mut all: Vec<(String, Layer)> =
-        [("conv1", Layer::StemConv), ("bn1", Layer::StemNorm), ("relu", Layer::Relu), ("maxpool", Layer::MaxPool)]
-            .map(|(name, layer)| (name.into(), layer))
-            .into();
+    let mut all: Vec<(String, Layer)> = [("conv1", Layer::StemConv), ("bn1", Layer::StemNorm), ("relu", Layer::Relu)]
+        .map(|(name, layer)| (name.into(), layer))
+        .into();
+    if config.pool {
+        all.push(("maxpool".into(), Layer::MaxPool));
+    }
     for (i, block) in config.all_blocks().into_iter().enumerate() {
         let mut add = |name: &str, part| all.push((format!("{}{name}", block.name), Layer::Block(i, part)));
         if block.projects() {

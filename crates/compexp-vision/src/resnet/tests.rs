@@ -22,11 +22,13 @@ fn plain(config: &Config, weights: &Weights, images: &Tensor) -> BTreeMap<String
         y
     };
     let x = images.to_dtype(DType::F64).unwrap();
-    let mut x = unit(&mut seen, &x, "conv1", "bn1", 2, 3).relu().unwrap();
+    let mut x = unit(&mut seen, &x, "conv1", "bn1", config.stride, config.kernel / 2).relu().unwrap();
     seen.insert("relu".into(), x.clone());
-    let padded = x.pad_with_zeros(2, 1, 1).unwrap().pad_with_zeros(3, 1, 1).unwrap();
-    x = padded.max_pool2d_with_stride(3, 2).unwrap();
-    seen.insert("maxpool".into(), x.clone());
+    if config.pool {
+        let padded = x.pad_with_zeros(2, 1, 1).unwrap().pad_with_zeros(3, 1, 1).unwrap();
+        x = padded.max_pool2d_with_stride(3, 2).unwrap();
+        seen.insert("maxpool".into(), x.clone());
+    }
     let mut c_in = config.stem;
     for (stage, (&c_out, &blocks)) in config.widths.iter().zip(&config.blocks).enumerate() {
         for block in 0..blocks {
@@ -81,7 +83,7 @@ fn random(config: &Config, classes: usize) -> Weights {
 }
 
 fn narrow() -> Config {
-    Config { stem: 16, widths: vec![16, 32, 20], blocks: vec![1, 2, 1] }
+    Config { stem: 16, widths: vec![16, 32, 20], blocks: vec![1, 2, 1], ..Config::default() }
 }
 
 fn largest(t: &Tensor) -> f64 {
@@ -90,12 +92,18 @@ fn largest(t: &Tensor) -> f64 {
 
 #[test]
 fn every_layer_agrees_with_the_unfolded_network() {
-    let config = narrow();
-    let weights = random(&config, 7);
-    let network = ResNet::new(&config, &weights, &Device::Cpu).unwrap();
+    let small = Config { kernel: 3, stride: 1, pool: false, ..narrow() };
+    for config in [narrow(), Config { stride: 2, ..small.clone() }, small] {
+        check_layers(&config);
+    }
+}
+
+fn check_layers(config: &Config) {
+    let weights = random(config, 7);
+    let network = ResNet::new(config, &weights, &Device::Cpu).unwrap();
     assert_eq!(network.classes(), 7);
     let images = noise(&[3, 3, 45, 38], 99);
-    let expected = plain(&config, &weights, &images);
+    let expected = plain(config, &weights, &images);
     let mut names: Vec<&str> = network.layers().collect();
     names.sort_unstable();
     assert_eq!(names, expected.keys().collect::<Vec<_>>());
@@ -164,6 +172,17 @@ fn wrong_weights_are_named_with_both_shapes() {
     assert!(scalar.contains("0 classes"), "{scalar}");
     let none = Config { blocks: vec![], ..narrow() };
     assert!(none.weights(3).is_err());
+}
+
+#[test]
+fn sizes_follow_from_the_weights() {
+    let small = Config { kernel: 3, stride: 1, pool: false, ..narrow() };
+    for config in [narrow(), small, Config { widths: vec![8; 11], blocks: vec![1; 11], ..narrow() }] {
+        assert_eq!(Config::of(&random(&config, 5)), config);
+    }
+    assert_eq!(Config::of(&Weights::new()), Config::default());
+    let other = Weights::from([("conv1.weight".into(), noise(&[4], 1))]);
+    assert_eq!(Config::of(&other), Config::default());
 }
 
 #[test]

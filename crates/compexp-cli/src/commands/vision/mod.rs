@@ -2,5 +2,7 @@
 
 pub(crate) mod eval;
 mod extraction;
+pub(crate) mod paint;
 mod predictions;
 pub(crate) mod probe;
+pub(crate) mod train;
