@@ -73,6 +73,14 @@ fn main() {
     }
     group.finish();
     criterion.final_summary();
+    let exact = SearchConfig { length: 3, mode: Mode::Exact, ..config.clone() };
+    let times = best_of(&profiles, 1, |p| search(&partition, p, &exact));
+    table.row("optimum of N=3 with NEIGHBORS, proven, a unit", spread(&times), "");
+    let (without, _) = common::build(&source, &Neighbors::new());
+    // Cells do not depend on neighbours: the profiles are the same.
+    best_of(&(0..without.columns().len()).collect::<Vec<_>>(), 1, |c| without.cooccurrence(*c).len());
+    let times = best_of(&profiles, 1, |p| search(&without, p, &exact));
+    table.row("optimum of N=3 without NEIGHBORS, proven, a unit", spread(&times), "median <= 2 s");
     table.print(&format!("sentence pairs, {n_rows} x {FEATURES}"), "1");
     println!(
         "dense masks: |F and L|, |F and U and L| over {FEATURES} features, times the passes of the search \

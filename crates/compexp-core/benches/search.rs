@@ -62,6 +62,16 @@ fn main() {
             );
         }
     }
+    let exact = SearchConfig { beam: 10, mode: Mode::Exact, ..SearchConfig::default() };
+    let mut next = 0;
+    group.bench_function("exact N=3", |b| {
+        b.iter(|| {
+            next += 1;
+            search(&partition, black_box(&profiles[next % N_UNITS]), &exact)
+        });
+    });
+    let times = best_of(&profiles, 1, |p| search(&partition, p, &exact));
+    table.row("optimum of N=3, proven, a unit", spread(&times), "median <= 150 ms");
     group.finish();
     criterion.final_summary();
     table.print(&format!("search, {} examples", partition.n_examples()), "1");

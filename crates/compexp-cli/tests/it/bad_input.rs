@@ -52,7 +52,18 @@ fn wrong_arguments_exit_with_2() {
         ("--units x", "is no unit"),
         ("--metric area", "possible values: iou, precision, recall, f1"),
         ("--threads 99999", "is not in 0..=1024"),
-        ("--mode exact", "unexpected argument"),
+        ("--mode best", "possible values: beam, exact"),
+        ("--mode exact --compat", "--compat with --mode exact"),
+        ("--mode exact --time-per-unit 0", "expected seconds above 0"),
+        ("--mode exact --time-per-unit inf", "expected seconds above 0"),
+        ("--mode exact --gap 2", "expected an IoU from 0 to 1"),
+        ("--mode exact --metric precision", "metric of an exact search: found precision"),
+        ("--mode exact --penalty 0.9", "complexity penalty of an exact search: found 0.9"),
+        ("--mode exact --beam-limit 3", "beam limit of an exact search: found 3"),
+        ("--mode exact --grammar full --length 4", "formula length of an exact search: found 4"),
+        ("--grammar full", "--grammar: is for --mode exact"),
+        ("--gap 0.1", "--gap: is for --mode exact"),
+        ("--time-per-unit 5", "--time-per-unit: is for --mode exact"),
     ] {
         let e = fails(&dir, 2, &format!("{explain} {args}"));
         assert!(e.contains(message), "{args}: {e}");

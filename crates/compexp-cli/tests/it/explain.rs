@@ -177,3 +177,32 @@ fn quiet_is_quiet_and_closed_pipes_are_no_failure() {
         assert_eq!((done.code, done.err.contains("error")), (0, false), "{args}: {}", done.err);
     }
 }
+
+#[test]
+fn an_exact_run_says_what_is_proven_and_what_the_concepts_could_do() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --masks masks.npy --length 3 --mode exact --out exact");
+    ok(&dir, "explain --probe probe --masks masks.npy --length 3 --out beam");
+    let units = |run: &str| json(&dir.join(run).join("explanations.json"))["units"].as_array().unwrap().clone();
+    for (exact, beam) in units("exact").iter().zip(&units("beam")) {
+        let number = |value: &serde_json::Value| value.as_f64().unwrap();
+        assert!(number(&exact["iou"]) >= number(&beam["iou"]), "{exact} {beam}");
+        assert_eq!(beam["optimal"], serde_json::Value::Null, "a beam proves nothing");
+        assert_eq!(exact["ceiling"], beam["ceiling"]);
+        if exact["status"] == "explained" {
+            assert!(number(&exact["ceiling"]) >= number(&exact["iou"]), "{exact}");
+            assert_eq!(exact["optimal"]["certified"], true, "{exact}");
+            assert_eq!(exact["optimal"]["upper_bound"], exact["iou"], "{exact}");
+            assert!(exact["by_length"].as_array().unwrap().iter().all(|l| l["certified"] == true), "{exact}");
+        }
+    }
+    let ceilings = fs::read_to_string(dir.join("exact/ceilings.csv")).unwrap();
+    assert!(ceilings.starts_with("unit,vocabulary,ceiling,cells,singleton_cells,informative\n0,all,"), "{ceilings}");
+    let shown = ok(&dir, "show exact --unit 0");
+    assert!(shown.contains("no formula of up to 3 concepts has a higher IoU"), "{shown}");
+    assert!(shown.contains("ceiling"), "{shown}");
+    ok(&dir, "explain --probe probe --masks masks.npy --mode exact --grammar full --out full");
+    for (full, chains) in units("full").iter().zip(&units("exact")) {
+        assert!(full["iou"].as_f64() >= chains["iou"].as_f64(), "{full} {chains}");
+    }
+}

@@ -6,13 +6,13 @@ mod diff;
 mod explain;
 mod golden;
 mod nli;
-mod planted;
 mod nli_input;
+mod planted;
 mod reading;
 mod report;
 mod report_browser;
-mod trust;
 mod scenes;
+mod trust;
 mod vision;
 
 use std::fs;

@@ -17,18 +17,20 @@
 //!   - AND NOT: `V(r - 1, R without X) <= min(i(R) - i(X), V(r - 1, R) + o(X))`,
 //!   - AND: `V(r - 1, R and X) <= min(i(X), V(r - 1, R) + o(R without X))`.
 //!
-//! Where the undecided region is the universe, V of shorter chains is known from their own searches: no chain of IoU up to
+//! A node with three literals left is solved by [`super::triples`] within its region. Where the undecided region is the universe, V of shorter chains is known from their own searches: no chain of IoU up to
 //! u is worth more than `u |U|`, as long as u is at most the IoU beta that is to be beaten.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use super::super::chain::{Chain, Op};
+use super::super::chain::Op;
+use super::Work;
 use super::best::{Best, Cut};
 use super::pairs::Pairs;
+use super::triples::{self, Decided};
 use crate::partition::CellSet;
-use crate::score::Counts;
+use crate::score::Metric;
 
 /// More open nodes than this are not kept: the search stops as if its time were up.
 const MAX_OPEN: usize = 1 << 22;
@@ -44,16 +46,15 @@ pub(super) struct Limits {
 /// What a search came to.
 pub(super) struct Outcome {
     pub(super) best: Best,
-    /// No chain of that length has a higher IoU.
+    /// No chain of that length, unless equal to a shorter one, has a higher IoU.
     pub(super) upper_bound: f64,
-    pub(super) certified: bool,
-    pub(super) nodes: u64,
+    pub(super) work: Work,
 }
 
-/// Searches for the best chain of at most `length` literals, at least 2. `best` is a good one; no chain of at most `k + 1`
-/// literals has an IoU above `shorter[k]`.
+/// Searches for the best chain of `length` literals, at least 4, other than those equal to shorter ones. `best` is a good one;
+/// no chain of at most `k + 1` literals has an IoU above `shorter[k]`.
 pub(super) fn search(pairs: &Pairs<'_>, best: Best, length: usize, shorter: &[f64], limits: Limits) -> Outcome {
-    let mut search = Search { pairs, best, length, shorter, nodes: 0, open: BinaryHeap::new() };
+    let mut search = Search { pairs, best, length, shorter, work: Work::default(), open: BinaryHeap::new() };
     search.open.push(Node { bound: f64::INFINITY, decisions: Box::default() });
     let unit = pairs.unit as f64;
     let mut left = 0.0;
@@ -64,16 +65,16 @@ pub(super) fn search(pairs: &Pairs<'_>, best: Best, length: usize, shorter: &[f6
         }
         let out_of_time = limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let close = node.bound <= (cut.beta + limits.gap) * unit;
-        if (limits.gap > 0.0 && close) || (search.nodes > 0 && (out_of_time || search.open.len() > MAX_OPEN)) {
+        if (limits.gap > 0.0 && close) || (search.work.nodes > 0 && (out_of_time || search.open.len() > MAX_OPEN)) {
             left = node.bound;
             break;
         }
         search.expand(&node);
     }
     // Worth at most w, at a beta that was no higher than now, is an IoU of at most max(w / |U|, beta).
-    let iou = crate::score::Metric::Iou.of(search.best.counts);
+    let iou = Metric::Iou.of(search.best.counts);
     let upper_bound = iou.max(left / unit);
-    Outcome { upper_bound, certified: upper_bound <= iou, nodes: search.nodes, best: search.best }
+    Outcome { upper_bound, work: search.work, best: search.best }
 }
 
 /// A list of decisions, the last literal of the chain first, and the most that a chain ending in it can be worth.
@@ -110,7 +111,7 @@ struct Search<'a> {
     best: Best,
     length: usize,
     shorter: &'a [f64],
-    nodes: u64,
+    work: Work,
     open: BinaryHeap<Node>,
 }
 
@@ -130,18 +131,20 @@ impl Search<'_> {
         self.best.cut(self.length, self.pairs.partition.n_positions())
     }
 
-    /// Tries every literal as the last one of a list, and opens what may be better with more.
+    /// Opens the lists that are longer by a literal and may be better; solves those that lack three.
     fn expand(&mut self, node: &Node) {
-        self.nodes += 1;
+        self.work.nodes += 1;
         let region = self.region(&node.decisions);
-        let (all, unit) = self.pairs.count(&region.undecided);
-        for c in 0..all.len() {
-            self.offer(&node.decisions, c, region.area + u64::from(all[c]), region.both + u64::from(unit[c]));
-        }
         let left = self.length - node.decisions.len();
-        if left < 2 {
+        if left == 3 {
+            let decided = Decided { literals: &node.decisions, area: region.area, both: region.both };
+            let within = self.pairs.within(region.undecided);
+            let (best, work) = triples::search(&within, decided, self.best.clone());
+            self.best = best;
+            self.work.add(work);
             return;
         }
+        let (all, unit) = self.pairs.count(&region.undecided);
         let Cut { beta, theta } = self.cut();
         let v = region.both as f64 - beta * (region.area - region.both) as f64;
         let (i, o) = (region.left_both as f64, beta * (region.left_area - region.left_both) as f64);
@@ -162,61 +165,19 @@ impl Search<'_> {
             most.push(bound);
         }
         let shorter = most.last().copied().unwrap_or(0.0);
-        for c in 0..all.len() {
+        for (c, size) in all.iter().enumerate() {
             // Deciding nothing, or everything, is a shorter chain.
-            if all[c] == 0 || u64::from(all[c]) == region.left_area {
+            if *size == 0 || u64::from(*size) == region.left_area {
                 continue;
             }
             let bounds = children(i, o, side(c), shorter).map(|bound| (v + bound).min(node.bound));
-            let mut solved = false;
             for (op, bound) in Op::ALL.into_iter().zip(bounds) {
-                if bound < theta || !in_order(node.decisions.last(), (op, c as u16)) {
-                    continue;
-                }
-                if left > 2 {
+                if bound >= theta && in_order(node.decisions.last(), (op, c as u16)) {
                     let decisions = node.decisions.iter().copied().chain([(op, c as u16)]).collect();
                     self.open.push(Node { bound, decisions });
-                } else if !solved {
-                    solved = true;
-                    self.solve(node, &region, (&all, &unit), c);
                 }
             }
         }
-    }
-
-    /// The best two literals of a node that has two left, the last of them `x`: one count of what is undecided and has x.
-    fn solve(&mut self, node: &Node, region: &Region, (all, unit): (&[u32], &[u32]), x: usize) {
-        let cut = self.cut();
-        let with = region.undecided.combine(self.pairs.partition.set_of(x), |r, x| r & x);
-        let (all_x, unit_x) = self.pairs.count_few(&with);
-        let worth = |area: u64, both: u64| both as f64 - cut.beta * (area - both) as f64;
-        for op in Op::ALL {
-            let decisions = || -> Vec<(Op, u16)> { node.decisions.iter().copied().chain([(op, x as u16)]).collect() };
-            let (area, both) = match op {
-                Op::Or => (region.area + u64::from(all[x]), region.both + u64::from(unit[x])),
-                _ => (region.area, region.both),
-            };
-            for c in 0..all.len() {
-                let (more, more_both) = match op {
-                    Op::And => (all_x[c], unit_x[c]),
-                    _ => (all[c] - all_x[c], unit[c] - unit_x[c]),
-                };
-                let (area, both) = (area + u64::from(more), both + u64::from(more_both));
-                if worth(area, both) >= cut.theta {
-                    self.offer(&decisions(), c, area, both);
-                }
-            }
-        }
-    }
-
-    fn offer(&mut self, decisions: &[(Op, u16)], first: usize, area: u64, both: u64) {
-        let columns = self.pairs.partition.columns();
-        let counts = Counts { formula: area, unit: self.pairs.unit, both };
-        self.best.offer(counts, decisions.len() + 1, || {
-            let chain = Chain::literal(columns[first]);
-            let steps = decisions.iter().rev();
-            steps.fold(chain, |chain, (op, c)| chain.extended(*op, columns[usize::from(*c)])).ordered_formula()
-        });
     }
 
     fn region(&self, decisions: &[(Op, u16)]) -> Region {
@@ -256,4 +217,143 @@ fn in_order(last: Option<&(Op, u16)>, next: (Op, u16)) -> bool {
         return true;
     }
     (last.1, last.0 as u8) < (next.1, next.0 as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+    use crate::formula::Formula;
+    use crate::partition::{MemoryPositions, PartitionBuilder};
+    use crate::probe::{Annotation, AnnotationSource, Grid};
+    use crate::profile::Profile;
+
+    /// Masks of at most 64 positions, a word each.
+    struct Masks {
+        positions: usize,
+        concepts: Vec<u64>,
+        unit: u64,
+    }
+
+    impl Masks {
+        /// Concepts of every size, equal and nested ones among them, and a unit that is nearly a chain of some.
+        fn random(seed: u64) -> Self {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut next = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state
+            };
+            let positions = 8 + (next() % 57) as usize;
+            let all = u64::MAX >> (64 - positions);
+            let mut concepts: Vec<u64> = Vec::new();
+            for _ in 0..2 + next() % 5 {
+                let other = concepts.get(next() as usize % concepts.len().max(1)).copied().unwrap_or(all);
+                let mask = match next() % 6 {
+                    0 => next() & next() & next(),
+                    1 => next() & next(),
+                    2 => next() | next(),
+                    3 => other & next(),
+                    4 => other | (next() & next() & next()),
+                    _ => other,
+                };
+                concepts.push(mask & all);
+            }
+            let noise = next() & next() & next() & next();
+            let at = |i: u64| concepts[i as usize % concepts.len()];
+            let unit = (((at(next()) | at(next())) & at(next())) ^ noise) & all;
+            Self { positions, concepts, unit }
+        }
+
+        /// The best worth of a chain of at most `literals`, within `region`.
+        fn best(&self, literals: usize, region: u64, beta: f64) -> f64 {
+            let mut best = f64::NEG_INFINITY;
+            for mask in &self.concepts {
+                best = best.max(self.worth(mask & region, beta));
+                if literals > 1 {
+                    let or = self.worth(mask & region, beta) + self.best(literals - 1, region & !mask, beta);
+                    let and = self.best(literals - 1, region & mask, beta);
+                    let and_not = self.best(literals - 1, region & !mask, beta);
+                    best = best.max(or).max(and).max(and_not);
+                }
+            }
+            best
+        }
+
+        fn worth(&self, mask: u64, beta: f64) -> f64 {
+            f64::from((mask & self.unit).count_ones()) - beta * f64::from((mask & !self.unit).count_ones())
+        }
+    }
+
+    impl AnnotationSource for Masks {
+        fn n_examples(&self) -> usize {
+            1
+        }
+
+        fn grid(&self) -> Grid {
+            Grid { height: 1, width: self.positions }
+        }
+
+        fn annotate(&self, _: usize, into: &mut Annotation) -> Result<()> {
+            for (id, mask) in (0..).zip(&self.concepts) {
+                into.layers.extend((0..self.positions).map(|p| if mask >> p & 1 == 1 { id } else { Annotation::NONE }));
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_bound_is_below_the_best_chain_that_ends_so() {
+        let mut looked_at = 0;
+        for seed in 0..3000 {
+            let masks = Masks::random(seed);
+            let mut builder = PartitionBuilder::new(masks.grid(), Box::new(MemoryPositions::new(masks.grid())));
+            builder.add_all(&masks, &|_| ()).unwrap();
+            let (partition, map) = builder.finish(&Default::default()).unwrap();
+            let mut ids = vec![0; masks.positions];
+            map.read_local(0, &mut ids).unwrap();
+            let mut hits = vec![0; partition.n_cells()];
+            for (_, id) in ids.iter().enumerate().filter(|(p, _)| masks.unit >> p & 1 == 1) {
+                hits[map.cells_of(0)[*id as usize] as usize] += 1;
+            }
+            let cells: Vec<u32> = (0..).zip(&hits).filter(|(_, h)| **h > 0).map(|(c, _)| c).collect();
+            let hits = hits.into_iter().filter(|h| *h > 0).collect();
+            let pairs = Pairs::new(&partition, &Profile { cells, hits, ..Profile::default() });
+            // Any literal that meets the unit is a start; a poor one leaves more open.
+            let Some(first) = (0..pairs.both.len()).filter(|c| pairs.both[*c] > 0).min_by_key(|c| pairs.both[*c])
+            else {
+                continue;
+            };
+            let formula = u64::from(partition.area(first));
+            let counts = crate::score::Counts { formula, unit: pairs.unit, both: pairs.both[first].into() };
+            let best = Best::new(Formula::Atom(partition.columns()[first]), counts);
+            let length = 4 + seed as usize % 2;
+            let mut search =
+                Search { pairs: &pairs, best, length, shorter: &[], work: Work::default(), open: BinaryHeap::new() };
+            search.open.push(Node { bound: f64::INFINITY, decisions: Box::default() });
+            let beta = search.cut().beta;
+            // Concepts without a position are no columns.
+            let of_column: Vec<u64> =
+                partition.columns().iter().map(|a| masks.concepts[a.concept.0 as usize]).collect();
+            while let Some(node) = search.open.pop() {
+                let (mut decided, mut region) = (0, u64::MAX >> (64 - masks.positions));
+                for (op, c) in &node.decisions {
+                    let mask = of_column[usize::from(*c)];
+                    decided |= if *op == Op::Or { region & mask } else { 0 };
+                    region &= if *op == Op::And { mask } else { !mask };
+                }
+                let left = length - node.decisions.len();
+                if left > 3 || looked_at % 16 == 0 {
+                    let most = masks.worth(decided, beta) + masks.best(left.min(4), region, beta);
+                    assert!(node.bound >= most - 1e-9, "seed {seed}, {:?}: {} and {most}", node.decisions, node.bound);
+                }
+                looked_at += 1;
+                if left > 3 {
+                    search.expand(&node);
+                }
+            }
+        }
+        assert!(looked_at > 50_000, "{looked_at}");
+    }
 }

@@ -50,7 +50,6 @@ pub(super) fn three(pairs: &Pairs<'_>, mut best: Best, work: &mut Work) -> Best 
     let partition = pairs.partition;
     let positions = partition.n_positions();
     let cut = best.cut(3, positions);
-    // As beta rises while the search goes on, only the order would change, and bounds from the first beta would be too low.
     let influence = |c: usize, cut: Cut| {
         let (all, both) = (f64::from(partition.area(c)), f64::from(pairs.both[c]));
         let (rest, missed) = (positions as f64 - all, pairs.unit as f64 - both);
@@ -66,7 +65,7 @@ pub(super) fn three(pairs: &Pairs<'_>, mut best: Best, work: &mut Work) -> Best 
             let of_pair = ceiling(&all, &unit, 4, cut);
             for c in &order[next + 1..] {
                 if of_pair + influence(*c, cut) < cut.theta {
-                    // Under the beta of now literals may stand in a slightly different order.
+                    // Under the beta of now literals may stand in a slightly different order: others may reach further.
                     continue;
                 }
                 work.triples += 1;
@@ -176,7 +175,7 @@ fn functions() -> &'static [Option<Function>] {
 /// The formula as the other searches write it, where a chain of three literals makes the function.
 fn chain_of(coefficients: &[i64; CONJUNCTIONS]) -> Option<Formula> {
     let chain = chains().iter().find(|s| s.coefficients == *coefficients);
-    chain.map(|shape: &Shape| shape.formula([0, 1, 2].map(|i| Atom::concept(ConceptId(i)))))
+    chain.map(|shape: &Shape| shape.chain([0, 1, 2].map(|i| Atom::concept(ConceptId(i)))).ordered_formula())
 }
 
 /// For every truth table a formula of the fewest literals, and among these of the fewest NOTs: from what is known, what

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use self::anytime::Limits;
 use self::best::Best;
 use self::pairs::Pairs;
+use self::triples::Decided;
 use super::chain::{Chain, Op};
 use super::{Found, Mode, SearchConfig, SearchResult, Status, beam};
 use crate::error::{Error, Result};
@@ -114,6 +115,15 @@ struct Work {
     nodes: u64,
 }
 
+impl Work {
+    fn add(&mut self, more: Self) {
+        self.pairs += more.pairs;
+        self.triples += more.triples;
+        self.full_passes += more.full_passes;
+        self.nodes += more.nodes;
+    }
+}
+
 /// Searches for the optimum. The unit has hits.
 ///
 /// # Errors
@@ -146,17 +156,15 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
                 // What the beam found is the cut to start from.
                 let mut start = best.clone();
                 start.offer(found.counts, found.formula.length(), || found.formula.clone());
-                let (three, more) = triples::search(&pairs, start);
+                let (three, more) = triples::search(&pairs, Decided::default(), start);
                 best = three;
-                work.pairs += more.pairs;
-                work.triples += more.triples;
-                work.full_passes += more.full_passes;
+                work.add(more);
             }
             _ => {}
         }
-        let (certified, upper_bound) = if length <= 3 {
+        let upper_bound = if length <= 3 {
             not_beyond(found, &best)?;
-            (true, Metric::Iou.of(best.counts))
+            Metric::Iou.of(best.counts)
         } else {
             best.offer(found.counts, found.formula.length(), || found.formula.clone());
             // What is left of the time is shared by the lengths that are left.
@@ -167,13 +175,15 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
             let limits = Limits { deadline: deadline.map(share), gap: config.exact.gap };
             let outcome = anytime::search(&pairs, best, length, &shorter, limits);
             best = outcome.best;
-            work.nodes += outcome.nodes;
-            (outcome.certified, outcome.upper_bound.min(ceiling))
+            work.add(outcome.work);
+            // Shorter formulas were not searched for again.
+            let upper_bound = shorter.last().map_or(outcome.upper_bound, |s| outcome.upper_bound.max(*s));
+            upper_bound.min(ceiling)
         };
         shorter.push(upper_bound);
         let Work { pairs, triples, full_passes, nodes } = work;
         result.by_length.push(best.found(config.metric));
-        result.optimal.push(Optimal { certified, upper_bound, pairs, triples, full_passes, nodes });
+        result.optimal.push(Optimal { certified: false, upper_bound, pairs, triples, full_passes, nodes });
     }
     if let Some((found, optimal)) = result.by_length.iter().zip(&result.optimal).find(|(f, o)| f.iou > o.upper_bound) {
         let formula = found.formula.display(&Default::default()).to_string();

@@ -1,37 +1,72 @@
 //! One unit's counts on pairs and triples of literals.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use super::super::ceiling::best_choice;
 use crate::partition::{CellSet, Partition};
 use crate::profile::Profile;
 use crate::score::Metric;
 
-/// How a unit's mask meets the literals, their pairs, and, one at a time, their triples.
+/// How a unit's mask meets the literals, their pairs, and, one at a time, their triples, within the universe or a region of
+/// it: all counts are of positions there.
 ///
 /// A row of pair counts is made when it is first asked for: few literals are ever looked at with all others.
 pub(super) struct Pairs<'a> {
     pub(super) partition: &'a Partition,
-    /// `|U|`.
+    /// `|U|`, of the whole unit.
     pub(super) unit: u64,
+    /// `|U|` within the region.
+    pub(super) inside: u64,
     /// `|U and L|` for every column.
     pub(super) both: Vec<u32>,
     /// The unit's hits in every cell.
-    hits: Vec<u32>,
+    hits: Rc<[u32]>,
     /// The touched cells of column `c` are `touched[starts[c]..starts[c + 1]]`.
     starts: Vec<u32>,
     touched: Vec<u32>,
+    rows: Vec<OnceCell<Box<[u32]>>>,
+    region: Option<Region>,
+}
+
+/// A part of the universe.
+struct Region {
+    cells: CellSet,
+    /// Whether it is more than half of all cells.
+    most: bool,
+    positions: u64,
+    areas: Vec<u32>,
     rows: Vec<OnceCell<Box<[u32]>>>,
 }
 
 impl<'a> Pairs<'a> {
     pub(super) fn new(partition: &'a Partition, profile: &Profile) -> Self {
-        let n = partition.columns().len();
-        let mut both = vec![0; n];
         let mut hits = vec![0; partition.n_cells()];
-        let mut starts = vec![0u32; n + 1];
         for (cell, h) in profile.cells.iter().zip(&profile.hits) {
             hits[*cell as usize] = *h;
+        }
+        Self::of(partition, profile.area(), hits.into(), &profile.cells)
+    }
+
+    /// The same within a set of cells.
+    pub(super) fn within(&self, cells: CellSet) -> Self {
+        let touched: Vec<u32> = cells.iter().filter(|c| self.hits[*c as usize] > 0).collect();
+        let mut within = Self::of(self.partition, self.unit, self.hits.clone(), &touched);
+        let (areas, _) = self.count(&cells);
+        let most = 2 * cells.count() > self.partition.n_cells() as u64;
+        let rows = areas.iter().map(|_| OnceCell::new()).collect();
+        within.region = Some(Region { positions: self.size(&cells).0, cells, most, areas, rows });
+        within
+    }
+
+    fn of(partition: &'a Partition, unit: u64, hits: Rc<[u32]>, cells: &[u32]) -> Self {
+        let n = partition.columns().len();
+        let mut both = vec![0; n];
+        let mut starts = vec![0u32; n + 1];
+        let mut inside = 0;
+        for cell in cells {
+            let h = hits[*cell as usize];
+            inside += u64::from(h);
             for c in partition.columns_of(*cell) {
                 both[usize::from(*c)] += h;
                 starts[usize::from(*c) + 1] += 1;
@@ -42,7 +77,7 @@ impl<'a> Pairs<'a> {
         }
         let mut next = starts.clone();
         let mut touched = vec![0; starts[n] as usize];
-        for cell in &profile.cells {
+        for cell in cells {
             for c in partition.columns_of(*cell) {
                 let at = &mut next[usize::from(*c)];
                 touched[*at as usize] = *cell;
@@ -50,7 +85,38 @@ impl<'a> Pairs<'a> {
             }
         }
         let rows = (0..n).map(|_| OnceCell::new()).collect();
-        Self { partition, unit: profile.area(), both, hits, starts, touched, rows }
+        Self { partition, unit, inside, both, hits, starts, touched, rows, region: None }
+    }
+
+    /// The number of positions.
+    pub(super) fn positions(&self) -> u64 {
+        self.region.as_ref().map_or(self.partition.n_positions(), |r| r.positions)
+    }
+
+    /// `|L|` for every column.
+    pub(super) fn areas(&self) -> &[u32] {
+        self.region.as_ref().map_or(self.partition.areas(), |r| &r.areas)
+    }
+
+    /// `|L and M|` for all M.
+    pub(super) fn all(&self, column: usize) -> &[u32] {
+        let whole = || self.partition.cooccurrence(column);
+        let Some(region) = &self.region else { return whole() };
+        region.rows[column].get_or_init(|| {
+            // Of a large region what it lacks is taken away.
+            let mut row = if region.most { whole().to_vec() } else { vec![0; self.both.len()] };
+            for cell in self.partition.cells_with(column) {
+                if region.cells.contains(*cell) == region.most {
+                    continue;
+                }
+                let size = self.partition.sizes()[*cell as usize];
+                for c in self.partition.columns_of(*cell) {
+                    let n = &mut row[usize::from(*c)];
+                    *n = if region.most { *n - size } else { *n + size };
+                }
+            }
+            row.into()
+        })
     }
 
     /// `|U and L and M|` for all M.
@@ -114,6 +180,9 @@ impl<'a> Pairs<'a> {
         let [a, b, c] = columns.map(|c| self.partition.set_of(c));
         let (mut both, mut all) = (0, 0);
         let mut add = |cell: u32| {
+            if self.region.as_ref().is_some_and(|r| !r.cells.contains(cell)) {
+                return;
+            }
             both += u64::from(self.hits[cell as usize]);
             all += u64::from(self.partition.sizes()[cell as usize]);
         };

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use super::super::chain::{Chain, Op};
-use crate::formula::{Atom, Formula};
+use crate::formula::Atom;
 
 /// The number of conjunctions of three literals; that of the literals whose bits are set in its index.
 pub(super) const CONJUNCTIONS: usize = 8;
@@ -20,11 +20,10 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The formula over three atoms.
-    pub(super) fn formula(&self, atoms: [Atom; 3]) -> Formula {
+    /// The chain over three atoms.
+    pub(super) fn chain(&self, atoms: [Atom; 3]) -> Chain {
         let (first, steps) = self.steps;
-        let chain = steps.iter().fold(Chain::literal(atoms[first]), |chain, (op, i)| chain.extended(*op, atoms[*i]));
-        chain.ordered_formula()
+        steps.iter().fold(Chain::literal(atoms[first]), |chain, (op, i)| chain.extended(*op, atoms[*i]))
     }
 
     /// The same sum over other numbers.
@@ -86,7 +85,7 @@ mod tests {
         let atoms = [0, 1, 2].map(|i| Atom::concept(ConceptId(i)));
         assert_eq!(chains().len(), 23);
         for shape in chains() {
-            let formula = shape.formula(atoms);
+            let formula = shape.chain(atoms).ordered_formula();
             for row in 0..CONJUNCTIONS {
                 let holds = formula.holds(&|atom| row >> atom.concept.0 & 1 == 1);
                 // A single position with the literals of `row` is in the conjunctions of their subsets.

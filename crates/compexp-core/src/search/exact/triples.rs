@@ -18,19 +18,30 @@
 //! | (A AND B) OR C | C, or A AND B | i(C) >= T/2 or i(AB) >= T/2 |
 //! | (A AND NOT B) OR C | C, or A | i(C) >= T/2 or i(A) >= T/2 |
 
+use super::super::chain::Op;
 use super::Work;
 use super::best::{Best, Cut};
 use super::pairs::Pairs;
 use super::shapes::{CONJUNCTIONS, Shape, chains, triple_range};
 use crate::score::Counts;
 
-/// Finds the best chain of at most three literals; `best` is the best of at most two, or a better one of three.
-pub(super) fn search(pairs: &Pairs<'_>, best: Best) -> (Best, Work) {
+/// What is decided of a longer chain: the literals after the first three, the last first, and what they made true.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Decided<'a> {
+    pub(super) literals: &'a [(Op, u16)],
+    /// Positions made true, in all and in the unit.
+    pub(super) area: u64,
+    pub(super) both: u64,
+}
+
+/// Finds the best chain of three literals and those decided, within the region that these leave undecided; `best` is the
+/// best of fewer literals, or a better one of as many. Chains that are equal to shorter ones may be passed over.
+pub(super) fn search(pairs: &Pairs<'_>, decided: Decided<'_>, best: Best) -> (Best, Work) {
     // A literal after which the unit has nothing left cannot add to a chain, but one that misses it can be taken away.
-    let partition = pairs.partition;
-    let mut order: Vec<usize> = (0..partition.columns().len()).filter(|c| partition.area(*c) > 0).collect();
+    let areas = pairs.areas();
+    let mut order: Vec<usize> = (0..areas.len()).filter(|c| areas[*c] > 0).collect();
     order.sort_by_key(|c| (std::cmp::Reverse(pairs.both[*c]), *c));
-    let mut search = Search { pairs, positions: partition.n_positions(), best, work: Work::default() };
+    let mut search = Search { pairs, decided, best, work: Work::default() };
     for (rank, anchor) in order.iter().enumerate() {
         if 3.0 * f64::from(pairs.both[*anchor]) < search.cut().theta {
             break;
@@ -42,7 +53,7 @@ pub(super) fn search(pairs: &Pairs<'_>, best: Best) -> (Best, Work) {
 
 struct Search<'a> {
     pairs: &'a Pairs<'a>,
-    positions: u64,
+    decided: Decided<'a>,
     best: Best,
     work: Work,
 }
@@ -71,15 +82,18 @@ struct Part {
 }
 
 impl Search<'_> {
+    /// What the first three literals must reach, beside what is decided.
     fn cut(&self) -> Cut {
-        self.best.cut(3, self.positions)
+        let Decided { literals, area, both } = self.decided;
+        let Cut { beta, theta } = self.best.cut(3 + literals.len(), self.pairs.partition.n_positions());
+        Cut { beta, theta: theta - (both as f64 - beta * (area - both) as f64) }
     }
 
     /// All chains around the anchor `order[rank]`.
     fn around(&mut self, m: usize, order: &[usize], rank: usize) {
         let Cut { beta, theta } = self.cut();
-        let (areas, both) = (self.pairs.partition.areas(), &self.pairs.both);
-        let (all, unit) = (self.pairs.partition.cooccurrence(m), self.pairs.row(m));
+        let (areas, both) = (self.pairs.areas(), &self.pairs.both);
+        let (all, unit) = (self.pairs.all(m), self.pairs.row(m));
         let side = |all: u32, unit: u32| (f64::from(unit), beta * f64::from(all - unit));
         let beside = |(at, c): (usize, &usize)| {
             let ((i, o), (im, om)) = (side(areas[*c], both[*c]), side(all[*c], unit[*c]));
@@ -144,7 +158,7 @@ impl Search<'_> {
         let mut by_out: Vec<&Beside> = besides.iter().filter(|l| l.o > l.om).collect();
         by_out.sort_by(|a, b| (b.o - b.om).total_cmp(&(a.o - a.om)));
         for (at, a) in adding.iter().enumerate() {
-            let (all, unit) = (self.pairs.partition.cooccurrence(a.column), self.pairs.row(a.column));
+            let (all, unit) = (self.pairs.all(a.column), self.pairs.row(a.column));
             for b in &adding[at + 1..] {
                 if f64::from(unit[b.column]) >= need {
                     found.push((a.column, b.column));
@@ -163,10 +177,9 @@ impl Search<'_> {
     /// (M AND B) AND C, (M AND B) AND NOT C and (M AND B) OR C.
     fn conjunction(&mut self, m: usize, b: usize, order: &[usize]) {
         let Cut { beta, theta } = self.cut();
-        let partition = self.pairs.partition;
-        let (areas, both) = (partition.areas(), &self.pairs.both);
-        let (all_m, in_m) = (partition.cooccurrence(m), self.pairs.row(m));
-        let (all_b, in_b) = (partition.cooccurrence(b), self.pairs.row(b));
+        let (areas, both) = (self.pairs.areas(), &self.pairs.both);
+        let (all_m, in_m) = (self.pairs.all(m), self.pairs.row(m));
+        let (all_b, in_b) = (self.pairs.all(b), self.pairs.row(b));
         let out = |all: u32, unit: u32| beta * f64::from(all - unit);
         let (i, o) = (f64::from(in_m[b]), out(all_m[b], in_m[b]));
         let mut found = Vec::new();
@@ -204,22 +217,26 @@ impl Search<'_> {
     }
 
     fn offer(&mut self, shape: &Shape, columns: [usize; 3], all: &[i64; 8], unit: &[i64; 8]) {
-        let (formula, both) = (shape.sum(all) as u64, shape.sum(unit) as u64);
+        let Decided { literals, area, both } = self.decided;
+        let (formula, both) = (area + shape.sum(all) as u64, both + shape.sum(unit) as u64);
         let counts = Counts { formula, unit: self.pairs.unit, both };
-        let atoms = || columns.map(|c| self.pairs.partition.columns()[c]);
-        self.best.offer(counts, 3, || shape.formula(atoms()));
+        let atom = |c: usize| self.pairs.partition.columns()[c];
+        self.best.offer(counts, 3 + literals.len(), || {
+            let steps = literals.iter().rev();
+            let chain = steps.fold(shape.chain(columns.map(atom)), |f, (op, c)| f.extended(*op, atom(usize::from(*c))));
+            chain.ordered_formula()
+        });
     }
 }
 
 /// The sizes of the conjunctions of up to two of three literals, in the universe and in the unit.
 pub(super) fn conjunctions(pairs: &Pairs<'_>, [a, b, c]: [usize; 3]) -> ([i64; CONJUNCTIONS], [i64; CONJUNCTIONS]) {
-    let partition = pairs.partition;
     let sizes = |whole: u64, single: &[u32], row_a: &[u32], row_b: &[u32]| {
         let [a1, b1, c1, ab, ac, bc] = [single[a], single[b], single[c], row_a[b], row_a[c], row_b[c]].map(i64::from);
         [whole as i64, a1, b1, ab, c1, ac, bc, 0]
     };
-    let all = sizes(partition.n_positions(), partition.areas(), partition.cooccurrence(a), partition.cooccurrence(b));
-    (all, sizes(pairs.unit, &pairs.both, pairs.row(a), pairs.row(b)))
+    let all = sizes(pairs.positions(), pairs.areas(), pairs.all(a), pairs.all(b));
+    (all, sizes(pairs.inside, &pairs.both, pairs.row(a), pairs.row(b)))
 }
 
 /// The most that a shape can be worth, whatever the size of the conjunction of all three literals: its coefficient is
