@@ -12,7 +12,7 @@ use compexp_core::{Error, Result};
 
 use crate::{fails, json, ok, run, scene};
 
-const EXPLAIN: &str = "explain --probe probe --activations acts.npy --quantile 0.2 --out run";
+const EXPLAIN: &str = "explain --probe probe --activations acts.npy --positive --out run";
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -95,7 +95,7 @@ fn what_cannot_be_reported_is_refused() {
 #[test]
 fn a_run_without_explained_units_has_a_report() {
     let (_temp, dir) = scene();
-    ok(&dir, "explain --probe probe --activations acts.npy --quantile 0.2 --units 1 --out run");
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --units 1 --out run");
     ok(&dir, "report run");
     assert!(read(&dir.join("run/report/units.html")).contains("1 units"));
     assert!(read(&dir.join("run/report/index.html")).contains("explained"));

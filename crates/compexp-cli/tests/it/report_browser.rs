@@ -90,8 +90,8 @@ fn cards_are_sorted_filtered_and_opened() {
     assert_eq!(page.eval("document.querySelector('.unit-head .formula').textContent"), "sky AND grey-c");
     assert_eq!(page.eval("document.querySelectorAll('#top .example').length > 5"), true);
     assert_eq!(page.eval("document.querySelectorAll('#top .masks path').length > 5"), true);
-    page.eval("document.querySelector('[data-layer=mu]').click()");
-    assert_eq!(page.eval("getComputedStyle(document.querySelector('.masks .mu')).visibility"), "hidden");
+    page.eval("document.querySelector('[data-layer=mb]').click()");
+    assert_eq!(page.eval("getComputedStyle(document.querySelector('.masks .mb')).visibility"), "hidden");
     page.press("ArrowRight");
     page.wait("location.pathname.endsWith('/units/4.html')");
 
@@ -142,7 +142,7 @@ fn no_name_becomes_markup_or_a_script() {
     let example =
         |i: usize| Example { name: ATTACKS[i].into(), image: format!("{}.jpg", ATTACKS[i + 1]), ..Example::default() };
     write_examples(&probe, &(0..6).map(example).collect::<Vec<_>>()).unwrap();
-    ok(&dir, "explain --probe probe --activations acts.npy --quantile 0.2 --length 3 --out <b>run&amp;");
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --length 3 --out <b>run&amp;");
     attack(&dir, "<b>run&amp;", &path);
 
     // Sentences, with predictions and weights.

@@ -56,7 +56,8 @@ impl Formula {
             let (Token::Word(name) | Token::Quoted(name)) = &token else { continue };
             let bare = matches!(token, Token::Word(_));
             let known = concepts.iter().any(|c| c.name == *name);
-            if !known && !(bare && CONNECTIVES.contains(&name.as_str())) {
+            let connective = bare && CONNECTIVES.contains(&name.as_str());
+            if !known && !connective {
                 let (id, name) = (ConceptId(concepts.len() as u32), name.clone());
                 concepts.push(Concept { id, name, category: String::new() });
             }
