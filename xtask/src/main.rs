@@ -5,12 +5,14 @@
 //! - [`regress`]: explains again what there are baselines of, and compares.
 //! - [`reproduce`]: the paper's experiments, their figures and a report.
 //! - [`tidy`]: the conventions and architecture invariants that a program can check.
+//! - [`train_toy`]: the networks of the toy experiments.
 
 mod ci;
 mod fixtures;
 mod regress;
 mod reproduce;
 mod tidy;
+mod train_toy;
 
 use std::env;
 use std::path::PathBuf;
@@ -42,6 +44,12 @@ enum Chore {
     Reproduce(reproduce::ReproduceArgs),
     /// Check conventions of the source text and invariants of the architecture
     Tidy,
+    /// Train the networks in data/toy again, and compare
+    TrainToy {
+        /// Replace those in data/toy
+        #[arg(long)]
+        update: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -52,6 +60,7 @@ fn main() -> ExitCode {
         Chore::Regress { update } => regress::regress(&root, update),
         Chore::Reproduce(args) => reproduce::reproduce(&root, &args),
         Chore::Tidy => tidy::tidy(&root),
+        Chore::TrainToy { update } => train_toy::train_toy(&root, update),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

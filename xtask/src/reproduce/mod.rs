@@ -1,8 +1,8 @@
 //! `cargo xtask reproduce`: the paper's experiments, as stages of `compexp` commands, with their figures and a report.
 
 mod needs;
-mod plan;
-mod stage;
+pub(crate) mod plan;
+pub(crate) mod stage;
 mod table;
 
 use std::fs;
@@ -21,7 +21,7 @@ use stage::{Outcome, Runner, shown};
 const STAMPS: &str = "stages";
 
 /// Reproduce the paper's experiments: explanations, analyses and a report
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "\
 Every stage is kept with a hash of what it was made from: the same command again does only what is missing or has changed.
 
@@ -71,9 +71,10 @@ pub(crate) struct ReproduceArgs {
 }
 
 /// On what the experiments run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Profile {
     /// Painted scenes and composed sentences
+    #[default]
     Toy,
     /// The paper's networks and data sets
     Paper,

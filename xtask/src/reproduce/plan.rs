@@ -97,6 +97,13 @@ pub(crate) fn make(root: &Path, args: &ReproduceArgs, out: &Path) -> Result<Plan
     Ok(plan)
 }
 
+/// The runs of profile `toy` that explain units without asking how far to trust that, with what they need.
+pub(crate) fn runs_of_toy(root: &Path, out: &Path) -> Result<Vec<Stage>> {
+    let plan = make(root, &ReproduceArgs::default(), out)?;
+    let names = ["scenes", "planted", "planted-found", "vision", "pairs", "nli"];
+    Ok(plan.stages.into_iter().filter(|stage| names.contains(&&*stage.name)).collect())
+}
+
 /// The stages of the vision half; scenes are there.
 fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
     let run = out.join("vision");
