@@ -8,6 +8,7 @@
 //! - [`train_toy`]: the networks of the toy experiments.
 
 mod ci;
+mod compexp;
 mod fixtures;
 mod regress;
 mod reproduce;
@@ -53,6 +54,10 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == compexp::NAME).is_some() {
+        return compexp_cli::main(std::iter::once(compexp::NAME.into()).chain(arguments));
+    }
     let root = root();
     let done = match Cli::parse().chore {
         Chore::Ci => ci::ci(&root),

@@ -3,14 +3,13 @@
 //! A baseline is kept beside the data it was made from, and written by `--update`; docs/regression.md tells how to read
 //! what is printed. What was compared is left in `target/regress`, as JUnit XML too.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::ci::{cargo, run, target_folder};
+use crate::ci::target_folder;
+use crate::compexp::Compexp;
 use crate::reproduce;
 use crate::reproduce::stage::Runner;
 
@@ -57,7 +56,7 @@ fn baseline(stage: &str) -> String {
 /// Makes every run that is kept under regression, and compares it with its baseline; all of them, before the first drift
 /// is an error. With `update` the runs become the baselines.
 pub(crate) fn regress(root: &Path, update: bool) -> Result<()> {
-    let compexp = build(root)?;
+    let compexp = Compexp::own()?;
     let folder = target_folder(root).join("regress");
     let mut drifted = Vec::new();
     for kept in KEPT {
@@ -69,7 +68,7 @@ pub(crate) fn regress(root: &Path, update: bool) -> Result<()> {
         }
     }
     let toy = folder.join("toy");
-    let mut runner = Runner::new(&compexp, &toy.join("stages"))?;
+    let mut runner = Runner::new(compexp.clone(), &toy.join("stages"))?;
     runner.extra = vec!["--quiet".into()];
     for stage in reproduce::plan::runs_of_toy(root, &toy)? {
         println!("regress: {}", stage.name);
@@ -86,20 +85,11 @@ pub(crate) fn regress(root: &Path, update: bool) -> Result<()> {
     Ok(())
 }
 
-/// Builds the binary in the profile that this program was built in, and with the features of the whole workspace: those
-/// of a package alone would compile its dependencies once more.
-pub(crate) fn build(root: &Path) -> Result<PathBuf> {
-    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    let folder = if cfg!(debug_assertions) { "debug" } else { "release" };
-    run(cargo(root, &["build", "--quiet", "--workspace", "--bin", "compexp", "--profile", profile]))?;
-    Ok(target_folder(root).join(folder).join(format!("compexp{}", env::consts::EXE_SUFFIX)))
-}
-
 /// Makes a run in the folder `made`, whatever an earlier one left there.
-fn make(root: &Path, compexp: &Path, command: &[&str], made: &Path) -> Result<()> {
-    let mut explain = Command::new(compexp);
+fn make(root: &Path, compexp: &Compexp, command: &[&str], made: &Path) -> Result<()> {
+    let mut explain = compexp.command();
     explain.args(command).args(["--quiet", "--force", "--json", "--out"]).arg(made).current_dir(root);
-    let done = explain.output().with_context(|| format!("cannot start `{}`", compexp.display()))?;
+    let done = explain.output().with_context(|| format!("cannot start `{}`", compexp.program.display()))?;
     if !done.status.success() {
         bail!("`compexp {}` ended with {}\n{}", command.join(" "), done.status, String::from_utf8_lossy(&done.stderr));
     }
@@ -108,8 +98,8 @@ fn make(root: &Path, compexp: &Path, command: &[&str], made: &Path) -> Result<()
 
 /// Compares the run in the folder `made` with a baseline, and tells whether it is still the same; with `update` it
 /// becomes the baseline, and is.
-fn compare(root: &Path, compexp: &Path, baseline: &Path, made: &Path, more: &[&str], update: bool) -> Result<bool> {
-    let mut diff = Command::new(compexp);
+fn compare(root: &Path, compexp: &Compexp, baseline: &Path, made: &Path, more: &[&str], update: bool) -> Result<bool> {
+    let mut diff = compexp.command();
     diff.arg("diff").arg(baseline).arg(made).args(more).current_dir(root);
     if update {
         if let Some(folder) = baseline.parent() {
@@ -119,7 +109,7 @@ fn compare(root: &Path, compexp: &Path, baseline: &Path, made: &Path, more: &[&s
     } else {
         diff.arg("--junit").arg(made.with_extension("xml"));
     }
-    let status = diff.status().with_context(|| format!("cannot start `{}`", compexp.display()))?;
+    let status = diff.status().with_context(|| format!("cannot start `{}`", compexp.program.display()))?;
     match status.code() {
         Some(0) => Ok(true),
         Some(3) => Ok(false),
@@ -133,10 +123,10 @@ mod tests {
 
     /// The shell stands in for the binary: given `diff` or `explain` as its first argument it runs the file of that name
     /// in the folder, which notes the arguments after it in `args` and does what `script` says.
-    fn stand_in(dir: &Path, name: &str, script: &str) -> PathBuf {
+    fn stand_in(dir: &Path, name: &str, script: &str) -> Compexp {
         let args = dir.join("args");
         fs::write(dir.join(name), format!("echo \"$@\" >> '{}'\n{script}\n", args.display())).unwrap();
-        "/bin/sh".into()
+        Compexp { program: "/bin/sh".into(), first: None }
     }
 
     #[test]

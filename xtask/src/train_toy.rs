@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use compexp_core::artifact::hash_file;
 
 use crate::ci::target_folder;
-use crate::regress::build;
+use crate::compexp::Compexp;
 use crate::reproduce::stage::{Runner, Stage};
 
 /// The trainings, as arguments of `compexp`; `{}` stands for the folder of them all.
@@ -37,7 +37,7 @@ const KEPT: [&str; 3] = ["vision/model.safetensors", "nli/model.safetensors", "n
 /// Trains, and compares with what is committed in the workspace at `root`; with `update` replaces that.
 pub(crate) fn train_toy(root: &Path, update: bool) -> Result<()> {
     let folder = target_folder(root).join("train-toy");
-    let runner = Runner::new(&build(root)?, &folder.join("stages"))?;
+    let runner = Runner::new(Compexp::own()?, &folder.join("stages"))?;
     let mut done: Vec<PathBuf> = Vec::new();
     for (name, arguments) in STAGES {
         let place = folder.to_string_lossy();

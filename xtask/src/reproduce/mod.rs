@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::ci::target_folder;
+use crate::compexp::Compexp;
 use needs::Need;
 use plan::Plan;
 use stage::{Outcome, Runner, shown};
@@ -112,7 +113,8 @@ pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
         );
     }
     check_out(&out)?;
-    let mut runner = Runner::new(&crate::regress::build(root)?, &out.join(STAMPS))?;
+    let compexp = Compexp::own()?;
+    let mut runner = Runner::new(compexp.clone(), &out.join(STAMPS))?;
     if let Some(threads) = args.threads {
         runner.extra = ["--threads".into(), threads.to_string().into()].into();
     }
@@ -126,7 +128,7 @@ pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
     println!();
     print_costs(&outcomes);
     println!();
-    table::print(runner.binary(), &plan, &out)?;
+    table::print(&compexp, &plan, &out)?;
     println!("\nreport: {}", plan.report.display());
     println!("took {}", seconds(start.elapsed()));
     Ok(())

@@ -6,12 +6,14 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use compexp_core::artifact::{AtomicFile, ContentHash, hash_file};
 use serde::{Deserialize, Serialize};
+
+use crate::compexp::Compexp;
 
 /// The version of a stamp.
 const VERSION: u32 = 1;
@@ -64,24 +66,19 @@ struct Stamp {
 
 /// Runs stages.
 pub(crate) struct Runner {
-    binary: PathBuf,
-    binary_hash: String,
+    compexp: Compexp,
+    program_hash: String,
     stamps: PathBuf,
     /// Arguments that change no result: the number of threads.
     pub(crate) extra: Vec<OsString>,
 }
 
 impl Runner {
-    /// A runner of the program `binary`, with stamps in the folder `stamps`.
-    pub(crate) fn new(binary: &Path, stamps: &Path) -> Result<Self> {
-        let binary_hash = hash_file(binary)?;
+    /// A runner of `compexp`, with stamps in the folder `stamps`.
+    pub(crate) fn new(compexp: Compexp, stamps: &Path) -> Result<Self> {
+        let program_hash = hash_file(&compexp.program)?;
         fs::create_dir_all(stamps).with_context(|| format!("cannot create `{}`", stamps.display()))?;
-        Ok(Self { binary: binary.into(), binary_hash, stamps: stamps.into(), extra: Vec::new() })
-    }
-
-    /// The program.
-    pub(crate) fn binary(&self) -> &Path {
-        &self.binary
+        Ok(Self { compexp, program_hash, stamps: stamps.into(), extra: Vec::new() })
     }
 
     /// Runs `stage` unless its result is there and valid.
@@ -115,7 +112,7 @@ impl Runner {
 
     fn made_from(&self, stage: &Stage) -> Result<String> {
         let mut hash = ContentHash::new("stage");
-        hash.field("program", self.binary_hash.as_bytes());
+        hash.field("program", self.program_hash.as_bytes());
         for argument in &stage.arguments {
             hash.field("argument", argument.as_encoded_bytes());
         }
@@ -128,7 +125,9 @@ impl Runner {
     fn command(&self, stage: &Stage) -> Result<Cost> {
         let start = Instant::now();
         let shown = || shown(&stage.arguments);
-        let mut child = Command::new(&self.binary)
+        let mut child = self
+            .compexp
+            .command()
             .args(&stage.arguments)
             .args(&self.extra)
             .spawn()
@@ -223,7 +222,8 @@ mod tests {
         }
 
         fn run(&self) -> Result<bool> {
-            let runner = Runner::new(&self.at("program"), &self.at("stamps"))?;
+            let compexp = Compexp { program: self.at("program"), first: None };
+            let runner = Runner::new(compexp, &self.at("stamps"))?;
             Ok(runner.run(&self.stage)?.ran)
         }
 

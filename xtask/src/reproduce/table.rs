@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use compexp_core::artifact::AtomicFile;
 use serde::{Deserialize, Serialize};
+
+use crate::compexp::Compexp;
 
 use super::plan::Plan;
 use super::stage::shown;
@@ -35,11 +36,11 @@ struct Row {
     values: Vec<String>,
 }
 
-/// Prints the table of the plan's runs, and writes it to `table.csv` in `out`; `binary` is the command.
-pub(crate) fn print(binary: &Path, plan: &Plan, out: &Path) -> Result<()> {
+/// Prints the table of the plan's runs, and writes it to `table.csv` in `out`; `compexp` is the command.
+pub(crate) fn print(compexp: &Compexp, plan: &Plan, out: &Path) -> Result<()> {
     let mut all = Vec::new();
     for (_, run) in &plan.runs {
-        let text = output(binary, ["analyze".into(), run.into(), "--json".into()])?;
+        let text = output(compexp, ["analyze".into(), run.into(), "--json".into()])?;
         let analysis: Analysis = serde_json::from_slice(&text)
             .with_context(|| format!("cannot read the analysis of `{}`", run.display()))?;
         all.push(analysis.quantities);
@@ -50,7 +51,7 @@ pub(crate) fn print(binary: &Path, plan: &Plan, out: &Path) -> Result<()> {
     if let Some([run, planted]) = &plan.planted {
         println!("\nplanted units");
         let arguments = ["recovered".into(), run.into(), "--planted".into(), planted.into()];
-        print!("{}", String::from_utf8_lossy(&output(binary, arguments)?));
+        print!("{}", String::from_utf8_lossy(&output(compexp, arguments)?));
     }
     let mut file = AtomicFile::create(&out.join("table.csv"))?;
     file.write_all(csv(&titles, &rows).as_bytes())?;
@@ -109,8 +110,9 @@ fn csv(titles: &[&str], rows: &[Row]) -> String {
 }
 
 /// What the command prints.
-fn output<const N: usize>(binary: &Path, arguments: [OsString; N]) -> Result<Vec<u8>> {
-    let output = Command::new(binary)
+fn output<const N: usize>(compexp: &Compexp, arguments: [OsString; N]) -> Result<Vec<u8>> {
+    let output = compexp
+        .command()
         .args(&arguments)
         .stderr(std::process::Stdio::inherit())
         .output()

@@ -1,0 +1,62 @@
+//! The compexp command: explains the units of neural networks by logical formulas over concepts.
+//!
+//! This crate parses arguments, tells how work goes on, writes results where they belong, and sets the exit code. It
+//! knows no algorithm. As a library it is that command and nothing else.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod failure;
+mod inputs;
+mod nli_args;
+mod pipeline;
+mod progress;
+mod settings;
+mod summary;
+mod table;
+mod trust;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, VisionCommand};
+use nli_args::NliCommand;
+use progress::Reporter;
+
+/// Runs the command; `arguments` start with the name of the program. Wrong ones end the process with code 2.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = Cli::parse_from(arguments);
+    let reporter = Reporter::new(cli.quiet);
+    let done = run(&cli, &reporter);
+    reporter.clear();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
+    // 0 is rayon's own word for as many as there are cores.
+    rayon::ThreadPoolBuilder::new().num_threads(cli.threads.unwrap_or(0)).build_global()?;
+    match &cli.command {
+        Command::Explain(args) => commands::explain::run(args, reporter),
+        Command::Vision(VisionCommand::Probe(args)) => commands::vision::probe::run(args, reporter),
+        Command::Vision(VisionCommand::Eval(args)) => commands::vision::eval::run(args, reporter),
+        Command::Vision(VisionCommand::Paint(args)) => commands::vision::paint::run(args, reporter),
+        Command::Vision(VisionCommand::Train(args)) => commands::vision::train::run(args, reporter),
+        Command::Nli(NliCommand::Probe(args)) => commands::nli::probe::run(args, reporter),
+        Command::Nli(NliCommand::Tag(args)) => commands::nli::tag::run(args, reporter),
+        Command::Nli(NliCommand::Train(args)) => commands::nli::train::run(args, reporter),
+        Command::Nli(NliCommand::Compose(args)) => commands::nli::compose::run(args, reporter),
+        Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
+        Command::Show(args) => commands::show::run(args),
+        Command::Analyze(args) => commands::analyze::run(args),
+        Command::Report(args) => commands::report::run(args, reporter),
+        Command::Eval(args) => commands::eval::run(args, reporter),
+        Command::Diff(args) => commands::diff::run(args),
+        Command::Plant(args) => commands::plant::run(args, reporter),
+        Command::Recovered(args) => commands::recovered::run(args, reporter),
+    }
+}
