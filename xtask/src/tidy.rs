@@ -43,6 +43,7 @@ pub(crate) const FLOW: &[&str] = &[
     "exemplar",
     "explain",
     "stats",
+    "behaviour",
     "artifact",
     "report",
 ];

@@ -11,7 +11,8 @@
 //! 6. [`score`] and [`search`]: counts, scores, and beams of formulas.
 //! 7. [`explanation`], [`exemplar`] and [`explain`]: the record, the examples that show it, and all of it in one call.
 //! 8. [`compare`]: whether two runs' explanations are still the same.
-//! 9. [`artifact`]: files. No other module touches the file system.
+//! 9. [`behaviour`]: how units bear on classes, and what becomes of predictions without them.
+//! 10. [`artifact`]: files. No other module touches the file system.
 //!
 //! The crate knows no data set's format, no network and no framework: annotations come through
 //! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
@@ -67,6 +68,7 @@
 
 pub mod activation;
 pub mod artifact;
+pub mod behaviour;
 pub mod compare;
 pub mod concept;
 pub mod error;
