@@ -10,6 +10,7 @@
 //! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
 //! | `exemplars.json` | `{"version": 1, "grid": ..., "exemplars": [...]}`: [`ExemplarList`] |
 //! | `exemplars.npy` | u8 `[exemplars, 2, bytes]`: the masks of [`crate::exemplar::Exemplars`] |
+//! | `head.json`, `head.npy` | the classifier's last layer, where it reads the units ([`super::head_file`]) |
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
 //! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::head_file::CLASSES as HEAD;
 use super::json::{read_json, write_json};
 use super::probe_dir::{read_examples, write_examples};
 use super::tensor_file::TensorFile;
@@ -173,7 +175,7 @@ impl RunDir {
             }
         }
         // The explanations first: without them nothing else counts.
-        for name in [EXPLANATIONS, TABLE, THRESHOLDS, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, PREDICTIONS] {
+        for name in [EXPLANATIONS, TABLE, THRESHOLDS, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, PREDICTIONS, HEAD] {
             match std::fs::remove_file(dir.join(name)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &dir.join(name))(e));
