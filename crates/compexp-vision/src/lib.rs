@@ -1,7 +1,8 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
 //! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`conv`] is the arithmetic of [`resnet`],
-//! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy.
+//! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
+//! [`paste`] puts a part of one image into another, and [`counterfactual`] measures what that does to predictions.
 //!
 //! ```no_run
 //! use std::path::{Path, PathBuf};
@@ -39,11 +40,13 @@
 pub mod broden;
 pub mod classes;
 pub mod conv;
+pub mod counterfactual;
 pub mod error;
 pub mod eval;
 pub mod extract;
 pub mod image;
 pub mod model;
+pub mod paste;
 pub mod preprocess;
 pub mod resnet;
 
