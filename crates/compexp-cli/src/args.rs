@@ -8,6 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::diff::DiffArgs;
+use crate::commands::vision::counterfactual::VisionCounterfactualArgs;
 use crate::nli_args::NliCommand;
 
 /// Explain the units of neural networks by logical formulas over concepts
@@ -51,6 +52,8 @@ pub(crate) enum VisionCommand {
     Probe(VisionProbeArgs),
     /// Measure a network's accuracy on labelled images
     Eval(VisionEvalArgs),
+    /// Paste what makes units' formulas true into other images, and see what the network predicts
+    Counterfactual(VisionCounterfactualArgs),
 }
 
 #[derive(Debug, Args)]

@@ -41,6 +41,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Explain(args) => commands::explain::run(args, reporter),
         Command::Vision(VisionCommand::Probe(args)) => commands::vision::probe::run(args, reporter),
         Command::Vision(VisionCommand::Eval(args)) => commands::vision::eval::run(args, reporter),
+        Command::Vision(VisionCommand::Counterfactual(args)) => commands::vision::counterfactual::run(args, reporter),
         Command::Nli(NliCommand::Probe(args)) => commands::nli::probe::run(args, reporter),
         Command::Nli(NliCommand::Tag(args)) => commands::nli::tag::run(args, reporter),
         Command::Nli(NliCommand::Train(args)) => commands::nli::train::run(args, reporter),

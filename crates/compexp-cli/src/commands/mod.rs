@@ -1,5 +1,6 @@
 //! The subcommands, one module each.
 
+pub(crate) mod classified;
 pub(crate) mod diff;
 pub(crate) mod eval;
 pub(crate) mod explain;
