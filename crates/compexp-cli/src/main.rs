@@ -46,6 +46,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Nli(NliCommand::Tag(args)) => commands::nli::tag::run(args, reporter),
         Command::Nli(NliCommand::Train(args)) => commands::nli::train::run(args, reporter),
         Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
+        Command::Nli(NliCommand::Counterfactual(args)) => commands::nli::counterfactual::run(args, reporter),
         Command::Show(args) => commands::show::run(args),
         Command::Eval(args) => commands::eval::run(args, reporter),
         Command::Diff(args) => commands::diff::run(args),

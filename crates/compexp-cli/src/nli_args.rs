@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::{OutArgs, SearchArgs, ThresholdArgs, at_most};
+use crate::commands::nli::counterfactual::NliCounterfactualArgs;
 
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it in a process")]
@@ -17,6 +18,8 @@ pub(crate) enum NliCommand {
     Train(NliTrainArgs),
     /// Classify a pair, and name the units that decide
     Predict(NliPredictArgs),
+    /// Put words that make units' formulas true into sentences, and see what the classifier predicts
+    Counterfactual(NliCounterfactualArgs),
 }
 
 #[derive(Debug, Args)]

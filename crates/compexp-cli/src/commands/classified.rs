@@ -1,9 +1,13 @@
 //! Runs of a classifier: what was probed together with what the model made of it.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::{ActivationFile, ActivationStore, FinishedRun, RunConfig, TensorFile, read_head};
+use compexp_core::artifact::{
+    ActivationFile, ActivationStore, AtomicFile, FinishedRun, RunConfig, TensorFile, read_head,
+};
+use compexp_core::behaviour::trial::Tally;
 use compexp_core::behaviour::{Features, Head};
 
 use crate::failure::Failure;
@@ -85,8 +89,8 @@ impl Classified {
     ///
     /// # Errors
     /// A [`Failure`] where neither does.
-    pub(crate) fn path(&self, what: &str, given: Option<&Path>) -> Result<std::path::PathBuf> {
-        let recorded = self.config.paths.get(what).map(std::path::PathBuf::from);
+    pub(crate) fn path(&self, what: &str, given: Option<&Path>) -> Result<PathBuf> {
+        let recorded = self.config.paths.get(what).map(PathBuf::from);
         let Some(path) = given.map(Path::to_owned).or(recorded) else {
             let message = format!("`{}`: config.json does not say where the {what} is", self.run.dir().display());
             return Err(Failure::usage(message).hint(format!("give --{what}")).into());
@@ -96,6 +100,23 @@ impl Classified {
             return Err(Failure::new(message).hint(format!("give --{what} where it is now")).into());
         }
         Ok(path)
+    }
+
+    /// The explained units with their formulas, or the one asked for.
+    ///
+    /// # Errors
+    /// A [`Failure`] where that has none.
+    pub(crate) fn formulas(&self, asked: Option<usize>) -> Result<Vec<(usize, &str)>> {
+        let all = self.run.explanations.units.iter();
+        let wanted = all.filter(|e| asked.is_none_or(|unit| unit == e.unit));
+        let found: Vec<_> = wanted.filter_map(|e| Some((e.unit, e.formula.as_deref()?))).collect();
+        match asked {
+            Some(unit) if found.is_empty() => {
+                let message = format!("--unit {unit}: the run has no formula of it");
+                Err(Failure::new(message).hint("`compexp show RUN` lists those that it has").into())
+            }
+            _ => Ok(found),
+        }
     }
 
     /// The class of this name, or number.
@@ -116,4 +137,45 @@ impl Classified {
             ))
         })?)
     }
+}
+
+/// The columns of [`outcomes`], with segments or words and with controls; with `effect` those of the differences too.
+pub(crate) fn outcome_columns(effect: bool) -> Vec<String> {
+    let outcomes = ["trials", "success", "partial", "failure", "change"];
+    let mut columns: Vec<String> = outcomes.map(String::from).into();
+    columns.extend(outcomes.map(|name| format!("control_{name}")));
+    let difference = ["difference", "difference_low", "difference_high"];
+    let change = ["change_difference", "change_low", "change_high"];
+    columns.extend(difference.iter().chain(&change).filter(|_| effect).map(|name| (*name).to_owned()));
+    columns
+}
+
+/// A tally as fields: trials, success, partial, failure, and the mean change of the wanted class's probability.
+pub(crate) fn outcomes(tally: &Tally) -> [String; 5] {
+    let Tally { trials, success, partial, failure, .. } = *tally;
+    let [trials, success, partial, failure] = [trials, success, partial, failure].map(|n| n.to_string());
+    [trials, success, partial, failure, tally.mean_change().to_string()]
+}
+
+/// Writes a whole file.
+///
+/// # Errors
+/// Those of the file.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes)?;
+    Ok(file.commit()?)
+}
+
+/// Writes a table.
+///
+/// # Errors
+/// Those of the file.
+pub(crate) fn write_csv(path: &Path, header: Vec<String>, rows: Vec<Vec<String>>) -> Result<()> {
+    let mut text = csv::Writer::from_writer(Vec::new());
+    text.write_record(header)?;
+    for row in rows {
+        text.write_record(row)?;
+    }
+    write_bytes(path, &text.into_inner()?)
 }

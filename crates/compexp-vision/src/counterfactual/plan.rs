@@ -161,7 +161,7 @@ impl Survey {
     }
 
     /// Finds the target images and segments of a candidate: of `concept` where one is given, else of the concept that the
-    /// formula asks for and that has the most segments.
+    /// formula asks for and whose segments make it true most often.
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] where the class has no such images, no segment of the concept makes the formula true,
@@ -205,16 +205,17 @@ impl Survey {
         wholes.dedup();
         let search = Search { survey: self, subject, unit, at: candidate.at, wholes: &wholes, config };
         let concepts = concept.map_or_else(|| unit.asked_for(), |concept| vec![concept]);
-        let mut best: Option<(ConceptId, Vec<(usize, Segment)>)> = None;
+        let mut best: Option<(f64, ConceptId, Vec<(usize, Segment)>)> = None;
         let mut misfits = 0;
         for concept in concepts {
             let found = search.segments(concept)?;
             misfits += found.misfits;
-            if found.segments.len() > best.as_ref().map_or(0, |(_, segments)| segments.len()) {
-                best = Some((concept, found.segments));
+            let share = (found.segments.len() + found.misfits) as f64 / found.seen.max(1) as f64;
+            if !found.segments.is_empty() && best.as_ref().is_none_or(|(most, ..)| share > *most) {
+                best = Some((share, concept, found.segments));
             }
         }
-        let Some((concept, segments)) = best else {
+        let Some((_, concept, segments)) = best else {
             let largest = config.sizes.iter().copied().fold(0.0, f64::max);
             return Err(match misfits {
                 0 => Error::mismatch(
@@ -259,6 +260,8 @@ struct Search<'a> {
 
 struct Found {
     segments: Vec<(usize, Segment)>,
+    /// All segments of the concept that were looked at.
+    seen: usize,
     /// Those that are right but for their size.
     misfits: usize,
 }
@@ -270,7 +273,7 @@ impl Search<'_> {
         let mut images: Vec<usize> =
             (0..self.subject.images.len()).filter(|image| !self.survey.is_false(self.at, *image)).collect();
         Random::new(self.config.seed, "segments", self.unit.unit as u64).shuffle(&mut images);
-        let mut found = Found { segments: Vec::new(), misfits: 0 };
+        let mut found = Found { segments: Vec::new(), seen: 0, misfits: 0 };
         for image in images.into_iter().take(LOOKED_AT) {
             let masks = self.subject.masks(image)?;
             let Some(segment) = masks.segment(concept.0).filter(|s| self.is_large(s)) else { continue };

@@ -1,5 +1,7 @@
 //! `compexp nli`: from sentence pairs and a classifier of them.
 
+pub(crate) mod counterfactual;
+mod counterfactual_files;
 mod curves;
 pub(crate) mod predict;
 pub(crate) mod probe;

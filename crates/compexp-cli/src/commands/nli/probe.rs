@@ -132,7 +132,7 @@ fn n_units(model: &Model, layer: LayerArg) -> usize {
 }
 
 /// The words that a classifier knows, as features take them.
-fn word_table(model: &Model) -> Result<WordTable> {
+pub(super) fn word_table(model: &Model) -> Result<WordTable> {
     let words = model.vocabulary.words().iter().cloned();
     Ok(WordTable::from_ids(words.zip(0..))?)
 }

@@ -62,7 +62,7 @@ pub(crate) struct VisionCounterfactualArgs {
     /// The class of the images that are changed [default: the nearest in logits]
     #[arg(help_heading = "Cases", long, value_name = "A", requires = "unit")]
     pub(crate) class: Option<String>,
-    /// The concept whose segments are pasted [default: that of the formula's with the most segments]
+    /// The concept whose segments are pasted [default: that of the formula's whose segments make it true most often]
     #[arg(help_heading = "Cases", long, value_name = "C", requires = "unit")]
     pub(crate) concept: Option<String>,
     /// The areas of what is pasted, as shares of the image
@@ -250,20 +250,10 @@ fn open_broden(known: &Classified, given: Option<&Path>) -> Result<broden::Brode
 /// The explained units with their formulas, or the one asked for.
 fn units(known: &Classified, asked: Option<usize>, vocabulary: &Vocabulary) -> Result<Vec<Unit>> {
     let mut units = Vec::new();
-    for explanation in &known.run.explanations.units {
-        if asked.is_none_or(|unit| unit == explanation.unit)
-            && let Some(text) = &explanation.formula
-        {
-            units.push(Unit { unit: explanation.unit, formula: Formula::parse(text, vocabulary)? });
-        }
+    for (unit, text) in known.formulas(asked)? {
+        units.push(Unit { unit, formula: Formula::parse(text, vocabulary)? });
     }
-    match asked {
-        Some(unit) if units.is_empty() => {
-            let message = format!("--unit {unit}: the run has no formula of it");
-            Err(Failure::new(message).hint("`compexp show RUN` lists those that it has").into())
-        }
-        _ => Ok(units),
-    }
+    Ok(units)
 }
 
 fn find_concept(vocabulary: &Vocabulary, name: &str) -> Result<ConceptId> {

@@ -11,13 +11,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::{AtomicFile, hash_file, write_json};
+use compexp_core::artifact::{hash_file, write_json};
 use compexp_core::behaviour::trial::{Difference, Tally, likeliest};
 use compexp_core::concept::Vocabulary;
 use compexp_vision::counterfactual::{Case, Config, Unit};
 use serde_json::{Value, json};
 
-use crate::commands::classified::Classified;
+use crate::commands::classified::{Classified, outcome_columns, outcomes, write_bytes, write_csv};
 use crate::table;
 
 /// What numbers stand for.
@@ -78,27 +78,6 @@ fn picture_name(nth: usize, kind: &str) -> String {
     format!("case-{nth:03}-{kind}.png")
 }
 
-fn outcomes(tally: &Tally) -> [String; 5] {
-    let Tally { trials, success, partial, failure, .. } = *tally;
-    let [trials, success, partial, failure] = [trials, success, partial, failure].map(|n| n.to_string());
-    [trials, success, partial, failure, tally.mean_change().to_string()]
-}
-
-fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes)?;
-    Ok(file.commit()?)
-}
-
-fn write_csv(path: &Path, header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<()> {
-    let mut text = csv::Writer::from_writer(Vec::new());
-    text.write_record(header)?;
-    for row in rows {
-        text.write_record(row)?;
-    }
-    write_bytes(path, &text.into_inner()?)
-}
-
 /// Writes everything into the folder `out`, and gives what `counterfactuals.json` holds.
 ///
 /// # Errors
@@ -138,16 +117,13 @@ pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Cas
             write_bytes(&out.join(picture_name(nth, kind)), &picture.to_png()?)?;
         }
     }
-    let outcomes = ["trials", "success", "partial", "failure", "change"];
-    let controls = outcomes.map(|name| format!("control_{name}"));
-    let controls = controls.each_ref().map(String::as_str);
+    let names_of = |columns: &[&str]| columns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let case = ["case", "unit", "formula", "concept", "from", "to", "weight", "gain", "expected", "images"];
-    let effect = ["difference", "difference_low", "difference_high", "change_difference", "change_low", "change_high"];
     let features = ["feature_change", "control_feature_change"];
-    let header = [&case[..], &outcomes, &controls, &effect, &features].concat();
-    write_csv(&out.join("cases.csv"), &header, rows.into_iter())?;
-    let header = [&["case", "unit", "size", "row", "column"][..], &outcomes, &controls].concat();
-    write_csv(&out.join("placements.csv"), &header, by_place.into_iter())?;
+    let header = [names_of(&case), outcome_columns(true), names_of(&features)].concat();
+    write_csv(&out.join("cases.csv"), header, rows)?;
+    let place = ["case", "unit", "size", "row", "column"];
+    write_csv(&out.join("placements.csv"), [names_of(&place), outcome_columns(false)].concat(), by_place)?;
     let record = json!({
         "version": 1,
         "kind": "vision",
