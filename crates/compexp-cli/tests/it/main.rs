@@ -1,6 +1,7 @@
 //! The binary, driven as a person drives it.
 
 mod bad_input;
+mod counterfactual;
 mod diff;
 mod explain;
 mod golden;
