@@ -1,7 +1,7 @@
 //! From a run to counterfactuals.
 
-use std::fs;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
 use crate::{fails, json, ok, scene};
@@ -49,7 +49,10 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
         let sum = |t: &serde_json::Value| {
             ["success", "partial", "failure"].iter().map(|o| t[*o].as_u64().unwrap()).sum::<u64>()
         };
-        assert_eq!((sum(tested), sum(control)), (tested["trials"].as_u64().unwrap(), tested["trials"].as_u64().unwrap()));
+        assert_eq!(
+            (sum(tested), sum(control)),
+            (tested["trials"].as_u64().unwrap(), tested["trials"].as_u64().unwrap())
+        );
         for edit in case["edits"].as_array().unwrap() {
             let marked = format!("[{}]", edit["word"].as_str().unwrap());
             let edited = format!("{} {}", edit["edited_premise"], edit["edited_hypothesis"]);
@@ -59,7 +62,8 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
     // A second time, and with one thread, to the byte.
     ok(dir, "nli counterfactual run --auto 3 --threads 1 --out again");
     for name in ["cases.csv", "edits.csv", "counterfactuals.json"] {
-        let [one, other] = ["run/counterfactuals", "again"].map(|folder| fs::read(dir.join(folder).join(name)).unwrap());
+        let [one, other] =
+            ["run/counterfactuals", "again"].map(|folder| fs::read(dir.join(folder).join(name)).unwrap());
         assert!(one == other, "{name} differs");
     }
 
@@ -124,11 +128,13 @@ fn segments_are_pasted_into_photographs() {
     assert_eq!(places.lines().count(), 1 + 2 * 4);
     ok(dir, &format!("vision counterfactual run --auto 2 {few} --batch 3 --threads 1 --out again"));
     for name in ["cases.csv", "placements.csv", "case-001-after.png"] {
-        let [one, other] = ["run/counterfactuals", "again"].map(|folder| fs::read(dir.join(folder).join(name)).unwrap());
+        let [one, other] =
+            ["run/counterfactuals", "again"].map(|folder| fs::read(dir.join(folder).join(name)).unwrap());
         assert!(one == other, "{name} differs");
     }
     let case = &record["cases"][0];
-    let chosen = format!("vision counterfactual run --unit {} --to {} {few}", case["unit"], case["to"].as_str().unwrap());
+    let chosen =
+        format!("vision counterfactual run --unit {} --to {} {few}", case["unit"], case["to"].as_str().unwrap());
     let e = fails(dir, 1, &format!("{chosen} --concept nothing"));
     assert!(e.contains("--concept nothing: the probe set has no concept of this name"), "{e}");
     let e = fails(dir, 1, &format!("{chosen} --class /v/volcano"));

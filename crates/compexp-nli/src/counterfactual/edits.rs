@@ -196,13 +196,19 @@ impl Lexicon {
         found
     }
 
-    /// A random word in place of another one of the sentence than `edit` replaces.
+    /// A random word in place of another one of the sentence than `edit` replaces: one of the same tag if there is one.
     fn elsewhere(&self, edit: &Edit, pair: &SplitPair, random: &mut Random) -> Option<Edit> {
         let sentence = edit.side.of(pair);
-        let at = random.below(sentence.words.len());
-        let tag = sentence.tags.get(at).cloned().unwrap_or_default();
+        let tag_at = |at: usize| sentence.tags.get(at).cloned().unwrap_or_default();
+        let is_word = |at: &usize| *at != edit.at && sentence.words[*at].chars().any(char::is_alphanumeric);
+        let mut places: Vec<usize> = (0..sentence.words.len()).filter(is_word).collect();
+        if places.iter().any(|at| tag_at(*at) == edit.tag) {
+            places.retain(|at| tag_at(*at) == edit.tag);
+        }
+        let at = *places.get(random.below(places.len()))?;
+        let tag = tag_at(at);
         let word = self.random(&tag, self.band_of(&sentence.words[at].to_lowercase()), random)?;
-        (at != edit.at).then_some(Edit { side: edit.side, how: How::Substitute, at, word, tag })
+        Some(Edit { side: edit.side, how: How::Substitute, at, word, tag })
     }
 
     fn band_of(&self, word: &str) -> u32 {

@@ -22,7 +22,7 @@ use crate::table;
 
 /// The edits of a case in the record, and those that are printed.
 const KEPT: usize = 10;
-const PRINTED: usize = 2;
+const PRINTED: usize = 1;
 
 /// What numbers stand for.
 pub(super) struct Names<'a> {
