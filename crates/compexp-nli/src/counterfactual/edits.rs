@@ -24,7 +24,7 @@ pub enum Side {
 }
 
 impl Side {
-    fn of<'a>(self, pair: &'a SplitPair) -> &'a Sentence {
+    fn of(self, pair: &SplitPair) -> &Sentence {
         match self {
             Self::Premise => &pair.premise,
             Self::Hypothesis => &pair.hypothesis,

@@ -205,17 +205,17 @@ impl Survey {
         wholes.dedup();
         let search = Search { survey: self, subject, unit, at: candidate.at, wholes: &wholes, config };
         let concepts = concept.map_or_else(|| unit.asked_for(), |concept| vec![concept]);
-        let mut best: Option<(f64, ConceptId, Vec<(usize, Segment)>)> = None;
+        let mut best: Option<(f64, ConceptId, Found)> = None;
         let mut misfits = 0;
         for concept in concepts {
             let found = search.segments(concept)?;
             misfits += found.misfits;
             let share = (found.segments.len() + found.misfits) as f64 / found.seen.max(1) as f64;
             if !found.segments.is_empty() && best.as_ref().is_none_or(|(most, ..)| share > *most) {
-                best = Some((share, concept, found.segments));
+                best = Some((share, concept, found));
             }
         }
-        let Some((_, concept, segments)) = best else {
+        let Some((_, concept, found)) = best else {
             let largest = config.sizes.iter().copied().fold(0.0, f64::max);
             return Err(match misfits {
                 0 => Error::mismatch(
@@ -231,7 +231,7 @@ impl Survey {
             });
         };
         let mut cuts = Vec::new();
-        for (image, segment) in segments {
+        for (image, segment) in found.segments {
             if let Some(control) = search.control(image, concept, cuts.len())? {
                 cuts.push(Cuts { tested: Cut { image, concept, segment }, control });
             }

@@ -126,7 +126,7 @@ impl Case {
             answers.extend(subject.answer(&images, unit.unit)?);
             progress(answers.len(), jobs.len());
         }
-        Ok(Self::of(subject, unit, candidate, plan, config, &jobs, &answers, &picture, &pictures)?)
+        Self::of(subject, unit, candidate, plan, config, &jobs, &answers, &picture, &pictures)
     }
 
     #[allow(clippy::too_many_arguments, reason = "the second half of `run`")]
