@@ -12,6 +12,7 @@ use crate::commands::diff::DiffArgs;
 use crate::commands::plant::PlantArgs;
 use crate::commands::recovered::RecoveredArgs;
 use crate::commands::report::ReportArgs;
+use crate::commands::vision::counterfactual::VisionCounterfactualArgs;
 use crate::commands::vision::paint::VisionPaintArgs;
 use crate::commands::vision::train::VisionTrainArgs;
 use crate::nli_args::NliCommand;
@@ -70,6 +71,8 @@ pub(crate) enum VisionCommand {
     Paint(VisionPaintArgs),
     /// Train a residual network on labelled images
     Train(VisionTrainArgs),
+    /// Paste what makes units' formulas true into other images, and see what the network predicts
+    Counterfactual(VisionCounterfactualArgs),
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::{OutArgs, SearchArgs, ThresholdArgs, at_most};
 use crate::commands::nli::compose::NliComposeArgs;
+use crate::commands::nli::counterfactual::NliCounterfactualArgs;
 use crate::trust::TrustArgs;
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +22,8 @@ pub(crate) enum NliCommand {
     Compose(NliComposeArgs),
     /// Classify a pair, and name the units that decide
     Predict(NliPredictArgs),
+    /// Put words that make units' formulas true into sentences, and see what the classifier predicts
+    Counterfactual(NliCounterfactualArgs),
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,8 @@
 //! In reading order: [`text`] reads pairs and words, [`tokenizer`] cuts raw text into words and [`tagger`] tags them, both
 //! by the files of a spaCy model; [`feats`] reads and writes sentences that are annotated already. [`features`] makes a
 //! probe set of words, tags and overlap. [`model`] is the classifier, from the reference's checkpoints or own files, and
-//! [`train`] learns one. [`grammar`] composes pairs of its own, with everything that is known of them.
+//! [`train`] learns one; [`counterfactual`] edits sentences, and measures what that does to predictions. [`grammar`]
+//! composes pairs of its own, with everything that is known of them.
 //!
 //! ```
 //! use compexp_core::concept::ConceptId;
@@ -43,6 +44,7 @@
 //! - A training that was interrupted ends with the weights of one that was not.
 //! - Bad files give an [`Error`] that names the file and the line or weight; lines of text files have at most 1 MiB.
 
+pub mod counterfactual;
 pub mod error;
 pub mod feats;
 pub mod features;

@@ -61,6 +61,20 @@ impl Image {
             }
         }
     }
+
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] where the pixels are not as many as the sizes say, or there are none.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.rgb));
+        written
+            .map_err(|e| Error::mismatch("pixels of an image", e, format!("{} x {} x 3", self.height, self.width)))?;
+        Ok(bytes)
+    }
 }
 
 fn check_size(path: &Path, width: usize, height: usize) -> Result<()> {

@@ -3,7 +3,8 @@
 //! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`conv`] is the arithmetic of [`resnet`],
 //! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
 //! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
-//! are painted.
+//! are painted. [`paste`] puts a part of one image into another, and [`counterfactual`] measures what that does to
+//! predictions.
 //!
 //! ```no_run
 //! use std::path::{Path, PathBuf};
@@ -41,11 +42,13 @@
 pub mod broden;
 pub mod classes;
 pub mod conv;
+pub mod counterfactual;
 pub mod error;
 pub mod eval;
 pub mod extract;
 pub mod image;
 pub mod model;
+pub mod paste;
 pub mod preprocess;
 mod random;
 pub mod resnet;

@@ -58,17 +58,19 @@ pub(crate) fn print(compexp: &Compexp, plan: &Plan, out: &Path) -> Result<()> {
     Ok(file.commit()?)
 }
 
-/// The rows of all runs, in the order in which quantities are first met.
+/// The rows of all runs: each after the quantity that it follows in the run that first has it.
 fn join(all: &[Vec<Quantity>]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for (run, quantities) in all.iter().enumerate() {
+        let mut next = 0;
         for quantity in quantities {
             let at = rows.iter().position(|row| row.id == quantity.id).unwrap_or_else(|| {
                 let values = vec![String::new(); all.len()];
-                rows.push(Row { id: quantity.id.clone(), quantity: quantity.name.clone(), values });
-                rows.len() - 1
+                rows.insert(next, Row { id: quantity.id.clone(), quantity: quantity.name.clone(), values });
+                next
             });
             rows[at].values[run] = quantity.text.clone();
+            next = at + 1;
         }
     }
     rows

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod counterfactual;
 mod diff;
 mod explain;
 mod golden;

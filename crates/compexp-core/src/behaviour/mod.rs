@@ -7,5 +7,8 @@
 pub mod ablation;
 pub mod contribution;
 mod head;
+mod random;
+pub mod trial;
 
 pub use head::{Features, Head};
+pub use random::Random;

@@ -4,10 +4,12 @@
 //! `oth:overlap:overlap50`; its number is its place in the order words of the premise, its tags, the same of the hypothesis, overlap. [`probe_set`] makes a probe set of them, with
 //! one position a pair.
 
+mod annotator;
 mod neighbors;
 mod overlap;
 mod table;
 
+pub use annotator::Annotator;
 pub use neighbors::{WordVectors, for_each_vector};
 
 use std::collections::HashMap;

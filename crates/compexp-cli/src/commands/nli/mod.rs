@@ -1,6 +1,8 @@
 //! `compexp nli`: from sentence pairs and a classifier of them.
 
 pub(crate) mod compose;
+pub(crate) mod counterfactual;
+mod counterfactual_files;
 mod curves;
 pub(crate) mod predict;
 pub(crate) mod probe;

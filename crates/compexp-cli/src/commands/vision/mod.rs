@@ -1,5 +1,7 @@
 //! `compexp vision`: from images and a checkpoint.
 
+pub(crate) mod counterfactual;
+mod counterfactual_files;
 pub(crate) mod eval;
 mod extraction;
 pub(crate) mod paint;

@@ -1,0 +1,181 @@
+//! Runs of a classifier: what was probed together with what the model made of it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use compexp_core::artifact::{
+    ActivationFile, ActivationStore, AtomicFile, FinishedRun, RunConfig, TensorFile, read_head,
+};
+use compexp_core::behaviour::trial::Tally;
+use compexp_core::behaviour::{Features, Head};
+
+use crate::failure::Failure;
+
+/// A run whose layer the model's last layer reads.
+pub(crate) struct Classified {
+    pub(crate) run: FinishedRun,
+    pub(crate) config: RunConfig,
+    pub(crate) head: Head,
+    /// The means of the units' maps.
+    pub(crate) features: Features,
+    /// `(n_examples, n_classes)`
+    pub(crate) logits: Vec<f32>,
+    /// The class of every example, where it is known.
+    pub(crate) known: Vec<Option<usize>>,
+}
+
+impl Classified {
+    /// Opens the run in `dir`, which must be one of `command` (`vision probe`); `layer` is the one that the last layer
+    /// reads, and what to ask for.
+    ///
+    /// # Errors
+    /// Those of the files; a [`Failure`] that names the command to give where the run has no predictions or last layer.
+    pub(crate) fn open(dir: &Path, command: &str, layer: &str) -> Result<Self> {
+        let run = FinishedRun::open(dir)?;
+        let found = run.explanations.config["command"].as_str().unwrap_or("another command").to_owned();
+        let make = format!("make one with `compexp {command} --layer {layer} --out RUN_DIR`");
+        if found != command {
+            let message = format!(
+                "`{}`: found a run of `compexp {found}`, expected one of `compexp {command}`: activations alone come \
+                 without the model's predictions and its last layer",
+                dir.display()
+            );
+            return Err(Failure::new(message).hint(make).into());
+        }
+        let Some(head) = read_head(dir)? else {
+            let probed = run.explanations.config["inputs"]["layer"].as_str().unwrap_or("another").to_owned();
+            let message = format!(
+                "`{}`: found no head.json: the run is of the layer `{probed}`, which the model's last layer does not read, \
+                 or was made by an older compexp",
+                dir.display()
+            );
+            return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
+        };
+        let path = ActivationStore::logits_path(dir);
+        if !path.is_file() {
+            let message = format!("`{}`: found no logits.npy, which holds the model's predictions", dir.display());
+            return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
+        }
+        let (n, n_classes) = (run.explanations.universe.examples, head.classes.len());
+        let file = TensorFile::open(&path)?;
+        if file.shape() != [n, n_classes] {
+            let message = format!("`{}`: found shape {:?}, expected [{n}, {n_classes}]", path.display(), file.shape());
+            return Err(Failure::new(message).hint(make).into());
+        }
+        let mut logits = vec![0.0; n * n_classes];
+        file.read_f32(0, &mut logits)?;
+        let features = Features::pool(&ActivationFile::open(dir.join("activations.npy"))?)?;
+        if (features.n_examples(), features.n_units()) != (n, head.n_units()) {
+            let message = format!(
+                "`{}`: found activations of {} examples and {} units, expected {n} and {}, as the last layer reads",
+                dir.display(),
+                features.n_examples(),
+                features.n_units(),
+                head.n_units()
+            );
+            return Err(Failure::new(message).hint(make).into());
+        }
+        let known = match run.predictions()? {
+            Some(all) if all.len() == n => {
+                all.iter().map(|p| head.classes.iter().position(|class| *class == p.target)).collect()
+            }
+            _ => vec![None; n],
+        };
+        Ok(Self { config: run.config()?, run, head, features, logits, known })
+    }
+
+    /// Where an input of the run was found, unless `given` says otherwise.
+    ///
+    /// # Errors
+    /// A [`Failure`] where neither does.
+    pub(crate) fn path(&self, what: &str, given: Option<&Path>) -> Result<PathBuf> {
+        let recorded = self.config.paths.get(what).map(PathBuf::from);
+        let Some(path) = given.map(Path::to_owned).or(recorded) else {
+            let message = format!("`{}`: config.json does not say where the {what} is", self.run.dir().display());
+            return Err(Failure::usage(message).hint(format!("give --{what}")).into());
+        };
+        if !path.exists() {
+            let message = format!("`{}`: there is no such {what} any more", path.display());
+            return Err(Failure::new(message).hint(format!("give --{what} where it is now")).into());
+        }
+        Ok(path)
+    }
+
+    /// The explained units with their formulas, or the one asked for.
+    ///
+    /// # Errors
+    /// A [`Failure`] where that has none.
+    pub(crate) fn formulas(&self, asked: Option<usize>) -> Result<Vec<(usize, &str)>> {
+        let all = self.run.explanations.units.iter();
+        let wanted = all.filter(|e| asked.is_none_or(|unit| unit == e.unit));
+        let found: Vec<_> = wanted.filter_map(|e| Some((e.unit, e.formula.as_deref()?))).collect();
+        match asked {
+            Some(unit) if found.is_empty() => {
+                let message = format!("--unit {unit}: the run has no formula of it");
+                Err(Failure::new(message).hint("`compexp show RUN` lists those that it has").into())
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// The class of this name, or number.
+    ///
+    /// # Errors
+    /// A [`Failure`] where the model has no such class.
+    pub(crate) fn class(&self, flag: &str, name: &str) -> Result<usize> {
+        let classes = &self.head.classes;
+        let number = || name.parse().ok().filter(|class| *class < classes.len());
+        let found = classes.iter().position(|class| class == name).or_else(number);
+        Ok(found.ok_or_else(|| {
+            let some: Vec<&str> = classes.iter().take(8).map(String::as_str).collect();
+            let more = if classes.len() > some.len() { ", ..." } else { "" };
+            Failure::usage(format!("{flag} {name}: the model has no such class")).hint(format!(
+                "its {} classes are {}{more} (head.json lists them)",
+                classes.len(),
+                some.join(", ")
+            ))
+        })?)
+    }
+}
+
+/// The columns of [`outcomes`], with segments or words and with controls; with `effect` those of the differences too.
+pub(crate) fn outcome_columns(effect: bool) -> Vec<String> {
+    let outcomes = ["trials", "success", "partial", "failure", "change"];
+    let mut columns: Vec<String> = outcomes.map(String::from).into();
+    columns.extend(outcomes.map(|name| format!("control_{name}")));
+    let difference = ["difference", "difference_low", "difference_high"];
+    let change = ["change_difference", "change_low", "change_high"];
+    columns.extend(difference.iter().chain(&change).filter(|_| effect).map(|name| (*name).to_owned()));
+    columns
+}
+
+/// A tally as fields: trials, success, partial, failure, and the mean change of the wanted class's probability.
+pub(crate) fn outcomes(tally: &Tally) -> [String; 5] {
+    let Tally { trials, success, partial, failure, .. } = *tally;
+    let [trials, success, partial, failure] = [trials, success, partial, failure].map(|n| n.to_string());
+    [trials, success, partial, failure, tally.mean_change().to_string()]
+}
+
+/// Writes a whole file.
+///
+/// # Errors
+/// Those of the file.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes)?;
+    Ok(file.commit()?)
+}
+
+/// Writes a table.
+///
+/// # Errors
+/// Those of the file.
+pub(crate) fn write_csv(path: &Path, header: Vec<String>, rows: Vec<Vec<String>>) -> Result<()> {
+    let mut text = csv::Writer::from_writer(Vec::new());
+    text.write_record(header)?;
+    for row in rows {
+        text.write_record(row)?;
+    }
+    write_bytes(path, &text.into_inner()?)
+}

@@ -1,0 +1,145 @@
+//! From a run to counterfactuals.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::{fails, json, ok, scene};
+
+/// Pairs whose class is decided by a word of the hypothesis.
+fn table(n: usize) -> String {
+    let (things, verbs) = (["dog", "cat", "man", "child"], ["runs", "sits", "eats"]);
+    let mut text = String::from("label\tpremise\thypothesis\n");
+    for i in 0..n {
+        let thing = things[i / 3 % 4];
+        let label = ["entailment", "neutral", "contradiction", "contradiction"][i / 3 % 4];
+        writeln!(text, "{label}\ta {} is there\tthe {thing} {}", things[i % 4], verbs[i % 3]).unwrap();
+    }
+    text
+}
+
+fn classifier(dir: &Path) {
+    fs::write(dir.join("train.tsv"), table(240)).unwrap();
+    fs::write(dir.join("dev.tsv"), table(72)).unwrap();
+    let train = "nli train --train train.tsv --dev dev.tsv --tokenized --hidden 8 --embedding-size 6 --units 10 --batch 8 \
+                 --lr 0.01 --seed 3 --epochs 8 --out model";
+    ok(dir, train);
+}
+
+const PROBE: &str = "nli probe --pairs dev.tsv --tokenized --features words,overlap --checkpoint \
+                     model/model.safetensors --min-activations 3 --length 2";
+
+#[test]
+fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    classifier(dir);
+    ok(dir, &format!("{PROBE} --out run"));
+    let out = ok(dir, "nli counterfactual run --auto 3");
+    assert!(out.contains("difference [95%]") && out.contains("tables in `run/counterfactuals`"), "{out}");
+    let record = json(&dir.join("run/counterfactuals/counterfactuals.json"));
+    assert_eq!((&record["version"], &record["kind"]), (&1.into(), &"nli".into()));
+    let cases = record["cases"].as_array().unwrap();
+    assert!((1..=3).contains(&cases.len()), "{record}");
+    let edits = fs::read_to_string(dir.join("run/counterfactuals/edits.csv")).unwrap();
+    let trials: u64 = cases.iter().map(|case| case["effect"]["tested"]["trials"].as_u64().unwrap()).sum();
+    assert_eq!(edits.lines().count() as u64, 1 + trials);
+    for case in cases {
+        let (tested, control) = (&case["effect"]["tested"], &case["effect"]["control"]);
+        let sum = |t: &serde_json::Value| {
+            ["success", "partial", "failure"].iter().map(|o| t[*o].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!(
+            (sum(tested), sum(control)),
+            (tested["trials"].as_u64().unwrap(), tested["trials"].as_u64().unwrap())
+        );
+        for edit in case["edits"].as_array().unwrap() {
+            let marked = format!("[{}]", edit["word"].as_str().unwrap());
+            let edited = format!("{} {}", edit["edited_premise"], edit["edited_hypothesis"]);
+            assert!(edited.contains(&marked), "{edit}");
+        }
+    }
+    // A second time, and with one thread, to the byte.
+    ok(dir, "nli counterfactual run --auto 3 --threads 1 --out again");
+    for name in ["cases.csv", "edits.csv", "counterfactuals.json"] {
+        let [one, other] =
+            ["run/counterfactuals", "again"].map(|folder| fs::read(dir.join(folder).join(name)).unwrap());
+        assert!(one == other, "{name} differs");
+    }
+
+    let e = fails(dir, 1, "nli counterfactual run --unit 99");
+    assert!(e.contains("--unit 99: the run has no formula of it"), "{e}");
+    let unit = cases[0]["unit"].as_u64().unwrap();
+    let e = fails(dir, 2, &format!("nli counterfactual run --unit {unit} --to maybe"));
+    assert!(e.contains("the model has no such class") && e.contains("entailment, neutral, contradiction"), "{e}");
+    let e = fails(dir, 1, "nli counterfactual run --checkpoint dev.tsv");
+    assert!(e.contains("found another file than the checkpoint of the run"), "{e}");
+    let e = fails(dir, 1, "vision counterfactual run");
+    assert!(e.contains("found a run of `compexp nli probe`, expected one of `compexp vision probe`"), "{e}");
+    fs::remove_file(dir.join("run/logits.npy")).unwrap();
+    let e = fails(dir, 1, "nli counterfactual run");
+    assert!(e.contains("no logits.npy") && e.contains("hint: make one with `compexp nli probe"), "{e}");
+    // A layer that the decision is not made from; and the head of the run before it is gone.
+    ok(dir, &format!("{PROBE} --layer encodings --out run --force"));
+    assert!(!dir.join("run/head.json").exists());
+    let e = fails(dir, 1, "nli counterfactual run");
+    assert!(e.contains("no head.json: the run is of the layer `encodings`") && e.contains("--layer features"), "{e}");
+}
+
+#[test]
+fn another_models_activations_have_no_predictions() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --out run");
+    for kind in ["vision", "nli"] {
+        let e = fails(&dir, 1, &format!("{kind} counterfactual run"));
+        assert!(e.contains("found a run of `compexp explain`") && e.contains(&format!("`compexp {kind} probe")), "{e}");
+    }
+    let e = fails(&dir, 2, "vision counterfactual run --sizes 0.2,1.5");
+    assert!(e.contains("a segment cannot be larger than the image"), "{e}");
+}
+
+#[test]
+fn segments_are_pasted_into_photographs() {
+    let Some(broden) = compexp_tests::data("miniplaces-broden-mini") else { return };
+    let Some(checkpoint) = compexp_tests::data("places/resnet18_miniplaces.pth.tar") else { return };
+    let Some(classes) = compexp_tests::data("places/categories.txt") else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let probe = format!(
+        "vision probe --broden {} --checkpoint {} --classes {} --preprocess imagenet --beam 5",
+        broden.display(),
+        checkpoint.display(),
+        classes.display()
+    );
+    ok(dir, &format!("{probe} --out run"));
+    let head = json(&dir.join("run/head.json"));
+    assert_eq!(head["classes"].as_array().unwrap().len(), 100);
+    let few = "--images 2 --segments 1 --grid 2 --sizes 0.1";
+    let out = ok(dir, &format!("vision counterfactual run --auto 2 {few}"));
+    assert!(out.contains("2 cases: success"), "{out}");
+    let record = json(&dir.join("run/counterfactuals/counterfactuals.json"));
+    assert_eq!((&record["version"], &record["kind"]), (&1.into(), &"vision".into()));
+    let answers = &record["cases"][0]["best"]["answers"];
+    for kind in ["before", "after", "control"] {
+        let picture = dir.join("run/counterfactuals").join(answers[kind]["picture"].as_str().unwrap());
+        assert!(fs::read(picture).unwrap().starts_with(b"\x89PNG"), "{kind}");
+    }
+    let places = fs::read_to_string(dir.join("run/counterfactuals/placements.csv")).unwrap();
+    assert_eq!(places.lines().count(), 1 + 2 * 4);
+    ok(dir, &format!("vision counterfactual run --auto 2 {few} --batch 3 --threads 1 --out again"));
+    for name in ["cases.csv", "placements.csv", "case-001-after.png"] {
+        let [one, other] =
+            ["run/counterfactuals", "again"].map(|folder| fs::read(dir.join(folder).join(name)).unwrap());
+        assert!(one == other, "{name} differs");
+    }
+    let case = &record["cases"][0];
+    let chosen =
+        format!("vision counterfactual run --unit {} --to {} {few}", case["unit"], case["to"].as_str().unwrap());
+    let e = fails(dir, 1, &format!("{chosen} --concept nothing"));
+    assert!(e.contains("--concept nothing: the probe set has no concept of this name"), "{e}");
+    let e = fails(dir, 1, &format!("{chosen} --class /v/volcano"));
+    assert!(e.contains("no such class") || e.contains("found 0, expected at least one"), "{e}");
+    ok(dir, &format!("{probe} --layer layer3 --units 0-3 --out lower"));
+    let e = fails(dir, 1, "vision counterfactual lower");
+    assert!(e.contains("no head.json: the run is of the layer `layer3`"), "{e}");
+}

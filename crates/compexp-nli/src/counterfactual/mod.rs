@@ -1,0 +1,260 @@
+//! Sentence counterfactuals: does a word that makes a unit's formula true make a classifier predict the class that the
+//! unit supports?
+//!
+//! A [`Case`] is a unit, its formula F and the class that it supports. Its pairs are those that are not predicted as that
+//! class and on which F is false. An edit puts one word into a sentence: before the first noun, at the end, or in place of
+//! a word of the same tag; or it takes a word away that F forbids, with another of the same tag in its place. Edits count
+//! that make F true by the features of the edited pair. Beside each stands a control that leaves F false: the same edit with
+//! a random word of the same tag and about the same frequency; of an edit that takes a word away, one that replaces another
+//! word of the sentence by such a word.
+
+mod edits;
+#[cfg(test)]
+mod tests;
+
+use compexp_core::behaviour::trial::{Effect, Outcome, Trial, likeliest, probabilities};
+use compexp_core::behaviour::{Features, Head, Random};
+use compexp_core::formula::Formula;
+use compexp_core::probe::Neighbors;
+use rayon::prelude::*;
+
+pub use edits::{Edit, How, Lexicon, Side};
+
+use crate::error::{Error, Result};
+use crate::features::{Annotator, SplitPair};
+use crate::model::{Classifier, Pair};
+
+/// The classifier, its probe set, and what it made of that.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The classifier.
+    pub classifier: &'a Classifier,
+    /// The pairs, with tags.
+    pub pairs: &'a [SplitPair],
+    /// The features of a pair.
+    pub annotator: &'a Annotator<'a>,
+    /// What NEIGHBORS adds to a word.
+    pub neighbors: &'a Neighbors,
+    /// The last layer.
+    pub head: &'a Head,
+    /// The units' values, `(n_pairs, n_units)`.
+    pub features: &'a Features,
+    /// `(n_pairs, n_classes)`, row by row.
+    pub logits: &'a [f32],
+}
+
+/// How cases are tried.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Config {
+    /// The greatest number of pairs of a case.
+    pub pairs: usize,
+    /// The greatest number of edits of a pair.
+    pub edits: usize,
+    /// Decides which pairs, edits and words are taken, and the resamples of the bootstrap.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { pairs: 100, edits: 4, seed: 0 }
+    }
+}
+
+/// A unit and its formula.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unit {
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// Its formula.
+    pub formula: Formula,
+}
+
+/// A unit and the class that it supports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The place of the unit among those given.
+    pub at: usize,
+    /// The class.
+    pub to: usize,
+    /// The unit's weight to the class, less the mean of its weights: what all classes share changes no prediction.
+    pub weight: f64,
+    /// The unit's mean value on pairs on which its formula is true, less that on the others.
+    pub gain: f64,
+}
+
+impl Candidate {
+    /// What the formula's truth should add to the logit of the class.
+    pub fn expected(&self) -> f64 {
+        self.weight * self.gain
+    }
+}
+
+/// A pair before and after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edited {
+    /// The pair, counted from 0.
+    pub pair: usize,
+    /// What was done to it.
+    pub edit: Edit,
+    /// What was done instead as its control.
+    pub control: Edit,
+    /// The class of the pair as it was, with the edit, and with the control.
+    pub classes: [usize; 3],
+    /// The probability of the wanted class of these three.
+    pub probabilities: [f64; 3],
+    /// The unit's value on these three.
+    pub values: [f64; 3],
+}
+
+/// A case and what it came to.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The unit and the class.
+    pub candidate: Candidate,
+    /// The effect over all edits.
+    pub effect: Effect,
+    /// The edits: successes first, then those with the greatest change of the wanted class's probability less that of the
+    /// control.
+    pub edited: Vec<Edited>,
+}
+
+impl Subject<'_> {
+    fn logits_of(&self, pair: usize) -> &[f32] {
+        let n = self.head.classes.len();
+        &self.logits[pair * n..][..n]
+    }
+
+    /// Whether a formula is true of a pair with these features.
+    pub(crate) fn holds(&self, formula: &Formula, features: &[u32]) -> bool {
+        let has = |id: u32| features.binary_search(&id).is_ok();
+        formula.holds(&|atom| {
+            let near = || self.neighbors.get(&atom.concept).is_some_and(|all| all.iter().any(|id| has(id.0)));
+            has(atom.concept.0) || (atom.neighbors && near())
+        })
+    }
+
+    /// The features of every pair.
+    pub fn annotate(&self) -> Vec<Vec<u32>> {
+        self.pairs.par_iter().map(|pair| self.annotator.features(pair)).collect()
+    }
+
+    /// The units with the classes that they support most, the greatest expected effect (weight x gain) first; those left
+    /// out whose formula is true of all pairs or of none. `rows` are the features of every pair.
+    pub fn candidates(&self, units: &[Unit], rows: &[Vec<u32>]) -> Vec<Candidate> {
+        let candidate = |at: usize| {
+            let to = self.supported(units[at].unit);
+            self.candidate(units, rows, at, to).filter(|candidate| candidate.gain.is_finite())
+        };
+        let mut all: Vec<Candidate> = (0..units.len()).into_par_iter().filter_map(candidate).collect();
+        all.sort_by(|a, b| b.expected().total_cmp(&a.expected()).then(a.at.cmp(&b.at)));
+        all
+    }
+
+    /// A unit with a class that was asked for, or the one that it supports most; none where its formula is true of all
+    /// pairs or of none.
+    pub fn candidate(&self, units: &[Unit], rows: &[Vec<u32>], at: usize, to: usize) -> Option<Candidate> {
+        let Unit { unit, formula } = &units[at];
+        let (mut sums, mut counts) = ([0.0; 2], [0_usize; 2]);
+        for (value, row) in self.features.view().column(*unit).iter().zip(rows) {
+            let side = usize::from(self.holds(formula, row));
+            sums[side] += f64::from(*value);
+            counts[side] += 1;
+        }
+        let gain = sums[1] / counts[1] as f64 - sums[0] / counts[0] as f64;
+        let weights = self.head.weights.column(*unit);
+        let mean = weights.iter().map(|w| f64::from(*w)).sum::<f64>() / weights.len() as f64;
+        let weight = f64::from(weights[to]) - mean;
+        counts.iter().all(|n| *n > 0).then_some(Candidate { at, to, weight, gain })
+    }
+
+    /// The class to which a unit has the greatest weight.
+    pub fn supported(&self, unit: usize) -> usize {
+        likeliest(&self.head.weights.column(unit).to_vec())
+    }
+
+    /// The answers to pairs: logits and the unit's values.
+    fn answers(&self, pairs: &[SplitPair], unit: usize) -> Result<Vec<(Vec<f32>, f64)>> {
+        let numbers = |words: &[String]| self.classifier.words().encode(words);
+        let numbered: Vec<_> =
+            pairs.iter().map(|pair| (numbers(&pair.premise.words), numbers(&pair.hypothesis.words))).collect();
+        let numbered: Vec<Pair<'_>> =
+            numbered.iter().map(|(premise, hypothesis)| Pair { premise, hypothesis }).collect();
+        let output = self.classifier.forward(&numbered)?;
+        let rows = output.logits.chunks_exact(self.head.classes.len());
+        let values = output.features.chunks_exact(self.head.n_units()).map(|row| f64::from(row[unit]));
+        Ok(rows.map(<[f32]>::to_vec).zip(values).collect())
+    }
+}
+
+impl Case {
+    /// Tries a candidate.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] where the formula asks for no word and forbids none, all pairs are predicted as the
+    /// class already, or no edit makes the formula true; those of the classifier.
+    pub fn run(
+        subject: &Subject<'_>,
+        lexicon: &Lexicon,
+        units: &[Unit],
+        rows: &[Vec<u32>],
+        candidate: &Candidate,
+        config: &Config,
+    ) -> Result<Self> {
+        let Unit { unit, formula } = &units[candidate.at];
+        let wants = lexicon.wants(subject, formula);
+        if wants.is_empty() {
+            let expected = "at least one; name another unit: tags and overlap cannot be put into a sentence alone";
+            return Err(Error::mismatch("words in the unit's formula", 0, expected));
+        }
+        let mut pairs: Vec<usize> = (0..subject.pairs.len())
+            .filter(|pair| likeliest(subject.logits_of(*pair)) != candidate.to && !subject.holds(formula, &rows[*pair]))
+            .collect();
+        if pairs.is_empty() {
+            let what = format!(
+                "pairs that are not predicted as `{}` and on which the unit's formula is false",
+                subject.head.classes[candidate.to]
+            );
+            return Err(Error::mismatch(what, 0, "at least one; name another class"));
+        }
+        Random::new(config.seed, "pairs", *unit as u64).shuffle(&mut pairs);
+        let (mut found, mut taken) = (Vec::new(), 0);
+        for pair in pairs {
+            let mut random = Random::new(config.seed, "edits", (unit * subject.pairs.len() + pair) as u64);
+            let edits = lexicon.edits(subject, formula, &wants, pair, config.edits, &mut random);
+            taken += usize::from(!edits.is_empty());
+            found.extend(edits.into_iter().map(|(edit, control)| (pair, edit, control)));
+            if taken == config.pairs {
+                break;
+            }
+        }
+        if found.is_empty() {
+            let expected = "at least one; the formula needs more than one word, or tags that the sentences do not have";
+            return Err(Error::mismatch("edits of one word that make the unit's formula true", 0, expected));
+        }
+        let apply = |(pair, edit, control): &(usize, Edit, Edit)| {
+            [edit, control].map(|edit| edit.apply(&subject.pairs[*pair], &edit.word))
+        };
+        let texts: Vec<SplitPair> = found.iter().flat_map(apply).collect();
+        let answers = subject.answers(&texts, *unit)?;
+        let (mut trials, mut edited) = (Vec::new(), Vec::new());
+        for ((pair, edit, control), answers) in found.into_iter().zip(answers.chunks_exact(2)) {
+            let before = subject.logits_of(pair);
+            let all = [before, &answers[0].0, &answers[1].0];
+            let classes = all.map(likeliest);
+            let p = all.map(|logits| probabilities(logits)[candidate.to]);
+            for (nth, control) in [(1, false), (2, true)] {
+                let outcome = Outcome::of(classes[0], classes[nth], candidate.to);
+                trials.push(Trial { example: pair, control, outcome, change: p[nth] - p[0] });
+            }
+            let value = f64::from(subject.features.view()[[pair, *unit]]);
+            let values = [value, answers[0].1, answers[1].1];
+            edited.push(Edited { pair, edit, control, classes, probabilities: p, values });
+        }
+        let merit = |e: &Edited| (e.classes[1] == candidate.to, e.probabilities[1] - e.probabilities[2]);
+        edited.sort_by(|a, b| {
+            let (a, b) = (merit(a), merit(b));
+            b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
+        });
+        Ok(Self { candidate: candidate.clone(), effect: Effect::of(&trials, config.seed), edited })
+    }
+}
