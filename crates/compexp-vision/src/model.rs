@@ -7,6 +7,7 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use compexp_checkpoint::Value;
 use compexp_core::artifact::AtomicFile;
+use compexp_core::behaviour::Head;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +131,19 @@ impl Model {
     /// The names of all layers that can be tapped, in the order in which they are computed.
     pub fn layers(&self) -> impl Iterator<Item = &str> {
         self.network.layers()
+    }
+
+    /// The last layer, with these names of its classes.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] where the names are more or fewer than the classes.
+    pub fn head(&self, classes: Vec<String>) -> Result<Head> {
+        self.network.head(classes)
+    }
+
+    /// Whether the last layer reads the mean of this layer's maps.
+    pub fn feeds_head(&self, layer: &str) -> bool {
+        self.network.feeds_head(layer)
     }
 
     /// The network with `layer` tapped; its [`Tapped::forward`] gives the layer's maps and the logits.

@@ -8,6 +8,8 @@ mod layers;
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use compexp_core::behaviour::Head;
+use ndarray::ArrayView2;
 
 use crate::conv::{Conv, max_pool};
 use crate::error::{Error, Result};
@@ -164,6 +166,8 @@ pub struct ResNet {
     blocks: Vec<Block>,
     /// The last layer, as a 1 x 1 convolution: its result for an image is then the same in any batch.
     fc: Conv,
+    /// The same layer's weights `(classes, features)` and bias, as a run keeps them.
+    head: (Vec<f32>, Vec<f32>),
     classes: usize,
     layers: Vec<(String, Layer)>,
 }
@@ -207,10 +211,11 @@ impl ResNet {
                 shortcut: shortcut.transpose()?,
             });
         }
+        let head = (weight("fc.weight")?.flatten_all()?.to_vec1()?, weight("fc.bias")?.to_vec1()?);
         let (fc, bias) = (weight("fc.weight")?.to_device(device)?, weight("fc.bias")?.to_device(device)?);
         let fc = Conv::new(&fc.reshape((classes, (), 1, 1))?, Some(&bias), 1, 0)?;
         let stem = unit("conv1", "bn1", config.stride, config.kernel / 2)?;
-        Ok(Self { stem, pool: config.pool, blocks, fc, classes, layers: layers::all(config) })
+        Ok(Self { stem, pool: config.pool, blocks, fc, head, classes, layers: layers::all(config) })
     }
 
     /// Classes that the network tells apart.
@@ -221,6 +226,23 @@ impl ResNet {
     /// The names of all layers that can be tapped, in the order in which they are computed.
     pub fn layers(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The last layer, with these names of its classes.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] where the names are more or fewer than the classes.
+    pub fn head(&self, classes: Vec<String>) -> Result<Head> {
+        let (weights, bias) = &self.head;
+        let weights = ArrayView2::from_shape((self.classes, weights.len() / self.classes), weights)
+            .map_err(|e| Error::mismatch("weights of the last layer", e, "classes x features"))?;
+        Ok(Head::new(classes, weights.to_owned(), bias.clone())?)
+    }
+
+    /// Whether the last layer reads the mean of this layer's maps: the output of the last stage, and that mean itself.
+    pub fn feeds_head(&self, layer: &str) -> bool {
+        let last = Layer::Block(self.blocks.len() - 1, Part::Output);
+        self.layers.iter().any(|(name, at)| name == layer && (*at == last || *at == Layer::AvgPool))
     }
 
     /// The network with `layer` tapped.

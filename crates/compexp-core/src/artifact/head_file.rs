@@ -17,7 +17,7 @@ use crate::behaviour::Head;
 use crate::error::{Error, Result};
 
 const VERSION: u32 = 1;
-const CLASSES: &str = "head.json";
+pub(super) const CLASSES: &str = "head.json";
 const WEIGHTS: &str = "head.npy";
 
 #[derive(Serialize, Deserialize)]

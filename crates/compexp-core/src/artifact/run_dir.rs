@@ -16,6 +16,7 @@
 //! | `concepts.csv` | [`Extent`]: a row a concept of the probe set |
 //! | `relations.csv` | [`Relation`]: a row for two concepts that stand together in a formula |
 //! | `ceilings.csv` | a row for each unit and vocabulary: `unit`, `vocabulary` (`all`, `without color`, ...), `ceiling`, `cells`, `singleton_cells`, `informative` |
+//! | `head.json`, `head.npy` | the classifier's last layer, where it reads the units ([`super::head_file`]) |
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
 //! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::dtype::Dtype;
+use super::head_file::CLASSES as HEAD;
 use super::json::{read_json, write_json};
 use super::probe_dir::{read_examples, write_examples};
 use super::rows::{read_rows, write_rows};
@@ -194,7 +196,7 @@ impl RunDir {
             }
         }
         // The explanations first: without them nothing else counts.
-        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS]) {
+        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS, HEAD]) {
             match std::fs::remove_file(dir.join(name)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &dir.join(name))(e));

@@ -8,6 +8,7 @@
 pub(crate) mod activation;
 pub mod config;
 pub mod file;
+mod head;
 pub mod lstm;
 pub(crate) mod matrix;
 pub mod steps;

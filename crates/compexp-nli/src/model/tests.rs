@@ -69,6 +69,25 @@ fn predictions_on_the_probe_set_equal_the_reference() {
 }
 
 #[test]
+fn the_head_gives_the_logits_from_the_features() {
+    let pairs = [
+        Pair { premise: &[2, 3, 4], hypothesis: &[3] },
+        Pair { premise: &[2], hypothesis: &[0, 0, 4, 2] },
+        Pair { premise: &[3, 3], hypothesis: &[4, 3] },
+    ];
+    for (kind, bidirectional) in [(Kind::Bowman, false), (Kind::Minimal, true), (Kind::Minimal, false)] {
+        let model = small(kind, bidirectional);
+        let output = Classifier::new(&model).unwrap().forward(&pairs).unwrap();
+        let features = ndarray::Array2::from_shape_vec((3, model.config.probed()), output.features).unwrap();
+        let head = model.head(["a", "b", "c"].map(String::from).into()).unwrap();
+        let logits = head.logits(&compexp_core::behaviour::Features::new(features).unwrap()).unwrap();
+        let logits: Vec<f32> = logits.iter().map(|logit| *logit as f32).collect();
+        assert!(distance(&logits, &output.logits) < 1e-5, "{kind:?}: {logits:?} {:?}", output.logits);
+        assert!(model.head(vec!["a".into(), "b".into()]).is_err());
+    }
+}
+
+#[test]
 fn a_pair_is_the_same_bits_alone_and_among_others() {
     let classifier = Classifier::new(&small(Kind::Bowman, true)).unwrap();
     let pairs = [

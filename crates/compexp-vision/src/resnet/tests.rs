@@ -138,6 +138,28 @@ fn an_image_gives_the_same_bits_in_any_batch() {
 }
 
 #[test]
+fn the_head_gives_the_logits_from_the_mean_of_the_last_stage() {
+    let config = narrow();
+    let network = ResNet::new(&config, &random(&config, 5), &Device::Cpu).unwrap();
+    let images = noise(&[4, 3, 45, 38], 7);
+    let head = network.head((0..5).map(|c| c.to_string()).collect()).unwrap();
+    for layer in ["layer3", "layer3.0", "avgpool"] {
+        assert!(network.feeds_head(layer), "{layer}");
+        let output = network.tap(layer).unwrap().forward(&images).unwrap();
+        let (n, units, h, w) = output.maps.dims4().unwrap();
+        let maps = output.maps.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let maps = ndarray::Array4::from_shape_vec((n, units, h, w), maps).unwrap();
+        let logits = head.logits(&compexp_core::behaviour::Features::pool(&maps.view()).unwrap()).unwrap();
+        let expected = output.logits.to_vec2::<f32>().unwrap().concat();
+        for (found, expected) in logits.iter().zip(expected) {
+            assert!((found - f64::from(expected)).abs() < 1e-5, "{layer}: {found} {expected}");
+        }
+    }
+    assert!(!["conv1", "layer2", "layer3.0.conv2", "fc", "layer9"].iter().any(|layer| network.feeds_head(layer)));
+    assert!(network.head(vec!["a".into()]).is_err());
+}
+
+#[test]
 fn an_unknown_layer_is_answered_with_the_names_there_are() {
     let config = narrow();
     let network = ResNet::new(&config, &random(&config, 5), &Device::Cpu).unwrap();

@@ -7,11 +7,11 @@ use anyhow::Result;
 use compexp_core::artifact::{FinishedRun, hash_file};
 use compexp_core::explanation::Explanation;
 use compexp_nli::model::{Classifier, Model, Pair};
+use ndarray::ArrayView1;
 use serde_json::{Value, json};
 
 use super::probe::{label_names, likeliest};
 use super::sentences::Words;
-use super::weights::class_weights;
 use crate::failure::Failure;
 use crate::nli_args::NliPredictArgs;
 use crate::progress::Reporter;
@@ -31,12 +31,12 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     let output = classifier.forward(&numbered)?;
 
     let mut out = BufWriter::new(io::stdout().lock());
-    let weights = class_weights(&model); // (units, classes)
+    let head = model.head(labels.clone())?;
     let rows = output.logits.chunks_exact(labels.len()).zip(output.features.chunks_exact(model.config.probed()));
     for (i, ((premise, hypothesis), (logits, values))) in pairs.iter().zip(rows).enumerate() {
         let probabilities = softmax(logits);
         let class = likeliest(logits);
-        let units = run.as_ref().map(|run| deciding(run, values, &weights, labels.len(), class, args.limit));
+        let units = run.as_ref().map(|run| deciding(run, values, head.weights.row(class), args.limit));
         if args.json {
             let pair = json!({
                 "premise": premise,
@@ -160,25 +160,14 @@ fn name_of(text: &str) -> String {
 }
 
 /// The units of a run that fire, by how much they add to the class or take from it.
-fn deciding<'a>(
-    run: &'a FinishedRun,
-    values: &[f32],
-    weights: &[f32],
-    classes: usize,
-    class: usize,
-    limit: usize,
-) -> Vec<Deciding<'a>> {
+fn deciding<'a>(run: &'a FinishedRun, values: &[f32], weights: ArrayView1<'_, f32>, limit: usize) -> Vec<Deciding<'a>> {
     let fires = |u: &&Explanation| f64::from(values[u.unit]) > u.threshold.unwrap_or(0.0);
     let mut all: Vec<_> = run
         .explanations
         .units
         .iter()
         .filter(fires)
-        .map(|explanation| Deciding {
-            explanation,
-            value: values[explanation.unit],
-            weight: weights[explanation.unit * classes + class],
-        })
+        .map(|explanation| Deciding { explanation, value: values[explanation.unit], weight: weights[explanation.unit] })
         .collect();
     all.sort_by(|a, b| b.effect().abs().total_cmp(&a.effect().abs()).then(a.explanation.unit.cmp(&b.explanation.unit)));
     all.truncate(limit);

@@ -5,26 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::artifact::AtomicFile;
-use compexp_nli::model::{Kind, Model};
-
-/// What PyTorch adds to a variance before it divides by its root.
-const EPSILON: f32 = 1e-5;
-
-/// How a unit's value counts for each class, `(n_units, classes)`: the last layer's weights, and the scale of the batch
-/// norm where that stands between.
-pub(super) fn class_weights(model: &Model) -> Vec<f32> {
-    let (units, classes) = (model.config.probed(), model.config.classes);
-    let name = match model.config.kind {
-        Kind::Bowman => "mlp.3.weight",
-        Kind::Minimal => "mlp.weight",
-    };
-    let last = &model.weights[name]; // (classes, units)
-    let scale = |unit: usize| match model.config.kind {
-        Kind::Bowman => 1.0,
-        Kind::Minimal => model.weights["bn.weight"][unit] / (model.weights["bn.running_var"][unit] + EPSILON).sqrt(),
-    };
-    (0..units * classes).map(|i| last[i % classes * units + i / classes] * scale(i / classes)).collect()
-}
+use compexp_core::behaviour::Head;
 
 /// Counts of the pairs on which each unit fires.
 pub(super) struct Firings<'a> {
@@ -50,20 +31,18 @@ impl<'a> Firings<'a> {
         }
     }
 
-    /// Writes `weights.csv` with a row a unit: its weights to `classes` where it has any, then the numbers of pairs on
+    /// Writes `weights.csv` with a row a unit: its weights to the classes where the `head` reads it, then the numbers of pairs on
     /// which it fires, of those with a label and of those that are predicted rightly, and the share of the latter two.
     ///
     /// # Errors
     /// Those of the file.
-    pub(super) fn write(&self, dir: &Path, weights: Option<&[f32]>, classes: &[String]) -> Result<()> {
+    pub(super) fn write(&self, dir: &Path, head: Option<&Head>) -> Result<()> {
         let mut text = String::from("unit");
-        if weights.is_some() {
-            classes.iter().for_each(|class| text += &format!(",{class}"));
-        }
+        head.iter().flat_map(|head| &head.classes).for_each(|class| text += &format!(",{class}"));
         text += ",active,known,correct,accuracy\n";
         for (unit, [active, known, correct]) in self.counts.iter().enumerate() {
             text += &unit.to_string();
-            for weight in weights.iter().flat_map(|weights| &weights[unit * classes.len()..][..classes.len()]) {
+            for weight in head.iter().flat_map(|head| head.weights.column(unit)) {
                 text += &format!(",{weight}");
             }
             text += &format!(",{active},{known},{correct},");
@@ -90,8 +69,10 @@ mod tests {
         firings.add(&[0.0, 0.75], Some(false));
         assert_eq!(firings.counts, [[2, 1, 1], [2, 1, 0]]);
         let folder = tempfile::tempdir().unwrap();
-        firings.write(folder.path(), Some(&[0.5, -1.0]), &["a".into()]).unwrap();
+        let weights = ndarray::arr2(&[[0.5, -1.0], [0.25, 2.0]]);
+        let head = Head::new(vec!["a".into(), "b".into()], weights, vec![0.0; 2]).unwrap();
+        firings.write(folder.path(), Some(&head)).unwrap();
         let text = std::fs::read_to_string(folder.path().join("weights.csv")).unwrap();
-        assert_eq!(text, "unit,a,active,known,correct,accuracy\n0,0.5,2,1,1,1\n1,-1,2,1,0,0\n");
+        assert_eq!(text, "unit,a,b,active,known,correct,accuracy\n0,0.5,0.25,2,1,1,1\n1,-1,2,2,1,0,0\n");
     }
 }

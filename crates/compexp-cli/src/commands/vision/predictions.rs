@@ -42,6 +42,11 @@ impl Targets {
         Ok(Self { classes: list, targets })
     }
 
+    /// The names of the classes, in the order of the logits.
+    pub(crate) fn class_names(&self) -> &[String] {
+        self.classes.names()
+    }
+
     /// Compares with the logits of the complete store `dir`.
     ///
     /// # Errors

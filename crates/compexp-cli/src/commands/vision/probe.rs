@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use compexp_core::artifact::hash_file;
+use compexp_core::artifact::{hash_file, write_head};
 use compexp_core::exemplar::Firing;
 use compexp_core::probe::Task;
 use compexp_vision::broden::{self, BrodenOptions};
@@ -64,6 +64,11 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let activations = extraction.run(writer.dir(), reporter)?;
+            if model.feeds_head(&args.layer) {
+                let numbers = || (0..model.classes()).map(|class| class.to_string()).collect();
+                let names = targets.as_ref().map_or_else(numbers, |t| t.class_names().to_vec());
+                write_head(writer.dir(), &model.head(names)?)?;
+            }
             let predictions = targets.map(|t| t.compare(writer.dir(), &annotated.set.examples)).transpose()?;
             let (set, firing) = (&annotated.set, Firing::Activations(&activations));
             let (units, config, trust) = (&units, &config, &args.trust);
