@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::{OutArgs, SearchArgs, ThresholdArgs, at_most};
+use crate::commands::behaviour::AblateArgs;
 use crate::commands::nli::compose::NliComposeArgs;
 use crate::trust::TrustArgs;
 
@@ -21,12 +22,15 @@ pub(crate) enum NliCommand {
     Compose(NliComposeArgs),
     /// Classify a pair, and name the units that decide
     Predict(NliPredictArgs),
+    /// Measure a classifier's accuracy without the units of a run
+    Ablate(AblateArgs),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), and weights.csv: each
-unit's weights to the classes, and how often the classifier is right where the unit fires.
+The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), weights.csv: each unit's
+weights to the classes, and how often the classifier is right where the unit fires; and contributions.csv: how units bear
+on the classes.
 
 Examples:
   The paper's experiment, with the tagger's own weights and neighbours by GloVe:

@@ -1,5 +1,6 @@
 //! `compexp vision`: from images and a checkpoint.
 
+pub(crate) mod contributions;
 pub(crate) mod eval;
 mod extraction;
 pub(crate) mod paint;
