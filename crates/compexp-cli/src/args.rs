@@ -8,10 +8,12 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::analyze::AnalyzeArgs;
+use crate::commands::behaviour::AblateArgs;
 use crate::commands::diff::DiffArgs;
 use crate::commands::plant::PlantArgs;
 use crate::commands::recovered::RecoveredArgs;
 use crate::commands::report::ReportArgs;
+use crate::commands::vision::contributions::ContributionsArgs;
 use crate::commands::vision::counterfactual::VisionCounterfactualArgs;
 use crate::commands::vision::paint::VisionPaintArgs;
 use crate::commands::vision::train::VisionTrainArgs;
@@ -73,6 +75,10 @@ pub(crate) enum VisionCommand {
     Train(VisionTrainArgs),
     /// Paste what makes units' formulas true into other images, and see what the network predicts
     Counterfactual(VisionCounterfactualArgs),
+    /// Measure how the units of a run bear on classes, or on the units of a later layer
+    Contributions(ContributionsArgs),
+    /// Measure a network's accuracy without the units of a run
+    Ablate(AblateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -256,6 +262,9 @@ pub(crate) struct VisionProbeArgs {
     /// The scene of each image (ade20k_scenes.json) [default: the scene column of the index]
     #[arg(help_heading = "Network", long, value_name = "FILE", requires = "classes")]
     pub(crate) scenes: Option<PathBuf>,
+    /// Also measure how units bear on classes, as `vision contributions` does
+    #[arg(help_heading = "Network", long)]
+    pub(crate) contributions: bool,
     #[command(flatten)]
     pub(crate) threshold: ThresholdArgs,
     #[command(flatten)]

@@ -47,6 +47,10 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Vision(VisionCommand::Counterfactual(args)) => commands::vision::counterfactual::run(args, reporter),
         Command::Vision(VisionCommand::Paint(args)) => commands::vision::paint::run(args, reporter),
         Command::Vision(VisionCommand::Train(args)) => commands::vision::train::run(args, reporter),
+        Command::Vision(VisionCommand::Contributions(args)) => commands::vision::contributions::run(args, reporter),
+        Command::Vision(VisionCommand::Ablate(args)) | Command::Nli(NliCommand::Ablate(args)) => {
+            commands::behaviour::ablate(args, reporter)
+        }
         Command::Nli(NliCommand::Probe(args)) => commands::nli::probe::run(args, reporter),
         Command::Nli(NliCommand::Tag(args)) => commands::nli::tag::run(args, reporter),
         Command::Nli(NliCommand::Train(args)) => commands::nli::train::run(args, reporter),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::{OutArgs, SearchArgs, ThresholdArgs, at_most};
+use crate::commands::behaviour::AblateArgs;
 use crate::commands::nli::compose::NliComposeArgs;
 use crate::commands::nli::counterfactual::NliCounterfactualArgs;
 use crate::trust::TrustArgs;
@@ -24,12 +25,15 @@ pub(crate) enum NliCommand {
     Predict(NliPredictArgs),
     /// Put words that make units' formulas true into sentences, and see what the classifier predicts
     Counterfactual(NliCounterfactualArgs),
+    /// Measure a classifier's accuracy without the units of a run
+    Ablate(AblateArgs),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), and weights.csv: each
-unit's weights to the classes, and how often the classifier is right where the unit fires.
+The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), weights.csv: each unit's
+weights to the classes, and how often the classifier is right where the unit fires; and contributions.csv: how units bear
+on the classes.
 
 Examples:
   The paper's experiment, with the tagger's own weights and neighbours by GloVe:

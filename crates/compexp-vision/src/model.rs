@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor};
 use compexp_checkpoint::Value;
 use compexp_core::artifact::AtomicFile;
 use compexp_core::behaviour::Head;
+use ndarray::Array2;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -144,6 +145,15 @@ impl Model {
     /// Whether the last layer reads the mean of this layer's maps.
     pub fn feeds_head(&self, layer: &str) -> bool {
         self.network.feeds_head(layer)
+    }
+
+    /// How a layer reads the one before it: the weights of its first convolution, averaged over the kernel, `(units, units of
+    /// the earlier layer)`; none for layers without one.
+    ///
+    /// # Errors
+    /// [`Error::Candle`]
+    pub fn reads(&self, layer: &str) -> Result<Option<Array2<f32>>> {
+        self.network.reads(layer)
     }
 
     /// The network with `layer` tapped; its [`Tapped::forward`] gives the layer's maps and the logits.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use compexp_core::behaviour::Head;
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::conv::{Conv, max_pool};
 use crate::error::{Error, Result};
@@ -243,6 +243,25 @@ impl ResNet {
     pub fn feeds_head(&self, layer: &str) -> bool {
         let last = Layer::Block(self.blocks.len() - 1, Part::Output);
         self.layers.iter().any(|(name, at)| name == layer && (*at == last || *at == Layer::AvgPool))
+    }
+
+    /// The weights of the first convolution of a stage, of a block, or the convolution of this name, averaged over its
+    /// kernel, `(units, units of the layer that it reads)`; none for other layers.
+    ///
+    /// # Errors
+    /// [`Error::Candle`]
+    pub fn reads(&self, layer: &str) -> Result<Option<Array2<f32>>> {
+        let names = [format!("{layer}.0.conv1"), format!("{layer}.conv1"), layer.to_owned()];
+        let found = names.iter().find_map(|name| self.layers.iter().find(|(n, _)| n == name));
+        let unit = match found {
+            Some((_, Layer::Block(block, Part::Conv1))) => &self.blocks[*block].first,
+            Some((_, Layer::Block(block, Part::Conv2))) => &self.blocks[*block].second,
+            _ => return Ok(None),
+        };
+        let means = unit.weight.flatten_from(2)?.mean(2)?; // (c_out, c_in)
+        let (to, from) = means.dims2()?;
+        let shaped = Array2::from_shape_vec((to, from), means.flatten_all()?.to_vec1()?);
+        Ok(Some(shaped.map_err(|e| Error::mismatch("weights of a convolution", e, "outputs x inputs"))?))
     }
 
     /// The network with `layer` tapped.

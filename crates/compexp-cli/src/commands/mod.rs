@@ -1,6 +1,7 @@
 //! The subcommands, one module each.
 
 pub(crate) mod analyze;
+pub(crate) mod behaviour;
 pub(crate) mod classified;
 pub(crate) mod diff;
 pub(crate) mod eval;

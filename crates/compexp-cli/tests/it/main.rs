@@ -1,6 +1,7 @@
 //! The binary, driven as a person drives it.
 
 mod bad_input;
+mod behaviour;
 mod browser;
 mod counterfactual;
 mod diff;

@@ -26,14 +26,14 @@ fn table(n: usize, seed: usize) -> String {
 }
 
 /// A folder with train.tsv and dev.tsv.
-fn tables() -> tempfile::TempDir {
+pub(crate) fn tables() -> tempfile::TempDir {
     let temp = tempfile::tempdir().unwrap();
     fs::write(temp.path().join("train.tsv"), table(240, 0)).unwrap();
     fs::write(temp.path().join("dev.tsv"), table(60, 1)).unwrap();
     temp
 }
 
-const TRAIN: &str = "nli train --train train.tsv --dev dev.tsv --tokenized --hidden 8 --embedding-size 6 --units 10 \
+pub(crate) const TRAIN: &str = "nli train --train train.tsv --dev dev.tsv --tokenized --hidden 8 --embedding-size 6 --units 10 \
                      --batch 8 --lr 0.01 --decay 1:1 --dropout 0.1 --word-dropout 0.1 --embedding-dropout 0.1 --averaging 0 \
                      --seed 3";
 

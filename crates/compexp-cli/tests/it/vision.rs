@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use crate::{compexp, fails, json, ok, run};
 
 /// The small Broden folder, the checkpoint and the class list.
-fn data() -> Option<[PathBuf; 3]> {
+pub(crate) fn data() -> Option<[PathBuf; 3]> {
     let broden = compexp_tests::data("miniplaces-broden-mini")?;
     let checkpoint = compexp_tests::data("places/resnet18_miniplaces.pth.tar")?;
     Some([broden, checkpoint, compexp_tests::data("places/categories.txt")?])
 }
 
-fn args([broden, checkpoint, classes]: &[PathBuf; 3], out: &str) -> String {
+pub(crate) fn args([broden, checkpoint, classes]: &[PathBuf; 3], out: &str) -> String {
     format!(
         "vision probe --broden {} --checkpoint {} --classes {} --preprocess imagenet --layer layer4 --length 3 --beam 5 \
          --out {out}",

@@ -3,6 +3,7 @@
 //! Every function takes [`Records`] and looks at nothing else: neither the model nor the annotations are needed.
 
 pub mod accuracy;
+pub mod behaviour;
 pub mod coverage;
 pub mod iou;
 pub mod kind;

@@ -43,6 +43,7 @@ pub use json::{read_json, write_json};
 pub use masks::write_masks;
 pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{open_probe, write_concepts, write_examples};
+pub use rows::write_rows;
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
 pub use run_tables::{Table, UnitWeights, Weights};
 pub use tensor_file::TensorFile;

@@ -20,7 +20,10 @@ pub(super) fn read_rows<T: DeserializeOwned>(path: &Path, columns: &[&str]) -> R
 }
 
 /// Writes rows under a header, which is there without any rows too.
-pub(super) fn write_rows<T: Serialize>(path: &Path, columns: &[&str], rows: &[T]) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Io`]
+pub fn write_rows<T: Serialize>(path: &Path, columns: &[&str], rows: &[T]) -> Result<()> {
     let mut text = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     let fail = |e: csv::Error| Error::io("write", path)(e.into());
     text.write_record(columns).map_err(fail)?;

@@ -17,6 +17,8 @@
 //! | `relations.csv` | [`Relation`]: a row for two concepts that stand together in a formula |
 //! | `ceilings.csv` | a row for each unit and vocabulary: `unit`, `vocabulary` (`all`, `without color`, ...), `ceiling`, `cells`, `singleton_cells`, `informative` |
 //! | `head.json`, `head.npy` | the classifier's last layer, where it reads the units ([`super::head_file`]) |
+//! | `contributions.csv`, `contributions-below.csv` | how units bear on classes, and those of an earlier layer on these units; absent where that was not asked for |
+//! | `ablation/` | accuracy without units; absent where that was not asked for |
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
 //! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
@@ -62,6 +64,9 @@ const CONCEPTS: &str = "concepts.csv";
 const RELATIONS: &str = "relations.csv";
 const CEILINGS: &str = "ceilings.csv";
 const PREDICTIONS: &str = "predictions.csv";
+
+/// What other commands add, and what is not of the run once it is made anew.
+const ADDED: [&str; 3] = ["contributions.csv", "contributions-below.csv", "ablation/ablation.json"];
 
 /// Those of an [`super::ActivationStore`].
 const ACTIVATIONS: &str = "activations.npy";
@@ -196,7 +201,7 @@ impl RunDir {
             }
         }
         // The explanations first: without them nothing else counts.
-        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS, HEAD]) {
+        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS, HEAD]).chain(&ADDED) {
             match std::fs::remove_file(dir.join(name)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &dir.join(name))(e));

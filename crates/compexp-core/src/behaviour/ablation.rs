@@ -36,6 +36,8 @@ pub struct Subject<'a> {
     targets: &'a [Option<usize>],
     /// Logits with every unit, `(n_examples, n_classes)`.
     logits: Vec<f64>,
+    /// The examples of every class.
+    of_class: Vec<usize>,
     known: usize,
 }
 
@@ -65,6 +67,8 @@ pub struct Effect {
     pub supported: Option<f64>,
     /// The change over the other examples.
     pub others: Option<f64>,
+    /// For every class, how many more of its examples are predicted rightly than with the unit.
+    pub gained: Vec<i64>,
     /// The change of the logit of every class, mean over the examples of that class; not a number without such.
     pub logits: Vec<f64>,
 }
@@ -91,7 +95,19 @@ impl<'a> Subject<'a> {
         if known == 0 {
             return Err(Error::mismatch("examples whose class is known", 0, "at least one"));
         }
-        Ok(Self { head, features, targets, logits, known })
+        let mut of_class = vec![0; n_classes];
+        targets.iter().flatten().for_each(|class| of_class[*class] += 1);
+        Ok(Self { head, features, targets, logits, of_class, known })
+    }
+
+    /// The names of the classes.
+    pub fn classes(&self) -> &[String] {
+        &self.head.classes
+    }
+
+    /// The examples of every class.
+    pub fn examples_of(&self) -> &[usize] {
+        &self.of_class
     }
 
     /// The accuracy with every unit.
@@ -145,25 +161,35 @@ impl<'a> Subject<'a> {
                 let right = self.right(&logits);
                 let supports: Vec<usize> =
                     (0..n_classes).filter(|class| contributes.role(*unit, *class) == Role::Contributor).collect();
-                let change = |of: &dyn Fn(usize) -> bool| Some(self.share(&right, of)? - self.share(&before, of)?);
-                let (mut moved, mut examples) = (vec![0.0; n_classes], vec![0_usize; n_classes]);
+                let (mut moved, mut gained) = (vec![0.0; n_classes], vec![0; n_classes]);
                 for (example, target) in self.targets.iter().enumerate() {
                     if let Some(class) = *target {
                         let at = example * n_classes + class;
                         moved[class] += logits[at] - self.logits[at];
-                        examples[class] += 1;
+                        gained[class] += i64::from(right[example]) - i64::from(before[example]);
                     }
                 }
+                let change = |of: &dyn Fn(usize) -> bool| {
+                    let (gained, examples) = self.over(&gained, of);
+                    (examples > 0).then(|| gained as f64 / examples as f64)
+                };
                 Effect {
                     unit: *unit,
                     accuracy: change(&|_| true).unwrap_or(0.0),
                     supported: change(&|class| supports.contains(&class)),
                     others: change(&|class| !supports.contains(&class)),
-                    logits: moved.iter().zip(examples).map(|(sum, n)| sum / n as f64).collect(),
+                    logits: moved.iter().zip(&self.of_class).map(|(sum, n)| sum / *n as f64).collect(),
                     supports,
+                    gained,
                 }
             })
             .collect())
+    }
+
+    /// What is gained over the examples of some classes, and how many those are.
+    pub fn over(&self, gained: &[i64], of: impl Fn(usize) -> bool) -> (i64, usize) {
+        let classes = gained.iter().zip(&self.of_class).enumerate().filter(|(class, _)| of(*class));
+        classes.fold((0, 0), |(sum, n), (_, (gained, examples))| (sum + gained, n + examples))
     }
 
     fn check(&self, units: &[usize]) -> Result<()> {
@@ -276,9 +302,14 @@ mod tests {
         assert_eq!((effects[0].unit, &effects[0].supports, &effects[1].supports), (1, &vec![2], &vec![]));
         let (supported, others) = (|c: usize| c == 2, |c: usize| c != 2);
         let after = |of: &dyn Fn(usize) -> bool| slow(&case, &[1], Fill::Zero, of).unwrap();
-        assert_eq!(effects[0].supported, Some(after(&supported) - before(&supported)));
-        assert_eq!(effects[0].others, Some(after(&others) - before(&others)));
-        assert_eq!(effects[0].accuracy, after(&|_| true) - before(&|_| true));
+        let near = |found: f64, of: &dyn Fn(usize) -> bool| (found - (after(of) - before(of))).abs() < 1e-12;
+        assert!(near(effects[0].supported.unwrap(), &supported) && near(effects[0].others.unwrap(), &others));
+        assert!(near(effects[0].accuracy, &|_| true));
+        assert_eq!(subject.examples_of().iter().sum::<usize>(), case.targets.iter().flatten().count());
+        for class in 0..3 {
+            let gained = effects[0].gained[class] as f64 / subject.examples_of()[class] as f64;
+            assert!(near(gained, &|c| c == class), "{class}");
+        }
         assert_eq!(effects[1].supported, None);
         let of_class = |class: usize| case.targets.iter().enumerate().filter(move |(_, t)| **t == Some(class));
         for class in 0..3 {

@@ -309,13 +309,13 @@ pub fn training_curves(panels: &[(&str, Vec<Curve<'_>>)], csv: String) -> Figure
     figure("curves", "Training", "How the training went, epoch by epoch.", svg, size, csv)
 }
 
-fn figure(id: &str, title: &str, caption: &str, svg: Svg, size: [f64; 2], csv: String) -> Figure {
+pub(super) fn figure(id: &str, title: &str, caption: &str, svg: Svg, size: [f64; 2], csv: String) -> Figure {
     let svg = svg.finish(id, size, title, caption);
     Figure { id: id.into(), title: title.into(), caption: caption.into(), svg, csv }
 }
 
 /// Rows under a header.
-fn table_of(header: &str, rows: &[impl Serialize]) -> Result<String> {
+pub(super) fn table_of(header: &str, rows: &[impl Serialize]) -> Result<String> {
     let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     writer.write_record(header.split(',')).map_err(|e| failed(&e))?;
@@ -326,7 +326,7 @@ fn table_of(header: &str, rows: &[impl Serialize]) -> Result<String> {
     String::from_utf8(bytes).map_err(|e| failed(&e))
 }
 
-fn span(values: impl Iterator<Item = f64>) -> [f64; 2] {
+pub(super) fn span(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     round_out(if low <= high { [low, high] } else { [0.0, 1.0] })
 }

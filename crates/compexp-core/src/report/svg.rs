@@ -74,6 +74,11 @@ impl Svg {
         );
     }
 
+    /// A filled path.
+    pub(super) fn area(&mut self, path: &str, fill: &str, opacity: f64) {
+        let _ = writeln!(self.body, "<path d=\"{path}\" fill=\"{fill}\" fill-opacity=\"{opacity:.2}\"/>");
+    }
+
     /// The whole drawing. `id` makes the names of its parts its own within a page.
     pub(super) fn finish(self, id: &str, [width, height]: [f64; 2], title: &str, description: &str) -> String {
         let (id, title, description) = (Escaped(id), Escaped(title), Escaped(description));

@@ -12,7 +12,7 @@ pub mod correlation;
 pub mod fdr;
 pub mod holdout;
 pub mod null;
-mod random;
+pub(crate) mod random;
 pub mod spread;
 
 pub use correlation::{Correlation, pearson, spearman};
@@ -46,7 +46,7 @@ fn patterns(
 }
 
 /// A quantile of ascending values, interpolated linearly between the two nearest; 0 where there are none.
-fn quantile(sorted: &[f64], at: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], at: f64) -> f64 {
     let index = sorted.len().saturating_sub(1) as f64 * at;
     let value = |i: usize| sorted.get(i).or(sorted.last()).copied().unwrap_or(0.0);
     let (below, above) = (value(index as usize), value(index as usize + 1));

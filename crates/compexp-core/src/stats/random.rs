@@ -4,7 +4,7 @@
 const BLOCK: usize = 4096;
 
 /// A stream of random numbers: the extended output of BLAKE3, which is the same on every machine and in every version.
-pub(super) struct Random {
+pub(crate) struct Random {
     output: blake3::OutputReader,
     block: [u8; BLOCK],
     next: usize,
@@ -12,7 +12,7 @@ pub(super) struct Random {
 
 impl Random {
     /// The stream for one purpose, and `places` within it.
-    pub(super) fn new(seed: u64, purpose: &str, places: &[u64]) -> Self {
+    pub(crate) fn new(seed: u64, purpose: &str, places: &[u64]) -> Self {
         let mut hasher = hasher(seed, purpose);
         for place in places {
             hasher.update(&place.to_le_bytes());
@@ -31,7 +31,7 @@ impl Random {
     }
 
     /// A number below `n`, each as likely as the other; `n` is at least 1.
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         let n = n as u64;
         // Multiplication maps 2^64 numbers to n; the few that would favour some of them are drawn again (Lemire, 2019).
         let surplus = n.wrapping_neg() % n;
@@ -44,7 +44,7 @@ impl Random {
     }
 
     /// Puts `items` into an order that is as likely as any other.
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));
         }

@@ -19,7 +19,7 @@ const HORIZON: u32 = 3;
 
 /// Units red, green and blue; classes red, blue and never.
 fn model() -> Model {
-    let sizes = Sizes { stem: 3, widths: vec![3], blocks: vec![1] };
+    let sizes = Sizes { stem: 3, kernel: 7, stride: 2, pool: true, widths: vec![3], blocks: vec![1] };
     let value = |name: &str, shape: &[usize]| -> Vec<f32> {
         let n = shape.iter().product();
         match name {

@@ -217,3 +217,29 @@ fn images_that_cannot_be_run_are_refused() {
     }
     assert_eq!(tapped.forward(&noise(&[1, 3, 1, 1], 1)).unwrap().maps.dims(), [1, 5, 1, 1]);
 }
+
+#[test]
+fn a_layer_reads_by_its_first_convolution() {
+    let config = narrow();
+    let weights = random(&config, 5);
+    let network = ResNet::new(&config, &weights, &Device::Cpu).unwrap();
+    for (layer, conv) in [
+        ("layer2", "layer2.0.conv1"),
+        ("layer2.1", "layer2.1.conv1"),
+        ("layer2.0.conv1", "layer2.0.conv1"),
+        ("layer1.0.conv2", "layer1.0.conv2"),
+    ] {
+        let weight = &weights[&format!("{conv}.weight")];
+        let (to, from, h, w) = weight.dims4().unwrap();
+        let values = weight.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let found = network.reads(layer).unwrap().unwrap();
+        assert_eq!(found.dim(), (to, from), "{layer}");
+        for (found, kernel) in found.iter().zip(values.chunks_exact(h * w)) {
+            let mean = kernel.iter().map(|v| f64::from(*v)).sum::<f64>() / (h * w) as f64;
+            assert!((f64::from(*found) - mean).abs() < 1e-6, "{layer}: {found} {mean}");
+        }
+    }
+    for layer in ["fc", "avgpool", "layer2.0.bn1", "layer9"] {
+        assert_eq!(network.reads(layer).unwrap(), None, "{layer}");
+    }
+}

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::probe_files;
 use super::sentences::{self, Sentences};
 use super::weights::Firings;
+use crate::commands::behaviour;
 use crate::failure::Failure;
 use crate::inputs::{Paths, absolute, hash_files};
 use crate::nli_args::{FeatureArg, LayerArg, NliProbeArgs};
@@ -110,6 +111,9 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
         }
         Err(run) => (run, true),
     };
+    if args.layer == LayerArg::Features {
+        behaviour::contributions(&run, up_to_date, reporter)?;
+    }
     reporter.end();
     summary::print(&run, up_to_date, args.out.json, reporter)
 }

@@ -1,5 +1,6 @@
 //! `compexp vision`: from images and a checkpoint.
 
+pub(crate) mod contributions;
 pub(crate) mod counterfactual;
 mod counterfactual_files;
 pub(crate) mod eval;

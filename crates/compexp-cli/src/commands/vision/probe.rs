@@ -13,6 +13,7 @@ use serde_json::json;
 use super::extraction::Extraction;
 use super::predictions::Targets;
 use crate::args::VisionProbeArgs;
+use crate::commands::behaviour;
 use crate::failure::Failure;
 use crate::inputs::{Annotated, absolute, hash_files};
 use crate::pipeline::Job;
@@ -23,6 +24,11 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let options = BrodenOptions { categories: args.categories.clone(), index: args.index.clone() };
     let broden = broden::load(&args.broden, &options)?;
     let model = Model::load(&args.network.checkpoint, &default_device()?)?;
+    if args.contributions && !model.feeds_head(&args.layer) {
+        let layers: Vec<String> = model.layers().filter(|l| model.feeds_head(l)).map(|l| format!("`{l}`")).collect();
+        let message = format!("--contributions: the network's last layer does not read `{}`", args.layer);
+        return Err(Failure::usage(message).hint(format!("probe one that it reads: {}", layers.join(", "))).into());
+    }
     let targets = match &args.classes {
         Some(classes) => Some(Targets::read(classes, args.scenes.as_deref(), broden.images(), model.classes())?),
         None => None,
@@ -77,6 +83,9 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         }
         Err(run) => (run, true),
     };
+    if args.contributions {
+        behaviour::contributions(&run, up_to_date, reporter)?;
+    }
     reporter.end();
     summary::print(&run, up_to_date, args.out.json, reporter)
 }

@@ -1,0 +1,97 @@
+//! `compexp vision contributions`: how the units of a run bear on classes, or those of an earlier layer on them.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use compexp_core::analysis::Records;
+use compexp_core::analysis::behaviour::{contributions as measure, top_share};
+use compexp_core::artifact::{FinishedRun, hash_file};
+use compexp_vision::model::{Model, default_device};
+
+use crate::commands::behaviour::{pooled, write_contributions, write_contributions_to_classes};
+use crate::failure::Failure;
+use crate::progress::Reporter;
+use crate::table::name;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each unit and target get the weight between them, Pearson's r over the examples, and the IoU of the examples where the unit
+fires and those where the target is in its top quantile. What lies beyond the 99% and the 1% quantile of a measure is a
+contributor or an inhibitor.
+
+Examples:
+  Units to classes, in runs/layer4/contributions.csv:
+    compexp vision contributions runs/layer4
+
+  Units of layer3 to those of layer4, in runs/layer4/contributions-below.csv:
+    compexp vision contributions runs/layer4 --below runs/layer3 --checkpoint resnet18_places365.pth.tar")]
+pub(crate) struct ContributionsArgs {
+    /// A run of `vision probe`
+    pub(crate) run: PathBuf,
+    /// A run of the layer before, on the same images: its units are then the ones that bear, and those of RUN the targets
+    #[arg(long, value_name = "RUN", requires = "checkpoint")]
+    pub(crate) below: Option<PathBuf>,
+    /// The network of both runs
+    #[arg(long, value_name = "FILE", requires = "below")]
+    pub(crate) checkpoint: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
+    let run = FinishedRun::open(&args.run)?;
+    let path = match (&args.below, &args.checkpoint) {
+        (Some(below), Some(checkpoint)) => between(&run, &FinishedRun::open(below)?, checkpoint)?,
+        _ => write_contributions_to_classes(&run)?,
+    };
+    reporter.end();
+    writeln!(std::io::stdout(), "contributions in `{}`", name(&path.display().to_string()))?;
+    Ok(())
+}
+
+/// Measures how the units of the run `below` bear on those of `run`.
+fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<PathBuf> {
+    let hash = hash_file(checkpoint)?;
+    for run in [run, below] {
+        let inputs = &run.explanations.config["inputs"];
+        if inputs["checkpoint"].as_str() != Some(&hash) {
+            let message =
+                format!("`{}`: found a run of another network than `{}`", run.dir().display(), checkpoint.display());
+            return Err(Failure::new(message).hint("give runs of `compexp vision probe` on this checkpoint").into());
+        }
+    }
+    let names =
+        |run: &FinishedRun| Ok::<_, anyhow::Error>(run.examples()?.into_iter().map(|e| e.name).collect::<Vec<_>>());
+    if names(run)? != names(below)? {
+        let message =
+            format!("`{}`: found other images than those of `{}`", below.dir().display(), run.dir().display());
+        return Err(Failure::new(message).hint("probe both layers on the same images").into());
+    }
+    let model = Model::load(checkpoint, &default_device()?)?;
+    let layer = |run: &FinishedRun| run.explanations.config["inputs"]["layer"].as_str().unwrap_or_default().to_owned();
+    let (later, earlier) = (layer(run), layer(below));
+    let Some(weights) = model.reads(&later)? else {
+        let message = format!(
+            "`{}`: found a run of `{later}`, expected one of a stage, block or convolution",
+            run.dir().display()
+        );
+        return Err(Failure::new(message).hint("probe such a layer: `compexp vision probe --layer layer4`").into());
+    };
+    let (features, values) = (pooled(below)?, pooled(run)?);
+    if weights.dim() != (values.n_units(), features.n_units()) {
+        let message = format!(
+            "units of `{}`: found {} of `{earlier}`, expected {}, which the first convolution of `{later}` reads",
+            below.dir().display(),
+            features.n_units(),
+            weights.ncols()
+        );
+        return Err(Failure::new(message).hint("give a run of the layer right before").into());
+    }
+    let values = values.view().mapv(f64::from);
+    let records = Records::read(below)?;
+    let found = measure(&records, weights.view(), &features, values.view(), top_share(model.classes()))?;
+    let targets: Vec<String> = (0..weights.nrows()).map(|unit| unit.to_string()).collect();
+    let path = run.dir().join("contributions-below.csv");
+    write_contributions(&path, &records, &found, &targets)?;
+    Ok(path)
+}

@@ -1,0 +1,174 @@
+//! What units do to classes: contributions, and accuracy without units.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use compexp_core::artifact::{write_head, write_npy};
+use compexp_core::behaviour::Head;
+use ndarray::Array2;
+
+use crate::nli::{TRAIN, tables};
+use crate::{fails, json, ok, run, scene, vision};
+
+const PROBE: &str = "nli probe --pairs dev.tsv --tokenized --features words,overlap --checkpoint model/model.safetensors \
+                     --min-activations 3 --length 2 --beam 3";
+
+const CONTRIBUTIONS: &str = "unit,target,weight,correlation,overlap,weight_role,correlation_role,overlap_role";
+
+/// The rows of a table without quotes, after its header, which must be this.
+fn rows(path: &Path, header: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some(header));
+    lines.map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+fn number(field: &str) -> f64 {
+    field.parse().unwrap_or_else(|e| panic!("`{field}`: {e}"))
+}
+
+#[test]
+fn a_classifiers_units_are_taken_away() {
+    let temp = tables();
+    let dir = temp.path();
+    ok(dir, &format!("{TRAIN} --epochs 6 --out model"));
+    ok(dir, &format!("{PROBE} --out run"));
+
+    // The weights are those that the run tells elsewhere.
+    let contributions = rows(&dir.join("run/contributions.csv"), CONTRIBUTIONS);
+    assert_eq!(contributions.len(), 30);
+    let weights =
+        rows(&dir.join("run/weights.csv"), "unit,entailment,neutral,contradiction,active,known,correct,accuracy");
+    for (i, row) in contributions.iter().enumerate() {
+        assert_eq!(row[0], weights[i / 3][0]);
+        assert_eq!(row[1], ["entailment", "neutral", "contradiction"][i % 3]);
+        assert_eq!(number(&row[2]) as f32, weights[i / 3][1 + i % 3].parse::<f32>().unwrap());
+    }
+    let greatest = contributions.iter().max_by(|a, b| number(&a[2]).total_cmp(&number(&b[2]))).unwrap();
+    assert_eq!(greatest[5], "contributor");
+    fs::remove_file(dir.join("run/contributions.csv")).unwrap();
+    ok(dir, &format!("{PROBE} --out run"));
+    assert!(dir.join("run/contributions.csv").is_file(), "a run that is up to date gets what it lacks");
+
+    let out = ok(dir, "nli ablate run --every 1 --seeds 4");
+    assert!(out.contains("with all 10 units") && out.contains("units whose ablation hurts"), "{out}");
+    let curves =
+        rows(&dir.join("run/ablation/ablation.csv"), "order,seed,fill,removed,accuracy,concerned,concerned_before");
+    assert_eq!(curves.len(), 2 * (2 + 4) * 11, "two fills, two orders and four seeds");
+    let accuracy = json(&dir.join("run/summary.json"))["accuracy"].clone();
+    let share = accuracy["correct"].as_f64().unwrap() / accuracy["known"].as_f64().unwrap();
+    let mut last = BTreeMap::new();
+    for row in &curves {
+        match row[3].as_str() {
+            "0" => assert_eq!(number(&row[4]), share, "the last layer decides as the classifier did"),
+            "10" => last.entry(row[2].clone()).or_insert_with(Vec::new).push(row[4].clone()),
+            _ => {}
+        }
+    }
+    for (fill, last) in last {
+        assert!(last.len() == 6 && last.iter().all(|a| *a == last[0]), "without any unit no order matters: {fill}");
+    }
+    let effects = rows(
+        &dir.join("run/ablation/effects.csv"),
+        "unit,formula,iou,supports,accuracy_change,supported_change,others_change,fill",
+    );
+    assert_eq!(effects.len(), 20);
+    // The first unit of the order by IoU, alone, is the second step of that curve.
+    let first = |order: &str, at: &str| {
+        let row = curves.iter().find(|r| r[0] == order && r[2] == "zero" && r[3] == at).unwrap();
+        number(&row[4])
+    };
+    let best = effects.iter().filter(|row| row[7] == "zero" && !row[2].is_empty()).fold(
+        None,
+        |best: Option<&Vec<String>>, row| match best {
+            Some(b) if number(&b[2]) >= number(&row[2]) => best,
+            _ => Some(row),
+        },
+    );
+    assert!((first("iou", "1") - share - number(&best.unwrap()[4])).abs() < 1e-12);
+    let summary = json(&dir.join("run/ablation/ablation.json"));
+    assert_eq!((&summary["version"], &summary["accuracy"]), (&1.into(), &share.into()));
+    assert_eq!(summary["support"].as_array().unwrap().len(), 6, "three measures, two fills");
+    for figure in ["ablation_zero", "ablation_mean", "ablation_effects"] {
+        assert!(fs::read_to_string(dir.join(format!("run/ablation/{figure}.svg"))).unwrap().starts_with("<svg"));
+    }
+    let bands = fs::read(dir.join("run/ablation/bands.csv")).unwrap();
+    ok(dir, "nli ablate run --every 1 --seeds 4 --threads 1 --json");
+    assert!(fs::read(dir.join("run/ablation/bands.csv")).unwrap() == bands, "threads and time make no difference");
+
+    // Runs that cannot be ablated say what they lack, and which command makes it.
+    ok(dir, &format!("{PROBE} --layer encodings --out encodings"));
+    assert!(!dir.join("encodings/contributions.csv").exists());
+    let e = fails(dir, 1, "nli ablate encodings");
+    assert!(e.contains("found no head.json") && e.contains("this run is of the encodings"), "{e}");
+    assert!(e.contains("`compexp nli probe --layer features`"), "{e}");
+
+    let held_out = run(dir, &format!("{PROBE} --holdout 0.3 --out part"));
+    assert!(held_out.code == 0 && held_out.err.contains("contributions: not measured"), "{}", held_out.err);
+    let e = fails(dir, 1, "nli ablate part");
+    assert!(e.contains("are held out") && e.contains("without --holdout"), "{e}");
+
+    let classes = ["entailment", "neutral", "contradiction"].map(String::from).to_vec();
+    let head = fs::read(dir.join("run/head.npy")).unwrap();
+    write_head(&dir.join("run"), &Head::new(classes, Array2::zeros((3, 9)), vec![0.0; 3]).unwrap()).unwrap();
+    let e = fails(dir, 1, "nli ablate run");
+    assert!(e.contains("found 9, expected 10, as activations.npy has") && e.contains("--force"), "{e}");
+    fs::write(dir.join("run/head.npy"), head).unwrap();
+
+    let predictions = fs::read(dir.join("run/predictions.csv")).unwrap();
+    fs::remove_file(dir.join("run/predictions.csv")).unwrap();
+    let e = fails(dir, 1, "nli ablate run");
+    assert!(e.contains("found no predictions.csv") && e.contains("`compexp vision probe --classes FILE`"), "{e}");
+    fs::write(dir.join("run/predictions.csv"), predictions).unwrap();
+
+    write_npy(&dir.join("run/activations.npy"), &[59, 10], &[0.0_f32; 590]).unwrap();
+    let e = fails(dir, 1, "nli ablate run");
+    assert!(e.contains("found 59, expected 60, as the run has"), "{e}");
+    fs::remove_file(dir.join("run/activations.npy")).unwrap();
+    let e = fails(dir, 1, "nli ablate run");
+    assert!(e.contains("found no activations.npy") && e.contains("--force"), "{e}");
+}
+
+#[test]
+fn activations_of_another_model_have_no_last_layer() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --out run");
+    for command in ["vision ablate", "nli ablate", "vision contributions"] {
+        let e = fails(&dir, 1, &format!("{command} run"));
+        assert!(e.contains("found no head.json") && e.contains("activations of another model"), "{e}");
+    }
+    let e = fails(&dir, 2, "vision contributions run --below run");
+    assert!(e.contains("--checkpoint"), "{e}");
+    let e = fails(&dir, 1, "vision contributions run --below run --checkpoint acts.npy");
+    assert!(e.contains("found a run of another network than `acts.npy`"), "{e}");
+    fails(&dir, 1, "vision ablate probe");
+}
+
+#[test]
+fn contributions_reach_from_layer_to_layer() {
+    let Some(data) = vision::data() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let short = |layer: &str, out: &str| {
+        vision::args(&data, out).replace("layer4", layer).replace("--length 3 --beam 5", "--length 1 --beam 1")
+    };
+    let e = fails(dir, 2, &format!("{} --contributions", short("layer3", "run3")));
+    assert!(e.contains("does not read `layer3`") && e.contains("`layer4`"), "{e}");
+    ok(dir, &format!("{} --contributions", short("layer4", "run4")));
+    assert_eq!(rows(&dir.join("run4/contributions.csv"), CONTRIBUTIONS).len(), 512 * 100);
+    ok(dir, &short("layer3", "run3"));
+    let e = fails(dir, 1, "vision ablate run3");
+    assert!(e.contains("this run is of `layer3`") && e.contains("`compexp vision probe --layer layer4`"), "{e}");
+
+    let checkpoint = data[1].display();
+    let below =
+        |run: &str, below: &str| format!("vision contributions {run} --below {below} --checkpoint {checkpoint}");
+    ok(dir, &below("run4", "run3"));
+    let found = rows(&dir.join("run4/contributions-below.csv"), CONTRIBUTIONS);
+    assert_eq!(found.len(), 256 * 512);
+    let contributors = found.iter().filter(|row| row[6] == "contributor").count();
+    assert!(contributors > 1000, "about one in a hundred pairs: {contributors}");
+    let e = fails(dir, 1, &below("run3", "run4"));
+    assert!(e.contains("found 512 of `layer4`, expected 128, which the first convolution of `layer3` reads"), "{e}");
+}
