@@ -1,8 +1,10 @@
 //! What a run directory may hold beside the files that every run has: tables, and a probe set of its own.
 
 use super::FinishedRun;
+use super::head_file::read_head;
 use super::probe_dir::open_probe;
 use super::source_file::SourceFile;
+use crate::behaviour::Head;
 use crate::error::{Error, Result};
 use crate::probe::ProbeSet;
 
@@ -85,6 +87,14 @@ impl FinishedRun {
             });
         }
         Ok(Some(Weights { classes: table.header[1..first].to_vec(), units }))
+    }
+
+    /// The model's last layer, if it reads the units and the run keeps it.
+    ///
+    /// # Errors
+    /// Those of [`read_head`].
+    pub fn head(&self) -> Result<Option<Head>> {
+        read_head(self.dir())
     }
 
     /// The probe set that the run keeps in its folder `probe`, if it keeps one.

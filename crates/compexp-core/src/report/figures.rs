@@ -1,4 +1,6 @@
-//! The figures of a run, one for each analysis of the paper.
+//! The figures of a run: one for each analysis of the paper, and those of how far explanations are to be trusted.
+
+mod trust;
 
 use serde::Serialize;
 
@@ -16,8 +18,8 @@ use crate::stats::Correlation;
 /// The rows of a chart of bars, at most.
 const ROWS: usize = 20;
 
-/// All figures of a run that its records allow: without predictions there are none of accuracy, and without explained
-/// units none of formulas.
+/// All figures of a run that its records allow: without predictions there are none of accuracy, without explained units none
+/// of formulas, and those of significance, held-out examples and ceilings only where these were asked for.
 ///
 /// # Errors
 /// [`Error::Mismatch`] where a table cannot be written, which no record can cause.
@@ -33,6 +35,7 @@ pub fn figures(records: &Records) -> Result<Vec<Figure>> {
             distinct_explanations(records)?,
             concept_coverage(records)?,
         ]);
+        all.extend(trust::figures(records)?);
     }
     let rows = by_activity(records);
     if !rows.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::ReportRun;
+use super::bearing::Bearing;
 use crate::artifact::run_dir::{ExemplarList, Prediction, RunConfig, Summary};
 use crate::artifact::{FinishedRun, TensorFile, Weights};
 use crate::concept::ConceptId;
@@ -68,8 +69,10 @@ pub(super) struct Material<'a> {
     /// Places in `exemplars`, by unit.
     by_unit: HashMap<usize, Vec<usize>>,
     pub(super) predictions: Option<Vec<Prediction>>,
-    pub(super) weights: Option<Weights>,
-    pub(super) activity: Option<Activity>,
+    weights: Option<Weights>,
+    pub(super) activity: Activity,
+    /// How units bear on classes, where the run tells.
+    pub(super) bearing: Option<Bearing>,
     /// Kinds of concepts, by name.
     categories: HashMap<String, String>,
     /// Areas of concepts, by name.
@@ -99,11 +102,15 @@ impl<'a> Material<'a> {
             let expected = format!("{}, one an example", examples.len());
             return Err(Error::mismatch("rows of predictions.csv", predictions.len(), expected));
         }
-        let probe = run.probe()?;
-        let (mut categories, areas) = concepts(run)?;
-        if let (Some(probe), true) = (&probe, categories.is_empty()) {
-            categories.extend(probe.vocabulary.concepts().iter().map(|c| (c.name.clone(), c.category.clone())));
-        }
+        let concepts = run.concepts()?;
+        let weights = run.weights()?;
+        let units = &run.explanations.units;
+        let activity = Activity {
+            rows: units.iter().enumerate().map(|(row, u)| (u.unit, row)).collect(),
+            bytes: examples.len().div_ceil(8),
+            bits: run.activity()?,
+        };
+        let bearing = Bearing::read(run, weights.as_ref())?;
         Ok(Self {
             name: name.clone(),
             run,
@@ -114,11 +121,12 @@ impl<'a> Material<'a> {
             masks,
             by_unit,
             predictions,
-            weights: run.weights()?,
-            activity: activity(run)?,
-            categories,
-            areas,
-            probe,
+            weights,
+            activity,
+            bearing,
+            categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
+            areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
+            probe: run.probe()?,
             pictures: BTreeMap::new(),
         })
     }
@@ -164,9 +172,10 @@ impl<'a> Material<'a> {
 
     /// How right the model is where a unit fires, if that is known.
     pub(super) fn when_active(&self, unit: usize) -> Option<WhenActive> {
-        if let (Some(activity), Some(predictions)) = (&self.activity, &self.predictions) {
+        if let Some(predictions) = &self.predictions {
+            let fires = |(example, _): &(usize, _)| self.activity.fires(unit, *example);
             let mut counts = WhenActive { active: 0, known: 0, correct: 0 };
-            for (_, prediction) in predictions.iter().enumerate().filter(|(e, _)| activity.fires(unit, *e)) {
+            for (_, prediction) in predictions.iter().enumerate().filter(fires) {
                 counts.active += 1;
                 counts.known += usize::from(prediction.correct.is_some());
                 counts.correct += usize::from(prediction.correct == Some(true));
@@ -214,7 +223,7 @@ impl<'a> Material<'a> {
 
     /// The classes, in alphabetical order, or as the weights have them.
     pub(super) fn classes(&self) -> Vec<String> {
-        let mut classes: Vec<String> = self.weights.as_ref().map_or(Vec::new(), |w| w.classes.clone());
+        let mut classes: Vec<String> = self.bearing.as_ref().map_or(Vec::new(), |b| b.classes.clone());
         let mut others: BTreeSet<&str> = BTreeSet::new();
         for p in self.predictions.iter().flatten() {
             others.extend([p.target.as_str(), p.predicted.as_str()]);
@@ -255,43 +264,4 @@ pub(super) fn atoms_of(unit: &Explanation) -> Vec<(String, bool)> {
     let mut atoms = formula.atoms();
     atoms.sort_by_key(|a| a.concept);
     atoms.into_iter().map(|Atom { neighbors, concept }| (names.name(concept).into_owned(), neighbors)).collect()
-}
-
-/// On which examples units fire, from `activity.npy`: u8 `[units asked for, ceil(n / 8)]`; none where the run has no such
-/// file.
-fn activity(run: &FinishedRun) -> Result<Option<Activity>> {
-    let path = run.dir().join("activity.npy");
-    let tensor = match TensorFile::open(&path) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    let units = &run.explanations.units;
-    let bytes = run.explanations.universe.examples.div_ceil(8);
-    let expected = [units.len(), bytes];
-    if tensor.shape() != expected {
-        return Err(Error::format(&path, "shape", format!("{:?}", tensor.shape()), format!("{expected:?}")));
-    }
-    let mut values = vec![0_u32; units.len() * bytes];
-    tensor.read_u32(0, &mut values)?;
-    let rows = units.iter().enumerate().map(|(row, u)| (u.unit, row)).collect();
-    Ok(Some(Activity { rows, bytes, bits: values.into_iter().map(|v| v as u8).collect() }))
-}
-
-/// Kinds and areas of concepts, by name, from `concepts.csv`; empty where the run has no such file.
-fn concepts(run: &FinishedRun) -> Result<(HashMap<String, String>, HashMap<String, u64>)> {
-    let (mut categories, mut areas) = (HashMap::new(), HashMap::new());
-    if let Some(table) = run.table("concepts.csv")? {
-        let column = |name: &str| table.header.iter().position(|h| h == name);
-        let [name, category, area] = ["name", "category", "area"].map(column);
-        for row in &table.rows {
-            let Some(name) = name.map(|c| row[c].clone()) else { continue };
-            if let Some(area) = area.and_then(|c| row[c].parse().ok()) {
-                areas.insert(name.clone(), area);
-            }
-            if let Some(category) = category {
-                categories.insert(name, row[category].clone());
-            }
-        }
-    }
-    Ok((categories, areas))
 }

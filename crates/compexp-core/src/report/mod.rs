@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `index.html` | the overview of the run; of several runs, the table that compares them |
 //! | `units.html`, `units/U.html` | the units as cards; one page a unit |
-//! | `classes.html` | the model's classes and their units, where the run has predictions |
+//! | `classes.html`, `classes/C.html` | the model's classes and their units; one page a class; where the run has predictions, or weights of classes |
 //! | `figures/*.svg`, `*.csv` | the figures |
 //! | `images/E.*` | the picture of example `E`, once however often it is shown |
 //! | `assets/` | style and script |
@@ -16,6 +16,7 @@
 //! Of several runs the pages of run `i`, counted from 1, are in the folder `run-i`.
 
 pub mod behaviour;
+mod bearing;
 mod charts;
 pub mod figure;
 pub mod figures;
@@ -140,7 +141,13 @@ fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dy
     out.write(&format!("{folder}index.html"), pages::overview::page(site)?.as_bytes())?;
     out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
     if site.has_classes() {
-        out.write(&format!("{folder}classes.html"), pages::classes::page(site).as_bytes())?;
+        let (classes, counts) = (site.material.classes(), pages::classes::confusion(site.material, None));
+        out.write(&format!("{folder}classes.html"), pages::classes::page(site, &classes, &counts).as_bytes())?;
+        let page = |class: usize| pages::class::page(site, &classes, &counts, class);
+        let made: Vec<String> = (0..classes.len()).into_par_iter().map(page).collect::<Result<_>>()?;
+        for (class, page) in made.iter().enumerate() {
+            out.write(&format!("{folder}classes/{class}.html"), page.as_bytes())?;
+        }
     }
     progress.stage("pages", "units", units.len());
     for (at, chunk) in units.chunks(CHUNK).enumerate() {

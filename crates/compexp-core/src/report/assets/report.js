@@ -26,6 +26,8 @@
       acc: number(card.dataset.acc),
       area: number(card.dataset.area),
       len: number(card.dataset.len),
+      q: number(card.dataset.q),
+      held: number(card.dataset.held),
       unit: number(card.dataset.unit),
       status: card.dataset.status,
       concepts: card.dataset.concepts.split(" "),
@@ -94,10 +96,12 @@
         (!value("cat") || item.cats.includes(value("cat"))) &&
         (!value("status") || item.status === value("status")) &&
         (!value("iou") || item.iou >= Number(value("iou"))) &&
-        (!value("acc") || item.acc >= Number(value("acc")));
+        (!value("acc") || item.acc >= Number(value("acc"))) &&
+        (!value("q_most") || (item.q >= 0 && item.q <= Number(value("q_most")))) &&
+        (!value("held") || item.held >= Number(value("held")));
       const key = value("sort") || "iou";
       const sign = value("dir") === "up" ? -1 : 1;
-      const ascending = key === "unit" || key === "len" ? -1 : 1;
+      const ascending = ["unit", "len", "q"].includes(key) ? -1 : 1;
       // Units without the value stay last in either direction.
       const order = (a, b) => {
         const [none, other] = [a[key] === -Infinity, b[key] === -Infinity];

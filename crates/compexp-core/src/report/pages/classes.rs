@@ -7,25 +7,26 @@ use maud::{Markup, html};
 use super::{Place, Site, count, formula, percent, plain};
 use crate::exemplar::Choice;
 use crate::explanation::Explanation;
+use crate::report::bearing::Bearing;
 use crate::report::material::Material;
 
 /// With more classes, confusions are a list instead of a table.
-const SQUARE: usize = 12;
+pub(super) const SQUARE: usize = 12;
 
 /// Confusions that a list shows.
 const LISTED: usize = 20;
 
 /// Units that are named for a class, and for each direction of its weights.
-const UNITS: usize = 6;
+const UNITS: usize = 3;
 
 /// Examples by what they are and what the model says, where the first is known.
-pub(super) type Confusion = BTreeMap<(String, String), usize>;
+pub(in crate::report) type Confusion = BTreeMap<(String, String), usize>;
 
 /// Counts the predictions; with `unit` only those on examples on which it fires.
-pub(super) fn confusion(material: &Material<'_>, unit: Option<usize>) -> Confusion {
+pub(in crate::report) fn confusion(material: &Material<'_>, unit: Option<usize>) -> Confusion {
     let mut counts = Confusion::new();
     for (example, prediction) in material.predictions.iter().flatten().enumerate() {
-        let fires = |unit| material.activity.as_ref().is_some_and(|a| a.fires(unit, example));
+        let fires = |unit| material.activity.fires(unit, example);
         if prediction.correct.is_some() && unit.is_none_or(fires) {
             *counts.entry((prediction.target.clone(), prediction.predicted.clone())).or_insert(0) += 1;
         }
@@ -70,18 +71,16 @@ pub(super) fn confusion_table(counts: &Confusion, classes: &[String]) -> Markup 
 }
 
 /// The page of all classes.
-pub(in crate::report) fn page(site: &Site<'_>) -> String {
+pub(in crate::report) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion) -> String {
     let material = site.material;
-    let classes = material.classes();
-    let counts = confusion(material, None);
-    let shown = shown_by(material, &classes);
+    let shown = shown_by(material, classes, UNITS);
     let body = html! {
         h1 { "Classes" }
         @if let Some(accuracy) = material.summary.accuracy {
             p.sub { "The model is right on " (percent(accuracy.share())) " of the " (count(accuracy.known as u64)) " examples whose class is known." }
         }
         p.sub {
-            @if weighted(material) { "Units are those with the greatest weights for a class, up and down." }
+            @if material.bearing.is_some() { "Units are those with the greatest weights for a class, up and down." }
             @else { "Units are those whose top examples show a class most often; the number says on how many of them." }
         }
         table.classes {
@@ -92,27 +91,23 @@ pub(in crate::report) fn page(site: &Site<'_>) -> String {
                 @let all: usize = counts.iter().filter(|((t, _), _)| t == class).map(|(_, n)| n).sum();
                 @let right = counts.get(&(class.clone(), class.clone())).copied().unwrap_or(0);
                 tr id=(format!("c{i}")) {
-                    th scope="row" { bdi { (plain(class)) } }
+                    th scope="row" { a href=(format!("classes/{i}.html")) { bdi { (plain(class)) } } }
                     td.n { (count(all as u64)) }
                     td.n { @if all > 0 { (percent(right as f64 / all as f64)) } }
                     td { (units_of(material, i, &shown[i])) }
                 }
             } }
         }
-        @if !counts.is_empty() { section { h2 { "Confusions" } (confusion_table(&counts, &classes)) } }
+        @if !counts.is_empty() { section { h2 { "Confusions" } (confusion_table(counts, classes)) } }
     };
     site.page(Place::Classes, "Classes", body)
 }
 
-fn weighted(material: &Material<'_>) -> bool {
-    material.weights.as_ref().is_some_and(|w| !w.classes.is_empty())
-}
-
 /// For each class the units whose top examples are of it, most first, with their numbers.
-fn shown_by(material: &Material<'_>, classes: &[String]) -> Vec<Vec<(usize, usize)>> {
+pub(super) fn shown_by(material: &Material<'_>, classes: &[String], most: usize) -> Vec<Vec<(usize, usize)>> {
     let places: BTreeMap<&str, usize> = classes.iter().enumerate().map(|(i, c)| (c.as_str(), i)).collect();
     let mut found = vec![Vec::new(); classes.len()];
-    let Some(predictions) = material.predictions.as_ref().filter(|_| !weighted(material)) else { return found };
+    let Some(predictions) = material.predictions.as_ref().filter(|_| material.bearing.is_none()) else { return found };
     for unit in &material.explanations().units {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         for (_, exemplar) in material.chosen(unit.unit, Choice::Unit) {
@@ -124,32 +119,28 @@ fn shown_by(material: &Material<'_>, classes: &[String]) -> Vec<Vec<(usize, usiz
     }
     for units in &mut found {
         units.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        units.truncate(UNITS);
+        units.truncate(most);
     }
     found
 }
 
 fn units_of(material: &Material<'_>, class: usize, shown: &[(usize, usize)]) -> Markup {
-    let Some(weights) = material.weights.as_ref().filter(|w| class < w.classes.len()) else {
+    let Some(bearing) = material.bearing.as_ref().filter(|b| class < b.classes.len()) else {
         return html! { ul.class-units { @for (unit, n) in shown { (entry(material, *unit, &format!("{n}×"))) } } };
     };
-    let mut all: Vec<(usize, f64)> =
-        weights.units.iter().filter_map(|u| Some((u.unit, *u.weights.get(class)?))).collect();
-    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    let explained = |(unit, _): &&(usize, f64)| find(material, *unit).is_some();
-    let up: Vec<_> = all.iter().filter(|(_, w)| *w > 0.0).filter(explained).take(UNITS).collect();
-    let down: Vec<_> = all.iter().rev().filter(|(_, w)| *w < 0.0).filter(explained).take(UNITS).collect();
+    let units = material.explanations().units.iter().filter(|u| u.formula.is_some());
+    let [up, down] = Bearing::strongest(units.filter_map(|u| Some((u.unit, bearing.weight(u.unit, class)?))), UNITS);
     html! {
         @for (title, list) in [("for it", up), ("against it", down)] {
             @if !list.is_empty() {
                 h3 { (title) }
-                ul.class-units { @for (unit, weight) in list { (entry(material, *unit, &format!("{weight:+.3}"))) } }
+                ul.class-units { @for (unit, weight) in list { (entry(material, unit, &format!("{weight:+.3}"))) } }
             }
         }
     }
 }
 
-fn find<'a>(material: &'a Material<'_>, unit: usize) -> Option<&'a Explanation> {
+pub(super) fn find<'a>(material: &'a Material<'_>, unit: usize) -> Option<&'a Explanation> {
     material.explanations().units.iter().find(|u| u.unit == unit)
 }
 

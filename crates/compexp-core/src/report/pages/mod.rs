@@ -1,5 +1,6 @@
 //! Pages: what all of them share. Every text that comes from a run goes through [`plain`] and through maud, which escapes it.
 
+pub(super) mod class;
 pub(super) mod classes;
 pub(super) mod compare;
 mod curve;
@@ -45,16 +46,17 @@ pub(super) enum Place {
     Units,
     Unit,
     Classes,
+    Class,
 }
 
 impl Site<'_> {
     pub(super) fn has_classes(&self) -> bool {
-        self.material.predictions.is_some() || self.material.weights.is_some()
+        self.material.predictions.is_some() || self.material.bearing.is_some()
     }
 
     /// A page of this run.
     pub(super) fn page(&self, place: Place, title: &str, body: Markup) -> String {
-        let depth = usize::from(place == Place::Unit);
+        let depth = usize::from(matches!(place, Place::Unit | Place::Class));
         let up = "../".repeat(depth);
         let root = "../".repeat(depth + usize::from(self.several));
         let link = |to: &str, text: &str, own: Place| {

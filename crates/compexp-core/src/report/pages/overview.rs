@@ -88,6 +88,8 @@ pub(super) fn tiles(material: &Material<'_>) -> Markup {
     let summary = &material.summary;
     let tile = |value: String, label: &str| html! { div.tile { b { (value) } span { (label) } } };
     let all = [Status::Explained, Status::Silent, Status::NoOverlap, Status::TooFew];
+    let optimal = || material.explanations().units.iter().filter_map(|u| u.optimal);
+    let (proofs, proven) = (optimal().count(), optimal().filter(|o| o.certified).count());
     html! {
         div.tiles {
             @for status in all {
@@ -96,6 +98,13 @@ pub(super) fn tiles(material: &Material<'_>) -> Markup {
             }
             @if let Some(mean) = summary.mean_iou { (tile(format!("{mean:.3}"), "mean IoU")) }
             @if let Some(median) = summary.median_iou { (tile(format!("{median:.3}"), "median IoU")) }
+            @if let Some(s) = summary.significance {
+                (tile(format!("{} of {}", count(s.significant as u64), count(s.tested as u64)), "more than luck (q < 0.05)"))
+            }
+            @if let Some(iou) = summary.holdout.as_ref().and_then(|h| h.mean_iou_by_length.last()) {
+                (tile(format!("{iou:.3}"), "mean held-out IoU"))
+            }
+            @if proofs > 0 { (tile(format!("{} of {}", count(proven as u64), count(proofs as u64)), "proven optimal")) }
             @if let Some(accuracy) = summary.accuracy { (tile(percent(accuracy.share()), "model accuracy")) }
         }
     }

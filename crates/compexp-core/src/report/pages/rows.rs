@@ -1,7 +1,7 @@
 //! The measures of a unit, a row each: its name, its value, and a sentence on what it says.
 
-use super::{count, percent};
-use crate::explanation::Explanation;
+use super::{count, percent, plain};
+use crate::explanation::{Explanation, Explanations};
 use crate::report::material::WhenActive;
 
 /// A row of the table of measures.
@@ -11,8 +11,10 @@ pub(super) struct Row {
     pub(super) note: &'static str,
 }
 
-/// The measures of a unit, as far as its record has them; `positions` are those of the universe.
-pub(super) fn measures(unit: &Explanation, when_active: Option<WhenActive>, positions: u64) -> Vec<Row> {
+/// The measures of a unit, as far as its record has them.
+pub(super) fn measures(all: &Explanations, unit: &Explanation, when_active: Option<WhenActive>) -> Vec<Row> {
+    let universe = all.universe;
+    let positions = universe.examples as u64 * universe.positions as u64;
     let mut rows = Vec::new();
     let mut add = |label, value: Option<String>, note| rows.extend(value.map(|value| Row { label, value, note }));
     let explained = unit.formula.is_some();
@@ -45,6 +47,97 @@ pub(super) fn measures(unit: &Explanation, when_active: Option<WhenActive>, posi
             "fires on",
             Some(format!("{} examples", count(when.active as u64))),
             "Examples with at least one firing position.",
+        );
+    }
+    // Nearly any mask is some function where most cells are single positions.
+    let informative = universe.singleton_cells * 2 <= universe.cells;
+    let (word, note) = match informative {
+        true => (
+            "",
+            "The best IoU that any Boolean function of all concepts reaches, however long: what limits the vocabulary, not the search.",
+        ),
+        false => (
+            ", uninformative",
+            "The best IoU that any Boolean function of all concepts reaches; most cells here are single positions, so that nearly \
+             any mask is some function, and the number says nothing.",
+        ),
+    };
+    add("ceiling", unit.ceiling.map(|c| format!("{}{word}", number(c))), note);
+    rows.extend(proof(unit));
+    rows.extend(trust(unit));
+    rows
+}
+
+/// What is proven about the formula.
+fn proof(unit: &Explanation) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut add = |label, value: Option<String>, note| rows.extend(value.map(|value| Row { label, value, note }));
+    if let Some(optimal) = unit.optimal.filter(|_| unit.formula.is_some()) {
+        match optimal.certified {
+            true => add(
+                "proof",
+                Some("optimal".into()),
+                "It is proven that no formula of this grammar and at most this length has a higher IoU.",
+            ),
+            false => add(
+                "proven gap",
+                Some(format!("{:.4} (at most {:.4})", optimal.upper_bound - unit.iou, optimal.upper_bound)),
+                "How much better some other formula could be at most: the search ended before it was proven that none is.",
+            ),
+        }
+        let gain = |beam: f64| format!("{beam:.4} ({:+.4})", beam - unit.iou);
+        add(
+            "IoU of the beam",
+            optimal.beam.map(gain),
+            "What the default search, which keeps the best few formulas at each step, finds at this length.",
+        );
+    }
+    let vacuous = unit.vacuous.iter().map(|text| plain(text)).collect::<Vec<_>>().join("; ");
+    add(
+        "vacuous literals",
+        (!vacuous.is_empty()).then_some(vacuous),
+        "The search joined them, but the mask is the same without: they are left out of the formula.",
+    );
+    rows
+}
+
+/// How far the formula is to be trusted.
+fn trust(unit: &Explanation) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut add = |label, value: Option<String>, note| rows.extend(value.map(|value| Row { label, value, note }));
+    if let Some(s) = &unit.significance {
+        let draws = count(s.draws as u64);
+        let reached = (s.p * (s.draws + 1) as f64).round() as u64;
+        let reached = count(reached.saturating_sub(1));
+        add(
+            "p",
+            Some(format!("{:.4} ({reached} of {draws} draws)", s.p)),
+            "How often the same search does as well by luck, with the unit's maps dealt out to other examples; never less than \
+             1 / (draws + 1).",
+        );
+        add(
+            "q",
+            Some(format!("{:.4}", s.q)),
+            "Of the units with a p as small as this, the share that is expected to be luck.",
+        );
+        add(
+            "IoU by luck",
+            s.by_length.last().map(|n| format!("median {:.4}, 95% below {:.4}", n.median, n.q95)),
+            "What those draws reach at this length: an IoU is worth only what it has above it.",
+        );
+    }
+    if let Some(h) = &unit.holdout {
+        let [low, high] = h.interval;
+        add(
+            "held-out IoU",
+            Some(format!("{:.4} (95%: {low:.4} to {high:.4})", h.iou)),
+            "The formula's IoU on examples that the search never saw, with the interval that other such examples would give.",
+        );
+        add("drop", Some(format!("{:.4}", h.drop)), "By how much that is below the IoU on the search's examples.");
+        add(
+            "suggested length",
+            Some(h.suggested_length.to_string()),
+            "The shortest length that does as well on held-out examples, up to one standard error, as the best.",
         );
     }
     rows

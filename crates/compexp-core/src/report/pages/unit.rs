@@ -2,13 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::classes::{confusion, confusion_table};
+use super::classes::{SQUARE, confusion, confusion_table};
 use super::{
-    Place, Site, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
+    Place, Site, class, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
 };
 use crate::error::Result;
 use crate::exemplar::Choice;
 use crate::explanation::Explanation;
+use crate::report::bearing::Bearing;
 use crate::report::material::{Material, atoms_of};
 
 /// From the page to those of its run.
@@ -17,13 +18,14 @@ const UP: &str = "../";
 /// The formulas of each beam that are shown.
 const BEAM: usize = 10;
 
+/// Classes of each direction that are shown, where there are many.
+const CLASSES: usize = 8;
+
 /// The page of the unit at place `at` of the run's list.
 pub(in crate::report) fn page(site: &Site<'_>, at: usize) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
     let unit = &units[at];
-    let universe = material.explanations().universe;
-    let positions = universe.examples as u64 * universe.positions as u64;
     let when_active = material.when_active(unit.unit);
     let top = units.iter().map(|u| u.iou).fold(0.0, f64::max);
     let neighbour = |at: Option<usize>, rel: &str, text: &str| {
@@ -53,6 +55,8 @@ pub(in crate::report) fn page(site: &Site<'_>, at: usize) -> Result<String> {
                 @if let Some(accuracy) = when_active.and_then(|w| w.accuracy()) {
                     (tile("accuracy when active", &percent(accuracy)))
                 }
+                @if let Some(s) = &unit.significance { (tile("q", &format!("{:.3}", s.q))) }
+                @if let Some(h) = &unit.holdout { (tile("held-out IoU", &format!("{:.3}", h.iou))) }
             }
             (overlap_bar(unit))
         }
@@ -62,17 +66,12 @@ pub(in crate::report) fn page(site: &Site<'_>, at: usize) -> Result<String> {
                 section {
                     h2 { "How the formula grew" }
                     (curve::by_length(&unit.by_length, top, true))
-                    table {
-                        thead { tr { th scope="col" { "length" } th scope="col" { "IoU" } th scope="col" { "best formula" } } }
-                        tbody { @for s in &unit.by_length {
-                            tr { td.n { (s.length) } td.n { (curve::short(s.iou)) } td { (formula::markup(material, &s.formula)) } }
-                        } }
-                    }
+                    (by_length(material, unit))
                 }
             }
             section {
                 h2 { "Measures" }
-                table.measures { tbody { @for row in rows::measures(unit, when_active, positions) {
+                table.measures { tbody { @for row in rows::measures(material.explanations(), unit, when_active) {
                     tr { th scope="row" { (row.label) } td.n { (row.value) } td.why { (row.note) } }
                 } } }
             }
@@ -82,6 +81,37 @@ pub(in crate::report) fn page(site: &Site<'_>, at: usize) -> Result<String> {
         (beams(material, unit))
     };
     Ok(site.page(Place::Unit, &format!("Unit {}", unit.unit), body))
+}
+
+/// The best formula of each length, beside what luck reaches and what is left on held-out examples, where that is known.
+fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
+    let luck = unit.significance.as_ref().map(|s| &s.by_length);
+    let held_out = unit.holdout.as_ref().map(|h| &h.by_length);
+    let proven = unit.by_length.iter().any(|s| s.certified.is_some());
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "length" } th scope="col" { "IoU" }
+                @if proven { th scope="col" { "proven" } }
+                @if luck.is_some() { th scope="col" { "luck, 95%" } }
+                @if held_out.is_some() { th scope="col" { "held out" } }
+                th scope="col" { "best formula" }
+            } }
+            tbody { @for (k, s) in unit.by_length.iter().enumerate() {
+                tr {
+                    td.n { (s.length) } td.n { (curve::short(s.iou)) }
+                    @if proven { td.n { @match (s.certified, s.upper_bound) {
+                        (Some(true), _) => "optimal",
+                        (_, Some(bound)) => { "at most " (curve::short(bound)) }
+                        _ => "",
+                    } } }
+                    @if let Some(luck) = luck { td.n { (luck.get(k).map_or(String::new(), |n| curve::short(n.q95))) } }
+                    @if let Some(h) = held_out { td.n { (h.get(k).map_or(String::new(), |h| curve::short(h.iou))) } }
+                    td { (formula::markup(material, &s.formula)) }
+                }
+            } }
+        }
+    }
 }
 
 fn tile(label: &str, value: &str) -> Markup {
@@ -177,31 +207,64 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 fn classes(material: &Material<'_>, unit: &Explanation) -> Markup {
-    let row = material.weights.as_ref().and_then(|w| w.units.iter().find(|r| r.unit == unit.unit));
-    let names = material.weights.as_ref().map_or(&[][..], |w| &w.classes);
-    let top = row.iter().flat_map(|r| &r.weights).fold(0.0_f64, |top, w| top.max(w.abs()));
-    let confused = material.activity.as_ref().map(|_| confusion(material, Some(unit.unit)));
+    let confused = confusion(material, Some(unit.unit));
     html! {
-        @if let Some(row) = row.filter(|r| !r.weights.is_empty()) {
-            section {
-                h2 { "Class weights" }
-                p.sub { "How the unit's value counts for each class of the model." }
-                table.weights { tbody { @for (i, (name, weight)) in names.iter().zip(&row.weights).enumerate() {
-                    tr {
-                        th scope="row" { a href=(format!("../classes.html#c{i}")) { (plain(name)) } }
-                        td.n { (format!("{weight:+.4}")) }
-                        td { span.weight.minus[*weight < 0.0] aria-hidden="true" {
-                            i style=(format!("width:{:.1}%", 50.0 * weight.abs() / top.max(f64::MIN_POSITIVE))) {}
-                        } }
-                    }
-                } } }
-            }
-        }
-        @if let Some(confused) = confused.filter(|c| !c.is_empty()) {
+        @if let Some(bearing) = &material.bearing { (weights(bearing, unit.unit)) }
+        @if !confused.is_empty() {
             section {
                 h2 { "Classes where the unit fires" }
                 p.sub { "Examples on which it fires: rows are what they are, columns what the model says." }
                 (confusion_table(&confused, &material.classes()))
+            }
+        }
+    }
+}
+
+/// How a unit counts for classes: for all, or where there are many for those on which it bears most.
+fn weights(bearing: &Bearing, unit: usize) -> Markup {
+    let all = (0..bearing.classes.len()).filter_map(|class| Some((class, bearing.weight(unit, class)?)));
+    let mut shown: Vec<(usize, f64)> = all.collect();
+    let few = shown.len() <= SQUARE;
+    if !few {
+        let [up, down] = Bearing::strongest(shown.into_iter(), CLASSES);
+        shown = up.into_iter().chain(down.into_iter().rev()).collect();
+    }
+    let top = shown.iter().fold(0.0_f64, |top, (_, w)| top.max(w.abs()));
+    let measures = bearing.has_measures();
+    html! {
+        @if !shown.is_empty() {
+            section {
+                h2 { "Class weights" }
+                p.sub {
+                    "How the unit's value counts for each class of the model"
+                    @if !few { "; of " (bearing.classes.len()) " classes those that it pushes up and down most" } "."
+                    @if measures {
+                        " Correlation is that of its value with the class's logit, overlap the IoU of the examples on which it \
+                         fires with those on which the logit is highest; ▲ marks the strongest 1% of all, ▼ the weakest."
+                    }
+                }
+                table.weights {
+                    @if measures {
+                        thead { tr {
+                            th scope="col" { "class" } th scope="col" { "weight" } th scope="col" { "correlation" }
+                            th scope="col" { "overlap" } th scope="col" { "" }
+                        } }
+                    }
+                    tbody { @for (i, weight) in &shown {
+                        @let measured = bearing.measured(unit, *i);
+                        tr {
+                            th scope="row" { a href=(format!("../classes/{i}.html")) { bdi { (plain(&bearing.classes[*i])) } } }
+                            td.n { (format!("{weight:+.4}")) (class::mark(measured, 0)) }
+                            @if measures {
+                                td.n { (class::value(measured.and_then(|m| m.correlation))) (class::mark(measured, 1)) }
+                                td.n { (class::value(measured.and_then(|m| m.overlap))) (class::mark(measured, 2)) }
+                            }
+                            td { span.weight.minus[*weight < 0.0] aria-hidden="true" {
+                                i style=(format!("width:{:.1}%", 50.0 * weight.abs() / top.max(f64::MIN_POSITIVE))) {}
+                            } }
+                        }
+                    } }
+                }
             }
         }
     }

@@ -67,6 +67,8 @@ fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, a
         crate::search::Status::NoOverlap,
         crate::search::Status::TooFew,
     ];
+    let tested = units.iter().any(|u| u.significance.is_some());
+    let held_out = units.iter().any(|u| u.holdout.is_some());
     html! {
         form #controls.controls role="search" aria-label="Sort and filter units" hidden {
             label { span { "Search" } input #q name="q" type="search" placeholder="formula or unit  ( / )" autocomplete="off"; }
@@ -90,12 +92,24 @@ fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, a
             @if accuracy {
                 label { span { "Accuracy at least" } input name="acc" type="number" min="0" max="1" step="0.01" placeholder="0"; }
             }
+            @if tested {
+                label title="the share of luck that is expected among the units with a p as small as the unit's" {
+                    span { "q at most" } input name="q_most" type="number" min="0" max="1" step="0.01" placeholder="1";
+                }
+            }
+            @if held_out {
+                label title="on examples that the search never saw" {
+                    span { "Held-out IoU at least" } input name="held" type="number" min="0" max="1" step="0.01" placeholder="0";
+                }
+            }
             label { span { "Sort by" } select name="sort" {
                 option value="iou" { "IoU" }
                 option value="unit" { "unit" }
                 option value="area" { "unit area" }
                 option value="len" { "length" }
                 @if accuracy { option value="acc" { "accuracy when active" } }
+                @if tested { option value="q" { "q" } }
+                @if held_out { option value="held" { "held-out IoU" } }
             } }
             label { span { "Order" } select name="dir" {
                 option value="" { "best first" }
@@ -136,7 +150,8 @@ pub(super) fn card(
     }
     Ok(html! {
         li.card data-unit=(unit.unit) data-iou=(unit.iou) data-area=(unit.unit_area) data-len=[unit.length]
-            data-acc=[accuracy] data-status=(unit.status.name()) data-concepts=(list(&numbers)) data-cats=(list(&kinds)) {
+            data-acc=[accuracy] data-q=[unit.significance.as_ref().map(|s| s.q)]
+            data-held=[unit.holdout.as_ref().map(|h| h.iou)] data-status=(unit.status.name()) data-concepts=(list(&numbers)) data-cats=(list(&kinds)) {
             div.card-head {
                 h2 { a href=(format!("units/{}.html", unit.unit)) { "Unit " (unit.unit) } }
                 @if unit.formula.is_some() { span.iou { (format!("{:.3}", unit.iou)) span { " IoU" } } }
@@ -148,6 +163,8 @@ pub(super) fn card(
             div.card-foot {
                 (overlap_bar(unit))
                 (curve::by_length(&unit.by_length, top, false))
+                @if let Some(s) = &unit.significance { span.acc title="share of luck expected among units with a p as small" { "q " (format!("{:.2}", s.q)) } }
+                @if let Some(h) = &unit.holdout { span.acc title="IoU on examples that the search never saw" { (format!("{:.3}", h.iou)) " held out" } }
                 @if let Some(accuracy) = accuracy { span.acc title="accuracy when active" { (percent(accuracy)) " right" } }
             }
         }
@@ -155,7 +172,7 @@ pub(super) fn card(
 }
 
 /// The beginning of a text.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     let text = plain(text);
     match text.char_indices().nth(TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -104,6 +104,9 @@ pub struct Optimal {
     pub full_passes: u64,
     /// Beginnings of longer formulas that were extended by every literal.
     pub nodes: u64,
+    /// The IoU that the beam reaches with as many literals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beam: Option<f64>,
 }
 
 /// What a search did.
@@ -183,7 +186,8 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
         shorter.push(upper_bound);
         let Work { pairs, triples, full_passes, nodes } = work;
         result.by_length.push(best.found(config.metric));
-        result.optimal.push(Optimal { certified: false, upper_bound, pairs, triples, full_passes, nodes });
+        let beam = Some(found.iou);
+        result.optimal.push(Optimal { certified: false, upper_bound, pairs, triples, full_passes, nodes, beam });
     }
     if let Some((found, optimal)) = result.by_length.iter().zip(&result.optimal).find(|(f, o)| f.iou > o.upper_bound) {
         let formula = found.formula.display(&Default::default()).to_string();
