@@ -130,8 +130,8 @@ impl<'a> Subject<'a> {
         for removed in 0..=order.len() {
             if let Some(unit) = removed.checked_sub(1).map(|i| order[i]) {
                 self.remove(unit, fill, &mut logits);
-                for class in 0..n_classes {
-                    concerned[class] |= contributes.role(unit, class) == Role::Contributor;
+                for (class, concerned) in concerned.iter_mut().enumerate() {
+                    *concerned |= contributes.role(unit, class) == Role::Contributor;
                 }
             }
             if removed % every.max(1) != 0 && removed != order.len() {
