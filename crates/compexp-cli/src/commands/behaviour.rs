@@ -57,7 +57,7 @@ pub(crate) struct AblateArgs {
     pub(crate) run: PathBuf,
     /// Random orders
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_most(1, 1000))]
-    pub(crate) seeds: u64,
+    pub(crate) seeds: usize,
     /// Measure after every so many units [default: 128 measurements]
     #[arg(long, value_name = "N", value_parser = at_most(1, u64::MAX))]
     pub(crate) every: Option<usize>,
@@ -217,7 +217,7 @@ pub(crate) fn ablate(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
 
     let units: Vec<usize> = records.explanations.units.iter().map(|u| u.unit).collect();
     let every = args.every.unwrap_or_else(|| units.len().div_ceil(MEASUREMENTS).max(1));
-    let config = CurveConfig { seeds: args.seeds, every };
+    let config = CurveConfig { seeds: args.seeds as u64, every };
     let curves = curves(&subject, records, supports, config, reporter)?;
     let bands = bands(&curves);
     reporter.stage("each alone", "fills", 2);
