@@ -213,3 +213,148 @@ fn accuracy_comes_from_activity_where_there_is_no_table() {
     assert!(fails(&dir, 1, "report run").contains("activity.npy"));
     assert_eq!(json(&dir.join("run/report/report.json"))["version"], 1);
 }
+
+/// A run of the scene with weights of classes, the measures of contribution, and what was done with units and inputs.
+fn with_behaviour(dir: &Path, attack: &str) {
+    ok(dir, EXPLAIN);
+    let file = |name: &str, text: String| {
+        let path = dir.join("run").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let quoted = format!("\"{}\"", attack.replace('"', "\"\""));
+    let classes = serde_json::json!({ "version": 1, "classes": ["lake", attack] });
+    file("head.json", classes.to_string());
+    write_npy(&dir.join("run/head.npy"), &[2, 4], &[0.5_f32, 0.0, -0.25, 0.0, -1.0, 0.0, 2.0, 0.0]).unwrap();
+    let predictions = "image,target,predicted,correct\n0,lake,lake,true\n1,lake,Q,false\n2,Q,Q,true\n3,,lake,\n4,Q,Q,true\n5,Q,lake,false\n";
+    file("predictions.csv", predictions.replace('Q', &quoted));
+    let header = "unit,target,weight,correlation,overlap,weight_role,correlation_role,overlap_role";
+    file(
+        "contributions.csv",
+        format!(
+            "{header}\n0,lake,0.5,0.875,,contributor,,\n2,lake,-0.25,-0.5,0.125,inhibitor,,\n0,{quoted},-1,0,0,,,\n"
+        ),
+    );
+    file(
+        "ablation/bands.csv",
+        format!(
+            "order,fill,curves,removed,accuracy,low,high\niou,zero,1,0,0.75,,\niou,zero,1,3,0.25,,\n{quoted},zero,2,0,0.75,0.7,0.8\n"
+        ),
+    );
+    file(
+        "ablation/effects.csv",
+        format!(
+            "unit,formula,iou,supports,accuracy_change,supported_change,others_change,fill\n0,{quoted},0.5,{quoted},0,-0.125,0.01,zero\n"
+        ),
+    );
+    let outcomes = serde_json::json!({ "trials": 4, "success": 1, "partial": 0, "failure": 3, "change": 0.5 });
+    let difference = serde_json::json!({ "value": 0.25, "low": -0.125, "high": 0.5 });
+    let answer =
+        serde_json::json!({ "picture": "../../secret.png", "predicted": attack, "probability": 0.5, "to": 0.25 });
+    let case = serde_json::json!({
+        "case": 1, "unit": 0, "formula": attack, "concept": attack, "from": attack, "to": "lake",
+        "effect": { "tested": outcomes, "control": outcomes, "success": difference },
+        "best": { "answers": { "before": answer, "after": answer, "control": answer } },
+        "edits": [{ "edited_premise": attack, "edited_hypothesis": attack, "before": attack, "after": attack,
+                    "control_after": attack, "control_word": attack }],
+    });
+    let record = serde_json::json!({ "version": 1, "cases": [case] });
+    file("counterfactuals/counterfactuals.json", record.to_string());
+    file("counterfactuals/case-001-before.png", "picture".into());
+}
+
+#[test]
+fn classes_and_behaviour_have_pages_where_a_run_tells_of_them() {
+    const ATTACK: &str = "<script>window.hit=1</script>\"><img src=x onerror=window.hit=2>";
+    let (_temp, dir) = scene();
+    with_behaviour(&dir, ATTACK);
+    ok(&dir, "report run");
+    let report = dir.join("run/report");
+    let lake = read(&report.join("classes/0.html"));
+    for part in [
+        "units/0.html",
+        "+0.500",
+        "0.875",
+        "▲",
+        "▼",
+        "-0.250",
+        "<svg",
+        "2</b><span>examples",
+        "50.0%",
+        "What it is mistaken for",
+    ] {
+        assert!(lake.contains(part), "no {part} in {lake}");
+    }
+    let unit = read(&report.join("units/0.html"));
+    assert!(unit.contains("href=\"../classes/0.html\"") && unit.contains("-1.0000"), "{unit}");
+    let behaviour = read(&report.join("behaviour.html"));
+    for part in ["Units set to zero", "-12.5", "25.0% of 4", "+25.0", "[-12.5, +50.0]", "counterfactuals/1-before.png"]
+    {
+        assert!(behaviour.contains(part), "no {part} in {behaviour}");
+    }
+    assert!(!behaviour.contains("1-after.png") && !behaviour.contains("secret"), "no file, no picture: {behaviour}");
+    assert_eq!(fs::read(report.join("counterfactuals/1-before.png")).unwrap(), b"picture");
+    for page in ["classes.html", "classes/0.html", "classes/1.html", "behaviour.html", "units/0.html"] {
+        let text = read(&report.join(page));
+        assert!(!text.contains("<script>window") && !text.contains("<img src=x"), "{page}: {text}");
+        assert!(text.contains("href=\"behaviour.html\"") || text.contains("href=\"../behaviour.html\""), "{page}");
+    }
+
+    let refused = |name: &str, text: &str, expected: &str| {
+        let path = dir.join("run").join(name);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, text).unwrap();
+        let message = fails(&dir, 1, "report run");
+        assert!(message.contains(name) && message.contains(expected), "{message}");
+        fs::write(&path, good).unwrap();
+    };
+    let header = "unit,target,weight,correlation,overlap,weight_role,correlation_role,overlap_role\n";
+    refused("contributions.csv", "unit,target\n0,lake\n", "found unit, target");
+    refused("contributions.csv", &format!("{header}0,lake,1,x,0,,,\n"), "line 2: found `x`");
+    refused("contributions.csv", &format!("{header}0,lake,1,0,0,friend,,\n"), "line 2: found `friend`");
+    refused("contributions.csv", &format!("{header}-1,lake,1,0,0,,,\n"), "line 2: found `-1`");
+    refused("head.json", r#"{"version":2,"classes":[]}"#, "version: found 2");
+    refused("counterfactuals/counterfactuals.json", "{", "line 1");
+}
+
+#[test]
+fn proof_and_trust_are_shown_where_the_run_has_them() {
+    let (_temp, dir) = scene();
+    ok(&dir, &format!("{EXPLAIN} --mode exact"));
+    ok(&dir, "report run");
+    let unit = read(&dir.join("run/report/units/0.html"));
+    for part in [">proof<", ">optimal<", ">ceiling<", ">IoU of the beam<", ">proven<"] {
+        assert!(unit.contains(part), "no {part} in {unit}");
+    }
+    assert!(!unit.contains(">held-out IoU<") && !unit.contains(">q<"), "{unit}");
+    let table = read(&dir.join("run/report/figures/ceiling.csv"));
+    let explanations = json(&dir.join("run/explanations.json"));
+    let first = explanations["units"].as_array().unwrap().iter().find(|u| u["unit"] == 0).unwrap();
+    let (iou, ceiling) = (first["iou"].as_f64().unwrap(), first["ceiling"].as_f64().unwrap());
+    let beam = first["optimal"]["beam"].as_f64().unwrap();
+    assert!(beam <= iou && iou <= ceiling);
+    assert!(table.contains(&format!("0,{iou:?},{beam:?},{iou:?},true,{ceiling:?}\n")), "{table}");
+
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example");
+    let data = data.display();
+    ok(
+        &dir,
+        &format!(
+            "explain --probe {data} --activations {data}/activations.npy --quantile 0.1 --null-draws 9 --holdout 0.3 --out trust"
+        ),
+    );
+    ok(&dir, "report trust");
+    let unit = read(&dir.join("trust/report/units/0.html"));
+    for part in
+        [">p<", "of 9 draws", ">q<", ">IoU by luck<", ">held-out IoU<", ">drop<", ">suggested length<", "luck, 95%"]
+    {
+        assert!(unit.contains(part), "no {part} in {unit}");
+    }
+    let units = read(&dir.join("trust/report/units.html"));
+    for part in ["name=\"q_most\"", "name=\"held\"", "data-q=\"", "data-held=\"", "value=\"held\""] {
+        assert!(units.contains(part), "no {part}");
+    }
+    for name in ["ceiling", "iou_and_luck", "held_out_by_length"] {
+        assert!(dir.join(format!("trust/report/figures/{name}.svg")).is_file(), "{name}");
+    }
+}

@@ -1,7 +1,10 @@
 //! What a run directory may hold beside the files that every run has: tables, and a probe set of its own.
 
+use serde_json::Value;
+
 use super::FinishedRun;
 use super::head_file::read_head;
+use super::json::read_json;
 use super::probe_dir::open_probe;
 use super::source_file::SourceFile;
 use crate::behaviour::Head;
@@ -95,6 +98,30 @@ impl FinishedRun {
     /// Those of [`read_head`].
     pub fn head(&self) -> Result<Option<Head>> {
         read_head(self.dir())
+    }
+
+    /// The record of changed inputs in the folder `counterfactuals`, if the run has one.
+    ///
+    /// # Errors
+    /// Those of [`read_json`].
+    pub fn counterfactuals(&self) -> Result<Option<Value>> {
+        let path = self.dir().join("counterfactuals/counterfactuals.json");
+        match path.try_exists().map_err(Error::io("open", &path))? {
+            true => read_json(&path).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// A picture of the case of this number in that folder, as a PNG file: `kind` is `before`, `after` or `control`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn counterfactual_picture(&self, case: u64, kind: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.dir().join(format!("counterfactuals/case-{case:03}-{kind}.png"));
+        match path.try_exists().map_err(Error::io("open", &path))? {
+            true => SourceFile::open(&path)?.read_text().map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The probe set that the run keeps in its folder `probe`, if it keeps one.

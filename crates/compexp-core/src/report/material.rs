@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde_json::Value;
+
 use super::ReportRun;
 use super::bearing::Bearing;
 use crate::artifact::run_dir::{ExemplarList, Prediction, RunConfig, Summary};
-use crate::artifact::{FinishedRun, TensorFile, Weights};
+use crate::artifact::{FinishedRun, Table, TensorFile, Weights};
 use crate::concept::ConceptId;
 use crate::error::{Error, Result};
 use crate::exemplar::{Choice, Exemplar};
@@ -78,6 +80,13 @@ pub(super) struct Material<'a> {
     /// Areas of concepts, by name.
     areas: HashMap<String, u64>,
     probe: Option<ProbeSet>,
+    /// Accuracy as units are taken away, and what each does alone.
+    pub(super) bands: Option<Table>,
+    pub(super) effects: Option<Table>,
+    /// The record of changed inputs.
+    pub(super) counterfactuals: Option<Value>,
+    /// Which of its pictures there are: the number of the case, and which picture of it.
+    pub(super) trial_pictures: BTreeSet<(u64, &'static str)>,
     pub(super) pictures: BTreeMap<u32, Picture>,
 }
 
@@ -127,12 +136,21 @@ impl<'a> Material<'a> {
             categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
             areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
             probe: run.probe()?,
+            bands: run.table("ablation/bands.csv")?,
+            effects: run.table("ablation/effects.csv")?,
+            counterfactuals: run.counterfactuals()?,
+            trial_pictures: BTreeSet::new(),
             pictures: BTreeMap::new(),
         })
     }
 
     pub(super) fn explanations(&self) -> &Explanations {
         &self.run.explanations
+    }
+
+    /// Whether units were taken away, or inputs changed.
+    pub(super) fn has_behaviour(&self) -> bool {
+        self.bands.is_some() || self.effects.is_some() || self.counterfactuals.is_some()
     }
 
     pub(super) fn grid(&self) -> crate::probe::Grid {

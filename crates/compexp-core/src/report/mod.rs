@@ -9,6 +9,7 @@
 //! | `index.html` | the overview of the run; of several runs, the table that compares them |
 //! | `units.html`, `units/U.html` | the units as cards; one page a unit |
 //! | `classes.html`, `classes/C.html` | the model's classes and their units; one page a class; where the run has predictions, or weights of classes |
+//! | `behaviour.html`, `counterfactuals/` | accuracy without units, and changed inputs, where the run has either |
 //! | `figures/*.svg`, `*.csv` | the figures |
 //! | `images/E.*` | the picture of example `E`, once however often it is shown |
 //! | `assets/` | style and script |
@@ -25,7 +26,7 @@ mod outline;
 mod pages;
 mod svg;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
@@ -126,6 +127,7 @@ pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn 
             out.write(&format!("{folder}figures/{}.svg", figure.id), figure.svg.as_bytes())?;
             out.write(&format!("{folder}figures/{}.csv", figure.id), figure.csv.as_bytes())?;
         }
+        trial_pictures(&mut material, run.run, &folder, &mut out)?;
         let site = Site { material: &material, figures: run.figures, several };
         write_run(&site, &folder, &mut out, progress)?;
         materials.push((folder, material));
@@ -148,6 +150,9 @@ fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dy
         for (class, page) in made.iter().enumerate() {
             out.write(&format!("{folder}classes/{class}.html"), page.as_bytes())?;
         }
+    }
+    if site.material.has_behaviour() {
+        out.write(&format!("{folder}behaviour.html"), pages::behaviour::page(site).as_bytes())?;
     }
     progress.stage("pages", "units", units.len());
     for (at, chunk) in units.chunks(CHUNK).enumerate() {
@@ -195,6 +200,26 @@ fn pictures(
         progress.done(pictures.len());
     }
     material.pictures = pictures;
+    Ok(())
+}
+
+/// Writes the pictures of changed inputs that the run has.
+fn trial_pictures(material: &mut Material, run: &FinishedRun, folder: &str, out: &mut Counted<'_>) -> Result<()> {
+    let cases = material.counterfactuals.as_ref().and_then(|record| record["cases"].as_array());
+    let mut found = BTreeSet::new();
+    for case in cases.into_iter().flatten().filter_map(|case| case["case"].as_u64()) {
+        for kind in ["before", "after", "control"] {
+            // By number: the names in the record are whatever stands there.
+            if found.contains(&(case, kind)) {
+                continue;
+            }
+            if let Some(bytes) = run.counterfactual_picture(case, kind)? {
+                out.write(&format!("{folder}counterfactuals/{case}-{kind}.png"), &bytes)?;
+                found.insert((case, kind));
+            }
+        }
+    }
+    material.trial_pictures = found;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Pages: what all of them share. Every text that comes from a run goes through [`plain`] and through maud, which escapes it.
 
+pub(super) mod behaviour;
 pub(super) mod class;
 pub(super) mod classes;
 pub(super) mod compare;
@@ -47,6 +48,7 @@ pub(super) enum Place {
     Unit,
     Classes,
     Class,
+    Behaviour,
 }
 
 impl Site<'_> {
@@ -68,6 +70,7 @@ impl Site<'_> {
             (link("index.html", "Overview", Place::Overview))
             (link("units.html", "Units", Place::Units))
             @if self.has_classes() { (link("classes.html", "Classes", Place::Classes)) }
+            @if self.material.has_behaviour() { (link("behaviour.html", "Behaviour", Place::Behaviour)) }
         };
         document(&root, title, &self.material.name, nav, body)
     }

@@ -54,7 +54,7 @@ pub(super) fn measures(all: &Explanations, unit: &Explanation, when_active: Opti
     let (word, note) = match informative {
         true => (
             "",
-            "The best IoU that any Boolean function of all concepts reaches, however long: what limits the vocabulary, not the search.",
+            "The best IoU that any Boolean function of all concepts reaches, however long: the limit of the vocabulary, not of the search.",
         ),
         false => (
             ", uninformative",

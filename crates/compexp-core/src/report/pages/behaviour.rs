@@ -1,0 +1,216 @@
+//! What follows from explanations: accuracy without units, and predictions of changed inputs. Present where a run has either.
+
+use maud::{Markup, PreEscaped, html};
+use serde_json::Value;
+
+use super::classes::find;
+use super::{Place, Site, formula, percent, plain};
+use crate::artifact::Table;
+use crate::report::charts::{Line, lines};
+use crate::report::material::Material;
+use crate::report::svg::Svg;
+
+/// Units in the table of effects.
+const UNITS: usize = 20;
+
+/// Changed sentence pairs of each case.
+const EDITS: usize = 4;
+
+/// The page of a run's ablation and counterfactuals.
+pub(in crate::report) fn page(site: &Site<'_>) -> String {
+    let material = site.material;
+    let body = html! {
+        h1 { "Behaviour" }
+        p.lead { "What explanations are good for: what the model loses without units, and whether a change that makes a formula \
+                  true changes what the model says." }
+        @if let Some(bands) = &material.bands { (ablation(bands)) }
+        @if let Some(effects) = &material.effects { (alone(material, effects)) }
+        @if let Some(record) = &material.counterfactuals { (counterfactuals(material, record)) }
+    };
+    site.page(Place::Behaviour, "Behaviour", body)
+}
+
+/// The fields of a row, by name of column; empty where there is no such column.
+fn field<'a>(table: &'a Table, row: &'a [String], column: &str) -> &'a str {
+    table.header.iter().position(|h| h == column).and_then(|at| row.get(at)).map_or("", String::as_str)
+}
+
+/// Accuracy while units are taken away, a panel for each value that they are set to.
+fn ablation(bands: &Table) -> Markup {
+    let mut names: [Vec<&str>; 2] = Default::default();
+    for row in &bands.rows {
+        for (names, column) in names.iter_mut().zip(["fill", "order"]) {
+            let name = field(bands, row, column);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let [fills, orders] = names;
+    let line = |fill: &str, name| Line {
+        name,
+        points: bands
+            .rows
+            .iter()
+            .filter(|row| field(bands, row, "fill") == fill && field(bands, row, "order") == name)
+            .filter_map(|row| Some((finite(field(bands, row, "removed"))?, finite(field(bands, row, "accuracy"))?)))
+            .collect(),
+    };
+    html! {
+        section {
+            h2 { "Accuracy without units" }
+            p.sub {
+                "Units of the last layer are taken away one after another, in several orders. An order that tells which units \
+                 matter falls faster than a random one."
+            }
+            div.figures { @for (i, fill) in fills.iter().enumerate() {
+                @let all: Vec<Line<'_>> = orders.iter().map(|order| line(fill, order)).collect();
+                @let title = format!("Units set to {}", if *fill == "mean" { "their mean" } else { fill });
+                @let drawing = {
+                    let mut svg = Svg::new();
+                    lines(&mut svg, [64.0, 34.0, 536.0, 272.0], &all, ["units taken away", "accuracy"]);
+                    svg.finish(&format!("ablation-{i}"), [620.0, 360.0], &plain(&title), "Accuracy by units taken away.")
+                };
+                figure.chart { h3 { (plain(&title)) } (PreEscaped(drawing)) }
+            } }
+        }
+    }
+}
+
+/// What each unit does alone: those first without which their classes suffer most.
+fn alone(material: &Material<'_>, effects: &Table) -> Markup {
+    let mut rows: Vec<(f64, &Vec<String>)> = effects
+        .rows
+        .iter()
+        .filter(|row| field(effects, row, "fill") == "zero")
+        .filter_map(|row| Some((finite(field(effects, row, "supported_change"))?, row)))
+        .collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let points = |row: &[String], column: &str| {
+        finite(field(effects, row, column)).map_or(String::new(), |v| format!("{:+.1}", 100.0 * v))
+    };
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Units without which their classes suffer most" }
+                p.sub {
+                    "Change of accuracy in percentage points when one unit alone is set to zero, over the examples of the classes \
+                     to which its weights contribute, and over all others."
+                }
+                div.scroll { table {
+                    thead { tr {
+                        th scope="col" { "unit" } th scope="col" { "its classes" } th scope="col" { "others" }
+                        th scope="col" { "classes" } th scope="col" { "formula" }
+                    } }
+                    tbody { @for (_, row) in rows.iter().take(UNITS) {
+                        tr {
+                            th scope="row" { (unit(material, field(effects, row, "unit").parse().ok())) }
+                            td.n { (points(row, "supported_change")) } td.n { (points(row, "others_change")) }
+                            td { (plain(field(effects, row, "supports"))) }
+                            td { (formula::markup(material, field(effects, row, "formula"))) }
+                        }
+                    } }
+                } }
+            }
+        }
+    }
+}
+
+fn counterfactuals(material: &Material<'_>, record: &Value) -> Markup {
+    let cases = record["cases"].as_array().map_or(&[][..], Vec::as_slice);
+    let text = |value: &Value| plain(value.as_str().unwrap_or_default());
+    let rate = |tally: &Value| {
+        let of = |name: &str| tally[name].as_f64().unwrap_or(0.0);
+        format!("{} of {:.0}", percent(of("success") / of("trials").max(1.0)), of("trials"))
+    };
+    let points = |value: &Value| value.as_f64().map_or(String::new(), |v| format!("{:+.1}", 100.0 * v));
+    html! {
+        @if !cases.is_empty() {
+            section {
+                h2 { "Changed inputs" }
+                p.sub {
+                    "Inputs are changed so that a unit's formula becomes true, and predicted again; beside each a control is \
+                     changed as much, with the formula still false. What counts is the difference between the two shares of \
+                     inputs that are then given the wanted class, in percentage points with its 95% interval."
+                }
+                @for case in cases {
+                    @let (effect, nth) = (&case["effect"], case["case"].as_u64().unwrap_or(0));
+                    section.case {
+                        h3 {
+                            (unit(material, case["unit"].as_u64().map(|u| u as usize))) ": "
+                            @if let Some(from) = case["from"].as_str() { bdi { (plain(from)) } " " }
+                            "→ " bdi { (text(&case["to"])) }
+                            @if let Some(concept) = case["concept"].as_str() { ", with " bdi { (plain(concept)) } " pasted in" }
+                        }
+                        p { (formula::markup(material, case["formula"].as_str().unwrap_or_default())) }
+                        p.sub {
+                            "Success " (rate(&effect["tested"])) ", controls " (rate(&effect["control"])) "; difference "
+                            b { (points(&effect["success"]["value"])) } " [" (points(&effect["success"]["low"])) ", "
+                            (points(&effect["success"]["high"])) "]"
+                        }
+                        (pictures(material, case, nth))
+                        (edits(case))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn unit(material: &Material<'_>, unit: Option<usize>) -> Markup {
+    html! { @match unit {
+        Some(unit) if find(material, unit).is_some() => a href=(format!("units/{unit}.html")) { "unit " (unit) },
+        Some(unit) => { "unit " (unit) },
+        None => {},
+    } }
+}
+
+/// The most convincing trial of a case.
+fn pictures(material: &Material<'_>, case: &Value, nth: u64) -> Markup {
+    let answers = &case["best"]["answers"];
+    let shown = ["before", "after", "control"].map(|kind| (kind, &answers[kind]));
+    let number = |value: &Value| value.as_f64().map_or(String::new(), |v| format!("{v:.3}"));
+    html! {
+        @if answers.is_object() {
+            div.trial { @for (kind, answer) in shown {
+                figure {
+                    @if material.trial_pictures.contains(&(nth, kind)) {
+                        img src=(format!("counterfactuals/{nth}-{kind}.png")) alt=(kind) loading="lazy" decoding="async";
+                    }
+                    figcaption {
+                        b { (kind) } ": " bdi { (plain(answer["predicted"].as_str().unwrap_or_default())) }
+                        " (" (number(&answer["probability"])) "); wanted class " (number(&answer["to"])) "; unit "
+                        (number(&answer["unit_activation"]))
+                    }
+                }
+            } }
+        }
+    }
+}
+
+/// Changed sentence pairs of a case.
+fn edits(case: &Value) -> Markup {
+    let edits = case["edits"].as_array().map_or(&[][..], Vec::as_slice);
+    let text = |value: &Value| plain(value.as_str().unwrap_or_default());
+    html! {
+        @if !edits.is_empty() {
+            div.scroll { table {
+                thead { tr {
+                    th scope="col" { "premise" } th scope="col" { "hypothesis" } th scope="col" { "before" }
+                    th scope="col" { "after" } th scope="col" { "with the control's word" }
+                } }
+                tbody { @for edit in edits.iter().take(EDITS) {
+                    tr {
+                        td dir="auto" { (text(&edit["edited_premise"])) } td dir="auto" { (text(&edit["edited_hypothesis"])) }
+                        td { (text(&edit["before"])) } td { (text(&edit["after"])) }
+                        td { (text(&edit["control_after"])) " (" bdi { (text(&edit["control_word"])) } ")" }
+                    }
+                } }
+            } }
+        }
+    }
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|v: &f64| v.is_finite())
+}
