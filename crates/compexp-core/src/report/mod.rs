@@ -16,8 +16,8 @@
 //!
 //! Of several runs the pages of run `i`, counted from 1, are in the folder `run-i`.
 
-pub mod behaviour;
 mod bearing;
+pub mod behaviour;
 mod charts;
 pub mod figure;
 pub mod figures;

@@ -26,8 +26,9 @@ pub fn without_vacuous(
     let stripped: Vec<(Found, Vec<Formula>)> =
         result.by_length.iter().map(|found| strip(partition, config, found)).collect();
     let best_of = |k: usize| {
-        let allowed = stripped.iter().filter(|(found, _)| found.formula.length() <= k + 1);
-        allowed.reduce(|best, other| {
+        // A function of so many concepts may take more literals to write than that.
+        let allowed = stripped.iter().enumerate().filter(|(i, (found, _))| *i <= k || found.formula.length() <= k + 1);
+        allowed.map(|(_, entry)| entry).reduce(|best, other| {
             let longer = other.0.formula.length() > best.0.formula.length();
             match other.0.score.total_cmp(&best.0.score) {
                 std::cmp::Ordering::Less => best,

@@ -4,7 +4,7 @@ use compexp_core::concept::Vocabulary;
 use compexp_core::formula::{Atom, Formula};
 use compexp_core::probe::Task;
 use compexp_core::score;
-use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig, SearchResult, Status, search};
+use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig, SearchResult, Status, search, without_vacuous};
 
 use crate::engine::{config, partition, profile};
 use crate::oracle::{Metric, Problem, Settings, brute_force, random_problem};
@@ -89,8 +89,11 @@ fn the_full_grammar_has_the_best_function_of_up_to_three_concepts() {
         let settings = Settings { beam: 2, ..Settings::default() };
         let chains = config(&settings, Mode::Exact, Task::Nli);
         let exact = ExactConfig { grammar: Grammar::Full, ..chains.exact };
-        let found = search(&partition, &profile, &SearchConfig { exact, ..chains.clone() }).unwrap();
+        let settings = SearchConfig { exact, ..chains.clone() };
+        let found = search(&partition, &profile, &settings).unwrap();
         let Some(best) = found.best() else { continue };
+        let (kept, _) = without_vacuous(&partition, &settings, found.clone());
+        assert_eq!(kept.best().unwrap().iou, best.iou, "seed {seed}: what has more literals than concepts is kept");
         let counts = overlap(&problem, &best.formula);
         assert_eq!(counts, (best.counts.both, best.counts.union()), "seed {seed}");
         let (both, union) = best_function(&problem);

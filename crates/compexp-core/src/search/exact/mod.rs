@@ -127,6 +127,9 @@ impl Work {
     }
 }
 
+/// The width of the beam whose formulas of more than 3 literals are where a search for the optimum starts from.
+const WIDE: usize = 50;
+
 /// Searches for the optimum. The unit has hits.
 ///
 /// # Errors
@@ -144,6 +147,14 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
     let deadline = config.exact.seconds.and_then(|s| start.checked_add(Duration::try_from_secs_f64(s).ok()?));
     let (ceiling, mut shorter) = (pairs.ceiling(), Vec::new());
     let mut best = one(&pairs, &beam.by_length[0]);
+    // Longer formulas may remain unproven: what a wide beam finds is then the better answer.
+    let wide = (config.length > 3).then(|| {
+        beam::search(
+            partition,
+            profile,
+            &SearchConfig { mode: Mode::Beam, beam: config.beam.max(WIDE), ..config.clone() },
+        )
+    });
     for (length, found) in (1usize..).zip(&beam.by_length) {
         match length {
             1 if full => full::one(&pairs, &mut best),
@@ -169,7 +180,10 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
             not_beyond(found, &best)?;
             Metric::Iou.of(best.counts)
         } else {
-            best.offer(found.counts, found.formula.length(), || found.formula.clone());
+            let wide = wide.iter().filter_map(|wide| wide.by_length.get(length - 1));
+            for found in wide.chain([found]) {
+                best.offer(found.counts, found.formula.length(), || found.formula.clone());
+            }
             // What is left of the time is shared by the lengths that are left.
             let share = |deadline: Instant| {
                 let now = Instant::now();
