@@ -18,14 +18,12 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example").canonicalize().unwrap()
 }
 
-/// A report of the example that comes with the project, with kinds of its concepts and an accuracy for each unit: unit `u` is
-/// right on `u` of 10 examples.
+/// A report of the example that comes with the project, with an accuracy for each unit: unit `u` is right on `u` of 10
+/// examples.
 fn report(dir: &Path) -> PathBuf {
     let data = example();
     let data = data.display();
     ok(dir, &format!("explain --probe {data} --activations {data}/activations.npy --quantile 0.1 --out run"));
-    let concepts = "id,name,category,area,examples\n1,blue-c,color,1,1\n2,grey-c,color,1,1\n3,water,object,1,1\n";
-    fs::write(dir.join("run/concepts.csv"), concepts).unwrap();
     let rows: String = (0..6).map(|u| format!("{u},0.5,10,10,{u},0.{u}\n")).collect();
     fs::write(dir.join("run/weights.csv"), format!("unit,lake,active,known,correct,accuracy\n{rows}")).unwrap();
     ok(dir, "report run");
@@ -99,18 +97,52 @@ fn cards_are_sorted_filtered_and_opened() {
 }
 
 #[test]
+fn cards_are_sorted_and_filtered_by_luck_and_held_out_scores() {
+    let Some(path) = compexp_tests::browser() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let data = example();
+    let data = data.display();
+    let trust = "--quantile 0.1 --null-draws 9 --holdout 0.3 --out run";
+    ok(temp.path(), &format!("explain --probe {data} --activations {data}/activations.npy {trust}"));
+    ok(temp.path(), "report run");
+    let run: Value = serde_json::from_slice(&fs::read(temp.path().join("run/explanations.json")).unwrap()).unwrap();
+    let of = |field: [&str; 2]| {
+        let units = run["units"].as_array().unwrap();
+        let value = |u: &Value| Some((u["unit"].as_u64()?, u[field[0]][field[1]].as_f64()?));
+        units.iter().filter_map(value).collect::<Vec<_>>()
+    };
+    let (mut held, q) = (of(["holdout", "iou"]), of(["significance", "q"]));
+    held.sort_by(|a, b| b.1.total_cmp(&a.1));
+    assert!(held.len() > 2 && held.windows(2).all(|pair| pair[0].1 != pair[1].1), "{held:?}");
+    let mut page = Browser::start(&path);
+    let units = temp.path().join("run/report/units.html");
+    page.open(&units, "#sort=held&held=0");
+    assert_eq!(page.eval(SHOWN), json!(held.iter().map(|(unit, _)| unit).collect::<Vec<_>>()));
+    page.open(&units, &format!("#sort=held&held={}", held[1].1));
+    assert_eq!(page.eval(SHOWN), json!([held[0].0, held[1].0]));
+    let least = q.iter().map(|(_, q)| *q).fold(1.0, f64::min);
+    let mut luckless: Vec<u64> = q.iter().filter(|(_, q)| *q <= least).map(|(unit, _)| *unit).collect();
+    luckless.sort_unstable();
+    page.open(&units, &format!("#sort=unit&q_most={least}"));
+    assert_eq!(page.eval(SHOWN), json!(luckless));
+    assert_eq!(page.complaints, [""; 0]);
+}
+
+#[test]
 fn every_control_has_a_name_and_every_page_one_heading() {
     let Some(path) = compexp_tests::browser() else { return };
     let temp = tempfile::tempdir().unwrap();
     let report = report(temp.path());
     let mut page = Browser::start(&path);
-    for name in ["index.html", "units.html", "units/0.html", "units/5.html", "classes.html"] {
+    for name in ["index.html", "units.html", "units/0.html", "units/5.html", "classes.html", "classes/0.html"] {
         page.open(&report.join(name), "");
         assert_eq!(page.eval("document.querySelectorAll('h1').length"), 1, "{name}");
         let nameless = "[...document.querySelectorAll('input,select,button,a')].filter(e => \
                         !(e.labels && e.labels.length) && !e.textContent.trim() && !e.ariaLabel).map(e => e.outerHTML)";
         assert_eq!(page.eval(nameless), json!([]), "{name}");
-        let mute = "[...document.querySelectorAll('img:not([alt]), [role=img]:not([aria-label])')].length";
+        // A drawing is named by its title and description.
+        let mute = "[...document.querySelectorAll('img:not([alt]), [role=img]:not([aria-label])')].filter(e => \
+                    !(e.getAttribute('aria-labelledby') || 'none').split(' ').every(id => document.getElementById(id))).length";
         assert_eq!(page.eval(mute), 0, "{name}");
         let dead =
             "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.querySelector(a.hash)).length";
@@ -185,7 +217,12 @@ fn attack(dir: &Path, run: &str, browser: &Path) {
     let mut page = Browser::start(browser);
     let mut pages =
         vec![out.join("index.html"), out.join("units.html"), out.join("units/0.html"), out.join("units/1.html")];
-    pages.extend([out.join("classes.html")].into_iter().filter(|p| p.exists()));
+    pages.extend(
+        ["classes.html", "classes/0.html", "classes/1.html"]
+            .map(|name| out.join(name))
+            .into_iter()
+            .filter(|p| p.exists()),
+    );
     for path in pages {
         page.open(&path, "#concept=%3Cscript%3E&q=%22%3E%3Cimg");
         let source = "document.documentElement.outerHTML.length > 500 && \

@@ -6,6 +6,8 @@
 
 use std::fmt::{Display, Write};
 
+use crate::formula::escape_for_terminal;
+
 /// Okabe and Ito's blue, vermilion, green and purple.
 pub(super) const COLORS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
@@ -92,19 +94,18 @@ impl Svg {
     }
 }
 
-/// Text as it stands in XML; control characters, which XML cannot hold, are shown as U+FFFD.
+/// Text as it stands in XML, with control characters, which XML cannot hold, and marks of text direction made visible.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
+        escape_for_terminal(self.0).chars().try_for_each(|c| match c {
             '&' => f.write_str("&amp;"),
             '<' => f.write_str("&lt;"),
             '>' => f.write_str("&gt;"),
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
             '\u{fffe}' | '\u{ffff}' => f.write_char('\u{fffd}'),
-            c if c.is_control() && !matches!(c, '\t' | '\n' | '\r') => f.write_char('\u{fffd}'),
             c => f.write_char(c),
         })
     }
@@ -116,12 +117,12 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_text() {
-        let attack = "</text><script>alert('x')</script>\"&\u{1b}\u{0}";
+        let attack = "</text><script>alert('x')</script>\"&\u{1b}\u{0}\u{202e}";
         let mut svg = Svg::new();
         svg.text([0.0, 0.0], Anchor::End, attack);
         svg.rect([0.0, 0.0], [1.0, 1.0], COLORS[0], 1.0, attack);
         let text = svg.finish("a", [10.0, 10.0], attack, attack);
-        assert!(!text.contains("<script") && !text.contains('\u{1b}') && !text.contains('\u{0}'), "{text}");
+        assert!(!text.contains("<script") && !text.contains(['\u{1b}', '\u{0}', '\u{202e}']), "{text}");
         assert_eq!(text.matches("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;").count(), 4);
     }
 }
