@@ -34,7 +34,7 @@ impl AnnotationSource for Random {
         let positions = self.grid.positions();
         into.layers.extend((0..positions).map(|at| draw(at, 4)));
         into.layers.extend((0..positions).map(|at| 4 + draw(positions + at, 3)));
-        into.scalars.push(7 + draw(3 * positions, 2).min(CONCEPTS - 8));
+        into.scalars.push(CONCEPTS - 1);
         Ok(())
     }
 }
