@@ -42,7 +42,7 @@ pub(crate) fn record(
     units: &[usize],
     masks: bool,
 ) -> Value {
-    json!({
+    let mut record = json!({
         "command": command,
         // Another version may find other formulas.
         "compexp": env!("CARGO_PKG_VERSION"),
@@ -52,8 +52,12 @@ pub(crate) fn record(
         "units": settings::units_text(units),
         "keep_beams": config.keep_beams,
         "exemplars": config.exemplars,
-        "trust": trust.record(),
-    })
+    });
+    let trust = trust.record();
+    if !trust.is_null() {
+        record["trust"] = trust;
+    }
+    record
 }
 
 /// Opens the run directory; `Err` of the inner result is a run that is there already.

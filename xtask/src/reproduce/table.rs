@@ -138,10 +138,10 @@ mod tests {
         ];
         let rows = join(&all);
         let expected =
-            "quantity      vision  nli\nthe units     512     1,024\nthe iou       0.25\nthe say \"so\"          yes\n";
+            "quantity      vision  nli\nthe units     512     1,024\nthe say \"so\"          yes\nthe iou       0.25\n";
         assert_eq!(text(&["vision", "nli"], &rows), expected);
         let lines: Vec<String> = csv(&["vision", "nli"], &rows).lines().map(str::to_owned).collect();
         assert_eq!(lines[0], "\"id\",\"quantity\",\"vision\",\"nli\"");
-        assert_eq!(lines[3], "\"say \"\"so\"\"\",\"the say \"\"so\"\"\",\"\",\"yes\"");
+        assert_eq!(lines[2], "\"say \"\"so\"\"\",\"the say \"\"so\"\"\",\"\",\"yes\"");
     }
 }

@@ -20,12 +20,16 @@ fn a_layer_is_explained_and_every_file_is_there() {
     let mut names: Vec<_> = fs::read_dir(dir.join("run")).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
     let expected = [
+        "activity.npy",
+        "ceilings.csv",
+        "concepts.csv",
         "config.json",
         "examples.csv",
         "exemplars.json",
         "exemplars.npy",
         "explanations.csv",
         "explanations.json",
+        "relations.csv",
         "summary.json",
         "thresholds.npy",
     ];

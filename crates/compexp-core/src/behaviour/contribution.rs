@@ -90,7 +90,7 @@ impl Contributions {
     /// says on which examples each unit does. `top` is the share of examples that the top quantile of a target holds.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where sizes differ, there are fewer than 2 examples, or `top` is not between 0 and 1.
+    /// [`Error::Mismatch`] where sizes differ, there are no examples, or `top` is not between 0 and 1.
     pub fn measure(
         weights: ArrayView2<'_, f32>,
         features: ArrayView2<'_, f32>,
@@ -111,8 +111,8 @@ impl Contributions {
                 return Err(Error::mismatch(what, found, expected));
             }
         }
-        if n < 2 {
-            return Err(Error::mismatch("examples to correlate over", n, "at least 2"));
+        if n == 0 {
+            return Err(Error::mismatch("examples to correlate over", n, "at least 1"));
         }
         if !(top > 0.0 && top < 1.0) {
             return Err(Error::mismatch("share of a top quantile", top, "more than 0 and less than 1"));
