@@ -106,7 +106,7 @@ pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
     if !missing.is_empty() {
         let lines: Vec<String> = missing.iter().map(|need| need.line()).collect();
         bail!(
-            "{} of {} artifacts are missing; `compexp fetch` gets the public ones\n{}",
+            "{} of {} artifacts are missing; put them where they are expected\n{}",
             missing.len(),
             plan.needs.len(),
             lines.join("\n")

@@ -140,7 +140,7 @@ fn nli(half: &Nli, out: &Path, plan: &mut Plan) {
     let inputs = [run.join("probe"), run.join("activations.npy")];
     let mut trust = words(["explain", "--probe"]);
     trust.extend([OsString::from(&inputs[0]), "--activations".into(), OsString::from(&inputs[1])]);
-    trust.extend(words(["--min-activations", "500", "--holdout", "0.5", "--null-draws", "100"]));
+    trust.extend(words(["--min-activations", "500", "--holdout", "0.5", "--null-draws", "50"]));
     plan.stages.push(stage("nli-trust", trust, inputs.into(), &out.join("nli-trust"), true));
     plan.runs.push(("nli", run));
     plan.also.push(out.join("nli-trust"));
