@@ -60,7 +60,7 @@ pub(crate) struct ReproduceArgs {
     /// A spaCy model folder for the tags of those pairs [default: a .feats file beside them]
     #[arg(long, value_name = "DIR", requires = "snli")]
     tagger: Option<PathBuf>,
-    /// The folder for everything that is made [default: target/reproduce/<profile>]
+    /// The folder for everything that is made [default: target/reproduce/PROFILE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print what would be run and what is missing, and do nothing

@@ -2,7 +2,7 @@
 //!
 //! - [`contributions`]: how the units of a run bear on classes, or on the units of a later layer;
 //! - [`curve`]: accuracy as units are taken away in the order of how well they are explained, and at random;
-//! - [`support`]: whether a unit's classes are those that suffer without it.
+//! - [`support()`]: whether a unit's classes are those that suffer without it.
 //!
 //! Beside the records of the run they need the model's last layer and the features that it reads.
 
