@@ -28,6 +28,7 @@ use rust::RustFile;
 pub(crate) const FLOW: &[&str] = &[
     "error",
     "simd",
+    "random",
     "concept",
     "probe",
     "activation",

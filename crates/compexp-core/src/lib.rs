@@ -20,7 +20,7 @@
 //!
 //! The crate knows no data set's format, no network and no framework: annotations come through
 //! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
-//! the number of threads.
+//! the number of threads; what is drawn follows from a seed ([`random`]).
 //!
 //! # Example
 //!
@@ -85,6 +85,7 @@ pub mod partition;
 pub mod planted;
 pub mod probe;
 pub mod profile;
+pub mod random;
 pub mod relation;
 #[cfg(feature = "report")]
 pub mod report;

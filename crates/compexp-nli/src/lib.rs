@@ -51,6 +51,7 @@ pub mod features;
 pub mod grammar;
 mod lines;
 pub mod model;
+mod random;
 pub mod tagger;
 pub mod text;
 pub mod tokenizer;

@@ -7,8 +7,6 @@
 pub mod ablation;
 pub mod contribution;
 mod head;
-mod random;
 pub mod trial;
 
 pub use head::{Features, Head};
-pub use random::Random;

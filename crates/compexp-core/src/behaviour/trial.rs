@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::random::Random;
+use crate::random::{Purpose, Random};
 
 /// Resamples of a bootstrap.
 const RESAMPLES: u64 = 2000;
@@ -128,7 +128,7 @@ impl Effect {
             by_example.values().map(|[tested, control]| [Tally::of(tested), Tally::of(control)]).collect();
         let all: Vec<usize> = (0..tallies.len()).collect();
         let [success, change] = differences(&tallies, &all);
-        let mut random = Random::new(seed, "bootstrap over examples", 0);
+        let mut random = Random::new(seed, Purpose::Trials, 0);
         let (mut successes, mut changes) = (Vec::new(), Vec::new());
         for _ in 0..RESAMPLES {
             let drawn: Vec<usize> = all.iter().map(|_| random.below(all.len())).collect();
@@ -222,7 +222,7 @@ mod tests {
         // 40 examples with 3 trials of either kind that agree within an example; the true difference is 0.3.
         let mut covered = 0;
         for seed in 0..200 {
-            let mut random = Random::new(seed, "simulated", 0);
+            let mut random = Random::new(seed, 1_u64, 0);
             let mut trials = Vec::new();
             for example in 0..40 {
                 let [tested, control] = [random.below(10) < 6, random.below(10) < 3];

@@ -3,17 +3,10 @@
 use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::partition::{CellSet, Partition};
+use crate::random::Random;
 
 /// The formulas of a length that are drawn before it is given up.
 const TRIES: usize = 2_000;
-
-/// The output function of SplitMix64 (Steele, Lea and Flood, 2014), of a key and a counter.
-pub(super) fn bits(key: u64, at: u64) -> u64 {
-    let x = key.wrapping_add(at.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
 
 #[derive(Clone, Copy)]
 enum Op {
@@ -23,23 +16,9 @@ enum Op {
 }
 
 /// The random numbers of one unit.
-pub(super) struct Draw {
-    key: u64,
-    at: u64,
-}
+pub(super) struct Draw(pub(super) Random);
 
 impl Draw {
-    pub(super) fn new(seed: u64, unit: u64) -> Self {
-        // Another key than that of the unit's noise.
-        Self { key: bits(!seed, unit), at: 0 }
-    }
-
-    /// A number below `n`, which is not 0.
-    fn below(&mut self, n: usize) -> usize {
-        self.at += 1;
-        ((u128::from(bits(self.key, self.at)) * n as u128) >> 64) as usize
-    }
-
     /// A formula of `length` literals that covers at least `least` positions, and leaves out as many, with its cells.
     pub(super) fn formula(&mut self, partition: &Partition, length: usize, least: u64) -> Result<(Formula, CellSet)> {
         for _ in 0..TRIES {
@@ -63,16 +42,16 @@ impl Draw {
     fn chain(&mut self, partition: &Partition, length: usize) -> Option<Vec<(Op, usize)>> {
         let mut chain = Vec::with_capacity(length);
         while chain.len() < length {
-            let op = [Op::And, Op::Or, Op::AndNot][self.below(3)];
+            let op = [Op::And, Op::Or, Op::AndNot][self.0.below(3)];
             let column = match op {
-                _ if chain.is_empty() => self.below(partition.n_concepts().max(1)),
-                Op::Or => self.below(partition.n_concepts()),
+                _ if chain.is_empty() => self.0.below(partition.n_concepts().max(1)),
+                Op::Or => self.0.below(partition.n_concepts()),
                 // Most pairs of concepts never meet: take one that some cell of the formula has.
                 Op::And | Op::AndNot => {
                     let inside: Vec<u32> = evaluate(partition, &chain, None).iter().collect();
-                    let cell = *inside.get(self.below(inside.len().max(1)))?;
+                    let cell = *inside.get(self.0.below(inside.len().max(1)))?;
                     let concepts = partition.concepts_of(cell);
-                    usize::from(*concepts.get(self.below(concepts.len().max(1)))?)
+                    usize::from(*concepts.get(self.0.below(concepts.len().max(1)))?)
                 }
             };
             if column >= partition.n_concepts() || chain.iter().any(|(_, other)| *other == column) {

@@ -19,8 +19,9 @@ use crate::explanation::Universe;
 use crate::formula::Formula;
 use crate::partition::{CellSet, Partition, PositionMap};
 use crate::probe::Grid;
+use crate::random::{Purpose, Random, Stream};
 use crate::score::{Counts, Metric};
-use draw::{Draw, bits};
+use draw::Draw;
 
 /// The version of [`PlantedUnits`].
 const VERSION: u32 = 1;
@@ -155,7 +156,8 @@ impl<'a> Planted<'a> {
         let unit = |i: usize| {
             let length = 1 + i % config.length;
             let noise = config.noise[i / config.length % config.noise.len()];
-            let (formula, inside) = Draw::new(config.seed, i as u64).formula(partition, length, least)?;
+            let mut draw = Draw(Random::new(config.seed, Purpose::Formula, i as u64));
+            let (formula, inside) = draw.formula(partition, length, least)?;
             let area = partition.area_of(&inside);
             let added = (noise.added * area as f64 / (n - area) as f64).min(1.0);
             let flips = [noise.missed, added].map(|share| (share * 2f64.powi(64)) as u64);
@@ -207,13 +209,13 @@ impl<'a> Planted<'a> {
         let positions = self.grid().positions();
         let mut ids = vec![0; n * positions];
         self.map.read_local(first, &mut ids)?;
-        let key = bits(self.seed, unit as u64);
+        let noise = Stream::new(self.seed, Purpose::Noise, unit as u64);
         for (example, ids) in (first..).zip(ids.chunks_exact(positions)) {
             let cells = self.map.cells_of(example);
             for (place, id) in (example as u64 * positions as u64..).zip(ids) {
                 let is_in = inside.contains(cells[*id as usize]);
                 let limit = flips[usize::from(!is_in)];
-                let flipped = limit > 0 && bits(key, place) < limit;
+                let flipped = limit > 0 && noise.bits(place) < limit;
                 each(is_in, is_in != flipped);
             }
         }

@@ -30,7 +30,8 @@ impl AnnotationSource for Random {
         self.grid
     }
     fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()> {
-        let draw = |at: usize, n: u32| (bits(self.seed ^ (example as u64) << 20, at as u64) % u64::from(n)) as u32;
+        let stream = Stream::new(self.seed, 1_u64, example as u64);
+        let draw = |at: usize, n: usize| stream.below(n, at as u64) as u32;
         let positions = self.grid.positions();
         into.layers.extend((0..positions).map(|at| draw(at, 4)));
         into.layers.extend((0..positions).map(|at| 4 + draw(positions + at, 3)));

@@ -1,7 +1,7 @@
 //! The bootstrap over groups: how far a ratio of sums would differ on other groups of the same kind.
 
 use super::quantile;
-use super::random::Random;
+use crate::random::{Purpose, Random};
 use crate::simd::vectorized;
 
 /// Resamples.
@@ -23,7 +23,7 @@ impl Bootstrap {
     pub fn new(n_groups: usize, seed: u64) -> Self {
         let mut weights = vec![0; RESAMPLES * n_groups];
         for (resample, weights) in (0..).zip(weights.chunks_exact_mut(n_groups)) {
-            let mut random = Random::new(seed, "bootstrap", &[resample]);
+            let mut random = Random::new(seed, Purpose::Bootstrap, resample);
             for _ in 0..n_groups {
                 weights[random.below(n_groups)] += 1;
             }
@@ -105,7 +105,7 @@ mod tests {
                 prop_assert_eq!(found.len(), RESAMPLES);
                 let mut naive = Vec::new();
                 for resample in 0..RESAMPLES as u64 {
-                    let mut random = Random::new(seed, "bootstrap", &[resample]);
+                    let mut random = Random::new(seed, Purpose::Bootstrap, resample);
                     let drawn: Vec<[u64; 2]> = (0..groups.len()).map(|_| ratio[random.below(groups.len())]).collect();
                     let (a, b) = (drawn.iter().map(|d| d[0]).sum::<u64>(), drawn.iter().map(|d| d[1]).sum::<u64>());
                     naive.push(if b == 0 { 0.0 } else { a as f64 / b as f64 });

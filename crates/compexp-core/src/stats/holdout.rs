@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::bootstrap::{Bootstrap, interval, standard_error};
-use super::random::share_of;
 use crate::activation::{ActivationSource, MaskSource};
 use crate::concept::ConceptId;
 use crate::error::{Error, Result};
@@ -336,6 +335,16 @@ fn suggest(ious: &[f64], resampled: &[Vec<f64>]) -> usize {
         ious[best] - ious[*k] <= standard_error(&differences)
     };
     1 + (0..best).find(within).unwrap_or(best)
+}
+
+/// A number in [0, 1) that follows from a seed, a purpose and a name, and from nothing else.
+fn share_of(seed: u64, purpose: &str, name: &str) -> f64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(purpose.len() as u64).to_le_bytes()).update(purpose.as_bytes());
+    hasher.update(&seed.to_le_bytes()).update(name.as_bytes());
+    let hash = hasher.finalize();
+    let bits = hash.as_bytes().iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

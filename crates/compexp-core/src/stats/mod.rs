@@ -12,7 +12,6 @@ pub mod correlation;
 pub mod fdr;
 pub mod holdout;
 pub mod null;
-pub(crate) mod random;
 pub mod spread;
 
 pub use correlation::{Correlation, pearson, spearman};

@@ -12,7 +12,6 @@ use rayon::prelude::*;
 
 use super::fdr::benjamini_hochberg;
 use super::quantile;
-use super::random::Random;
 use crate::error::{Error, Result};
 use crate::exemplar::Firing;
 use crate::explain::{Explained, Progress};
@@ -20,6 +19,7 @@ use crate::explanation::{NullScores, Significance};
 use crate::partition::{Partition, PositionMap};
 use crate::probe::Example;
 use crate::profile::{Counter, Patterns};
+use crate::random::{Purpose, Random, Stream};
 use crate::search::{SearchConfig, SearchResult, search, without_vacuous};
 
 /// How often maps are dealt out anew.
@@ -255,8 +255,8 @@ impl<'a> NullTest<'a> {
     /// The scores of one draw, by length.
     fn search(&self, job: Job, scratch: &mut Scratch) -> Result<Vec<Scores>> {
         // Units have draws of their own: by their number, so that which others are tested changes nothing.
-        let places = [self.units[job.unit] as u64, job.draw as u64];
-        let mut random = Random::new(self.config.seed, "null", &places);
+        let stream = Stream::new(self.config.seed, Purpose::Null, self.units[job.unit] as u64).part(job.draw as u64);
+        let mut random = Random::from(stream);
         self.exchange.draw(&mut random, &mut scratch.order, &mut scratch.place);
         let Scratch { counter, place, .. } = scratch;
         let n_cells = self.partition.n_cells();

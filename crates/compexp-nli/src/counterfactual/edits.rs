@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use compexp_core::behaviour::Random;
 use compexp_core::concept::ConceptId;
 use compexp_core::formula::{Atom, Formula};
+use compexp_core::random::Random;
 
 use super::Subject;
 use crate::features::{Sentence, SplitPair};

@@ -13,9 +13,10 @@ mod edits;
 mod tests;
 
 use compexp_core::behaviour::trial::{Effect, Outcome, Trial, likeliest, probabilities};
-use compexp_core::behaviour::{Features, Head, Random};
+use compexp_core::behaviour::{Features, Head};
 use compexp_core::formula::Formula;
 use compexp_core::probe::Neighbors;
+use compexp_core::random::Random;
 use rayon::prelude::*;
 
 pub use edits::{Edit, How, Lexicon, Side};
@@ -23,6 +24,7 @@ pub use edits::{Edit, How, Lexicon, Side};
 use crate::error::{Error, Result};
 use crate::features::{Annotator, SplitPair};
 use crate::model::{Classifier, Pair};
+use crate::random::Purpose;
 
 /// The classifier, its probe set, and what it made of that.
 #[derive(Clone, Copy)]
@@ -216,10 +218,10 @@ impl Case {
             );
             return Err(Error::mismatch(what, 0, "at least one; name another class"));
         }
-        Random::new(config.seed, "pairs", *unit as u64).shuffle(&mut pairs);
+        Random::new(config.seed, Purpose::Pairs, *unit as u64).shuffle(&mut pairs);
         let (mut found, mut taken) = (Vec::new(), 0);
         for pair in pairs {
-            let mut random = Random::new(config.seed, "edits", (unit * subject.pairs.len() + pair) as u64);
+            let mut random = Random::new(config.seed, Purpose::Edits, (unit * subject.pairs.len() + pair) as u64);
             let edits = lexicon.edits(subject, formula, &wants, pair, config.edits, &mut random);
             taken += usize::from(!edits.is_empty());
             found.extend(edits.into_iter().map(|(edit, control)| (pair, edit, control)));

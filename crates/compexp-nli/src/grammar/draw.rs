@@ -1,32 +1,28 @@
 //! Random choices, one after the other.
 
-use crate::train::rng::{Purpose, Stream};
+use compexp_core::random::Random;
+
+use crate::random::Purpose;
 
 /// The choices of one premise, or of one word's vector: they depend on nothing drawn for another.
-pub(super) struct Draw {
-    stream: Stream,
-    at: u64,
-}
+pub(super) struct Draw(Random);
 
 impl Draw {
     pub(super) fn new(seed: u64, purpose: Purpose, round: u64) -> Self {
-        Self { stream: Stream::new(seed, purpose, round), at: 0 }
-    }
-
-    /// Uniform in `[0, 1)`.
-    pub(super) fn share(&mut self) -> f64 {
-        self.at += 1;
-        (self.stream.bits(self.at) >> 11) as f64 / (1u64 << 53) as f64
+        let mut random = Random::new(seed, purpose, round);
+        // The committed pairs were composed without the first number.
+        random.bits();
+        Self(random)
     }
 
     /// True in this share of cases.
     pub(super) fn chance(&mut self, share: f64) -> bool {
-        self.share() < share
+        self.0.share() < share
     }
 
     /// A number below `n`, which is not 0.
     pub(super) fn below(&mut self, n: usize) -> usize {
-        ((self.share() * n as f64) as usize).min(n - 1)
+        self.0.below(n)
     }
 
     /// One of `all`; none where there are none.
@@ -54,6 +50,6 @@ impl Draw {
 
     /// Of mean 0 and variance 1, near to normal: twelve uniform numbers, whose sum no machine rounds differently.
     pub(super) fn spread(&mut self) -> f64 {
-        (0..12).map(|_| self.share()).sum::<f64>() - 6.0
+        (0..12).map(|_| self.0.share()).sum::<f64>() - 6.0
     }
 }

@@ -19,8 +19,8 @@ pub use files::{FEATS_FILE, GOLD_FILE, HELD_OUT_FILE, TRAIN_FILE, VECTORS_FILE};
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
+use crate::random::Purpose;
 use crate::text::{Label, Pair};
-use crate::train::rng::Purpose;
 use draw::Draw;
 use scene::Scene;
 

@@ -2,7 +2,7 @@
 
 use super::draw::Draw;
 use super::words::entries;
-use crate::train::rng::Purpose;
+use crate::random::Purpose;
 
 /// The numbers of a vector.
 pub(super) const DIMENSION: usize = 24;

@@ -7,7 +7,6 @@
 mod adam;
 pub mod config;
 mod network;
-pub(crate) mod rng;
 mod state;
 mod tape;
 
@@ -16,6 +15,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use compexp_core::artifact::ContentHash;
+use compexp_core::random::Stream;
 use serde::{Deserialize, Serialize};
 
 pub use config::{Schedule, TrainConfig};
@@ -23,10 +23,10 @@ pub use config::{Schedule, TrainConfig};
 use crate::error::{Error, Result};
 use crate::model::config::{EMBEDDING, NORM};
 use crate::model::{Classifier, Config, Model, Pair, Weights};
+use crate::random::Purpose;
 use crate::text::WordTable;
 use adam::Moments;
 use network::{Network, Step};
-use rng::{Purpose, Stream};
 use state::{Place, State};
 
 /// The best model so far, in the folder of a training.
@@ -140,7 +140,7 @@ pub fn train(
 
     'epochs: while state.place.epoch < config.epochs && !patience_is_over(config, &state.place) {
         let epoch = state.place.epoch;
-        let order = Stream::new(config.seed, Purpose::Order, epoch as u64).shuffled(train.len());
+        let order = shuffled(Stream::new(config.seed, Purpose::Order, epoch as u64), train.len());
         let batches = batches(&order, config.batch);
         while let Some(batch) = batches.get(state.place.batch) {
             let examples: Vec<_> = batch.iter().map(|&i| &train[i]).collect();
@@ -330,6 +330,15 @@ fn check(setup: &Setup<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The numbers below `n` in random order (Fisher and Yates); what goes to a place follows from the stream's number there.
+fn shuffled(stream: Stream, n: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    for i in (1..n).rev() {
+        order.swap(i, stream.below(i + 1, i as u64));
+    }
+    order
 }
 
 /// The epoch's batches; one example left over joins the batch before.

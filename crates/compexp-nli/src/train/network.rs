@@ -1,15 +1,16 @@
 //! One step of training up to the gradients: the whole network forward in training mode, and back.
 
+use compexp_core::random::Stream;
 use rayon::prelude::*;
 
 use super::Example;
 use super::config::TrainConfig;
-use super::rng::{Purpose, Stream};
 use super::tape::{Columns, Tape, Weights as DirectionOf};
 use crate::error::Result;
 use crate::model::config::{Config, EMBEDDING, HIDDEN, Kind, NORM, lstm_names};
 use crate::model::matrix::{Packed, add_transposed_product, product_parallel};
 use crate::model::{EPSILON, Weights, add_bias, best, gather, join, lstm_of, relu, sentences};
+use crate::random::Purpose;
 use crate::text::UNK;
 
 /// Share of a batch's statistics in the running ones, PyTorch's.
@@ -62,7 +63,7 @@ impl Network {
         examples: &[&Example],
     ) -> Result<(Score, Gradients)> {
         let Step { model, config, number, .. } = step;
-        let stream = |purpose| Stream::new(config.seed, purpose, number);
+        let stream = |purpose: Purpose| Stream::new(config.seed, purpose, number);
         let n = examples.len();
         let (encoded, joined, probed) = (model.encoded(), model.joined(), model.probed());
 
@@ -86,8 +87,8 @@ impl Network {
         for row in y.chunks_exact_mut(joined) {
             row.iter_mut().zip(scale.iter().zip(shift)).for_each(|(y, (a, b))| *y = *y * a + b);
         }
-        let keep_joined = |i: usize| stream(Purpose::Joined).keep(config.dropout, i as u64);
-        let keep_hidden = |i: usize| stream(Purpose::Hidden).keep(config.dropout, i as u64);
+        let keep_joined = |i: usize| keep(stream(Purpose::Joined), config.dropout, i as u64);
+        let keep_hidden = |i: usize| keep(stream(Purpose::Hidden), config.dropout, i as u64);
         multiply(&mut y, keep_joined);
         let hidden = (model.kind == Kind::Bowman).then(|| {
             let mut features = self.linear(&y, weights, HIDDEN, joined, probed);
@@ -177,13 +178,18 @@ fn drop_words(step: Step<'_>, examples: &[&Example]) -> Vec<(Vec<u32>, Vec<u32>)
     examples.iter().map(|e| (sentence(&e.premise), sentence(&e.hypothesis))).collect()
 }
 
+/// 0 with probability `p`, else `1 / (1 - p)`: what dropout multiplies by. `p` is less than 1.
+fn keep(stream: Stream, p: f32, at: u64) -> f32 {
+    if stream.unit(at) < p { 0.0 } else { 1.0 / (1.0 - p) }
+}
+
 /// Dropout of rows that belong to words: the same values of a word's row every time.
 fn drop_vectors(stream: Stream, share: f32, words: &[u32], rows: &mut [f32]) {
     if share > 0.0 && !words.is_empty() {
         let width = rows.len() / words.len();
         rows.par_chunks_exact_mut(width).zip(words).for_each(|(row, &word)| {
             let first = u64::from(word) * width as u64;
-            row.iter_mut().enumerate().for_each(|(i, x)| *x *= stream.keep(share, first + i as u64));
+            row.iter_mut().enumerate().for_each(|(i, x)| *x *= keep(stream, share, first + i as u64));
         });
     }
 }

@@ -112,3 +112,12 @@ fn running_statistics_follow_the_batches() {
         assert!((f64::from(*variance_now) - (0.9 + 0.1 * variance)).abs() < 1e-6);
     }
 }
+
+#[test]
+fn dropout_keeps_the_mean() {
+    let stream = Stream::new(7, Purpose::Hidden, 0);
+    let kept: Vec<f32> = (0..100_000).map(|at| keep(stream, 0.1, at)).collect();
+    assert!(kept.iter().all(|k| *k == 0.0 || *k == 1.0 / (1.0 - 0.1)));
+    let mean = kept.iter().map(|k| f64::from(*k)).sum::<f64>() / 1e5;
+    assert!((mean - 1.0).abs() < 0.005, "{mean}");
+}

@@ -1,10 +1,11 @@
 //! The LSTM's gradients against candle's automatic ones, in f64.
 
 use candle_core::{DType, Device, Tensor, Var};
+use compexp_core::random::Stream;
 
 use super::*;
 use crate::model::lstm::{DirectionWeights, Lstm};
-use crate::train::rng::{Purpose, Stream};
+use crate::random::Purpose;
 
 struct Case {
     inputs: usize,

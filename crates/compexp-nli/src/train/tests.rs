@@ -25,6 +25,11 @@ fn task(seed: u64, n: usize) -> Vec<Example> {
     (0..n as u64).map(example).collect()
 }
 
+#[test]
+fn orders_never_change() {
+    assert_eq!(shuffled(Stream::new(7, Purpose::Order, 3), 10), [2, 4, 9, 7, 6, 5, 0, 8, 3, 1]);
+}
+
 struct Case {
     model: Config,
     config: TrainConfig,

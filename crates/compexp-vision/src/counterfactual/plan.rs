@@ -1,9 +1,9 @@
 //! Which cases are worth trying, and what is cut out for them.
 
-use compexp_core::behaviour::Random;
 use compexp_core::behaviour::contribution::{Measure, Role};
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::Annotation;
+use compexp_core::random::Random;
 use rayon::prelude::*;
 
 use super::masks::{Masks, both, count};
@@ -11,6 +11,7 @@ use super::{Config, Subject, Unit};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::paste::Segment;
+use crate::random::Purpose;
 
 /// Fewer images of a class are too few for a case that nobody asked for.
 const FEWEST_TARGETS: usize = 3;
@@ -194,7 +195,7 @@ impl Survey {
             ));
         }
         let place = unit.unit as u64;
-        Random::new(config.seed, "targets", place).shuffle(&mut images);
+        Random::new(config.seed, Purpose::Targets, place).shuffle(&mut images);
         let mut targets: Vec<usize> = images.into_iter().take(config.targets).collect();
         targets.sort_unstable();
         let mut wholes = Vec::new();
@@ -272,7 +273,7 @@ impl Search<'_> {
     fn segments(&self, concept: ConceptId) -> Result<Found> {
         let mut images: Vec<usize> =
             (0..self.subject.images.len()).filter(|image| !self.survey.is_false(self.at, *image)).collect();
-        Random::new(self.config.seed, "segments", self.unit.unit as u64).shuffle(&mut images);
+        Random::new(self.config.seed, Purpose::Segments, self.unit.unit as u64).shuffle(&mut images);
         let mut found = Found { segments: Vec::new(), seen: 0, misfits: 0 };
         for image in images.into_iter().take(LOOKED_AT) {
             let masks = self.subject.masks(image)?;
@@ -298,7 +299,7 @@ impl Search<'_> {
     fn control(&self, beside: usize, concept: ConceptId, nth: usize) -> Result<Option<Cut>> {
         let class = self.subject.class_of(beside);
         let place = (self.unit.unit * self.config.segments + nth) as u64;
-        let mut random = Random::new(self.config.seed, "controls", place);
+        let mut random = Random::new(self.config.seed, Purpose::Controls, place);
         let (mut near, mut far): (Vec<usize>, Vec<usize>) =
             (0..self.subject.images.len()).partition(|image| self.subject.class_of(*image) == class);
         random.shuffle(&mut near);

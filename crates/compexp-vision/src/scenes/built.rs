@@ -1,9 +1,10 @@
 //! What people build outdoors, and those who live there.
 
+use compexp_core::random::Random;
+
 use super::canvas::{Brush, Canvas, Ink, Pattern, SIDE, ink};
 use super::labels::*;
 use super::nature::{rock, shadow};
-use crate::random::Random;
 
 const WIDTH: f32 = SIDE as f32;
 /// Colours that things are painted in.

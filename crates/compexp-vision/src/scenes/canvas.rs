@@ -1,7 +1,8 @@
 //! What scenes are painted on: pixels that know what they show.
 
+use compexp_core::random::Random;
+
 use super::labels::*;
-use crate::random::Random;
 
 /// Pixels a side of an image.
 pub(super) const SIDE: usize = 112;
@@ -240,7 +241,7 @@ impl Canvas {
             for (channel, light) in light.iter().enumerate() {
                 let fine = (0..FINE * FINE).map(|i| (y * FINE + i / FINE) * SAMPLES + x * FINE + i % FINE);
                 let mean = fine.map(|at| self.samples[at].rgb[channel]).sum::<f32>() / (FINE * FINE) as f32;
-                rgb.push((mean * bright * light + noise * random.normal()).round().clamp(0.0, 255.0) as u8);
+                rgb.push((mean * bright * light + noise * random.near_normal()).round().clamp(0.0, 255.0) as u8);
             }
         }
         rgb

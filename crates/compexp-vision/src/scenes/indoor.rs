@@ -1,9 +1,10 @@
 //! Rooms and their furniture.
 
+use compexp_core::random::Random;
+
 use super::canvas::{Brush, Canvas, Pattern, SIDE, ink};
 use super::labels::*;
 use super::nature::shadow;
-use crate::random::Random;
 
 const WIDTH: f32 = SIDE as f32;
 /// Colours of cloth and paint.

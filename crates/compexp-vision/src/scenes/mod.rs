@@ -28,10 +28,11 @@ mod tests;
 
 use std::path::Path;
 
+use compexp_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::random::{Purpose, Random};
+use crate::random::Purpose;
 use canvas::Canvas;
 
 pub use labels::SCENES;

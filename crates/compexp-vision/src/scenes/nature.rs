@@ -1,8 +1,9 @@
 //! Sky, ground, and what grows or stands on it.
 
+use compexp_core::random::Random;
+
 use super::canvas::{Brush, Canvas, Ink, Pattern, SIDE, ink};
 use super::labels::*;
-use crate::random::Random;
 
 const WIDTH: f32 = SIDE as f32;
 

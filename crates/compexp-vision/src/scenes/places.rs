@@ -1,11 +1,12 @@
 //! The kinds of scenes: what stands where. Most things occur in several kinds, so that a scene is known by what occurs
 //! together.
 
+use compexp_core::random::Random;
+
 use super::canvas::{Canvas, SIDE};
 use super::labels::*;
 use super::nature::Hour;
 use super::{built, indoor, nature};
-use crate::random::Random;
 
 const WIDTH: f32 = SIDE as f32;
 

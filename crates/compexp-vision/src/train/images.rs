@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use compexp_core::random::Random;
 use rayon::prelude::*;
 
 use super::config::TrainConfig;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::eval::Labelled;
 use crate::image::Image;
 use crate::preprocess::Preprocess;
-use crate::random::{Purpose, Random};
+use crate::random::Purpose;
 
 /// Labelled images of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]

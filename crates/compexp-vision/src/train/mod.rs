@@ -17,6 +17,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use compexp_core::artifact::ContentHash;
+use compexp_core::random::Random;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub use images::Images;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::preprocess::Preprocess;
-use crate::random::{Purpose, Random};
+use crate::random::Purpose;
 use crate::resnet::{Config, Weights};
 use network::{Network, Values};
 use state::{Place, State};
@@ -235,7 +236,7 @@ fn fresh(setup: &Setup<'_>) -> Result<State> {
         let n: usize = shape.iter().product();
         let values = if shape.len() == 4 {
             let deviation = (2.0 / (shape[0] * shape[2] * shape[3]) as f32).sqrt();
-            (0..n).map(|_| random.normal() * deviation).collect()
+            (0..n).map(|_| random.near_normal() * deviation).collect()
         } else if name == "fc.weight" {
             let bound = 1.0 / (shape[1] as f32).sqrt();
             (0..n).map(|_| random.between(-bound, bound)).collect()

@@ -11,8 +11,8 @@ use crate::behaviour::ablation::{Fill, Step, Subject};
 use crate::behaviour::contribution::Measure;
 use crate::error::Result;
 use crate::explain::Progress;
+use crate::random::{Purpose, Random};
 use crate::stats::quantile;
-use crate::stats::random::Random;
 
 /// The shares of seeds below and above a band.
 const BAND: [f64; 2] = [0.1, 0.9];
@@ -74,7 +74,7 @@ pub fn order(records: &Records, by: Order) -> Option<Vec<usize>> {
         }
         Order::Random(seed) => {
             let mut all: Vec<usize> = units.iter().map(|unit| unit.unit).collect();
-            Random::new(seed, "ablation", &[]).shuffle(&mut all);
+            Random::new(seed, Purpose::Ablation, 0).shuffle(&mut all);
             Some(all)
         }
     }

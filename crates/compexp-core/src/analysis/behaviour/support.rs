@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::behaviour::ablation::{Effect, Fill, Subject};
 use crate::behaviour::contribution::{Contributions, Measure, Role};
+use crate::random::{Purpose, Random};
 use crate::stats::bootstrap::{Bootstrap, interval};
-use crate::stats::random::Random;
 use crate::stats::{Correlation, spearman};
 
 /// A value and its 95% interval.
@@ -99,7 +99,7 @@ fn one(
             supported.push(of_own);
             others.push(over(effect, &|class| !own.contains(&class)));
         } else if own.is_empty() && !supporting.is_empty() {
-            let drawn = supporting[Random::new(seed, "control", &[effect.unit as u64]).below(supporting.len())];
+            let drawn = supporting[Random::new(seed, Purpose::Control, effect.unit as u64).below(supporting.len())];
             control.push(over(effect, &|class| drawn.contains(&class)));
         }
     }
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!((supported.share.value, others.share.value, control.share.value), (0.5, 0.0, 0.0));
         // One of 3 + 2 examples is lost; of the others, 2 + 3, none.
         assert!((supported.change.value + 0.2).abs() < 1e-12 && others.change.value == 0.0, "{first:?}");
-        let drawn = Random::new(0, "control", &[12]).below(2);
+        let drawn = Random::new(0, Purpose::Control, 12).below(2);
         let expected = [1.0 / 3.0, 0.0][drawn];
         assert!((control.change.value - expected).abs() < 1e-12, "{first:?}");
         let above = first.share_above_others.unwrap();

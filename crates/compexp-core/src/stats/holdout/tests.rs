@@ -9,6 +9,7 @@ use crate::explain::{ExplainConfig, Silent, explain};
 use crate::partition::{MemoryPositions, PartitionBuilder};
 use crate::probe::Neighbors;
 use crate::profile::from_activations;
+use crate::random::{Purpose, Random};
 use crate::search::SearchConfig;
 use crate::threshold::ThresholdRule;
 
@@ -180,7 +181,7 @@ proptest! {
         let result = SearchResult { status: crate::search::Status::Explained, by_length: vec![found], beams: vec![], optimal: vec![] };
         let measured = counted.measure(&result, &Bootstrap::new(counts.len(), seed));
         let mut naive: Vec<f64> = (0..1000).map(|resample| {
-            let mut random = crate::stats::random::Random::new(seed, "bootstrap", &[resample]);
+            let mut random = Random::new(seed, Purpose::Bootstrap, resample);
             let (mut union, mut both) = (0, 0);
             for _ in 0..counts.len() {
                 let (u, f, b) = counts[random.below(counts.len())];
@@ -198,4 +199,18 @@ proptest! {
         let high = naive[974] + 0.025 * (naive[975] - naive[974]);
         prop_assert!((measured.interval[0] - low).abs() < 1e-12 && (measured.interval[1] - high).abs() < 1e-12);
     }
+}
+
+#[test]
+fn shares_never_change_and_are_spread_over_the_unit_interval() {
+    let shares =
+        [share_of(0, "test", "a"), share_of(1, "test", "a"), share_of(0, "other", "a"), share_of(0, "test", "")];
+    assert_eq!(shares, [0.23609233235659577, 0.6521713472530125, 0.8587159233819323, 0.28197463592467764]);
+    let mut counts = [0_i32; 10];
+    for i in 0..10_000 {
+        counts[(10.0 * share_of(0, "test", &i.to_string())) as usize] += 1;
+    }
+    let chi: f64 = counts.iter().map(|n| f64::from(n - 1000).powi(2) / 1000.0).sum();
+    // 9 degrees of freedom: 99.9% are below 27.9.
+    assert!(chi < 27.9, "{counts:?}");
 }

@@ -30,7 +30,7 @@ impl AnnotationSource for Layers {
 }
 
 fn layers(n: usize, seed: u64) -> Layers {
-    let mut random = Random::new(seed, "annotations", &[]);
+    let mut random = Random::new(seed, 1_u64, 0);
     let entry = |random: &mut Random| if random.below(2) == 0 { Annotation::NONE } else { 1 + random.below(8) as u32 };
     Layers((0..n).map(|_| (0..18).map(|_| entry(&mut random)).collect()).collect())
 }
@@ -38,7 +38,7 @@ fn layers(n: usize, seed: u64) -> Layers {
 /// Activations of 1 where a unit fires, else 0: `(examples, units, 2, 3)`. Units fire on a third of the examples, in
 /// random shapes; those below `planted` fire on concept 1 wherever it is.
 fn activations(layers: &Layers, units: usize, planted: usize, seed: u64) -> Array4<f32> {
-    let mut random = Random::new(seed, "units", &[]);
+    let mut random = Random::new(seed, 2_u64, 0);
     let fires: Vec<bool> = (0..layers.0.len() * units).map(|_| random.below(3) == 0).collect();
     Array4::from_shape_fn((layers.0.len(), units, 2, 3), |(e, u, y, x)| {
         let hit = if u < planted {
@@ -168,7 +168,7 @@ proptest! {
         let examples = examples(&groups);
         let Ok(exchange) = Exchange::new(&examples) else { return Ok(()) };
         let (mut order, mut place) = (Vec::new(), Vec::new());
-        exchange.draw(&mut Random::new(seed, "test", &[]), &mut order, &mut place);
+        exchange.draw(&mut Random::new(seed, 3_u64, 0), &mut order, &mut place);
         let mut targets = place.clone();
         targets.sort_unstable();
         prop_assert_eq!(targets, (0..groups.len() as u32).collect::<Vec<_>>(), "a permutation");

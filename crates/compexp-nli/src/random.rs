@@ -1,0 +1,25 @@
+//! What random numbers are for.
+
+/// Each purpose has its own numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    Weights = 1,
+    Order,
+    Words,
+    Embedding,
+    Joined,
+    Hidden,
+    Scenes,
+    HeldOutScenes,
+    Vectors,
+    /// Pairs to edit.
+    Pairs,
+    /// Edits of a pair, and those beside them.
+    Edits,
+}
+
+impl From<Purpose> for u64 {
+    fn from(purpose: Purpose) -> Self {
+        purpose as Self
+    }
+}
