@@ -170,8 +170,15 @@ pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::R
         [own.length.to_string(), iou, median, q95, p, show(held_out.map(|h| h.iou)), interval]
     };
     let rows: Vec<_> = unit.by_length.iter().enumerate().map(row).collect();
-    writeln!(out, "IoU by length, of luck, and on held-out examples")?;
-    table::write(out, "  ", ["length", "IoU", "luck 50%", "luck 95%", "p", "held-out", "95% interval"], &rows)
+    let (by_luck, there) = (luck.is_some(), held_out.is_some());
+    let beside = match (by_luck, there) {
+        (true, true) => ", of luck, and on held-out examples",
+        (true, false) => " and of luck",
+        (false, _) => " and on held-out examples",
+    };
+    writeln!(out, "IoU by length{beside}")?;
+    let header = ["length", "IoU", "luck 50%", "luck 95%", "p", "held-out", "95% interval"];
+    table::write_columns(out, "  ", header, &rows, [true, true, by_luck, by_luck, by_luck, there, there])
 }
 
 /// What a run's units came to, a line each.

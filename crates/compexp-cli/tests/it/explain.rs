@@ -205,6 +205,14 @@ fn an_exact_run_says_what_is_proven_and_what_the_concepts_could_do() {
     let shown = ok(&dir, "show exact --unit 0");
     assert!(shown.contains("no formula of up to 3 concepts has a higher IoU"), "{shown}");
     assert!(shown.contains("ceiling"), "{shown}");
+    assert!(shown.contains("  length     IoU  optimum  formula\n       1  0.6667   proven  water\n"), "{shown}");
+    let table = ok(&dir, "show exact --sort unit");
+    assert!(table.starts_with("unit     IoU  optimum  area  formula\n   0  1.0000   proven     8  "), "{table}");
+    assert!(table.contains("\n   1  0.0000        -     0  - silent\n"), "{table}");
+    assert!(!ok(&dir, "show beam").contains("optimum"), "a beam proves nothing");
+    let summary = json(&dir.join("exact/summary.json"))["optimal"].clone();
+    assert_eq!(summary, serde_json::json!({ "units": 2, "certified": 2, "median_gap": null }));
+    assert_eq!(json(&dir.join("beam/summary.json")).get("optimal"), None);
     ok(&dir, "explain --probe probe --masks masks.npy --mode exact --grammar full --out full");
     for (full, chains) in units("full").iter().zip(&units("exact")) {
         assert!(full["iou"].as_f64() >= chains["iou"].as_f64(), "{full} {chains}");
