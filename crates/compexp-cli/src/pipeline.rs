@@ -75,19 +75,59 @@ pub(crate) fn open_run(args: &OutArgs, config: Value, paths: Paths) -> Result<Re
     })
 }
 
+/// The arguments that settings come from, where their names differ.
+const ARGUMENTS: [(&str, &str); 17] = [
+    ("search.length", "--length"),
+    ("search.beam", "--beam"),
+    ("search.mode", "--mode or --compat"),
+    ("search.metric", "--metric"),
+    ("search.penalty", "--penalty"),
+    ("search.beam_limit", "--beam-limit"),
+    ("search.min_activations", "--min-activations"),
+    ("search.exact.grammar", "--grammar"),
+    ("search.exact.seconds", "--time-per-unit"),
+    ("search.exact.gap", "--gap"),
+    ("threshold", "--quantile or --positive"),
+    ("units", "--units"),
+    ("keep_beams", "--keep-beams"),
+    ("trust.null_draws", "--null-draws"),
+    ("trust.holdout", "--holdout"),
+    ("trust.seed", "--seed"),
+    ("compexp", "the version of compexp"),
+];
+
+/// The settings that a refusal names.
+const NAMED: usize = 4;
+
+/// The hexadecimal digits of a hash.
+const HASH: usize = 64;
+
 fn refusal(out: &Path, differences: &[Difference]) -> Failure {
-    let value = |v: &Option<String>| match v {
-        Some(v) if v.chars().count() > 24 => v.chars().take(20).chain("...".chars()).collect(),
-        Some(v) => v.clone(),
-        None => "not set".into(),
+    let is_hash = |text: &str| text.len() == HASH && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let one = |d: &Difference| {
+        let [found, asked] =
+            [&d.base, &d.run].map(|value| value.as_ref().map_or("not set", |v| v.trim_matches('"')).to_owned());
+        let hashes = is_hash(&found) && is_hash(&asked);
+        let argument = ARGUMENTS.iter().find(|(field, _)| d.is_within(field)).map(|(_, argument)| *argument);
+        let what = match argument {
+            Some(argument) => format!(" ({argument})"),
+            None if hashes => " (what that input holds)".to_owned(),
+            None => String::new(),
+        };
+        let short = |value: String| match value.chars().count() {
+            0..=40 => value,
+            _ => value.chars().take(if hashes { 8 } else { 36 }).chain("...".chars()).collect(),
+        };
+        format!("`{}`{what}: found {}, asked for {}", d.field, short(found), short(asked))
     };
-    let one = |d: &Difference| format!("`{}` is {} there and {} now", d.field, value(&d.base), value(&d.run));
-    let mut text: Vec<String> = differences.iter().take(3).map(one).collect();
-    if differences.len() > 3 {
-        text.push(format!("{} more settings differ", differences.len() - 3));
+    let mut text: Vec<String> = differences.iter().take(NAMED).map(one).collect();
+    if let more @ 1.. = differences.len().saturating_sub(NAMED) {
+        text.push(format!("and {more} more"));
     }
-    Failure::new(format!("`{}` holds a run of another configuration: {}", out.display(), text.join(", ")))
-        .hint("name another folder with --out, or replace that run with --force")
+    let out = out.display();
+    Failure::new(format!("`{out}` holds a run with other settings: {}", text.join("; "))).hint(format!(
+        "name another folder with --out to keep both, replace the run in `{out}` with --force, or ask for what was found"
+    ))
 }
 
 /// Divides the universe of a probe set into cells; a position map too large for memory goes to a file in `dir`.

@@ -106,15 +106,22 @@ fn another_configuration_is_refused_and_named_until_it_is_forced() {
     ok(&dir, ARGS);
     let before = fs::read(dir.join("run/explanations.json")).unwrap();
     let e = fails(&dir, 1, &format!("{ARGS} --length 2 --penalty 0.9"));
-    assert!(e.contains("`search.length` is 3 there and 2 now, `search.penalty` is 1.0 there and 0.9 now"), "{e}");
-    assert!(e.contains("hint: name another folder with --out, or replace that run with --force"), "{e}");
+    let expected = "error: `run` holds a run with other settings: `search.length` (--length): found 3, asked for 2; \
+                    `search.penalty` (--penalty): found 1.0, asked for 0.9\n\
+                    hint: name another folder with --out to keep both, replace the run in `run` with --force, or ask for \
+                    what was found\n";
+    assert!(e.ends_with(expected), "{e}");
     assert_eq!(fs::read(dir.join("run/explanations.json")).unwrap(), before);
 
     let mut activations = fs::read(dir.join("acts.npy")).unwrap();
     *activations.last_mut().unwrap() ^= 1;
     fs::write(dir.join("acts.npy"), activations).unwrap();
     let e = fails(&dir, 1, ARGS);
-    assert!(e.contains("`inputs.activations.hash` is"), "the inputs are part of it: {e}");
+    let input = "`inputs.activations.hash` (what that input holds): found ";
+    assert!(e.contains(input), "the inputs are part of it: {e}");
+    let e = fails(&dir, 1, "explain --probe probe --masks masks.npy --beam 5 --length 2 --keep-beams --out run");
+    let named = ["`inputs.activations.hash`: found ", "`inputs.masks.hash`: found not set, asked for ", "; and 3 more\n"];
+    assert!(named.iter().all(|part| e.contains(part)), "{e}");
     ok(&dir, &format!("{ARGS} --force"));
     assert!(ok(&dir, ARGS).contains("up to date"));
 }

@@ -66,7 +66,7 @@ fn a_small_classifier_is_trained_probed_and_asked() {
     assert_eq!(weights.lines().count(), 11);
     assert!(ok(dir, &format!("{probe} --out run")).contains("`run` is up to date"));
     let e = fails(dir, 1, &format!("{probe} --vocab-size 5 --out run"));
-    assert!(e.contains("`inputs.features.vocab_size` is 2000 there and 5 now"), "{e}");
+    assert!(e.contains("`inputs.features.vocab_size`: found 2000, asked for 5"), "{e}");
 
     // What the run keeps gives the same formulas.
     ok(dir, "explain --probe run/probe --activations run/activations.npy --min-activations 3 --length 3 --out again");
