@@ -9,7 +9,7 @@ use compexp_core::compare::Difference;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Progress, explain};
 use compexp_core::partition::{Partition, PartitionBuilder, PositionMap};
-use compexp_core::probe::{AnnotationSource, Example, Neighbors, ProbeSet};
+use compexp_core::probe::{AnnotationSource, Neighbors, ProbeSet};
 use compexp_core::relation::Similarity;
 use compexp_core::stats::holdout::{FiringPart, Part, validate};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::inputs::Paths;
 use crate::progress::Reporter;
 use crate::settings;
-use crate::trust::TrustArgs;
+use crate::trust::{Seen, TrustArgs};
 
 /// The settings that say on which probe set a run was made, whichever command made it; the others are of the model and
 /// of the search.
@@ -105,18 +105,20 @@ const HASH: usize = 64;
 fn refusal(out: &Path, differences: &[Difference]) -> Failure {
     let is_hash = |text: &str| text.len() == HASH && text.bytes().all(|b| b.is_ascii_hexdigit());
     let one = |d: &Difference| {
-        let [found, asked] =
-            [&d.base, &d.run].map(|value| value.as_ref().map_or("not set", |v| v.trim_matches('"')).to_owned());
-        let hashes = is_hash(&found) && is_hash(&asked);
+        let plain = |value: &Option<String>| match value.as_deref() {
+            None | Some("null") => "not set".to_owned(),
+            Some(value) => value.trim_matches('"').to_owned(),
+        };
+        let [found, asked] = [&d.base, &d.run].map(plain);
         let argument = ARGUMENTS.iter().find(|(field, _)| d.is_within(field)).map(|(_, argument)| *argument);
         let what = match argument {
             Some(argument) => format!(" ({argument})"),
-            None if hashes => " (what that input holds)".to_owned(),
+            None if is_hash(&found) && is_hash(&asked) => " (what that input holds)".to_owned(),
             None => String::new(),
         };
         let short = |value: String| match value.chars().count() {
             0..=40 => value,
-            _ => value.chars().take(if hashes { 8 } else { 36 }).chain("...".chars()).collect(),
+            _ => value.chars().take(if is_hash(&value) { 8 } else { 36 }).chain("...".chars()).collect(),
         };
         format!("`{}`{what}: found {}, asked for {}", d.field, short(found), short(asked))
     };
@@ -158,6 +160,7 @@ pub(crate) struct Job<'a> {
     pub(crate) units: &'a [usize],
     pub(crate) config: &'a ExplainConfig,
     pub(crate) trust: &'a TrustArgs,
+    pub(crate) seen: &'a Seen,
     pub(crate) record: Value,
     pub(crate) predictions: Option<Vec<Prediction>>,
     /// How alike words are, where there are vectors of them.
@@ -169,18 +172,16 @@ pub(crate) struct Job<'a> {
 /// # Errors
 /// Those of the inputs and of the run directory.
 pub(crate) fn finish(writer: RunWriter, job: Job<'_>, reporter: &Reporter) -> Result<FinishedRun> {
-    let Job { set, firing, units, config, trust, record, predictions, similarity } = job;
+    let Job { set, firing, units, config, trust, seen, record, predictions, similarity } = job;
     let (source, neighbors, dir) = (set.source.as_ref(), &set.neighbors, writer.dir());
-    let split = trust.split(&set.examples, reporter)?;
-    let seen = split.as_ref().map_or_else(|| (0..set.examples.len()).collect(), |split| split.search.clone());
-    let examples: Vec<Example> = seen.iter().map(|example| set.examples[*example].clone()).collect();
-    let predictions: Option<Vec<Prediction>> =
-        predictions.map(|all| seen.iter().map(|example| all[*example].clone()).collect());
-    let part = FiringPart::new(firing, &seen);
-    let (partition, map) = divide_source(&Part::new(source, &seen), neighbors, dir, reporter)?;
+    seen.say(reporter);
+    let examples = seen.of(&set.examples);
+    let predictions = predictions.map(|all| seen.of(&all));
+    let part = FiringPart::new(firing, &seen.examples);
+    let (partition, map) = divide_source(&Part::new(source, &seen.examples), neighbors, dir, reporter)?;
     let (names, firing_seen) = (&set.vocabulary, part.firing());
     let mut explained = explain(&partition, &map, names, firing_seen, units, config, record, similarity, reporter)?;
-    if let Some(split) = &split {
+    if let Some(split) = &seen.split {
         let source = Part::new(source, &split.held_out).with_concepts_of(&partition);
         let (partition, map) = divide_source(&source, neighbors, dir, reporter)?;
         let part = FiringPart::new(firing, &split.held_out);

@@ -131,9 +131,20 @@ fn draws_and_shares_that_make_no_sense_are_refused() {
         let err = fails(&dir, 2, &format!("{ARGS} --holdout {fraction} --out run"));
         assert!(err.contains("expected a share between 0 and 1"), "{err}");
     }
-    let err = fails(&dir, 1, &format!("{ARGS} --holdout 0.000001 --out run"));
-    assert!(err.contains("examples held out: found 0, expected at least one of 60"), "{err}");
+    let refused = |args: &str, message: &str| {
+        let err = fails(&dir, 1, &format!("{ARGS} {args}"));
+        assert!(err.contains(message), "{err}");
+    };
+    refused("--holdout 0.000001 --out run", "examples held out: found 0, expected at least one of 60");
+    assert!(!dir.join("run").exists(), "a refused run leaves nothing behind");
+    ok(&dir, &format!("{ARGS} --out run"));
+    let files = || {
+        let entries = fs::read_dir(dir.join("run")).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let before = files();
+    refused("--holdout 0.000001 --force --out run", "examples held out: found 0");
     fs::write(dir.join("probe/examples.csv"), "group\n".to_owned() + &"one\n".repeat(60)).unwrap();
-    let err = fails(&dir, 1, &format!("{ARGS} --null-draws 5 --force --out run"));
-    assert!(err.contains("groups of examples that can change places: found 0 of 1"), "{err}");
+    refused("--null-draws 5 --force --out run", "groups of examples that can change places: found 0 of 1");
+    assert!(files() == before, "a refused run leaves the one that is there as it is");
 }
