@@ -36,7 +36,7 @@ use super::json::{read_json, write_json};
 use super::probe_dir::{read_examples, write_examples};
 use super::rows::{read_rows, write_rows};
 use super::tensor_file::TensorFile;
-use super::write::{sync_folder, write_bytes, write_npy};
+use super::write::{remove_partials, sync_folder, write_bytes, write_npy};
 use crate::compare::{Difference, differences};
 use crate::error::{Error, Result};
 use crate::exemplar::Exemplar;
@@ -212,6 +212,7 @@ impl RunDir {
                 _ => {}
             }
         }
+        remove_partials(dir)?;
         write_json(&path, config)?;
         Ok(Self::Open(RunWriter { dir: dir.to_owned() }))
     }
@@ -678,6 +679,23 @@ mod tests {
         assert_eq!(names, ["activations.npy", "config.json"]);
         let e = FinishedRun::open(&dir).unwrap_err().to_string();
         assert!(e.contains("a run that is not complete"), "{e}");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_by_the_next_and_by_no_other() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        writer(&dir, &config(3), false);
+        let left = dir.join(".explanations.json.partial-aB3dE6");
+        std::fs::write(&left, b"{").unwrap();
+        std::fs::write(dir.join(".gitignore"), b"*").unwrap();
+        run(&dir, &config(3), false, None);
+        assert!(!left.exists() && dir.join(".gitignore").exists());
+        std::fs::write(&left, b"{").unwrap();
+        assert!(matches!(RunDir::open(&dir, &config(5), false).unwrap(), RunDir::Other(_)));
+        assert!(left.exists(), "a folder that is refused is left as it is");
+        writer(&dir, &config(5), true);
+        assert!(!left.exists());
     }
 
     #[test]
