@@ -99,16 +99,19 @@ const ARGUMENTS: [(&str, &str); 17] = [
 /// The settings that a refusal names.
 const NAMED: usize = 4;
 
+/// The value of a setting that is not set.
+const NOTHING: &str = "nothing";
+
 /// The hexadecimal digits of a hash.
 const HASH: usize = 64;
 
 fn refusal(out: &Path, differences: &[Difference]) -> Failure {
     let is_hash = |text: &str| text.len() == HASH && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let plain = |value: &Option<String>| match value.as_deref() {
+        None | Some("null") => NOTHING.to_owned(),
+        Some(value) => value.trim_matches('"').to_owned(),
+    };
     let one = |d: &Difference| {
-        let plain = |value: &Option<String>| match value.as_deref() {
-            None | Some("null") => "not set".to_owned(),
-            Some(value) => value.trim_matches('"').to_owned(),
-        };
         let [found, asked] = [&d.base, &d.run].map(plain);
         let argument = ARGUMENTS.iter().find(|(field, _)| d.is_within(field)).map(|(_, argument)| *argument);
         let what = match argument {
@@ -122,7 +125,10 @@ fn refusal(out: &Path, differences: &[Difference]) -> Failure {
         };
         format!("`{}`{what}: found {}, asked for {}", d.field, short(found), short(asked))
     };
-    let mut text: Vec<String> = differences.iter().take(NAMED).map(one).collect();
+    // What is set on one side only mostly comes along with something else: the settings of another mode.
+    let (both, one_side): (Vec<_>, Vec<_>) =
+        differences.iter().partition(|d| ![plain(&d.base), plain(&d.run)].contains(&NOTHING.to_owned()));
+    let mut text: Vec<String> = both.into_iter().chain(one_side).take(NAMED).map(one).collect();
     if let more @ 1.. = differences.len().saturating_sub(NAMED) {
         text.push(format!("and {more} more"));
     }
