@@ -151,7 +151,7 @@ fn check(name: &str, problem: &Problem, examples: usize, length: usize) -> [u64;
 #[test]
 fn optima_of_every_length_are_those_of_brute_force() {
     let (mut beaten, mut longer) = (0, 0);
-    for seed in 0..8000u64 {
+    for seed in 0..5000u64 {
         let at = seed as usize;
         let (n_concepts, n_positions) = (2 + at % 7, [8, 20, 60, 120, 200][at / 7 % 5]);
         let with_neighbors = n_concepts <= 4 && seed % 5 == 0;
@@ -168,7 +168,7 @@ fn optima_of_every_length_are_those_of_brute_force() {
         (beaten, longer) = (beaten + b, longer + u64::from(nodes > 1));
     }
     assert!(
-        beaten > 2000 && longer > 1000,
+        beaten > 1000 && longer > 500,
         "a beam was beaten {beaten} times, {longer} searches went beyond 3 literals"
     );
 }
