@@ -9,7 +9,7 @@ use compexp_core::compare::Difference;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Progress, explain};
 use compexp_core::partition::{Partition, PartitionBuilder, PositionMap};
-use compexp_core::probe::{AnnotationSource, Example, Neighbors, ProbeSet};
+use compexp_core::probe::{AnnotationSource, Neighbors, ProbeSet};
 use compexp_core::relation::Similarity;
 use compexp_core::stats::holdout::{FiringPart, Part, validate};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::inputs::Paths;
 use crate::progress::Reporter;
 use crate::settings;
-use crate::trust::TrustArgs;
+use crate::trust::{Seen, TrustArgs};
 
 /// The settings that say on which probe set a run was made, whichever command made it; the others are of the model and
 /// of the search.
@@ -75,19 +75,67 @@ pub(crate) fn open_run(args: &OutArgs, config: Value, paths: Paths) -> Result<Re
     })
 }
 
+/// The arguments that settings come from, where their names differ.
+const ARGUMENTS: [(&str, &str); 17] = [
+    ("search.length", "--length"),
+    ("search.beam", "--beam"),
+    ("search.mode", "--mode or --compat"),
+    ("search.metric", "--metric"),
+    ("search.penalty", "--penalty"),
+    ("search.beam_limit", "--beam-limit"),
+    ("search.min_activations", "--min-activations"),
+    ("search.exact.grammar", "--grammar"),
+    ("search.exact.seconds", "--time-per-unit"),
+    ("search.exact.gap", "--gap"),
+    ("threshold", "--quantile or --positive"),
+    ("units", "--units"),
+    ("keep_beams", "--keep-beams"),
+    ("trust.null_draws", "--null-draws"),
+    ("trust.holdout", "--holdout"),
+    ("trust.seed", "--seed"),
+    ("compexp", "the version of compexp"),
+];
+
+/// The settings that a refusal names.
+const NAMED: usize = 4;
+
+/// The value of a setting that is not set.
+const NOTHING: &str = "nothing";
+
+/// The hexadecimal digits of a hash.
+const HASH: usize = 64;
+
 fn refusal(out: &Path, differences: &[Difference]) -> Failure {
-    let value = |v: &Option<String>| match v {
-        Some(v) if v.chars().count() > 24 => v.chars().take(20).chain("...".chars()).collect(),
-        Some(v) => v.clone(),
-        None => "not set".into(),
+    let is_hash = |text: &str| text.len() == HASH && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let plain = |value: &Option<String>| match value.as_deref() {
+        None | Some("null") => NOTHING.to_owned(),
+        Some(value) => value.trim_matches('"').to_owned(),
     };
-    let one = |d: &Difference| format!("`{}` is {} there and {} now", d.field, value(&d.base), value(&d.run));
-    let mut text: Vec<String> = differences.iter().take(3).map(one).collect();
-    if differences.len() > 3 {
-        text.push(format!("{} more settings differ", differences.len() - 3));
+    let one = |d: &Difference| {
+        let [found, asked] = [&d.base, &d.run].map(plain);
+        let argument = ARGUMENTS.iter().find(|(field, _)| d.is_within(field)).map(|(_, argument)| *argument);
+        let what = match argument {
+            Some(argument) => format!(" ({argument})"),
+            None if is_hash(&found) && is_hash(&asked) => " (what that input holds)".to_owned(),
+            None => String::new(),
+        };
+        let short = |value: String| match value.chars().count() {
+            0..=40 => value,
+            _ => value.chars().take(if is_hash(&value) { 8 } else { 36 }).chain("...".chars()).collect(),
+        };
+        format!("`{}`{what}: found {}, asked for {}", d.field, short(found), short(asked))
+    };
+    // What is set on one side only mostly comes along with something else: the settings of another mode.
+    let (both, one_side): (Vec<_>, Vec<_>) =
+        differences.iter().partition(|d| ![plain(&d.base), plain(&d.run)].contains(&NOTHING.to_owned()));
+    let mut text: Vec<String> = both.into_iter().chain(one_side).take(NAMED).map(one).collect();
+    if let more @ 1.. = differences.len().saturating_sub(NAMED) {
+        text.push(format!("and {more} more"));
     }
-    Failure::new(format!("`{}` holds a run of another configuration: {}", out.display(), text.join(", ")))
-        .hint("name another folder with --out, or replace that run with --force")
+    let out = out.display();
+    Failure::new(format!("`{out}` holds a run with other settings: {}", text.join("; "))).hint(format!(
+        "name another folder with --out to keep both, replace the run in `{out}` with --force, or ask for what was found"
+    ))
 }
 
 /// Divides the universe of a probe set into cells; a position map too large for memory goes to a file in `dir`.
@@ -118,6 +166,7 @@ pub(crate) struct Job<'a> {
     pub(crate) units: &'a [usize],
     pub(crate) config: &'a ExplainConfig,
     pub(crate) trust: &'a TrustArgs,
+    pub(crate) seen: &'a Seen,
     pub(crate) record: Value,
     pub(crate) predictions: Option<Vec<Prediction>>,
     /// How alike words are, where there are vectors of them.
@@ -129,18 +178,16 @@ pub(crate) struct Job<'a> {
 /// # Errors
 /// Those of the inputs and of the run directory.
 pub(crate) fn finish(writer: RunWriter, job: Job<'_>, reporter: &Reporter) -> Result<FinishedRun> {
-    let Job { set, firing, units, config, trust, record, predictions, similarity } = job;
+    let Job { set, firing, units, config, trust, seen, record, predictions, similarity } = job;
     let (source, neighbors, dir) = (set.source.as_ref(), &set.neighbors, writer.dir());
-    let split = trust.split(&set.examples, reporter)?;
-    let seen = split.as_ref().map_or_else(|| (0..set.examples.len()).collect(), |split| split.search.clone());
-    let examples: Vec<Example> = seen.iter().map(|example| set.examples[*example].clone()).collect();
-    let predictions: Option<Vec<Prediction>> =
-        predictions.map(|all| seen.iter().map(|example| all[*example].clone()).collect());
-    let part = FiringPart::new(firing, &seen);
-    let (partition, map) = divide_source(&Part::new(source, &seen), neighbors, dir, reporter)?;
+    seen.say(reporter);
+    let examples = seen.of(&set.examples);
+    let predictions = predictions.map(|all| seen.of(&all));
+    let part = FiringPart::new(firing, &seen.examples);
+    let (partition, map) = divide_source(&Part::new(source, &seen.examples), neighbors, dir, reporter)?;
     let (names, firing_seen) = (&set.vocabulary, part.firing());
     let mut explained = explain(&partition, &map, names, firing_seen, units, config, record, similarity, reporter)?;
-    if let Some(split) = &split {
+    if let Some(split) = &seen.split {
         let source = Part::new(source, &split.held_out).with_concepts_of(&partition);
         let (partition, map) = divide_source(&source, neighbors, dir, reporter)?;
         let part = FiringPart::new(firing, &split.held_out);

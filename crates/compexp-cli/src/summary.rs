@@ -56,14 +56,10 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
         let share = 100.0 * accuracy.share();
         writeln!(out, "  accuracy {share:.2}%: {correct} of {known} examples whose class is known")?;
     }
-    let proofs: Vec<_> = run.explanations.units.iter().filter_map(|u| Some((u.iou, u.optimal?))).collect();
-    if !proofs.is_empty() {
-        let proven = proofs.iter().filter(|(_, optimal)| optimal.certified).count();
-        write!(out, "  {} of {} proven best of their length", count(proven as u64), count(proofs.len() as u64))?;
-        let mut gaps: Vec<f64> =
-            proofs.iter().filter(|(_, o)| !o.certified).map(|(iou, o)| o.upper_bound - iou).collect();
-        gaps.sort_unstable_by(f64::total_cmp);
-        match gaps.get(gaps.len() / 2) {
+    if let Some(optimal) = summary.optimal {
+        let (certified, units) = (count(optimal.certified as u64), count(optimal.units as u64));
+        write!(out, "  {certified} of {units} proven best of their length")?;
+        match optimal.median_gap {
             Some(gap) => {
                 writeln!(out, "; of the others the best may have an IoU higher by {gap:.4} at most, in the median")?
             }

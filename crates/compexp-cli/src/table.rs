@@ -24,7 +24,19 @@ pub(crate) fn write<const N: usize>(
     header: [&str; N],
     rows: &[[String; N]],
 ) -> io::Result<()> {
+    write_columns(out, indent, header, rows, [true; N])
+}
+
+/// The same with the columns to `keep` only.
+pub(crate) fn write_columns<const N: usize>(
+    out: &mut impl Write,
+    indent: &str,
+    header: [&str; N],
+    rows: &[[String; N]],
+    keep: [bool; N],
+) -> io::Result<()> {
     let header = header.map(str::to_owned);
+    let last = keep.iter().rposition(|keep| *keep);
     let mut widths = [0; N];
     for row in rows.iter().chain([&header]) {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -33,8 +45,8 @@ pub(crate) fn write<const N: usize>(
     }
     for row in std::iter::once(&header).chain(rows) {
         let mut line = indent.to_owned();
-        for (i, (cell, width)) in row.iter().zip(widths).enumerate() {
-            if i + 1 == N {
+        for (i, (cell, width)) in row.iter().zip(widths).enumerate().filter(|(i, _)| keep[*i]) {
+            if Some(i) == last {
                 line += cell;
             } else {
                 line += &format!("{cell:>width$}  ");
@@ -70,5 +82,8 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out, " ", ["unit", "IoU", "formula"], &rows).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), " unit   IoU  formula\n    1   0.5  a\n   12  0.25  (b OR c)\n");
+        let mut out = Vec::new();
+        write_columns(&mut out, "", ["unit", "IoU", "formula"], &rows, [true, true, false]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "unit  IoU\n   1  0.5\n  12  0.25\n", "the last that is kept");
     }
 }

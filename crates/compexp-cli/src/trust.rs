@@ -12,7 +12,7 @@ use compexp_core::explanation::{Explanation, Scored};
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::Example;
 use compexp_core::stats::holdout::Split;
-use compexp_core::stats::null::{NullConfig, NullTest};
+use compexp_core::stats::null::{Exchange, NullConfig, NullTest};
 use serde_json::{Value, json};
 
 use crate::progress::{Reporter, duration};
@@ -39,6 +39,32 @@ fn fraction(text: &str) -> Result<f64, String> {
     if value > 0.0 && value < 1.0 { Ok(value) } else { Err("expected a share between 0 and 1".into()) }
 }
 
+/// What the search sees of a probe set.
+pub(crate) struct Seen {
+    /// The examples, ascending.
+    pub(crate) examples: Vec<usize>,
+    /// What is held out, where anything is.
+    pub(crate) split: Option<Split>,
+}
+
+impl Seen {
+    /// Those of `all` that the search sees.
+    pub(crate) fn of<T: Clone>(&self, all: &[T]) -> Vec<T> {
+        self.examples.iter().map(|example| all[*example].clone()).collect()
+    }
+
+    /// Tells what is held out.
+    pub(crate) fn say(&self, reporter: &Reporter) {
+        let Some(universe) = self.split.as_ref().map(Split::universe) else { return };
+        reporter.say(&format!(
+            "{} of {} examples are held out ({} groups)",
+            count(universe.examples as u64),
+            count((self.examples.len() + universe.examples) as u64),
+            count(universe.groups as u64)
+        ));
+    }
+}
+
 impl TrustArgs {
     /// What a run records of it; the seed only where it decides anything.
     pub(crate) fn record(&self) -> Value {
@@ -48,21 +74,18 @@ impl TrustArgs {
         }
     }
 
-    /// Which examples the search sees, where some are held out.
+    /// Which examples the search sees. What cannot be done with these examples is refused here, before anything is written.
     ///
     /// # Errors
-    /// Those of [`Split::new`].
-    pub(crate) fn split(&self, examples: &[Example], reporter: &Reporter) -> Result<Option<Split>> {
-        let Some(fraction) = self.holdout else { return Ok(None) };
-        let split = Split::new(examples, fraction, self.seed)?;
-        let universe = split.universe();
-        reporter.say(&format!(
-            "{} of {} examples are held out ({} groups)",
-            count(universe.examples as u64),
-            count(examples.len() as u64),
-            count(universe.groups as u64)
-        ));
-        Ok(Some(split))
+    /// Those of [`Split::new`] and [`Exchange::new`].
+    pub(crate) fn seen(&self, examples: &[Example]) -> Result<Seen> {
+        let split = self.holdout.map(|fraction| Split::new(examples, fraction, self.seed)).transpose()?;
+        let all = || (0..examples.len()).collect();
+        let seen = Seen { examples: split.as_ref().map_or_else(all, |split| split.search.clone()), split };
+        if self.null_draws.is_some() {
+            Exchange::new(&seen.of(examples))?;
+        }
+        Ok(seen)
     }
 
     /// Tests what was found against luck, where that is asked for. All is of the search's side.
@@ -170,8 +193,15 @@ pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::R
         [own.length.to_string(), iou, median, q95, p, show(held_out.map(|h| h.iou)), interval]
     };
     let rows: Vec<_> = unit.by_length.iter().enumerate().map(row).collect();
-    writeln!(out, "IoU by length, of luck, and on held-out examples")?;
-    table::write(out, "  ", ["length", "IoU", "luck 50%", "luck 95%", "p", "held-out", "95% interval"], &rows)
+    let (by_luck, there) = (luck.is_some(), held_out.is_some());
+    let beside = match (by_luck, there) {
+        (true, true) => ", of luck, and on held-out examples",
+        (true, false) => " and of luck",
+        (false, _) => " and on held-out examples",
+    };
+    writeln!(out, "IoU by length{beside}")?;
+    let header = ["length", "IoU", "luck 50%", "luck 95%", "p", "held-out", "95% interval"];
+    table::write_columns(out, "  ", header, &rows, [true, true, by_luck, by_luck, by_luck, there, there])
 }
 
 /// What a run's units came to, a line each.

@@ -2,8 +2,10 @@
 
 mod trust;
 
+pub(crate) use trust::median;
 pub use trust::{
-    HeldOut, HeldOutScore, HeldOutUniverse, HoldoutSummary, NullScores, Significance, SignificanceSummary,
+    HeldOut, HeldOutScore, HeldOutUniverse, HoldoutSummary, NullScores, OptimalSummary, Significance,
+    SignificanceSummary,
 };
 
 use serde::{Deserialize, Serialize};

@@ -24,6 +24,7 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let config = settings::explain(&args.search, threshold, annotated.set.task);
     config.search.check().map_err(Failure::usage)?;
     let units = settings::units(args.search.units.as_ref(), layer.firing().n_units())?;
+    let seen = args.trust.seen(&annotated.set.examples)?;
 
     let inputs = json!({ "annotations": annotated.record(reporter)?, layer.kind(): layer.record(spec, reporter)? });
     let record = pipeline::record("explain", inputs, &config, &args.trust, &units, args.masks.is_some());
@@ -32,8 +33,8 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let set = &annotated.set;
-            let (firing, units, config, trust) = (layer.firing(), &units, &config, &args.trust);
-            let job = Job { set, firing, units, config, trust, record, predictions: None, similarity: None };
+            let (firing, units, config, trust, seen) = (layer.firing(), &units, &config, &args.trust, &seen);
+            let job = Job { set, firing, units, config, trust, seen, record, predictions: None, similarity: None };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

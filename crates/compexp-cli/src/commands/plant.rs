@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::artifact::{write_json, write_masks};
+use compexp_core::artifact::{remove_partials, write_json, write_masks};
 use compexp_core::explain::Progress;
 use compexp_core::planted::{Noise, PlantConfig, Planted};
 
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::inputs::Annotations;
 use crate::pipeline;
 use crate::progress::Reporter;
+use crate::table::count;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -92,19 +93,39 @@ pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     let PlantArgs { units, length, min_share, seed, .. } = *args;
     reporter.stage("formulas", "units", units);
     let planted = Planted::new(&partition, &map, &PlantConfig { units, length, noise, min_share, seed })?;
+    // A byte a position.
+    let bytes = units as u64 * partition.n_positions();
+    let out = args.out.display();
+    reporter.say(&format!("{units} units of {} positions: {} in `{out}`", count(partition.n_positions()), size(bytes)));
+    remove_partials(&args.out)?;
     reporter.stage("areas", "units", units);
     let record = planted.record(&set.vocabulary, &|n| reporter.done(n))?;
     reporter.stage("masks", "units", units);
     write_masks(&args.out.join("masks.npy"), &planted, &|n| reporter.done(n))?;
     write_json(&args.out.join("planted.json"), &record)?;
     reporter.end();
-    reporter.say(&format!("{units} units in `{}`: masks.npy and planted.json", args.out.display()));
+    reporter.say(&format!("{units} units in `{out}`: masks.npy and planted.json"));
     Ok(())
+}
+
+/// Bytes as people say them.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} bytes", count(bytes)),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_told_in_their_own_unit() {
+        let sizes = [999_999, 1_250_000, 1_427_835_000].map(size);
+        assert_eq!(sizes, ["999,999 bytes", "1.2 MB", "1.4 GB"]);
+    }
 
     #[test]
     fn noise_is_one_share_or_two() {

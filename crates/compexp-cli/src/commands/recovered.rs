@@ -16,10 +16,11 @@ use crate::table;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A formula found is logically equivalent to the planted one, or at least has the same mask, or neither. `at length` counts
-the units for which the best formula no longer than the planted one is either: a longer one may fit noise. `below` counts
-those for which a smaller IoU was found than the planted formula has: there the search missed a better formula. Without
-being below, another formula than the planted one fits a noisy unit as well or better.
+`at length` counts the units that were found again: the best formula that is no longer than the planted one is logically
+equivalent to it, or has the same mask. `equivalent` and `same mask` count the two for the best formula of any length, which
+may be longer because it fits noise too: without noise they add up to the same, with noise they are often fewer. `below` counts the units
+for which a smaller IoU was found than the planted formula has: there the search missed a better formula. Without being below,
+another formula than the planted one fits a noisy unit as well or better.
 
 Examples:
   compexp recovered runs/planted --planted planted/planted.json
@@ -67,9 +68,9 @@ fn print(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
         "added",
         "length",
         "units",
+        "at length",
         "equivalent",
         "same mask",
-        "at length",
         "below",
         "planted IoU",
         "found IoU",
@@ -81,16 +82,16 @@ fn print(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
         let share = |share: &f64| format!("{share:.2}");
         let count = |n: &usize| n.to_string();
         let [planted, found] = [row.planted_iou, row.found_iou].map(|iou| format!("{iou:.4}"));
-        let counts = [length, units, equivalent, same_mask, at_length, below_planted].map(count);
-        let [length, units, equivalent, same_mask, at_length, below] = counts;
+        let counts = [length, units, at_length, equivalent, same_mask, below_planted].map(count);
+        let [length, units, at_length, equivalent, same_mask, below] = counts;
         [
             share(missed),
             share(added),
             length,
             units,
+            at_length,
             equivalent,
             same_mask,
-            at_length,
             below,
             planted,
             format!("{found:>9}"),

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use anyhow::Result;
 use compexp_core::artifact::FinishedRun;
 use compexp_core::exemplar::{Choice, Exemplar};
-use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::explanation::{Explanation, Explanations, Scored};
 use compexp_core::probe::Example;
 use serde_json::json;
 
@@ -77,9 +77,20 @@ fn formula(unit: &Explanation) -> String {
     }
 }
 
+/// What is proven of an IoU.
+fn proof(certified: bool, upper_bound: f64, iou: f64) -> String {
+    if certified { "proven".to_owned() } else { format!("gap {:.4}", upper_bound - iou) }
+}
+
 fn all(out: &mut impl Write, units: &[&Explanation]) -> io::Result<()> {
-    let row = |u: &&Explanation| [u.unit.to_string(), format!("{:.4}", u.iou), count(u.unit_area), formula(u)];
-    table::write(out, "", ["unit", "IoU", "area", "formula"], &units.iter().map(row).collect::<Vec<_>>())
+    let exact = units.iter().any(|u| u.optimal.is_some());
+    let header = ["unit", "IoU", "optimum", "area", "formula"];
+    let row = |u: &&Explanation| {
+        let proof = u.optimal.map_or("-".to_owned(), |o| proof(o.certified, o.upper_bound, u.iou));
+        [u.unit.to_string(), format!("{:.4}", u.iou), proof, count(u.unit_area), formula(u)]
+    };
+    let keep = [true, true, exact, true, true];
+    table::write_columns(out, "", header, &units.iter().map(row).collect::<Vec<_>>(), keep)
 }
 
 fn ceiling_means(explanations: &Explanations) -> &'static str {
@@ -138,10 +149,13 @@ fn one(
     trust::write(out, unit)?;
     if !unit.by_length.is_empty() {
         writeln!(out, "best by length")?;
-        let row =
-            |s: &compexp_core::explanation::Scored| [s.length.to_string(), format!("{:.4}", s.iou), name(&s.formula)];
+        let row = |s: &Scored| {
+            let proof = s.certified.zip(s.upper_bound).map(|(certified, bound)| proof(certified, bound, s.iou));
+            [s.length.to_string(), format!("{:.4}", s.iou), proof.unwrap_or_default(), name(&s.formula)]
+        };
         let rows: Vec<_> = unit.by_length.iter().map(row).collect();
-        table::write(out, "  ", ["length", "IoU", "formula"], &rows)?;
+        let keep = [true, true, unit.optimal.is_some(), true];
+        table::write_columns(out, "  ", ["length", "IoU", "optimum", "formula"], &rows, keep)?;
         trust::write_by_length(out, unit)?;
     }
     for (step, beam) in unit.beams.iter().flatten().enumerate() {
@@ -152,7 +166,7 @@ fn one(
     let kinds = [
         (Choice::Unit, "examples on which the unit fires most"),
         (Choice::Formula, "examples with most of the formula"),
-        (Choice::NearMiss, "near misses: all of the formula but one literal"),
+        (Choice::NearMiss, "near misses, all of the formula but one literal"),
     ];
     for (kind, title) in kinds {
         let place = |e: &Exemplar| e.chosen.iter().find(|(choice, _)| *choice == kind).map(|(_, place)| *place);
@@ -161,14 +175,20 @@ fn one(
         if chosen.is_empty() {
             continue;
         }
-        writeln!(out, "{title}")?;
+        let near = kind == Choice::NearMiss;
+        let fires = chosen.iter().filter(|(_, e)| e.areas[0] > 0).count();
+        let how_often = if near { format!(": the unit fires on {fires} of {}", chosen.len()) } else { String::new() };
+        writeln!(out, "{title}{how_often}")?;
         let row = |(_, e): &(usize, &Exemplar)| {
             let [unit, formula, both] = e.areas.map(count);
             let activation = e.activation.map_or("-".into(), |a| format!("{a:.3}"));
             [activation, unit, formula, both, name(&examples[e.example as usize].name)]
         };
-        let rows: Vec<_> = chosen.iter().take(EXAMPLES).map(row).collect();
-        table::write(out, "  ", ["maximum", "unit", "formula", "both", "example"], &rows)?;
+        let rows: Vec<[String; 5]> = chosen.iter().take(EXAMPLES).map(row).collect();
+        // Masks have no maximum; and where all but one literal holds, the formula mostly is false and the unit silent.
+        let empty = |cell: &String| cell == "-" || near && cell == "0";
+        let keep = std::array::from_fn(|column| column == 4 || !rows.iter().all(|row| empty(&row[column])));
+        table::write_columns(out, "  ", ["maximum", "unit", "formula", "both", "example"], &rows, keep)?;
     }
     Ok(())
 }

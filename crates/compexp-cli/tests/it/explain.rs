@@ -106,15 +106,25 @@ fn another_configuration_is_refused_and_named_until_it_is_forced() {
     ok(&dir, ARGS);
     let before = fs::read(dir.join("run/explanations.json")).unwrap();
     let e = fails(&dir, 1, &format!("{ARGS} --length 2 --penalty 0.9"));
-    assert!(e.contains("`search.length` is 3 there and 2 now, `search.penalty` is 1.0 there and 0.9 now"), "{e}");
-    assert!(e.contains("hint: name another folder with --out, or replace that run with --force"), "{e}");
+    let expected = "error: `run` holds a run with other settings: `search.length` (--length): found 3, asked for 2; \
+                    `search.penalty` (--penalty): found 1.0, asked for 0.9\n\
+                    hint: name another folder with --out to keep both, replace the run in `run` with --force, or ask for \
+                    what was found\n";
+    assert!(e.ends_with(expected), "{e}");
     assert_eq!(fs::read(dir.join("run/explanations.json")).unwrap(), before);
 
     let mut activations = fs::read(dir.join("acts.npy")).unwrap();
     *activations.last_mut().unwrap() ^= 1;
     fs::write(dir.join("acts.npy"), activations).unwrap();
     let e = fails(&dir, 1, ARGS);
-    assert!(e.contains("`inputs.activations.hash` is"), "the inputs are part of it: {e}");
+    let input = "`inputs.activations.hash` (what that input holds): found ";
+    assert!(e.contains(input), "the inputs are part of it: {e}");
+    let e = fails(&dir, 1, "explain --probe probe --masks masks.npy --beam 5 --length 2 --keep-beams --out run");
+    let named = [
+        "settings: `keep_beams` (--keep-beams): found false, asked for true; `search.beam` (--beam): found 10, asked for 5;",
+        "..., asked for nothing; and 2 more\n",
+    ];
+    assert!(named.iter().all(|part| e.contains(part)), "{e}");
     ok(&dir, &format!("{ARGS} --force"));
     assert!(ok(&dir, ARGS).contains("up to date"));
 }
@@ -205,6 +215,14 @@ fn an_exact_run_says_what_is_proven_and_what_the_concepts_could_do() {
     let shown = ok(&dir, "show exact --unit 0");
     assert!(shown.contains("no formula of up to 3 concepts has a higher IoU"), "{shown}");
     assert!(shown.contains("ceiling"), "{shown}");
+    assert!(shown.contains("  length     IoU  optimum  formula\n       1  0.6667   proven  water\n"), "{shown}");
+    let table = ok(&dir, "show exact --sort unit");
+    assert!(table.starts_with("unit     IoU  optimum  area  formula\n   0  1.0000   proven     8  "), "{table}");
+    assert!(table.contains("\n   1  0.0000        -     0  - silent\n"), "{table}");
+    assert!(!ok(&dir, "show beam").contains("optimum"), "a beam proves nothing");
+    let summary = json(&dir.join("exact/summary.json"))["optimal"].clone();
+    assert_eq!(summary, serde_json::json!({ "units": 2, "certified": 2, "median_gap": null }));
+    assert_eq!(json(&dir.join("beam/summary.json")).get("optimal"), None);
     ok(&dir, "explain --probe probe --masks masks.npy --mode exact --grammar full --out full");
     for (full, chains) in units("full").iter().zip(&units("exact")) {
         assert!(full["iou"].as_f64() >= chains["iou"].as_f64(), "{full} {chains}");

@@ -66,7 +66,18 @@ fn a_small_classifier_is_trained_probed_and_asked() {
     assert_eq!(weights.lines().count(), 11);
     assert!(ok(dir, &format!("{probe} --out run")).contains("`run` is up to date"));
     let e = fails(dir, 1, &format!("{probe} --vocab-size 5 --out run"));
-    assert!(e.contains("`inputs.features.vocab_size` is 2000 there and 5 now"), "{e}");
+    assert!(e.contains("`inputs.features.vocab_size`: found 2000, asked for 5"), "{e}");
+
+    // Where examples are held out, units fire above the thresholds of the search's side, and are counted there.
+    ok(dir, &format!("{probe} --quantile 0.2 --holdout 0.4 --out part"));
+    let found = json(&dir.join("part/explanations.json"));
+    assert!(found["held_out"]["examples"].as_u64().unwrap() > 5, "{}", found["held_out"]);
+    let weights = fs::read_to_string(dir.join("part/weights.csv")).unwrap();
+    let known = found["universe"]["examples"].as_u64().unwrap();
+    for (unit, row) in found["units"].as_array().unwrap().iter().zip(weights.lines().skip(1)) {
+        let counts: Vec<u64> = row.split(',').skip(4).take(2).map(|n| n.parse().unwrap()).collect();
+        assert_eq!(counts, [unit["unit_area"].as_u64().unwrap(); 2], "of {known} pairs, all labelled: {row}");
+    }
 
     // What the run keeps gives the same formulas.
     ok(dir, "explain --probe run/probe --activations run/activations.npy --min-activations 3 --length 3 --out again");

@@ -2,23 +2,28 @@
 
 use std::fs;
 
-use crate::{fails, json, ok, scene};
+use crate::{fails, json, ok, run, scene};
 
 #[test]
 fn planted_units_are_explained_and_compared() {
     let (_temp, dir) = scene();
-    ok(&dir, "plant --probe probe --units 6 --length 2 --noise 0 --seed 1 --out planted");
+    let done = run(&dir, "plant --probe probe --units 6 --length 2 --noise 0 --seed 1 --out planted");
+    assert!(
+        done.err.contains("6 units of 24 positions: 144 bytes in `planted`"),
+        "told before it starts: {}",
+        done.err
+    );
     let planted = json(&dir.join("planted/planted.json"));
     assert_eq!(planted["units"].as_array().unwrap().len(), 6);
     ok(&dir, "explain --probe probe --masks planted/masks.npy --out run");
     let out = ok(&dir, "recovered run --planted planted/planted.json --csv table.csv");
-    assert!(out.starts_with("missed  added  length  units"), "{out}");
+    assert!(out.starts_with("missed  added  length  units  at length  equivalent  same mask  below"), "{out}");
     assert_eq!(out.lines().count(), 3, "{out}");
     for line in out.lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(fields[3], "3", "{line}");
-        assert_eq!(fields[4].parse::<usize>().unwrap() + fields[5].parse::<usize>().unwrap(), 3, "{line}");
-        assert_eq!(fields[6..], ["3", "0", "1.0000", "1.0000"], "{line}");
+        assert_eq!(fields[3..5], ["3", "3"], "{line}");
+        assert_eq!(fields[5].parse::<usize>().unwrap() + fields[6].parse::<usize>().unwrap(), 3, "{line}");
+        assert_eq!(fields[7..], ["0", "1.0000", "1.0000"], "{line}");
     }
     assert_eq!(fs::read_to_string(dir.join("table.csv")).unwrap().lines().count(), 7);
     let printed = ok(&dir, "recovered run --planted planted/planted.json --json");

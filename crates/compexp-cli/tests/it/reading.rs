@@ -48,8 +48,7 @@ fn show_tells_everything_about_a_unit() {
         "beam of step 1, 2 of 2",
         "examples on which the unit fires most",
         "    2.000     2        2     2  0",
-        "near misses",
-        "    0.000     0        0     0  4",
+        "near misses, all of the formula but one literal: the unit fires on 0 of 2\n  maximum  example\n    0.000  4\n",
     ] {
         assert!(text.contains(part), "{part:?} in\n{text}");
     }

@@ -62,6 +62,7 @@ fn draws_tell_a_unit_from_luck() {
     assert_eq!(csv.lines().count(), 5);
     let shown = ok(&dir, "show run --unit 0");
     assert!(shown.contains("0 of 40 draws with the unit's maps on other examples match as well"), "{shown}");
+    assert!(shown.contains("IoU by length and of luck\n  length     IoU  luck 50%  luck 95%  p\n"), "{shown}");
     assert!(!dir.join("run/holdout.csv").exists());
 
     ok(&dir, &format!("{ARGS} --null-draws 40 --seed 3 --threads 3 --out again"));
@@ -97,6 +98,8 @@ fn what_is_held_out_is_measured_beside_the_search() {
     assert!(csv.contains("\n0,2,(f0 AND (NOT f1)),1,1,1,1,0,0,true\n"), "{csv}");
     let shown = ok(&dir, "show run --unit 0");
     assert!(shown.contains("held-out IoU  1.0000"), "{shown}");
+    let header = "  length     IoU  luck 50%  luck 95%       p  held-out  95% interval\n";
+    assert!(shown.contains(&format!("IoU by length, of luck, and on held-out examples\n{header}")), "{shown}");
     // The examples of the run are those that the search saw.
     assert_eq!(
         fs::read_to_string(dir.join("run/examples.csv")).unwrap().lines().count() as u64,
@@ -128,9 +131,20 @@ fn draws_and_shares_that_make_no_sense_are_refused() {
         let err = fails(&dir, 2, &format!("{ARGS} --holdout {fraction} --out run"));
         assert!(err.contains("expected a share between 0 and 1"), "{err}");
     }
-    let err = fails(&dir, 1, &format!("{ARGS} --holdout 0.000001 --out run"));
-    assert!(err.contains("examples held out: found 0, expected at least one of 60"), "{err}");
+    let refused = |args: &str, message: &str| {
+        let err = fails(&dir, 1, &format!("{ARGS} {args}"));
+        assert!(err.contains(message), "{err}");
+    };
+    refused("--holdout 0.000001 --out run", "examples held out: found 0, expected at least one of 60");
+    assert!(!dir.join("run").exists(), "a refused run leaves nothing behind");
+    ok(&dir, &format!("{ARGS} --out run"));
+    let files = || {
+        let entries = fs::read_dir(dir.join("run")).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let before = files();
+    refused("--holdout 0.000001 --force --out run", "examples held out: found 0");
     fs::write(dir.join("probe/examples.csv"), "group\n".to_owned() + &"one\n".repeat(60)).unwrap();
-    let err = fails(&dir, 1, &format!("{ARGS} --null-draws 5 --force --out run"));
-    assert!(err.contains("groups of examples that can change places: found 0 of 1"), "{err}");
+    refused("--null-draws 5 --force --out run", "groups of examples that can change places: found 0 of 1");
+    assert!(files() == before, "a refused run leaves the one that is there as it is");
 }

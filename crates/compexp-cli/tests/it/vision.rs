@@ -70,7 +70,7 @@ fn photographs_are_explained_and_a_killed_run_goes_on() {
     child.wait().unwrap();
     assert!(partial.exists() && !dir.join("killed/explanations.json").exists());
     let refused = fails(dir, 1, &format!("{} --min-activations 9", args(&data, "killed")));
-    assert!(refused.contains("`search.min_activations` is 0 there and 9 now"), "{refused}");
+    assert!(refused.contains("`search.min_activations` (--min-activations): found 0, asked for 9"), "{refused}");
     let done = run(dir, &args(&data, "killed"));
     assert_eq!(done.code, 0, "{}", done.err);
     assert!(done.err.contains("activations: going on after "), "{}", done.err);

@@ -2,7 +2,8 @@
 //!
 //! - [`TensorFile`] reads arrays (`.npy`, `.safetensors`) in blocks; [`ActivationFile`] and [`MaskFile`] are arrays of
 //!   activations and of ready masks, [`open_probe`] is a probe directory;
-//! - [`AtomicFile`], [`NpyWriter`] and [`write_json`] write files that are whole or absent;
+//! - [`AtomicFile`], [`NpyWriter`] and [`write_json`] write files that are whole or absent, [`remove_partials`] clears away
+//!   what was not completed;
 //! - [`ContentHash`] and [`hash_file`] tell whether two artifacts were made from the same things;
 //! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;
 //! - [`Baseline`] is what a run came to, kept to compare later runs with;
@@ -47,4 +48,4 @@ pub use rows::write_rows;
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
 pub use run_tables::{Table, UnitWeights, Weights};
 pub use tensor_file::TensorFile;
-pub use write::{AtomicFile, NpyElement, NpyWriter, write_npy};
+pub use write::{AtomicFile, NpyElement, NpyWriter, remove_partials, write_npy};

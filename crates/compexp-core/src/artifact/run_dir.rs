@@ -36,12 +36,12 @@ use super::json::{read_json, write_json};
 use super::probe_dir::{read_examples, write_examples};
 use super::rows::{read_rows, write_rows};
 use super::tensor_file::TensorFile;
-use super::write::{sync_folder, write_bytes, write_npy};
+use super::write::{remove_partials, sync_folder, write_bytes, write_npy};
 use crate::compare::{Difference, differences};
 use crate::error::{Error, Result};
 use crate::exemplar::Exemplar;
 use crate::explain::Explained;
-use crate::explanation::{Explanations, HoldoutSummary, SignificanceSummary, VERSION};
+use crate::explanation::{Explanations, HoldoutSummary, OptimalSummary, SignificanceSummary, VERSION, median};
 use crate::probe::{Example, Grid};
 use crate::relation::{Extent, Relation};
 use crate::search::Status;
@@ -108,6 +108,9 @@ pub struct Summary {
     /// How often the model's predictions are right, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<Accuracy>,
+    /// What is proven; none unless the search proves anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimal: Option<OptimalSummary>,
     /// How many units are more than luck; none unless asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significance: Option<SignificanceSummary>,
@@ -209,6 +212,7 @@ impl RunDir {
                 _ => {}
             }
         }
+        remove_partials(dir)?;
         write_json(&path, config)?;
         Ok(Self::Open(RunWriter { dir: dir.to_owned() }))
     }
@@ -406,7 +410,6 @@ impl Summary {
                 ious.push(unit.iou);
             }
         }
-        ious.sort_unstable_by(f64::total_cmp);
         let n = ious.len();
         let accuracy = predictions.map(|all| Accuracy {
             known: all.iter().filter(|p| p.correct.is_some()).count(),
@@ -416,8 +419,9 @@ impl Summary {
             units: explanations.units.len(),
             by_status,
             mean_iou: (n > 0).then(|| ious.iter().sum::<f64>() / n as f64),
-            median_iou: (n > 0).then(|| if n % 2 == 1 { ious[n / 2] } else { (ious[n / 2 - 1] + ious[n / 2]) / 2.0 }),
+            median_iou: median(ious),
             accuracy,
+            optimal: OptimalSummary::of(explanations),
             significance: SignificanceSummary::of(explanations),
             holdout: HoldoutSummary::of(explanations),
         }
@@ -496,6 +500,7 @@ mod tests {
     use crate::exemplar::{Choice, Exemplars};
     use crate::explanation::{Explanation, Universe};
     use crate::profile::Profile;
+    use crate::search::Optimal;
 
     fn unit(unit: usize, status: Status, iou: f64) -> Explanation {
         Explanation {
@@ -611,8 +616,29 @@ mod tests {
         assert_eq!((summary.units, summary.by_status["explained"], summary.by_status["silent"]), (5, 4, 1));
         assert_eq!((summary.mean_iou, summary.median_iou), (Some((0.1 + 0.3 + 0.5 + 0.9) / 4.0), Some(0.4)));
         assert_eq!(summary.accuracy, Some(Accuracy { known: 1, correct: 0 }));
+        assert_eq!(summary.optimal, None);
         let thresholds = std::fs::read(dir.join(THRESHOLDS)).unwrap();
         assert!(thresholds.ends_with(&[(0.1_f64 + 0.2).to_le_bytes(), (-1.5_f64).to_le_bytes()].concat()));
+    }
+
+    #[test]
+    fn a_summary_counts_proofs_and_tells_the_median_of_the_gaps() {
+        let mut explanations = explained(&config(3)).explanations;
+        let proof = |upper_bound: f64, certified| {
+            let (pairs, triples, full_passes, nodes) = (0, 0, 0, 0);
+            Some(Optimal { certified, upper_bound, pairs, triples, full_passes, nodes, beam: None })
+        };
+        explanations.units[0].optimal = proof(0.5, true);
+        let of = |explanations: &Explanations| Summary::of(explanations, None).optimal.unwrap();
+        assert_eq!(of(&explanations), OptimalSummary { units: 1, certified: 1, median_gap: None });
+        // IoUs of 0.1, 0.9 and 0.3.
+        explanations.units[2].optimal = proof(0.5, false);
+        explanations.units[3].optimal = proof(1.0, false);
+        let found = of(&explanations);
+        assert_eq!((found.units, found.certified), (3, 1));
+        assert!((found.median_gap.unwrap() - 0.25).abs() < 1e-12, "{found:?}");
+        explanations.units[4].optimal = proof(0.5, false);
+        assert!((of(&explanations).median_gap.unwrap() - 0.2).abs() < 1e-12);
     }
 
     #[test]
@@ -653,6 +679,23 @@ mod tests {
         assert_eq!(names, ["activations.npy", "config.json"]);
         let e = FinishedRun::open(&dir).unwrap_err().to_string();
         assert!(e.contains("a run that is not complete"), "{e}");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_by_the_next_and_by_no_other() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        writer(&dir, &config(3), false);
+        let left = dir.join(".explanations.json.partial-aB3dE6");
+        std::fs::write(&left, b"{").unwrap();
+        std::fs::write(dir.join(".gitignore"), b"*").unwrap();
+        run(&dir, &config(3), false, None);
+        assert!(!left.exists() && dir.join(".gitignore").exists());
+        std::fs::write(&left, b"{").unwrap();
+        assert!(matches!(RunDir::open(&dir, &config(5), false).unwrap(), RunDir::Other(_)));
+        assert!(left.exists(), "a folder that is refused is left as it is");
+        writer(&dir, &config(5), true);
+        assert!(!left.exists());
     }
 
     #[test]

@@ -10,10 +10,17 @@ use tempfile::NamedTempFile;
 use super::npy;
 use crate::error::{Error, Result};
 
+/// What parts the name of a partial file from the letters behind it.
+const PARTIAL: &str = ".partial-";
+
+/// How many letters and digits these are.
+const LETTERS: usize = 6;
+
 /// A file that appears under its name only when it is complete.
 ///
 /// It is written beside its place, as `.name.partial-` and some letters. [`Self::commit`] waits for the disk and then
-/// renames it, replacing a file of that name; dropped before, it is removed. A killed process leaves the partial file.
+/// renames it, replacing a file of that name; dropped before, it is removed. A killed process leaves the partial file, which
+/// [`remove_partials`] removes.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
@@ -31,9 +38,9 @@ impl AtomicFile {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut prefix = std::ffi::OsString::from(".");
         prefix.push(name);
-        prefix.push(".partial-");
+        prefix.push(PARTIAL);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
+        builder.prefix(&prefix).rand_bytes(LETTERS);
         #[cfg(unix)]
         {
             // As any other new file, less what the process masks out; a temporary file's default is private.
@@ -192,6 +199,28 @@ pub fn write_npy<T: NpyElement>(path: &Path, shape: &[usize], values: &[T]) -> R
     file.finish()
 }
 
+/// Removes the partial files that killed processes left in `folder`. Nothing else may be writing there.
+///
+/// # Errors
+/// [`Error::Io`]
+pub fn remove_partials(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && is_partial(&entry.file_name().to_string_lossy()) {
+            std::fs::remove_file(entry.path()).map_err(Error::io("remove", &entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_partial(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|name| name.rsplit_once(PARTIAL));
+    parts.is_some_and(|(name, letters)| {
+        !name.is_empty() && letters.len() == LETTERS && letters.bytes().all(|b| b.is_ascii_alphanumeric())
+    })
+}
+
 /// Waits until the names in `folder` are on the disk, where the system can do that.
 pub(super) fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
@@ -228,6 +257,27 @@ mod tests {
         file.write_all(&[7; 100_000]).unwrap();
         drop(file);
         assert_eq!(scratch.names(), [""; 0]);
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed_and_nothing_else() {
+        let scratch = Scratch::new();
+        let mut file = AtomicFile::create(&scratch.path("a.bin")).unwrap();
+        file.write_all(&[7; 100_000]).unwrap();
+        // As if the process had been killed: nobody is left to remove it.
+        file.file.get_mut().disable_cleanup(true);
+        drop(file);
+        let kept =
+            [".a.bin.partial-", ".a.bin.partial-abcde", ".a.bin.partial-abc-ef", ".partial-abcdef", "a.partial-abcdef"];
+        kept.iter().for_each(|name| drop(scratch.write(name, b"")));
+        std::fs::create_dir(scratch.path(".b.partial-abcdef")).unwrap();
+        assert_eq!(scratch.names().len(), 7, "{:?}", scratch.names());
+        remove_partials(scratch.dir()).unwrap();
+        let mut expected = kept.to_vec();
+        expected.push(".b.partial-abcdef");
+        expected.sort_unstable();
+        assert_eq!(scratch.names(), expected);
+        assert!(matches!(remove_partials(&scratch.path("none")).unwrap_err(), Error::Io { op: "read", .. }));
     }
 
     #[test]

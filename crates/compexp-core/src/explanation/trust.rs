@@ -1,4 +1,4 @@
-//! How far an explanation is to be trusted: significance, and scores on examples that the search never saw.
+//! How far an explanation is to be trusted: significance, scores on examples that the search never saw, and proofs.
 
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,17 @@ pub struct HoldoutSummary {
     pub suggested_lengths: Vec<usize>,
 }
 
+/// What is proven of the units of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptimalSummary {
+    /// Units searched for the optimum: the explained ones.
+    pub units: usize,
+    /// Those of them with a formula that is proven to be best.
+    pub certified: usize,
+    /// Of the others the median of how much higher than the one found the best IoU may be; none where there are none.
+    pub median_gap: Option<f64>,
+}
+
 impl Explanations {
     /// The scores of draws as comma-separated values under a header, one line a unit and length; none where no unit was
     /// tested.
@@ -158,6 +169,25 @@ impl SignificanceSummary {
         let significant = tested.iter().filter(|s| s.q < 0.05).count();
         Some(Self { draws: tested.first()?.draws, tested: tested.len(), significant })
     }
+}
+
+impl OptimalSummary {
+    /// The summary of explanations; none where the search proves nothing.
+    pub fn of(explanations: &Explanations) -> Option<Self> {
+        let proofs: Vec<_> = explanations.units.iter().filter_map(|u| Some((u.iou, u.optimal?))).collect();
+        let open = proofs.iter().filter(|(_, optimal)| !optimal.certified);
+        let gaps: Vec<f64> = open.map(|(iou, optimal)| optimal.upper_bound - iou).collect();
+        let (units, certified) = (proofs.len(), proofs.len() - gaps.len());
+        (units > 0).then(|| Self { units, certified, median_gap: median(gaps) })
+    }
+}
+
+/// The median; of an even number of values the mean of the two in the middle, of none none.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let above = *values.get(middle)?;
+    Some(if values.len() % 2 == 1 { above } else { (values[middle - 1] + above) / 2.0 })
 }
 
 impl HoldoutSummary {

@@ -399,6 +399,32 @@ mod tests {
     }
 
     #[test]
+    fn more_concepts_than_columns_can_be_numbered_are_refused() {
+        // The last is one more than 16 bits hold; the first is one too many for the rows of counts.
+        for n in [MAX_COLUMNS as u32 + 1, 65_536, 65_537] {
+            let examples: Vec<Annotation> =
+                [0..n / 2, n / 2..n].map(|scalars| Annotation { layers: vec![], scalars: scalars.collect() }).into();
+            let source = Examples(Grid::SINGLE, examples);
+            let mut builder = PartitionBuilder::new(source.0, Box::new(MemoryPositions::new(source.0)));
+            builder.add_all(&source, &|_| ()).unwrap();
+            let Err(e) = builder.finish(&Neighbors::new()) else { panic!("{n} concepts are not refused") };
+            let expected =
+                format!("concepts (with NEIGHBORS): found {n}, expected at most 16384; choose fewer features");
+            assert_eq!(e.to_string(), expected);
+        }
+        // NEIGHBORS are columns too.
+        let n = MAX_COLUMNS as u32;
+        let source = Examples(Grid::SINGLE, vec![Annotation { layers: vec![], scalars: (1..n).collect() }]);
+        let mut builder = PartitionBuilder::new(source.0, Box::new(MemoryPositions::new(source.0)));
+        builder.add_all(&source, &|_| ()).unwrap();
+        builder.declare([ConceptId(0)]);
+        let Err(e) = builder.finish(&Neighbors::from([(ConceptId(0), vec![ConceptId(1)])])) else {
+            panic!("not refused")
+        };
+        assert!(e.to_string().contains("found 16385, expected at most 16384"), "{e}");
+    }
+
+    #[test]
     fn a_layer_that_does_not_fill_the_grid_is_refused() {
         let bad = Examples(Grid { height: 2, width: 3 }, vec![Annotation { layers: vec![1; 7], scalars: vec![] }]);
         let mut builder = PartitionBuilder::new(bad.0, Box::new(MemoryPositions::new(bad.0)));

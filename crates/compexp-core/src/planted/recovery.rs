@@ -48,10 +48,10 @@ pub struct Recovered {
     pub planted: String,
     /// The formula found.
     pub found: Option<String>,
-    /// What one is to the other.
-    pub verdict: Verdict,
-    /// The same of the best formula found that is no longer than the planted one: a longer one may fit noise.
+    /// What the best formula found that is no longer than the planted one is to it: a longer one may fit noise.
     pub at_length: Verdict,
+    /// The same of the formula found, of whatever length.
+    pub verdict: Verdict,
     /// IoU of the unit with the planted formula.
     pub planted_iou: f64,
     /// IoU of the unit with the formula found, 0 where there is none.
@@ -67,12 +67,12 @@ pub struct Row {
     pub noise: Noise,
     /// Units.
     pub units: usize,
-    /// Those with [`Verdict::Equivalent`].
-    pub equivalent: usize,
-    /// Those with [`Verdict::SameMask`].
-    pub same_mask: usize,
-    /// Those with one of the two for [`Recovered::at_length`].
+    /// Those with [`Verdict::Equivalent`] or [`Verdict::SameMask`] for [`Recovered::at_length`].
     pub at_length: usize,
+    /// Those with the first for [`Recovered::verdict`].
+    pub equivalent: usize,
+    /// Those with the second.
+    pub same_mask: usize,
     /// Those whose formula found has a smaller IoU than the planted one: there the search failed. Where another formula
     /// has a greater one, noise made it the better explanation.
     pub below_planted: usize,
@@ -141,8 +141,8 @@ pub fn recover(
             noise: unit.noise,
             planted: unit.formula.clone(),
             found: explanation.formula.clone(),
-            verdict,
             at_length,
+            verdict,
             planted_iou: unit.iou,
             found_iou,
         })
@@ -165,9 +165,9 @@ pub fn rows(recovered: &[Recovered]) -> Vec<Row> {
             length: group[0].length,
             noise: group[0].noise,
             units: group.len(),
+            at_length: count(&|r| matches!(r.at_length, Verdict::Equivalent | Verdict::SameMask)),
             equivalent: count(&|r| r.verdict == Verdict::Equivalent),
             same_mask: count(&|r| r.verdict == Verdict::SameMask),
-            at_length: count(&|r| matches!(r.at_length, Verdict::Equivalent | Verdict::SameMask)),
             below_planted: count(&|r| r.found_iou < r.planted_iou),
             planted_iou: mean(&|r| r.planted_iou),
             found_iou: mean(&|r| r.found_iou),
@@ -184,7 +184,7 @@ pub fn to_csv(recovered: &[Recovered]) -> Result<String> {
     let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header =
-        ["unit", "length", "missed", "added", "verdict", "at_length", "planted_iou", "found_iou", "planted", "found"];
+        ["unit", "length", "missed", "added", "at_length", "verdict", "planted_iou", "found_iou", "planted", "found"];
     writer.write_record(header).map_err(|e| failed(&e))?;
     for r in recovered {
         let row = [
@@ -192,8 +192,8 @@ pub fn to_csv(recovered: &[Recovered]) -> Result<String> {
             r.length.to_string(),
             r.noise.missed.to_string(),
             r.noise.added.to_string(),
-            r.verdict.name().to_owned(),
             r.at_length.name().to_owned(),
+            r.verdict.name().to_owned(),
             r.planted_iou.to_string(),
             r.found_iou.to_string(),
             r.planted.clone(),

@@ -1,5 +1,7 @@
 //! The exact search against brute force.
 
+use std::collections::{BTreeMap, HashSet};
+
 use compexp_core::concept::Vocabulary;
 use compexp_core::formula::{Atom, Formula};
 use compexp_core::probe::Task;
@@ -19,7 +21,7 @@ fn exact(problem: &Problem, settings: &Settings) -> SearchResult {
 fn the_optimum_is_that_of_brute_force_to_the_formula() {
     let mut beaten = 0;
     for seed in 0..3000u64 {
-        let (n_concepts, n_positions) = (2 + seed as usize % 7, [6, 15, 40, 80][seed as usize / 7 % 4]);
+        let (n_concepts, n_positions) = (2 + seed as usize % 7, [6, 20, 80, 200][seed as usize / 7 % 4]);
         let problem = random_problem(seed, n_concepts, n_positions, seed % 3 == 1);
         let metric = if seed % 5 == 0 { Metric::F1 } else { Metric::Iou };
         let settings =
@@ -43,29 +45,137 @@ fn the_optimum_is_that_of_brute_force_to_the_formula() {
     assert!(beaten > 100);
 }
 
-#[test]
-fn longer_optima_are_those_of_brute_force() {
-    let mut proven_by_search = 0;
-    for seed in 0..400u64 {
-        let (n_concepts, n_positions) = (2 + seed as usize % 3, [8, 20, 50][seed as usize / 3 % 3]);
-        let problem = random_problem(seed, n_concepts, n_positions, false);
-        let length = if n_concepts < 4 && seed % 4 == 0 { 5 } else { 4 };
-        let settings = Settings { length, beam: 1, ..Settings::default() };
-        let found = exact(&problem, &settings);
-        let best = brute_force(&problem, length, Metric::Iou);
-        let (Some(best_found), Some(best)) = (found.best(), best) else {
-            assert_ne!(found.status, Status::Explained, "seed {seed}");
-            continue;
+/// Positions as bits.
+type Words = [u64; 4];
+
+/// A problem of at most 256 positions as dense masks, written once more: nothing of it is shared with the engine.
+struct Dense {
+    unit: Words,
+    /// The masks of concepts, and those of their NEIGHBORS.
+    literals: BTreeMap<(u32, bool), Words>,
+}
+
+impl Dense {
+    fn new(problem: &Problem) -> Self {
+        let words = |mask: &[bool]| {
+            let mut words = [0; 4];
+            mask.iter().enumerate().filter(|(_, on)| **on).for_each(|(p, _)| words[p / 64] |= 1 << (p % 64));
+            words
         };
-        let text = best_found.formula.display(&Vocabulary::default()).to_string();
-        let counts = (best_found.counts.both, best_found.counts.union());
-        assert_eq!(counts, (best.intersection, best.union), "seed {seed}: {text}, {best:?}");
-        assert!(best_found.formula.length() <= length, "seed {seed}: {text}");
-        assert_eq!(overlap(&problem, &best_found.formula), counts, "seed {seed}: {text} on masks");
-        assert!(found.optimal.iter().all(|o| o.certified), "seed {seed}");
-        proven_by_search += usize::from(found.optimal[length - 1].nodes > 1);
+        let concepts: BTreeMap<u32, Words> = problem.concepts.iter().map(|(id, mask)| (*id, words(mask))).collect();
+        let near = |(id, mask): (&u32, &Words)| {
+            let others = problem.neighbors.get(id).into_iter().flatten();
+            ((*id, true), others.fold(*mask, |mask, other| join(&mask, &concepts[other], |a, b| a | b)))
+        };
+        let own = concepts.iter().map(|(id, mask)| ((*id, false), *mask));
+        Self { unit: words(&problem.unit), literals: own.chain(concepts.iter().map(near)).collect() }
     }
-    assert!(proven_by_search > 50, "{proven_by_search}");
+
+    /// Positions in both masks, and in either.
+    fn overlap(&self, mask: &Words) -> (u64, u64) {
+        let count = |words: Words| words.iter().map(|word| u64::from(word.count_ones())).sum();
+        (count(join(mask, &self.unit, |a, b| a & b)), count(join(mask, &self.unit, |a, b| a | b)))
+    }
+
+    fn mask(&self, formula: &Formula) -> Words {
+        match formula {
+            Formula::Atom(atom) => self.literals[&(atom.concept.0, atom.neighbors)],
+            // Bits beyond the universe are set too, but every formula of the searches joins them with a concept by AND.
+            Formula::Not(f) => self.mask(f).map(|word| !word),
+            Formula::And(a, b) => join(&self.mask(a), &self.mask(b), |a, b| a & b),
+            Formula::Or(a, b) => join(&self.mask(a), &self.mask(b), |a, b| a | b),
+        }
+    }
+
+    /// Entry `k` is the best overlap of all left-deep chains of at most `k + 1` literals. Chains of one mask are extended
+    /// once, from the shortest.
+    fn optima(&self, length: usize) -> Vec<(u64, u64)> {
+        let literals: HashSet<Words> = self.literals.values().copied().collect();
+        let (mut seen, mut newest): (HashSet<Words>, Vec<Words>) =
+            (literals.clone(), literals.iter().copied().collect());
+        let (mut best, mut optima) = ((0, 1), Vec::new());
+        for k in 1..=length {
+            for mask in &newest {
+                let found = self.overlap(mask);
+                best = if found.0 * best.1 > best.0 * found.1 { found } else { best };
+            }
+            optima.push(best);
+            if k < length {
+                let extended = newest.iter().flat_map(|mask| {
+                    let ops: [fn(u64, u64) -> u64; 3] = [|a, b| a & b, |a, b| a | b, |a, b| a & !b];
+                    literals.iter().flat_map(move |literal| ops.map(|op| join(mask, literal, op)))
+                });
+                newest = extended.filter(|mask| seen.insert(*mask)).collect();
+            }
+        }
+        optima
+    }
+}
+
+fn join(a: &Words, b: &Words, op: impl Fn(u64, u64) -> u64) -> Words {
+    std::array::from_fn(|i| op(a[i], b[i]))
+}
+
+/// Compares the optimum of every length with brute force, and what is told of each formula with its mask. Gives how often
+/// a beam of width 1 was beaten, and the beginnings of chains of more than three literals that were looked at.
+fn check(name: &str, problem: &Problem, examples: usize, length: usize) -> [u64; 2] {
+    let (partition, map) = partition(problem, examples, Task::Nli);
+    let profile = profile(&partition, &map, &problem.unit);
+    let settings = config(&Settings { length, beam: 1, ..Settings::default() }, Mode::Exact, Task::Nli);
+    let found = search(&partition, &profile, &settings).unwrap();
+    let dense = Dense::new(problem);
+    let optima = dense.optima(length);
+    if found.status != Status::Explained {
+        assert_eq!(optima[length - 1].0, 0, "{name}: {:?}, but there is an overlap", found.status);
+        return [0; 2];
+    }
+    assert_eq!(found.by_length.len(), length, "{name}");
+    let mut beaten = 0;
+    for (k, ((one, optimal), best)) in found.by_length.iter().zip(&found.optimal).zip(optima).enumerate() {
+        let text = one.formula.display(&Vocabulary::default()).to_string();
+        let (both, union) = dense.overlap(&dense.mask(&one.formula));
+        assert_eq!((one.counts.both, one.counts.union()), (both, union), "{name}, length {}: {text}", k + 1);
+        assert_eq!(one.iou, both as f64 / union as f64, "{name}, length {}: {text}", k + 1);
+        assert!(
+            both * best.1 == best.0 * union,
+            "{name}, length {}: {text} has {both} of {union}, not {best:?}",
+            k + 1
+        );
+        assert!(one.formula.length() <= k + 1, "{name}, length {}: {text}", k + 1);
+        assert!(optimal.certified && optimal.upper_bound == one.iou, "{name}, length {}: {optimal:?}", k + 1);
+        beaten += u64::from(optimal.beam.is_some_and(|beam| beam < one.iou));
+    }
+    [beaten, found.optimal[length - 1].nodes]
+}
+
+#[test]
+fn optima_of_every_length_are_those_of_brute_force() {
+    let (mut beaten, mut longer) = (0, 0);
+    for seed in 0..5000u64 {
+        let at = seed as usize;
+        let (n_concepts, n_positions) = (2 + at % 7, [8, 20, 60, 120, 200][at / 7 % 5]);
+        let with_neighbors = n_concepts <= 4 && seed % 5 == 0;
+        let mut problem = random_problem(seed, n_concepts, n_positions, with_neighbors);
+        let examples = [1, 2, 4][at / 35 % 3];
+        if examples > 1 {
+            // A concept that an example has everywhere or nowhere.
+            let (_, mask) = &mut problem.concepts[0];
+            let width = n_positions / examples;
+            mask.chunks_mut(width).for_each(|example| example.fill(example[0]));
+        }
+        let length = match n_concepts {
+            _ if with_neighbors => 4,
+            ..=3 => 6,
+            ..=6 if seed % 4 == 0 => 5,
+            _ => 4,
+        };
+        let [b, nodes] = check(&format!("seed {seed}"), &problem, examples, length);
+        (beaten, longer) = (beaten + b, longer + u64::from(nodes > 1));
+    }
+    assert!(
+        beaten > 1000 && longer > 500,
+        "a beam was beaten {beaten} times, {longer} searches went beyond 3 literals"
+    );
 }
 
 /// Intersection and union of a formula's mask with the unit's, position by position.
@@ -152,6 +262,38 @@ fn degenerate_concepts_and_units_have_proven_optima() {
             let best = found.best().unwrap();
             assert_eq!(best.formula.display(&Vocabulary::default()).to_string(), text);
             assert_eq!((best.iou, found.optimal[length - 1].certified), (iou, true), "{text}");
+        }
+    }
+}
+
+#[test]
+fn degenerate_concepts_and_units_have_the_optima_of_brute_force() {
+    let of = |on: &dyn Fn(usize) -> bool| (0..24).map(on).collect::<Vec<bool>>();
+    // Universal, empty, equal, nested, disjoint, complementary; the first, second, fifth and sixth are all or nothing in each
+    // of four examples.
+    let masks = [
+        of(&|_| true),
+        of(&|_| false),
+        of(&|p| p < 9),
+        of(&|p| p < 9),
+        of(&|p| p < 6),
+        of(&|p| p >= 6),
+        of(&|p| p < 3),
+        of(&|p| p % 4 == 1),
+    ];
+    let concepts: Vec<(u32, Vec<bool>)> = (1..).zip(masks.clone()).collect();
+    let mut units = vec![of(&|p| p == 0), of(&|p| p == 23), of(&|p| p != 5), of(&|p| (4..8).contains(&p))];
+    for a in &masks {
+        for b in &masks {
+            // Every concept, its complement, and what two make: ties of many formulas.
+            units.push(a.iter().zip(b).map(|(a, b)| *a && *b).collect());
+            units.push(a.iter().zip(b).map(|(a, b)| *a != *b).collect());
+        }
+    }
+    for (i, unit) in units.into_iter().enumerate() {
+        for examples in [1, 4] {
+            let problem = Problem { concepts: concepts.clone(), unit: unit.clone(), neighbors: Default::default() };
+            check(&format!("unit {i}, {examples} examples"), &problem, examples, 4);
         }
     }
 }

@@ -10,6 +10,8 @@ use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::probe::{Example, ProbeSet, Task};
+use compexp_core::relation::Similarity;
+use compexp_core::stats::holdout::Part;
 use compexp_core::threshold::thresholds;
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
 use compexp_nli::model::{Classifier, Model, Pair};
@@ -55,6 +57,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let vectors = vectors.map(WordVectors::read).transpose()?;
     reporter.stage("features", "pairs", sentences.split.len());
     let set = probe_set(&sentences.split, Some(&model.words), vectors.as_ref(), &features)?;
+    let seen = args.trust.seen(&set.examples)?;
     reporter.end();
 
     let mut inputs = json!({
@@ -93,20 +96,24 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
             probe_files::write(dir, &set)?;
             let layer = Observed::new(&classifier, &sentences.split, args.layer, dir, reporter)?;
             let activations = ActivationFile::open(dir.join("activations.npy"))?;
-            let cuts = thresholds(&activations, config.threshold, &|_| ())?;
+            // Where a unit fires is decided, and counted, on what the search sees.
+            let part: Part<'_, dyn ActivationSource> = Part::new(&activations, &seen.examples);
+            let cuts = thresholds(&part, config.threshold, &|_| ())?;
             let predictions = compare(&set.examples, &sentences.labels, &layer.predicted, &labels);
             let mut firings = Firings::new(&cuts);
-            let rows = layer.values.chunks_exact(activations.n_units());
-            rows.zip(&predictions).for_each(|(row, prediction)| firings.add(row, prediction.correct));
+            for pair in &seen.examples {
+                firings.add(&layer.values[pair * n_units..][..n_units], predictions[*pair].correct);
+            }
             let head = (args.layer == LayerArg::Features).then(|| model.head(labels.clone())).transpose()?;
             firings.write(dir, head.as_ref())?;
             head.iter().try_for_each(|head| write_head(dir, head))?;
             drop(layer);
             let (set, firing) = (&set, Firing::Activations(&activations));
             let predictions = Some(predictions);
-            let (units, config, trust) = (&units, &config, &args.trust);
+            let (units, config, trust, seen) = (&units, &config, &args.trust, &seen);
             let similar = |a, b| vectors.as_ref()?.similarity(word(set, a)?, word(set, b)?);
-            let job = Job { set, firing, units, config, trust, record, predictions, similarity: Some(&similar) };
+            let similarity = Some(&similar as Similarity<'_>);
+            let job = Job { set, firing, units, config, trust, seen, record, predictions, similarity };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

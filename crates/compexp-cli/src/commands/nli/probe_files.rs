@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::{NpyWriter, write_concepts, write_examples, write_npy};
+use compexp_core::artifact::{NpyWriter, remove_partials, write_concepts, write_examples, write_npy};
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::{Annotation, ProbeSet};
 
@@ -17,6 +17,7 @@ pub(super) const FOLDER: &str = "probe";
 pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
     let dir = run.join(FOLDER);
     std::fs::create_dir_all(&dir)?;
+    remove_partials(&dir)?;
     let (n, concepts) = (set.source.n_examples(), set.vocabulary.concepts());
     write_concepts(&dir, concepts)?;
     write_examples(&dir, &set.examples)?;

@@ -44,6 +44,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let config = settings::explain(&args.search, threshold, Task::Vision);
     config.search.check().map_err(Failure::usage)?;
     let units = settings::units(args.search.units.as_ref(), extraction.shape.n_units)?;
+    let seen = args.trust.seen(&annotated.set.examples)?;
 
     let checkpoint = hash_file(&args.network.checkpoint)?;
     let image_hash = hash_files("images", b"", &images, "images", reporter)?;
@@ -77,8 +78,8 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
             }
             let predictions = targets.map(|t| t.compare(writer.dir(), &annotated.set.examples)).transpose()?;
             let (set, firing) = (&annotated.set, Firing::Activations(&activations));
-            let (units, config, trust) = (&units, &config, &args.trust);
-            let job = Job { set, firing, units, config, trust, record, predictions, similarity: None };
+            let (units, config, trust, seen) = (&units, &config, &args.trust, &seen);
+            let job = Job { set, firing, units, config, trust, seen, record, predictions, similarity: None };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),

@@ -53,7 +53,7 @@ impl Best {
         let rounding = 4e-15 * (unit + beta * positions as f64);
         // A longer one must be better: in whole numbers, union * (in - beta * out) exceeds both * unit by at least 1.
         let more = if length > self.length { 1.0 / union } else { 0.0 };
-        Cut { beta, theta: beta * unit + more - rounding }
+        Cut { beta, theta: beta * unit + more - rounding, rounding }
     }
 }
 
@@ -67,4 +67,6 @@ pub(super) struct Cut {
     pub(super) beta: f64,
     /// The worth asked for, with room for rounding.
     pub(super) theta: f64,
+    /// That room.
+    pub(super) rounding: f64,
 }

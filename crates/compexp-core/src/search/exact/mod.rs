@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use self::anytime::Limits;
+use self::anytime::{Known, Limits};
 use self::best::Best;
 use self::pairs::Pairs;
 use self::triples::Decided;
@@ -139,13 +139,14 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
     if beam.status != Status::Explained {
         return Ok(beam);
     }
-    let pairs = Pairs::new(partition, profile);
+    let reached = |length: usize| beam.by_length.get(length - 1).map_or(0.0, |f| Metric::Iou.of(f.counts));
+    let pairs = Pairs::new(partition, profile, reached(config.length.min(3)));
     let mut result = SearchResult { by_length: Vec::new(), ..beam.clone() };
     let mut work = Work::default();
     let full = config.exact.grammar == Grammar::Full;
     let start = Instant::now();
     let deadline = config.exact.seconds.and_then(|s| start.checked_add(Duration::try_from_secs_f64(s).ok()?));
-    let (ceiling, mut shorter) = (pairs.ceiling(), Vec::new());
+    let (ceiling, mut shorter, mut ends) = (pairs.ceiling(), Vec::new(), Vec::new());
     let mut best = one(&pairs, &beam.by_length[0]);
     // Longer formulas may remain unproven: what a wide beam finds is then the better answer.
     let wide = (config.length > 3).then(|| {
@@ -170,9 +171,9 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
                 // What the beam found is the cut to start from.
                 let mut start = best.clone();
                 start.offer(found.counts, found.formula.length(), || found.formula.clone());
-                let (three, more) = triples::search(&pairs, Decided::default(), start);
-                best = three;
-                work.add(more);
+                let outcome = triples::search(&pairs, Decided::default(), start, f64::INFINITY);
+                best = outcome.best;
+                work.add(outcome.work);
             }
             _ => {}
         }
@@ -190,8 +191,14 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
                 now + deadline.saturating_duration_since(now) / (config.length + 1 - length) as u32
             };
             let limits = Limits { deadline: deadline.map(share), gap: config.exact.gap };
-            let outcome = anytime::search(&pairs, best, length, &shorter, limits);
+            let pairs = Pairs::new(partition, profile, Metric::Iou.of(best.counts));
+            if length == 5 {
+                ends = vec![anytime::ends_of_three(&pairs, &best, shorter[2], &ends[0], limits)];
+            }
+            let known = Known { shorter: &shorter, ends: &ends };
+            let outcome = anytime::search(&pairs, best, length, known, limits);
             best = outcome.best;
+            ends.push(outcome.ends);
             work.add(outcome.work);
             // Shorter formulas were not searched for again.
             let upper_bound = shorter.last().map_or(outcome.upper_bound, |s| outcome.upper_bound.max(*s));
@@ -248,7 +255,7 @@ fn two(pairs: &Pairs<'_>, best: &mut Best, work: &mut Work) {
         if 2.0 * f64::from(pairs.both[*a]) < best.cut(2, positions).theta {
             break;
         }
-        let (all, unit) = (partition.cooccurrence(*a), pairs.row(*a));
+        let (all, unit) = (partition.cooccurrence(*a), pairs.both(*a));
         let (area_a, both_a) = (i64::from(partition.area(*a)), i64::from(pairs.both[*a]));
         // A literal that misses the unit comes after all others, and may still be taken away.
         let rest = (0..columns.len()).filter(|c| pairs.both[*c] == 0 && partition.area(*c) > 0);

@@ -5,18 +5,21 @@
 //! if the chain is to reach the cut: the loops below run over those *anchors*, and over the other literals as far as
 //! bounds from the tables of pairs allow. What is left over is counted.
 //!
-//! Let `i(X)` be X's positions in the unit, `o(X)` beta times those outside, `g = i - o` its worth, T the cut. As
-//! `g(X) <= i(X)`, and i is subadditive over unions:
+//! Let `g(X)` be the worth of X, `p(X)` that of the cells of X that are worth more than nothing, `n(X) = p(X) - g(X)` what
+//! the others take away, T the cut. p and n are sums over positions of what is never negative. As `g(X) <= p(X)`, and p
+//! is subadditive over unions:
 //!
 //! | shape | anchor | must hold |
 //! |---|---|---|
-//! | (A AND B) AND C, (A AND B) AND NOT C | A AND B | i(AB) >= T |
-//! | (A AND NOT B) AND NOT C | A | i(A) >= T |
-//! | (A OR B) AND C | C | i(C) >= T |
-//! | (A OR B) OR C | the one of largest i | i >= T/3 |
-//! | (A OR B) AND NOT C | A or B, the one of larger i | i >= T/2 |
-//! | (A AND B) OR C | C, or A AND B | i(C) >= T/2 or i(AB) >= T/2 |
-//! | (A AND NOT B) OR C | C, or A | i(C) >= T/2 or i(A) >= T/2 |
+//! | (A AND B) AND C, (A AND B) AND NOT C | A AND B | p(AB) >= T |
+//! | (A AND NOT B) AND NOT C | A | p(A) >= T |
+//! | (A OR B) AND C | C | p(C) >= T |
+//! | (A OR B) OR C | the one of largest p | p >= T/3 |
+//! | (A OR B) AND NOT C | A or B, the one of larger p | p >= T/2 |
+//! | (A AND B) OR C | C, or A AND B | p(C) >= T/2 or p(AB) >= T/2 |
+//! | (A AND NOT B) OR C | C, or A | p(C) >= T/2 or p(A) >= T/2 |
+//!
+//! p is that of an IoU which is not above the cut's: the greater, and a bound for all the more.
 
 use super::super::chain::Op;
 use super::Work;
@@ -34,41 +37,124 @@ pub(super) struct Decided<'a> {
     pub(super) both: u64,
 }
 
+/// What a search came to.
+pub(super) struct Outcome {
+    pub(super) best: Best,
+    pub(super) work: Work,
+    /// No chain of up to three literals is worth more within the region, at the beta of the best.
+    pub(super) most: f64,
+}
+
 /// Finds the best chain of three literals and those decided, within the region that these leave undecided; `best` is the
 /// best of fewer literals, or a better one of as many. Chains that are equal to shorter ones may be passed over.
-pub(super) fn search(pairs: &Pairs<'_>, decided: Decided<'_>, best: Best) -> (Best, Work) {
-    // A literal after which the unit has nothing left cannot add to a chain, but one that misses it can be taken away.
-    let areas = pairs.areas();
-    let mut order: Vec<usize> = (0..areas.len()).filter(|c| areas[*c] > 0).collect();
-    order.sort_by_key(|c| (std::cmp::Reverse(pairs.both[*c]), *c));
-    let mut search = Search { pairs, decided, best, work: Work::default() };
-    for (rank, anchor) in order.iter().enumerate() {
-        if 3.0 * f64::from(pairs.both[*anchor]) < search.cut().theta {
+///
+/// Chains within the region that are worth less than `floor` are of no interest, even to those who want to know the most.
+pub(super) fn search(pairs: &Pairs<'_>, decided: Decided<'_>, best: Best, floor: f64) -> Outcome {
+    let mut search = Search { pairs, decided, best, floor, most: 0.0, work: Work::default(), besides: Vec::new() };
+    let mut anchors: Vec<usize> =
+        (0..pairs.areas.len()).filter(|c| pairs.areas[*c] > 0 && 3.0 * pairs.gains[*c] >= search.cut().theta).collect();
+    anchors.sort_by(|a, b| pairs.gains[*b].total_cmp(&pairs.gains[*a]).then(a.cmp(b)));
+    for rank in 0..anchors.len() {
+        if 3.0 * pairs.gains[anchors[rank]] < search.cut().theta {
             break;
         }
-        search.around(*anchor, &order, rank);
+        if search.may_matter(&anchors, rank) {
+            search.around(anchors[rank]);
+        }
     }
-    (search.best, search.work)
+    let cut = search.cut();
+    let most = search.most.max(cut.theta) + cut.rounding;
+    Outcome { best: search.best, work: search.work, most }
 }
 
 struct Search<'a> {
     pairs: &'a Pairs<'a>,
     decided: Decided<'a>,
     best: Best,
+    floor: f64,
+    /// The most that a chain was worth.
+    most: f64,
     work: Work,
+    /// The literals beside the anchor at hand.
+    besides: Vec<Beside>,
 }
 
 /// One literal beside an anchor M.
 #[derive(Clone, Copy)]
 struct Beside {
     column: usize,
-    /// i(L), o(L), i(ML), o(ML).
-    i: f64,
-    o: f64,
-    im: f64,
-    om: f64,
-    /// Whether L comes after M in the order of i.
+    /// Of what it shares with M, and of what it has without M: the worth, and the parts above and below 0 that make it.
+    shared: Worth,
+    alone: Worth,
+    /// Whether it shares a position with M, and whether it has one in the unit without M.
+    meets: bool,
+    adds: bool,
+    /// Whether it comes after M in the order of p.
     lower: bool,
+}
+
+/// g, p and n of some positions.
+#[derive(Clone, Copy)]
+struct Worth {
+    g: f64,
+    p: f64,
+    n: f64,
+}
+
+impl Worth {
+    fn new(all: u32, unit: u32, p: f64, beta: f64) -> Self {
+        let g = f64::from(unit) - beta * f64::from(all - unit);
+        Self { g, p, n: p - g }
+    }
+}
+
+/// The greatest of what literals beside an anchor have: with these no list is made where none of its literals can matter.
+#[derive(Clone, Copy)]
+struct Most {
+    /// Without M, of those that may be joined to it: the worth, and the gains.
+    joined: f64,
+    joined_gains: f64,
+    /// Without M, of all.
+    alone: f64,
+    alone_gains: f64,
+    /// Within M: worth, gains, and what taking them away brings, with overlaps and without.
+    kept: f64,
+    kept_gains: f64,
+    taken: f64,
+    losses: f64,
+}
+
+impl Most {
+    fn of(besides: &[Beside]) -> Self {
+        let least = f64::NEG_INFINITY;
+        let mut most = Self {
+            joined: least,
+            joined_gains: least,
+            alone: least,
+            alone_gains: least,
+            kept: least,
+            kept_gains: least,
+            taken: least,
+            losses: least,
+        };
+        for Beside { shared, alone, meets, adds, lower, .. } in besides {
+            most.alone = most.alone.max(alone.g);
+            if *adds {
+                most.alone_gains = most.alone_gains.max(alone.p);
+            }
+            if *adds && *lower {
+                most.joined = most.joined.max(alone.g);
+                most.joined_gains = most.joined_gains.max(alone.p);
+            }
+            if *meets {
+                most.kept = most.kept.max(shared.g);
+                most.kept_gains = most.kept_gains.max(shared.p);
+                most.taken = most.taken.max(-shared.g);
+                most.losses = most.losses.max(shared.n);
+            }
+        }
+        most
+    }
 }
 
 /// A literal's part in a sum.
@@ -85,118 +171,145 @@ impl Search<'_> {
     /// What the first three literals must reach, beside what is decided.
     fn cut(&self) -> Cut {
         let Decided { literals, area, both } = self.decided;
-        let Cut { beta, theta } = self.best.cut(3 + literals.len(), self.pairs.partition.n_positions());
-        Cut { beta, theta: theta - (both as f64 - beta * (area - both) as f64) }
+        let Cut { beta, theta, rounding } = self.best.cut(3 + literals.len(), self.pairs.partition.n_positions());
+        let theta = theta - (both as f64 - beta * (area - both) as f64);
+        Cut { beta, theta: theta.min(self.floor), rounding }
     }
 
-    /// All chains around the anchor `order[rank]`.
-    fn around(&mut self, m: usize, order: &[usize], rank: usize) {
-        let Cut { beta, theta } = self.cut();
-        let (areas, both) = (self.pairs.areas(), &self.pairs.both);
-        let (all, unit) = (self.pairs.all(m), self.pairs.row(m));
-        let side = |all: u32, unit: u32| (f64::from(unit), beta * f64::from(all - unit));
-        let beside = |(at, c): (usize, &usize)| {
-            let ((i, o), (im, om)) = (side(areas[*c], both[*c]), side(all[*c], unit[*c]));
-            Beside { column: *c, i, o, im, om, lower: at > rank }
-        };
-        let (i, o) = side(areas[m], both[m]);
-        let g = i - o;
-        let besides: Vec<Beside> = order.iter().enumerate().filter(|(_, c)| **c != m).map(beside).collect();
+    /// Whether an anchor can matter, as far as its own worth tells and what it shares with others in a larger region.
+    fn may_matter(&self, anchors: &[usize], rank: usize) -> bool {
+        let Cut { beta, theta, .. } = self.cut();
+        let (pairs, m) = (self.pairs, anchors[rank]);
+        let Worth { g, p, .. } = Worth::new(pairs.areas[m], pairs.both[m], pairs.gains[m], beta);
+        // No literal after the anchors gains as much as they do.
+        let gains = |rank: usize| anchors.get(rank).map_or(theta / 3.0, |c| pairs.gains[*c]);
+        // Joined to two lower ones it adds at most its worth to their gains.
+        if p >= theta || g + gains(rank + 1) + gains(rank + 2) >= theta {
+            return true;
+        }
+        // Beyond that, a literal may be taken from it and another be joined to it; or it is joined to what lies in it.
+        let loss = beta * f64::from(pairs.shared_loss(m));
+        let other = gains(usize::from(rank == 0));
+        2.0 * p >= theta
+            && (g + loss + other >= theta || pairs.gains(m).iter().zip(0..).any(|(p, c)| c != m && 2.0 * p >= theta))
+    }
+
+    /// All chains around the anchor `m`.
+    fn around(&mut self, m: usize) {
+        let Cut { beta, theta, .. } = self.cut();
+        let pairs = self.pairs;
+        let (all, both, gains) = (pairs.all(m), pairs.both(m), pairs.gains(m));
+        let mut besides = std::mem::take(&mut self.besides);
+        besides.clear();
+        // A literal after which the unit has nothing left cannot add to a chain, but one that misses it can be taken away.
+        for c in (0..pairs.areas.len()).filter(|c| *c != m && pairs.areas[*c] > 0) {
+            let (all_alone, unit_alone) = (pairs.areas[c] - all[c], pairs.both[c] - both[c]);
+            besides.push(Beside {
+                column: c,
+                shared: Worth::new(all[c], both[c], gains[c], beta),
+                alone: Worth::new(all_alone, unit_alone, pairs.gains[c] - gains[c], beta),
+                meets: all[c] > 0,
+                adds: unit_alone > 0,
+                lower: pairs.gains[m].total_cmp(&pairs.gains[c]).then(c.cmp(&m)).is_gt(),
+            });
+        }
+        let Worth { g, p, .. } = Worth::new(pairs.areas[m], pairs.both[m], pairs.gains[m], beta);
         self.work.pairs += besides.len() as u64;
+        let (most, need) = (Most::of(&besides), theta - g);
 
         // M AND NOT L; where they are disjoint it changes nothing, and the shorter formula stands for it.
-        let meeting = || besides.iter().filter(|l| l.im + l.om > 0.0);
-        let taken = || -> Vec<Part> {
-            meeting().map(|l| Part { column: l.column, gain: l.om - l.im, overlap: l.im }).collect()
-        };
+        let meeting = || besides.iter().filter(|l| l.meets);
+        let part = |l: &Beside, gain: f64, overlap: f64| Part { column: l.column, gain, overlap };
+        let taken = || -> Vec<Part> { meeting().map(|l| part(l, -l.shared.g, l.shared.p)).collect() };
         // M OR L; where L implies M likewise.
         let joined = || -> Vec<Part> {
-            let adding = besides.iter().filter(|l| l.lower && l.i > l.im);
-            adding.map(|l| Part { column: l.column, gain: (l.i - l.im) - (l.o - l.om), overlap: l.o - l.om }).collect()
+            besides.iter().filter(|l| l.lower && l.adds).map(|l| part(l, l.alone.g, l.alone.n)).collect()
         };
 
-        let mut found: Vec<(usize, usize)> = Vec::new();
-        // (M OR B) OR C = g(M) + g(B without M) + g(C without M) - g(BC without M).
-        sums(theta - g, joined(), joined(), true, &mut found);
-        if i >= theta {
-            // (M AND NOT B) AND NOT C = g(M) - g(MB) - g(MC) + g(MBC).
-            sums(theta - g, taken(), taken(), true, &mut found);
-            // (B OR C) AND M = g(MB) + g(MC) - g(MBC).
-            let kept: Vec<Part> = meeting()
-                .filter(|l| l.im > 0.0)
-                .map(|l| Part { column: l.column, gain: l.im - l.om, overlap: l.om })
-                .collect();
-            sums(theta, kept.clone(), kept, true, &mut found);
+        if most.joined + most.joined_gains >= need {
+            // (M OR B) OR C = g(M) + g(B without M) + g(C without M) - g(BC without M).
+            sums(need, joined(), joined(), true, |a, b| self.consider([m, a, b]));
         }
-        if 2.0 * i >= theta {
+        if p >= theta && most.taken + most.losses >= need {
+            // (M AND NOT B) AND NOT C = g(M) - g(MB) - g(MC) + g(MBC).
+            sums(need, taken(), taken(), true, |a, b| self.consider([m, a, b]));
+        }
+        if p >= theta && most.kept + most.kept_gains >= theta {
+            // (B OR C) AND M = g(MB) + g(MC) - g(MBC).
+            let kept: Vec<Part> =
+                meeting().filter(|l| l.shared.p > 0.0).map(|l| part(l, l.shared.g, l.shared.n)).collect();
+            sums(theta, kept.clone(), kept, true, |a, b| self.consider([m, a, b]));
+        }
+        if 2.0 * p >= theta && most.joined_gains + most.taken.max(0.0) >= need {
             // (M OR B) AND NOT C = g(M) + g(B without M) - g(MC) - g(BC without M).
-            let all_taken = besides
-                .iter()
-                .map(|l| Part { column: l.column, gain: l.om - l.im, overlap: l.o - l.om })
-                .collect::<Vec<Part>>();
-            sums(theta - g, joined(), all_taken, false, &mut found);
+            let all_taken: Vec<Part> = besides.iter().map(|l| part(l, -l.shared.g, l.alone.n)).collect();
+            sums(need, joined(), all_taken, false, |a, b| self.consider([m, a, b]));
+        }
+        if 2.0 * p >= theta && most.losses + most.alone >= need {
             // (M AND NOT B) OR C = g(M) - g(MB) + g(C without M) + g(MBC).
             // C may lie within M, and put back what B took.
-            let put_back = besides
-                .iter()
-                .map(|l| Part { column: l.column, gain: (l.i - l.im) - (l.o - l.om), overlap: l.im })
-                .collect::<Vec<Part>>();
-            sums(theta - g, taken(), put_back, false, &mut found);
-            self.onto(theta - g, &besides, beta, &mut found);
+            let put_back: Vec<Part> = besides.iter().map(|l| part(l, l.alone.g, l.shared.p)).collect();
+            sums(need, taken(), put_back, false, |a, b| self.consider([m, a, b]));
         }
-        for (a, b) in found {
-            self.consider([m, a, b]);
+        if 2.0 * p >= theta && most.alone_gains >= need {
+            self.onto(m, need, &besides, beta);
         }
-        for l in besides.iter().filter(|l| l.lower && 2.0 * l.im >= theta) {
-            self.conjunction(m, l.column, order);
+        for l in besides.iter().filter(|l| l.lower && 2.0 * l.shared.p >= theta) {
+            self.conjunction(m, l.column, &besides);
         }
+        self.besides = besides;
     }
 
     /// (A AND B) OR M and (A AND NOT B) OR M, which must add `need` to M.
-    fn onto(&self, need: f64, besides: &[Beside], beta: f64, found: &mut Vec<(usize, usize)>) {
-        let adding: Vec<&Beside> = besides.iter().filter(|l| l.i > l.im && l.i - l.im >= need).collect();
-        let mut by_out: Vec<&Beside> = besides.iter().filter(|l| l.o > l.om).collect();
-        by_out.sort_by(|a, b| (b.o - b.om).total_cmp(&(a.o - a.om)));
+    fn onto(&mut self, m: usize, need: f64, besides: &[Beside], beta: f64) {
+        let pairs = self.pairs;
+        let adding: Vec<&Beside> = besides.iter().filter(|l| l.adds && l.alone.p >= need).collect();
+        let mut by_loss: Vec<&Beside> = besides.iter().filter(|l| l.alone.n > 0.0).collect();
+        by_loss.sort_by(|a, b| b.alone.n.total_cmp(&a.alone.n));
         for (at, a) in adding.iter().enumerate() {
-            let (all, unit) = (self.pairs.all(a.column), self.pairs.row(a.column));
+            let (all, both, gains) = (pairs.all(a.column), pairs.both(a.column), pairs.gains(a.column));
             for b in &adding[at + 1..] {
-                if f64::from(unit[b.column]) >= need {
-                    found.push((a.column, b.column));
+                if gains[b.column] >= need {
+                    self.consider([m, a.column, b.column]);
                 }
             }
-            // A without M is worth too little by `lacking`, which leaving out B, where it is outside the unit, must give.
-            let lacking = need - ((a.i - a.im) - (a.o - a.om));
-            for b in by_out.iter().take_while(|b| b.o - b.om >= lacking).filter(|b| b.column != a.column) {
-                if beta * f64::from(all[b.column] - unit[b.column]) >= lacking {
-                    found.push((a.column, b.column));
+            // A without M is worth too little by `lacking`, which leaving out B must give.
+            let lacking = need - a.alone.g;
+            for b in by_loss.iter().take_while(|b| b.alone.n >= lacking).filter(|b| b.column != a.column) {
+                if Worth::new(all[b.column], both[b.column], gains[b.column], beta).n >= lacking {
+                    self.consider([m, a.column, b.column]);
                 }
             }
         }
     }
 
     /// (M AND B) AND C, (M AND B) AND NOT C and (M AND B) OR C.
-    fn conjunction(&mut self, m: usize, b: usize, order: &[usize]) {
-        let Cut { beta, theta } = self.cut();
-        let (areas, both) = (self.pairs.areas(), &self.pairs.both);
-        let (all_m, in_m) = (self.pairs.all(m), self.pairs.row(m));
-        let (all_b, in_b) = (self.pairs.all(b), self.pairs.row(b));
-        let out = |all: u32, unit: u32| beta * f64::from(all - unit);
-        let (i, o) = (f64::from(in_m[b]), out(all_m[b], in_m[b]));
-        let mut found = Vec::new();
-        for c in order.iter().copied().filter(|c| *c != m && *c != b) {
-            let (im, ib, ic) = (f64::from(in_m[c]), f64::from(in_b[c]), f64::from(both[c]));
-            // The most that lies outside the unit in all three, and the least that lies in it.
-            let out_most = out(all_m[c], in_m[c]).min(out(all_b[c], in_b[c])).min(o);
-            let in_least = (im + ib - ic).max(0.0);
-            let conjunction = i.min(im).min(ib) >= theta;
-            let without = i >= theta && i - o + out_most >= theta;
-            let or = (i - o) + (ic - in_least) - (out(areas[c], both[c]) - out_most) >= theta && ic > in_least;
-            if conjunction || without || or {
-                found.push(c);
+    fn conjunction(&mut self, m: usize, b: usize, besides: &[Beside]) {
+        let Cut { beta, theta, .. } = self.cut();
+        let pairs = self.pairs;
+        let (both, gains) = (pairs.both(b), pairs.gains(b));
+        let of_pair = Worth::new(pairs.all(m)[b], both[m], gains[m], beta);
+        let mut all_b = None;
+        for c in besides.iter().filter(|c| c.column != b) {
+            // The most that all three can gain and lose together.
+            let p = of_pair.p.min(c.shared.p).min(gains[c.column]);
+            let n = of_pair.n.min(c.shared.n);
+            // What C adds beside the pair is at most its gains, and its worth but for what they share.
+            let of_c = (c.shared.g + c.alone.g, c.shared.p + c.alone.p);
+            let p_least = (c.shared.p + gains[c.column] - of_c.1).max(0.0);
+            let possible = |n: f64| {
+                let without = of_pair.p >= theta && of_pair.g + n >= theta;
+                let or = of_pair.g + (of_c.0 + n - p_least).min(of_c.1) >= theta;
+                p >= theta || without || or
+            };
+            if !possible(n) {
+                continue;
             }
-        }
-        for c in found {
-            self.consider([m, b, c]);
+            let all_b = all_b.get_or_insert_with(|| pairs.all(b));
+            let of_b = Worth::new(all_b[c.column], both[c.column], gains[c.column], beta);
+            if possible(n.min(of_b.n)) {
+                self.consider([m, b, c.column]);
+            }
         }
     }
 
@@ -212,6 +325,8 @@ impl Search<'_> {
         let (both, area) = self.pairs.triple(columns);
         (unit[7], all[7]) = (both as i64, area as i64);
         for shape in chains() {
+            let (both, area) = (shape.sum(&unit), shape.sum(&all));
+            self.most = self.most.max(both as f64 - cut.beta * (area - both) as f64);
             self.offer(shape, columns, &all, &unit);
         }
     }
@@ -235,8 +350,8 @@ pub(super) fn conjunctions(pairs: &Pairs<'_>, [a, b, c]: [usize; 3]) -> ([i64; C
         let [a1, b1, c1, ab, ac, bc] = [single[a], single[b], single[c], row_a[b], row_a[c], row_b[c]].map(i64::from);
         [whole as i64, a1, b1, ab, c1, ac, bc, 0]
     };
-    let all = sizes(pairs.positions(), pairs.areas(), pairs.all(a), pairs.all(b));
-    (all, sizes(pairs.inside, &pairs.both, pairs.row(a), pairs.row(b)))
+    let all = sizes(pairs.positions, &pairs.areas, &pairs.all(a), &pairs.all(b));
+    (all, sizes(pairs.inside, &pairs.both, &pairs.both(a), &pairs.both(b)))
 }
 
 /// The most that a shape can be worth, whatever the size of the conjunction of all three literals: its coefficient is
@@ -255,8 +370,9 @@ fn bound(shape: &Shape, all: &[i64; CONJUNCTIONS], unit: &[i64; CONJUNCTIONS], c
 ///
 /// The overlap is bounded by the smaller of the two, so that taking every x with its own overlap misses nothing.
 ///
-/// With `unordered` the lists are the same, and a pair is found once.
-fn sums(need: f64, mut xs: Vec<Part>, mut ys: Vec<Part>, unordered: bool, found: &mut Vec<(usize, usize)>) {
+/// With `unordered` the lists are the same, and a pair is found once. Pairs are told one by one: they may be more than memory
+/// holds.
+fn sums(need: f64, mut xs: Vec<Part>, mut ys: Vec<Part>, unordered: bool, mut found: impl FnMut(usize, usize)) {
     for _ in 0..2 {
         keep(need, &mut xs, &ys);
         keep(need, &mut ys, &xs);
@@ -267,7 +383,7 @@ fn sums(need: f64, mut xs: Vec<Part>, mut ys: Vec<Part>, unordered: bool, found:
         for y in ys.iter().take_while(|y| x.gain + y.gain + x.overlap >= need) {
             let again = if unordered { x.column >= y.column } else { x.column == y.column };
             if !again && x.gain + y.gain + y.overlap.min(x.overlap) >= need {
-                found.push((x.column, y.column));
+                found(x.column, y.column);
             }
         }
     }
