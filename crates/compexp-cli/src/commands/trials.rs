@@ -228,10 +228,11 @@ impl Trials<'_> {
             let below = group.iter().filter(|case| case.effect.success.high < 0.0).count();
             writeln!(
                 stdout,
-                "{}{} cases: success {}% of {} {}, {}% of the controls; the interval of the difference is above 0 in \
+                "{}{} {}: success {}% of {} {}, {}% of the controls; the interval of the difference is above 0 in \
                  {above}, below 0 in {below}",
                 group[0].group,
                 group.len(),
+                if group.len() == 1 { "case" } else { "cases" },
                 share(tested),
                 table::count(tested.0 as u64),
                 self.kind.trials,

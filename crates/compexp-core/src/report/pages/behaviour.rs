@@ -21,8 +21,8 @@ pub(in crate::report) fn page(site: &Site<'_>) -> String {
     let material = site.material;
     let body = html! {
         h1 { "Behaviour" }
-        p.lead { "What explanations are good for: what the model loses without units, and whether a change that makes a formula \
-                  true changes what the model says." }
+        p.lead { "What explanations are good for: what the model loses without units, and whether a change that \
+                  turns a formula changes what the model says." }
         @if let Some(bands) = &material.bands { (ablation(bands)) }
         @if let Some(effects) = &material.effects { (alone(material, effects)) }
         @if let Some(record) = &material.counterfactuals { (counterfactuals(material, record)) }
@@ -241,9 +241,9 @@ fn edits(case: &Value) -> Markup {
                 tbody { @for edit in edits.iter().take(EDITS) {
                     tr {
                         td dir="auto" { (text(&edit["premise"])) } td dir="auto" { (text(&edit["hypothesis"])) }
-                        td { (text(&edit["before"])) }
-                        td dir="auto" { (edited(edit)) } td { (text(&edit["after"])) }
-                        td dir="auto" { (text(&edit["control"])) } td { (text(&edit["control_after"])) }
+                        td.n { (text(&edit["before"])) }
+                        td dir="auto" { (edited(edit)) } td.n { (text(&edit["after"])) }
+                        td dir="auto" { (text(&edit["control"])) } td.n { (text(&edit["control_after"])) }
                     }
                 } }
             } }
