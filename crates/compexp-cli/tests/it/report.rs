@@ -304,7 +304,7 @@ fn classes_and_behaviour_have_pages_where_a_run_tells_of_them() {
         "→ any other class, formula made false",
         "Formula made true, 1 case: success <b>25.0%</b>",
         "Formula made false, 1 case: success <b>75.0%</b>, controls <b>25.0%</b>",
-        "above 0 in 1.",
+        "above 0 in 1, below 0 in 0.",
     ] {
         assert!(behaviour.contains(part), "no {part} in {behaviour}");
     }

@@ -183,12 +183,13 @@ fn sums(cases: &[Value], direction: bool) -> Markup {
     let effects: Vec<&Value> = cases.iter().filter(|case| breaks(case) == direction).map(|c| &c["effect"]).collect();
     let all = |name: &str| percent(share(&effects.iter().map(|effect| &effect[name]).collect::<Vec<_>>()));
     let above = effects.iter().filter(|effect| number(&effect["success"]["low"]) > 0.0).count();
+    let below = effects.iter().filter(|effect| number(&effect["success"]["high"]) < 0.0).count();
     html! {
         @if !effects.is_empty() {
             p {
                 "Formula made " (if direction { "false" } else { "true" }) ", " (effects.len()) (if effects.len() == 1 { " case" } else { " cases" }) ": success "
                 b { (all("tested")) } ", controls " b { (all("control")) } "; the interval of the difference is above 0 in "
-                (above) "."
+                (above) ", below 0 in " (below) "."
             }
         }
     }
