@@ -1,14 +1,12 @@
 //! Runs of a classifier: what was probed together with what the model made of it.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::{
-    ActivationFile, ActivationStore, AtomicFile, FinishedRun, RunConfig, TensorFile, read_head,
-};
-use compexp_core::behaviour::trial::Tally;
+use compexp_core::artifact::{ActivationFile, ActivationStore, FinishedRun, RunConfig, TensorFile, read_head};
 use compexp_core::behaviour::{Features, Head};
+use compexp_core::concept::Vocabulary;
+use compexp_core::formula::Formula;
 
 use crate::failure::Failure;
 
@@ -36,12 +34,16 @@ impl Classified {
         let found = run.explanations.config["command"].as_str().unwrap_or("another command").to_owned();
         let make = format!("make one with `compexp {command} --layer {layer} --out RUN_DIR`");
         if found != command {
-            let message = format!(
-                "`{}`: found a run of `compexp {found}`, expected one of `compexp {command}`: activations alone come \
-                 without the model's predictions and its last layer",
-                dir.display()
-            );
-            return Err(Failure::new(message).hint(make).into());
+            let message =
+                format!("`{}`: found a run of `compexp {found}`, expected one of `compexp {command}`", dir.display());
+            return Err(match found.strip_suffix(" probe") {
+                Some(kind) => Failure::new(message).hint(format!("give it to `compexp {kind} counterfactual`")),
+                None => {
+                    let lacks = "activations alone come without the model's predictions and its last layer";
+                    Failure::new(format!("{message}: {lacks}")).hint(make)
+                }
+            }
+            .into());
         }
         let Some(head) = read_head(dir)? else {
             let probed = run.explanations.config["inputs"]["layer"].as_str().unwrap_or("another").to_owned();
@@ -105,11 +107,14 @@ impl Classified {
     /// The explained units with their formulas, or the one asked for.
     ///
     /// # Errors
-    /// A [`Failure`] where that has none.
-    pub(crate) fn formulas(&self, asked: Option<usize>) -> Result<Vec<(usize, &str)>> {
-        let all = self.run.explanations.units.iter();
-        let wanted = all.filter(|e| asked.is_none_or(|unit| unit == e.unit));
-        let found: Vec<_> = wanted.filter_map(|e| Some((e.unit, e.formula.as_deref()?))).collect();
+    /// A [`Failure`] where that has none; those of a formula that names a concept that `vocabulary` does not have.
+    pub(crate) fn formulas(&self, asked: Option<usize>, vocabulary: &Vocabulary) -> Result<Vec<(usize, Formula)>> {
+        let mut found = Vec::new();
+        for explained in self.run.explanations.units.iter().filter(|e| asked.is_none_or(|unit| unit == e.unit)) {
+            if let Some(text) = &explained.formula {
+                found.push((explained.unit, Formula::parse(text, vocabulary)?));
+            }
+        }
         match asked {
             Some(unit) if found.is_empty() => {
                 let message = format!("--unit {unit}: the run has no formula of it");
@@ -137,45 +142,4 @@ impl Classified {
             ))
         })?)
     }
-}
-
-/// The columns of [`outcomes`], with segments or words and with controls; with `effect` those of the differences too.
-pub(crate) fn outcome_columns(effect: bool) -> Vec<String> {
-    let outcomes = ["trials", "success", "partial", "failure", "change"];
-    let mut columns: Vec<String> = outcomes.map(String::from).into();
-    columns.extend(outcomes.map(|name| format!("control_{name}")));
-    let difference = ["difference", "difference_low", "difference_high"];
-    let change = ["change_difference", "change_low", "change_high"];
-    columns.extend(difference.iter().chain(&change).filter(|_| effect).map(|name| (*name).to_owned()));
-    columns
-}
-
-/// A tally as fields: trials, success, partial, failure, and the mean change of the wanted class's probability.
-pub(crate) fn outcomes(tally: &Tally) -> [String; 5] {
-    let Tally { trials, success, partial, failure, .. } = *tally;
-    let [trials, success, partial, failure] = [trials, success, partial, failure].map(|n| n.to_string());
-    [trials, success, partial, failure, tally.mean_change().to_string()]
-}
-
-/// Writes a whole file.
-///
-/// # Errors
-/// Those of the file.
-pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes)?;
-    Ok(file.commit()?)
-}
-
-/// Writes a table.
-///
-/// # Errors
-/// Those of the file.
-pub(crate) fn write_csv(path: &Path, header: Vec<String>, rows: Vec<Vec<String>>) -> Result<()> {
-    let mut text = csv::Writer::from_writer(Vec::new());
-    text.write_record(header)?;
-    for row in rows {
-        text.write_record(row)?;
-    }
-    write_bytes(path, &text.into_inner()?)
 }

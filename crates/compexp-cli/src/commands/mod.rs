@@ -11,4 +11,5 @@ pub(crate) mod plant;
 pub(crate) mod recovered;
 pub(crate) mod report;
 pub(crate) mod show;
+pub(crate) mod trials;
 pub(crate) mod vision;

@@ -1,8 +1,11 @@
 //! From a run to counterfactuals.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+
+use compexp_core::formula::Formula;
 
 use crate::{fails, json, ok, scene};
 
@@ -37,13 +40,28 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
     ok(dir, &format!("{PROBE} --out run"));
     let out = ok(dir, "nli counterfactual run --auto 3");
     assert!(out.contains("difference [95%]") && out.contains("tables in `run/counterfactuals`"), "{out}");
+    assert!(out.contains("formulas made true: ") && out.contains("formulas made false: "), "{out}");
     let record = json(&dir.join("run/counterfactuals/counterfactuals.json"));
     assert_eq!((&record["version"], &record["kind"]), (&1.into(), &"nli".into()));
     let cases = record["cases"].as_array().unwrap();
-    assert!((1..=3).contains(&cases.len()), "{record}");
-    let edits = fs::read_to_string(dir.join("run/counterfactuals/edits.csv")).unwrap();
+    for direction in ["fulfil", "break"] {
+        let of = cases.iter().filter(|case| case["direction"] == direction).count();
+        assert!((1..=3).contains(&of), "{of} to {direction}: {record}");
+    }
+    let edits = rows(&dir.join("run/counterfactuals/edits.csv"));
     let trials: u64 = cases.iter().map(|case| case["effect"]["tested"]["trials"].as_u64().unwrap()).sum();
-    assert_eq!(edits.lines().count() as u64, 1 + trials);
+    assert_eq!(edits.len() as u64, trials);
+    for edit in &edits {
+        let [edited, control] = ["edited", "control"].map(|column| {
+            let mut texts = [edit["premise"].clone(), edit["hypothesis"].clone()];
+            texts[usize::from(edit["side"] == "hypothesis")] = unmarked(&edit[column]);
+            texts
+        });
+        let found = [[edit["premise"].clone(), edit["hypothesis"].clone()], edited, control]
+            .map(|texts| holds(&edit["formula"], &texts));
+        let is_true = edit["direction"] == "break";
+        assert_eq!(found, [is_true, !is_true, is_true], "{edit:?}");
+    }
     for case in cases {
         let (tested, control) = (&case["effect"]["tested"], &case["effect"]["control"]);
         let sum = |t: &serde_json::Value| {
@@ -53,12 +71,16 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
             (sum(tested), sum(control)),
             (tested["trials"].as_u64().unwrap(), tested["trials"].as_u64().unwrap())
         );
+        let class = if case["direction"] == "break" { "from" } else { "to" };
+        assert!(case[class].is_string() && case[if class == "to" { "from" } else { "to" }].is_null(), "{case}");
         for edit in case["edits"].as_array().unwrap() {
             let marked = format!("[{}]", edit["word"].as_str().unwrap());
             let edited = format!("{} {}", edit["edited_premise"], edit["edited_hypothesis"]);
             assert!(edited.contains(&marked), "{edit}");
         }
     }
+    cases_have_the_measures_of_the_run(dir);
+
     // A second time, and with one thread, to the byte.
     ok(dir, "nli counterfactual run --auto 3 --threads 1 --out again");
     for name in ["cases.csv", "edits.csv", "counterfactuals.json"] {
@@ -66,6 +88,15 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
             ["run/counterfactuals", "again"].map(|folder| fs::read(dir.join(folder).join(name)).unwrap());
         assert!(one == other, "{name} differs");
     }
+
+    // One direction gives the same cases as both.
+    ok(dir, "nli counterfactual run --auto 3 --direction break --out broken");
+    let [both, broken] = ["run/counterfactuals", "broken"].map(|folder| rows(&dir.join(folder).join("cases.csv")));
+    let without = |rows: &[Row]| {
+        let broken = rows.iter().filter(|row| row["direction"] == "break").cloned();
+        broken.map(|row| row.into_iter().filter(|(column, _)| column != "case").collect::<Row>()).collect::<Vec<_>>()
+    };
+    assert_eq!(without(&both), without(&broken));
 
     let e = fails(dir, 1, "nli counterfactual run --unit 99");
     assert!(e.contains("--unit 99: the run has no formula of it"), "{e}");
@@ -76,6 +107,7 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
     assert!(e.contains("found another file than the checkpoint of the run"), "{e}");
     let e = fails(dir, 1, "vision counterfactual run");
     assert!(e.contains("found a run of `compexp nli probe`, expected one of `compexp vision probe`"), "{e}");
+    assert!(e.contains("hint: give it to `compexp nli counterfactual`"), "{e}");
     fs::remove_file(dir.join("run/logits.npy")).unwrap();
     let e = fails(dir, 1, "nli counterfactual run");
     assert!(e.contains("no logits.npy") && e.contains("hint: make one with `compexp nli probe"), "{e}");
@@ -84,6 +116,59 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
     assert!(!dir.join("run/head.json").exists());
     let e = fails(dir, 1, "nli counterfactual run");
     assert!(e.contains("no head.json: the run is of the layer `encodings`") && e.contains("--layer features"), "{e}");
+}
+
+type Row = BTreeMap<String, String>;
+
+fn rows(path: &Path) -> Vec<Row> {
+    let mut table = csv::Reader::from_path(path).unwrap();
+    table.deserialize().map(Result::unwrap).collect()
+}
+
+/// An edited sentence without the brackets around the word that came into it; of one that was deleted nothing is left.
+fn unmarked(text: &str) -> String {
+    let words = text.split(' ').map(|word| word.trim_matches(['[', ']'])).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a formula of words and overlap is true of a premise and a hypothesis, by their text alone.
+fn holds(formula: &str, texts: &[String; 2]) -> bool {
+    let (formula, vocabulary) = Formula::read(formula).unwrap();
+    let [premise, hypothesis] = texts.each_ref().map(|text| text.split(' ').collect::<BTreeSet<_>>());
+    let both = premise.intersection(&hypothesis).count() as f64;
+    let one = premise.symmetric_difference(&hypothesis).count() as f64;
+    formula.holds(&|atom| {
+        assert!(!atom.neighbors, "the run has no vectors");
+        let name = vocabulary.name(atom.concept);
+        match name.rsplit_once(':').unwrap() {
+            ("pre:tok", word) => premise.contains(word),
+            ("hyp:tok", word) => hypothesis.contains(word),
+            ("oth:overlap", share) => 100.0 * both > share[7..].parse::<f64>().unwrap() * (one + 1e-5),
+            other => panic!("{other:?}"),
+        }
+    })
+}
+
+fn cases_have_the_measures_of_the_run(dir: &Path) {
+    let number = |row: &Row, column: &str| row[column].parse::<f64>().ok();
+    let measured = rows(&dir.join("run/contributions.csv"));
+    let cases = rows(&dir.join("run/counterfactuals/cases.csv"));
+    for case in &cases {
+        let class = if case["to"].is_empty() { &case["from"] } else { &case["to"] };
+        let row = measured.iter().find(|row| row["unit"] == case["unit"] && row["target"] == *class).unwrap();
+        for column in ["weight", "correlation", "overlap"] {
+            assert_eq!(number(case, column), number(row, column), "{column} of {case:?}");
+        }
+    }
+    assert!(cases.iter().any(|case| !case["correlation"].is_empty()), "{cases:?}");
+    // The weight is of the last layer, which every such run has.
+    fs::rename(dir.join("run/contributions.csv"), dir.join("contributions.csv")).unwrap();
+    ok(dir, "nli counterfactual run --auto 3 --out unmeasured");
+    fs::rename(dir.join("contributions.csv"), dir.join("run/contributions.csv")).unwrap();
+    for (without, with) in rows(&dir.join("unmeasured/cases.csv")).iter().zip(&cases) {
+        assert_eq!((without["correlation"].as_str(), without["overlap"].as_str()), ("", ""));
+        assert_eq!((&without["weight"], &without["difference"]), (&with["weight"], &with["difference"]));
+    }
 }
 
 #[test]
@@ -137,8 +222,15 @@ fn segments_are_pasted_into_photographs() {
         format!("vision counterfactual run --unit {} --to {} {few}", case["unit"], case["to"].as_str().unwrap());
     let e = fails(dir, 1, &format!("{chosen} --concept nothing"));
     assert!(e.contains("--concept nothing: the probe set has no concept of this name"), "{e}");
-    let e = fails(dir, 1, &format!("{chosen} --class /v/volcano"));
-    assert!(e.contains("no such class") || e.contains("found 0, expected at least one"), "{e}");
+    let predicted: BTreeSet<String> =
+        rows(&dir.join("run/predictions.csv")).into_iter().map(|mut row| row.remove("predicted").unwrap()).collect();
+    let classes = head["classes"].as_array().unwrap().iter().map(|class| class.as_str().unwrap());
+    let never = classes.into_iter().find(|class| !predicted.contains(*class) && case["to"] != **class).unwrap();
+    let e = fails(dir, 1, &format!("{chosen} --class {never}"));
+    let takes = format!("`: images that the network takes for `{never}`, rightly where that is known: found 0");
+    assert!(e.contains(&takes) && e.contains("hint: `compexp show run --unit"), "{e}");
+    let e = fails(dir, 1, &format!("{chosen} --sizes 1").replace("--sizes 0.1", ""));
+    assert!(e.contains("fit into the image at 1 of its area") && e.contains("--sizes choose"), "{e}");
     ok(dir, &format!("{probe} --layer layer3 --units 0-3 --out lower"));
     let e = fails(dir, 1, "vision counterfactual lower");
     assert!(e.contains("no head.json: the run is of the layer `layer3`"), "{e}");

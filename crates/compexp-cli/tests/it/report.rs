@@ -255,10 +255,16 @@ fn with_behaviour(dir: &Path, attack: &str) {
         "case": 1, "unit": 0, "formula": attack, "concept": attack, "from": attack, "to": "lake",
         "effect": { "tested": outcomes, "control": outcomes, "success": difference },
         "best": { "answers": { "before": answer, "after": answer, "control": answer } },
-        "edits": [{ "edited_premise": attack, "edited_hypothesis": attack, "before": attack, "after": attack,
-                    "control_after": attack, "control_word": attack }],
     });
-    let record = serde_json::json!({ "version": 1, "cases": [case] });
+    let outcomes = |success: u32| serde_json::json!({ "trials": 4, "success": success, "failure": 4 - success });
+    let difference = serde_json::json!({ "value": 0.5, "low": 0.125, "high": 0.75 });
+    let broken = serde_json::json!({
+        "case": 2, "unit": 2, "formula": attack, "direction": "break", "from": attack, "to": null,
+        "effect": { "tested": outcomes(3), "control": outcomes(1), "success": difference },
+        "edits": [{ "premise": attack, "hypothesis": attack, "side": "premise", "edited_premise": attack, "before": attack,
+                    "after": attack, "control": attack, "control_after": attack }],
+    });
+    let record = serde_json::json!({ "version": 1, "cases": [case, broken] });
     file("counterfactuals/counterfactuals.json", record.to_string());
     file("counterfactuals/case-001-before.png", "picture".into());
 }
@@ -288,8 +294,18 @@ fn classes_and_behaviour_have_pages_where_a_run_tells_of_them() {
     let unit = read(&report.join("units/0.html"));
     assert!(unit.contains("href=\"../classes/0.html\"") && unit.contains("-1.0000"), "{unit}");
     let behaviour = read(&report.join("behaviour.html"));
-    for part in ["Units set to zero", "-12.5", "25.0% of 4", "+25.0", "[-12.5, +50.0]", "counterfactuals/1-before.png"]
-    {
+    for part in [
+        "Units set to zero",
+        "-12.5",
+        "25.0% of 4",
+        "+25.0",
+        "[-12.5, +50.0]",
+        "counterfactuals/1-before.png",
+        "→ any other class, formula made false",
+        "Formula made true, 1 case: success <b>25.0%</b>",
+        "Formula made false, 1 case: success <b>75.0%</b>, controls <b>25.0%</b>",
+        "above 0 in 1, below 0 in 0.",
+    ] {
         assert!(behaviour.contains(part), "no {part} in {behaviour}");
     }
     assert!(!behaviour.contains("1-after.png") && !behaviour.contains("secret"), "no file, no picture: {behaviour}");

@@ -8,6 +8,7 @@ use super::json::read_json;
 use super::probe_dir::open_probe;
 use super::source_file::SourceFile;
 use crate::behaviour::Head;
+use crate::behaviour::contribution::Role;
 use crate::error::{Error, Result};
 use crate::probe::ProbeSet;
 
@@ -38,6 +39,20 @@ pub struct Weights {
     pub classes: Vec<String>,
     /// One entry a unit.
     pub units: Vec<UnitWeights>,
+}
+
+/// How a unit bears on a target, mostly a class: a row of `contributions.csv`. Measures and roles are by weight, correlation
+/// and overlap.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitContribution {
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// The name of the target.
+    pub target: String,
+    /// None where a measure is not defined.
+    pub measures: [Option<f64>; 3],
+    /// What the unit is to the target.
+    pub roles: [Role; 3],
 }
 
 impl FinishedRun {
@@ -90,6 +105,45 @@ impl FinishedRun {
             });
         }
         Ok(Some(Weights { classes: table.header[1..first].to_vec(), units }))
+    }
+
+    /// The contributions of units to classes, if the run has them.
+    ///
+    /// # Errors
+    /// Those of [`FinishedRun::table`]; [`Error::Format`] for other columns, and for a field that is not what its column has.
+    pub fn contributions(&self) -> Result<Option<Vec<UnitContribution>>> {
+        const FILE: &str = "contributions.csv";
+        const COLUMNS: [&str; 8] =
+            ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
+        let Some(table) = self.table(FILE)? else { return Ok(None) };
+        let path = self.dir().join(FILE);
+        let places: Option<Vec<usize>> =
+            COLUMNS.iter().map(|name| table.header.iter().position(|h| h == name)).collect();
+        let Some(&[unit, target, weight, correlation, overlap, ref roles @ ..]) = places.as_deref() else {
+            return Err(Error::format(&path, "columns", table.header.join(", "), COLUMNS.join(", ")));
+        };
+        let read = |(line, row): (usize, &Vec<String>)| {
+            let bad = |at: usize, expected: &str| {
+                Error::format(&path, format!("line {}", line + 2), format!("`{}`", row[at]), expected)
+            };
+            // Where a measure is not defined its field is empty, or says so.
+            let number = |at: usize| match row[at].as_str() {
+                "" => Ok(None),
+                text => text.parse().map(|v: f64| Some(v).filter(|v| v.is_finite())).map_err(|_| bad(at, "a number")),
+            };
+            let role = |at: usize| {
+                let all = [Role::Contributor, Role::Inhibitor, Role::Neither];
+                let found = all.into_iter().find(|role| role.name() == row[at]);
+                found.ok_or_else(|| bad(at, "`contributor`, `inhibitor` or nothing"))
+            };
+            Ok(UnitContribution {
+                unit: row[unit].parse().map_err(|_| bad(unit, "the number of a unit"))?,
+                target: row[target].clone(),
+                roles: [role(roles[0])?, role(roles[1])?, role(roles[2])?],
+                measures: [number(weight)?, number(correlation)?, number(overlap)?],
+            })
+        };
+        table.rows.iter().enumerate().map(read).collect::<Result<_>>().map(Some)
     }
 
     /// The model's last layer, if it reads the units and the run keeps it.

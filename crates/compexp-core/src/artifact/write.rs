@@ -75,7 +75,7 @@ impl Write for AtomicFile {
 }
 
 /// Writes a whole file at once.
-pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
     file.commit()

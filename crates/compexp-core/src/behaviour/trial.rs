@@ -12,25 +12,25 @@ use crate::random::{Purpose, Random};
 /// Resamples of a bootstrap.
 const RESAMPLES: u64 = 2000;
 
-/// What became of a prediction that was not the wanted class before.
+/// What became of a prediction that was not a wanted one before: a class is wanted, or all others than a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// The wanted class is predicted.
+    /// A wanted class is predicted.
     Success,
-    /// Another class than before, and not the wanted one.
+    /// Another class than before, and not a wanted one.
     Partial,
     /// The class of before.
     Failure,
 }
 
 impl Outcome {
-    /// The outcome of a change of the predicted class where `wanted` is the one wanted.
-    pub fn of(before: usize, after: usize, wanted: usize) -> Self {
-        match after {
-            _ if after == wanted => Self::Success,
-            _ if after != before => Self::Partial,
-            _ => Self::Failure,
+    /// The outcome of a change of the predicted class, where `wanted` says whether the class `after` is a wanted one.
+    pub fn of(before: usize, after: usize, wanted: bool) -> Self {
+        match (wanted, after == before) {
+            (true, _) => Self::Success,
+            (false, false) => Self::Partial,
+            (false, true) => Self::Failure,
         }
     }
 }
@@ -44,7 +44,7 @@ pub struct Trial {
     pub control: bool,
     /// What became of the prediction.
     pub outcome: Outcome,
-    /// The change of the wanted class's probability.
+    /// The change of the probability of what is wanted.
     pub change: f64,
 }
 
@@ -59,7 +59,7 @@ pub struct Tally {
     pub partial: usize,
     /// Those with [`Outcome::Failure`].
     pub failure: usize,
-    /// The sum of the changes of the wanted class's probability.
+    /// The sum of the changes of the probability of what is wanted.
     pub change: f64,
 }
 
@@ -84,7 +84,7 @@ impl Tally {
         self.success as f64 / self.trials.max(1) as f64
     }
 
-    /// The mean change of the wanted class's probability; 0 of no trials.
+    /// The mean change of the probability of what is wanted; 0 of no trials.
     pub fn mean_change(&self) -> f64 {
         self.change / self.trials.max(1) as f64
     }
@@ -112,7 +112,7 @@ pub struct Effect {
     pub control: Tally,
     /// The success rate less that of the controls.
     pub success: Difference,
-    /// The mean change of the wanted class's probability less that of the controls.
+    /// The mean change of the probability of what is wanted less that of the controls.
     pub change: Difference,
 }
 
@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn outcomes_compare_with_before_and_with_what_is_wanted() {
-        let found = [(1, 2, 2), (1, 0, 2), (1, 1, 2)].map(|(before, after, wanted)| Outcome::of(before, after, wanted));
+        let found = [(1, 2, 2), (1, 0, 2), (1, 1, 2)]
+            .map(|(before, after, wanted)| Outcome::of(before, after, after == wanted));
         assert_eq!(found, [Outcome::Success, Outcome::Partial, Outcome::Failure]);
     }
 
@@ -202,7 +203,7 @@ mod tests {
         for (example, number) in numbers.into_iter().enumerate() {
             for (control, more) in [(false, 8), (true, 3)] {
                 let class = |x: i32| usize::from(x > 10);
-                let outcome = Outcome::of(class(number), class(number + more), 1);
+                let outcome = Outcome::of(class(number), class(number + more), class(number + more) == 1);
                 trials.push(Trial { example, control, outcome, change: f64::from(more) / 100.0 });
             }
         }

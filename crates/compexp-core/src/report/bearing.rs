@@ -2,14 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::artifact::{FinishedRun, Weights};
+use crate::artifact::{FinishedRun, UnitContribution, Weights};
 use crate::behaviour::contribution::Role;
-use crate::error::{Error, Result};
-
-/// The table of measures, of [`crate::behaviour::contribution`].
-const MEASURES: &str = "contributions.csv";
-const COLUMNS: [&str; 8] =
-    ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
+use crate::error::Result;
 
 /// How units bear on classes.
 #[derive(Debug, PartialEq)]
@@ -51,46 +46,21 @@ impl Bearing {
 
     /// Adds the measures, where the run has them.
     fn measure(&mut self, run: &FinishedRun) -> Result<()> {
-        let Some(table) = run.table(MEASURES)? else { return Ok(()) };
-        let path = run.dir().join(MEASURES);
-        let places: Option<Vec<usize>> =
-            COLUMNS.iter().map(|name| table.header.iter().position(|h| h == name)).collect();
-        let Some([unit, target, weight, correlation, overlap, roles @ ..]) = places.as_deref() else {
-            return Err(Error::format(&path, "columns", table.header.join(", "), COLUMNS.join(", ")));
-        };
+        let Some(rows) = run.contributions()? else { return Ok(()) };
         let mut numbers: HashMap<String, usize> =
             self.classes.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
         let known = !self.classes.is_empty();
-        for (line, row) in table.rows.iter().enumerate() {
-            let bad = |field: &str, expected: &str| {
-                Error::format(&path, format!("line {}", line + 2), format!("`{field}`"), expected)
-            };
-            // Where a measure is not defined its field is empty, or says so.
-            let number = |at: usize| match row[at].as_str() {
-                "" => Ok(None),
-                text => match text.parse::<f64>() {
-                    Ok(value) => Ok(value.is_finite().then_some(value)),
-                    Err(_) => Err(bad(text, "a number")),
-                },
-            };
-            let class = match numbers.get(&row[*target]) {
+        for UnitContribution { unit, target, measures: [weight, correlation, overlap], roles } in rows {
+            let class = match numbers.get(&target) {
                 Some(class) => *class,
                 // Targets that are no classes of the model, such as units of the layer above.
                 None if known => continue,
                 None => {
-                    self.classes.push(row[*target].clone());
-                    numbers.insert(row[*target].clone(), self.classes.len() - 1);
+                    self.classes.push(target.clone());
+                    numbers.insert(target, self.classes.len() - 1);
                     self.classes.len() - 1
                 }
             };
-            let unit = row[*unit].parse().map_err(|_| bad(&row[*unit], "the number of a unit"))?;
-            let role = |at: &usize| {
-                let all = [Role::Contributor, Role::Inhibitor, Role::Neither];
-                let found = all.into_iter().find(|role| role.name() == row[*at]);
-                found.ok_or_else(|| bad(&row[*at], "`contributor`, `inhibitor` or nothing"))
-            };
-            let roles = [role(&roles[0])?, role(&roles[1])?, role(&roles[2])?];
-            let [weight, correlation, overlap] = [number(*weight)?, number(*correlation)?, number(*overlap)?];
             self.measured.insert((unit, class), Measured { weight, correlation, overlap, roles });
         }
         Ok(())

@@ -10,8 +10,11 @@ use super::Subject;
 use crate::features::{Sentence, SplitPair};
 use crate::text::UNK;
 
-/// Words that are tried as a control before an edit is given up.
+/// Words that are drawn before an edit or its control is given up.
 const TRIES: usize = 100;
+
+/// The same for each place where a control may be.
+const TRIES_A_PLACE: usize = 10;
 
 /// One of the two sentences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -24,7 +27,8 @@ pub enum Side {
 }
 
 impl Side {
-    fn of(self, pair: &SplitPair) -> &Sentence {
+    /// The sentence of a pair.
+    pub fn of(self, pair: &SplitPair) -> &Sentence {
         match self {
             Self::Premise => &pair.premise,
             Self::Hypothesis => &pair.hypothesis,
@@ -32,14 +36,16 @@ impl Side {
     }
 }
 
-/// How a word comes into a sentence.
+/// What is done to a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
-    /// Beside the words that are there.
+    /// A word beside those that are there.
     Insert,
-    /// In place of a word of the same tag.
+    /// A word in place of another, of the same tag.
     Substitute,
+    /// A word less.
+    Delete,
 }
 
 /// An edit of one word.
@@ -47,19 +53,21 @@ pub enum How {
 pub struct Edit {
     /// The sentence.
     pub side: Side,
-    /// How the word comes into it.
+    /// What is done to it.
     pub how: How,
-    /// Its place in the edited sentence.
+    /// The place of the word in the edited sentence, or where the deleted one was.
     pub at: usize,
-    /// The word.
+    /// The word that comes into the sentence; empty where none does.
     pub word: String,
-    /// Its tag.
+    /// The word that it loses; empty where it loses none.
+    pub replaced: String,
+    /// The tag of either.
     pub tag: String,
 }
 
 impl Edit {
-    /// The pair with `word` in the edit's place, in the edit's way and with its tag.
-    pub fn apply(&self, pair: &SplitPair, word: &str) -> SplitPair {
+    /// The pair with the edit.
+    pub fn apply(&self, pair: &SplitPair) -> SplitPair {
         let mut pair = pair.clone();
         let sentence = match self.side {
             Side::Premise => &mut pair.premise,
@@ -67,15 +75,31 @@ impl Edit {
         };
         match self.how {
             How::Insert => {
-                sentence.words.insert(self.at, word.to_owned());
+                sentence.words.insert(self.at, self.word.clone());
                 if !sentence.tags.is_empty() || sentence.words.len() == 1 {
                     sentence.tags.insert(self.at, self.tag.clone());
                 }
             }
             // The tag stays.
-            How::Substitute => sentence.words[self.at] = word.to_owned(),
+            How::Substitute => sentence.words[self.at].clone_from(&self.word),
+            How::Delete => {
+                sentence.words.remove(self.at);
+                if !sentence.tags.is_empty() {
+                    sentence.tags.remove(self.at);
+                }
+            }
         }
         pair
+    }
+
+    /// The edited sentence as text, the word that came into it in brackets; they are empty where one was deleted.
+    pub fn marked(&self, pair: &SplitPair) -> String {
+        let mut words = self.side.of(&self.apply(pair)).words.clone();
+        match self.how {
+            How::Delete => words.insert(self.at, "[]".into()),
+            How::Insert | How::Substitute => words[self.at] = format!("[{}]", self.word),
+        }
+        words.join(" ")
     }
 }
 
@@ -87,7 +111,7 @@ pub struct Lexicon {
     bands: BTreeMap<(String, u32), Vec<String>>,
 }
 
-/// A word that a formula asks for or forbids on one side.
+/// A word that a formula asks for or forbids on one side of a pair.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Want {
     pub(super) word: String,
@@ -106,7 +130,7 @@ impl Lexicon {
         for pair in subject.pairs {
             for sentence in [&pair.premise, &pair.hypothesis] {
                 for (i, word) in sentence.words.iter().enumerate() {
-                    let tag = sentence.tags.get(i).cloned().unwrap_or_default();
+                    let tag = sentence.tag(i).to_owned();
                     *counts.entry(word.to_lowercase()).or_default().entry(tag).or_default() += 1;
                 }
             }
@@ -156,11 +180,11 @@ impl Lexicon {
         wants
     }
 
-    /// At most `most` edits of a pair that make the formula true, each with its control.
+    /// At most `most` edits of a pair that make the formula `goal` true, each with its control, which leaves it false.
     pub(super) fn edits(
         &self,
         subject: &Subject<'_>,
-        formula: &Formula,
+        goal: &Formula,
         wants: &[Want],
         pair: usize,
         most: usize,
@@ -172,7 +196,7 @@ impl Lexicon {
             all.extend(self.ways(want, pair, random).into_iter().map(|edit| (edit, want.forbidden)));
         }
         random.shuffle(&mut all);
-        let is_true = |edit: &Edit| subject.holds(formula, &subject.annotator.features(&edit.apply(pair, &edit.word)));
+        let is_true = |edit: &Edit| subject.holds(goal, &subject.annotator.features(&edit.apply(pair)));
         let mut found = Vec::new();
         for (edit, takes_away) in all {
             if found.len() == most {
@@ -181,65 +205,95 @@ impl Lexicon {
             if !is_true(&edit) {
                 continue;
             }
-            let control = (0..TRIES).find_map(|_| {
-                let control = match takes_away {
-                    true => self.elsewhere(&edit, pair, random)?,
-                    false => Edit { word: self.random(&edit.tag, self.band_of(&edit.word), random)?, ..edit.clone() },
-                };
-                let changes = control.apply(pair, &control.word) != *pair;
-                (control != edit && changes && !is_true(&control)).then_some(control)
-            });
-            if let Some(control) = control {
-                found.push((edit, control));
-            }
+            let fits = |control: &Edit| control.word != control.replaced.to_lowercase() && !is_true(control);
+            let control = match takes_away {
+                true => self.elsewhere(&edit, pair, random, &fits),
+                false => self.likewise(&edit, random, &fits),
+            };
+            found.extend(control.map(|control| (edit, control)));
         }
         found
     }
 
-    /// A random word in place of another one of the sentence than `edit` replaces: one of the same tag if there is one.
-    fn elsewhere(&self, edit: &Edit, pair: &SplitPair, random: &mut Random) -> Option<Edit> {
+    /// The same edit with a random word of its tag and about its word's frequency.
+    fn likewise(&self, edit: &Edit, random: &mut Random, fits: &dyn Fn(&Edit) -> bool) -> Option<Edit> {
+        let band = self.band_of(&edit.word);
+        (0..TRIES).find_map(|_| {
+            let control = Edit { word: self.random(&edit.tag, band, random)?, ..edit.clone() };
+            (control.word != edit.word && fits(&control)).then_some(control)
+        })
+    }
+
+    /// What `edit` does to a word, done to another word of the sentence: rather to one of its tag, and of these to one of
+    /// about its frequency.
+    fn elsewhere(
+        &self,
+        edit: &Edit,
+        pair: &SplitPair,
+        random: &mut Random,
+        fits: &dyn Fn(&Edit) -> bool,
+    ) -> Option<Edit> {
         let sentence = edit.side.of(pair);
-        let tag_at = |at: usize| sentence.tags.get(at).cloned().unwrap_or_default();
         let is_word = |at: &usize| *at != edit.at && sentence.words[*at].chars().any(char::is_alphanumeric);
         let mut places: Vec<usize> = (0..sentence.words.len()).filter(is_word).collect();
-        if places.iter().any(|at| tag_at(*at) == edit.tag) {
-            places.retain(|at| tag_at(*at) == edit.tag);
-        }
-        let at = *places.get(random.below(places.len()))?;
-        let tag = tag_at(at);
-        let word = self.random(&tag, self.band_of(&sentence.words[at].to_lowercase()), random)?;
-        Some(Edit { side: edit.side, how: How::Substitute, at, word, tag })
+        random.shuffle(&mut places);
+        places.sort_by_key(|at| {
+            let bands = [&edit.replaced, &sentence.words[*at]].map(|word| self.band_of(word));
+            (sentence.tag(*at) != edit.tag, bands[0].abs_diff(bands[1]))
+        });
+        places.into_iter().find_map(|at| {
+            let (tag, replaced) = (sentence.tag(at).to_owned(), sentence.words[at].clone());
+            let control = Edit { side: edit.side, how: edit.how, at, word: String::new(), replaced, tag };
+            if edit.how == How::Delete {
+                return fits(&control).then_some(control);
+            }
+            let band = self.band_of(&control.replaced);
+            (0..TRIES_A_PLACE).find_map(|_| {
+                let control = Edit { word: self.random(&control.tag, band, random)?, ..control.clone() };
+                fits(&control).then_some(control)
+            })
+        })
     }
 
     fn band_of(&self, word: &str) -> u32 {
-        band(self.words.get(word).map_or(1, |(_, count)| *count))
+        band(self.words.get(&word.to_lowercase()).map_or(1, |(_, count)| *count))
     }
 
     /// The ways to fulfil a want in a pair.
     fn ways(&self, want: &Want, pair: &SplitPair, random: &mut Random) -> Vec<Edit> {
         let side = if want.hypothesis { Side::Hypothesis } else { Side::Premise };
         let sentence = side.of(pair);
-        let tag_at = |at: usize| sentence.tags.get(at).cloned().unwrap_or_default();
+        let places = 0..sentence.words.len();
         if want.forbidden {
-            let at = |at: &usize| sentence.words[*at].to_lowercase() == want.word;
-            let mut edit = |at: usize| {
-                let tag = tag_at(at);
-                let mut other =
-                    || self.random(&tag, self.band_of(&want.word), random).filter(|word| *word != want.word);
-                let word = (0..TRIES).find_map(|_| other())?;
-                Some(Edit { side, how: How::Substitute, at, word, tag })
-            };
-            return (0..sentence.words.len()).filter(at).filter_map(&mut edit).collect();
+            let mut ways = Vec::new();
+            for at in places.filter(|at| sentence.words[*at].to_lowercase() == want.word) {
+                let (tag, replaced) = (sentence.tag(at).to_owned(), sentence.words[at].clone());
+                let delete = Edit { side, how: How::Delete, at, word: String::new(), replaced, tag };
+                let mut other = || self.random(&delete.tag, self.band_of(&want.word), random);
+                let word = (0..TRIES).find_map(|_| other().filter(|word| *word != want.word));
+                ways.extend(word.map(|word| Edit { how: How::Substitute, word, ..delete.clone() }));
+                // A sentence without words says nothing.
+                ways.extend((sentence.words.len() > 1).then_some(delete));
+            }
+            return ways;
         }
         let Some((tag, _)) = self.words.get(&want.word) else { return Vec::new() };
-        let edit = |how, at| Edit { side, how, at, word: want.word.clone(), tag: tag.clone() };
+        let edit = |how, at, replaced: &str| Edit {
+            side,
+            how,
+            at,
+            word: want.word.clone(),
+            replaced: replaced.to_owned(),
+            tag: tag.clone(),
+        };
         let mut ways = Vec::new();
-        ways.extend(sentence.tags.iter().position(|tag| tag.starts_with("NN")).map(|at| edit(How::Insert, at)));
+        let noun = sentence.tags.iter().position(|tag| tag.starts_with("NN"));
+        ways.extend(noun.map(|at| edit(How::Insert, at, "")));
         let is_end = |word: &String| matches!(word.as_str(), "." | "!" | "?");
         let end = sentence.words.len() - usize::from(sentence.words.last().is_some_and(is_end));
-        ways.push(edit(How::Insert, end));
-        let same = |at: &usize| tag_at(*at) == *tag && sentence.words[*at].to_lowercase() != want.word;
-        ways.extend((0..sentence.words.len()).filter(same).map(|at| edit(How::Substitute, at)));
+        ways.push(edit(How::Insert, end, ""));
+        let same = |at: &usize| sentence.tag(*at) == tag && sentence.words[*at].to_lowercase() != want.word;
+        ways.extend(places.filter(same).map(|at| edit(How::Substitute, at, &sentence.words[at])));
         ways
     }
 

@@ -1,12 +1,13 @@
 //! Sentence counterfactuals: does a word that makes a unit's formula true make a classifier predict the class that the
-//! unit supports?
+//! unit supports, and does a word that makes it false lead away from that class?
 //!
-//! A [`Case`] is a unit, its formula F and the class that it supports. Its pairs are those that are not predicted as that
-//! class and on which F is false. An edit puts one word into a sentence: before the first noun, at the end, or in place of
-//! a word of the same tag; or it takes a word away that F forbids, with another of the same tag in its place. Edits count
-//! that make F true by the features of the edited pair. Beside each stands a control that leaves F false: the same edit with
-//! a random word of the same tag and about the same frequency; of an edit that takes a word away, one that replaces another
-//! word of the sentence by such a word.
+//! A [`Case`] is a unit, its formula F, the class that it supports, and a [`Direction`]. Its pairs are, to fulfil F, those
+//! that are not predicted as the class and on which F is false; to break F, those that are predicted as the class and on
+//! which F is true. An edit puts one word into a sentence (before the first noun, at the end, or in place of a word of the
+//! same tag) or takes one away (with another of the same tag in its place, or none). Edits count that turn F by the
+//! features of the edited pair. Beside each stands a control that does not turn F: the same edit with a random word of the
+//! same tag and about the same frequency; of an edit that takes a word away, one that does the same to another word of
+//! the sentence, of the same tag if there is one.
 
 mod edits;
 #[cfg(test)]
@@ -45,12 +46,37 @@ pub struct Subject<'a> {
     pub logits: &'a [f32],
 }
 
+/// What edits make of a formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// True; the class that the unit supports is then to be predicted.
+    Fulfil,
+    /// False; another class is then to be predicted.
+    Break,
+}
+
+impl Direction {
+    /// What the edits make true.
+    fn goal(self, formula: &Formula) -> Formula {
+        match self {
+            Self::Fulfil => formula.clone(),
+            Self::Break => formula.clone().not(),
+        }
+    }
+
+    /// Whether a prediction is one that the edits are to lead to, where the unit supports `class`.
+    pub fn wants(self, predicted: usize, class: usize) -> bool {
+        (predicted == class) == (self == Self::Fulfil)
+    }
+}
+
 /// How cases are tried.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Config {
     /// The greatest number of pairs of a case.
     pub pairs: usize,
-    /// The greatest number of edits of a pair.
+    /// The greatest number of edits of a pair, each with a control.
     pub edits: usize,
     /// Decides which pairs, edits and words are taken, and the resamples of the bootstrap.
     pub seed: u64,
@@ -102,7 +128,7 @@ pub struct Edited {
     pub control: Edit,
     /// The class of the pair as it was, with the edit, and with the control.
     pub classes: [usize; 3],
-    /// The probability of the wanted class of these three.
+    /// The probability of the class that the unit supports, of these three.
     pub probabilities: [f64; 3],
     /// The unit's value on these three.
     pub values: [f64; 3],
@@ -113,10 +139,12 @@ pub struct Edited {
 pub struct Case {
     /// The unit and the class.
     pub candidate: Candidate,
+    /// What the edits make of the formula.
+    pub direction: Direction,
     /// The effect over all edits.
     pub effect: Effect,
-    /// The edits: successes first, then those with the greatest change of the wanted class's probability less that of the
-    /// control.
+    /// The edits: successes of which the control is none first, then other successes; of each those first with the greatest
+    /// change of the probability of what is wanted less that of the control.
     pub edited: Vec<Edited>,
 }
 
@@ -192,37 +220,42 @@ impl Case {
     /// Tries a candidate.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the formula asks for no word and forbids none, all pairs are predicted as the
-    /// class already, or no edit makes the formula true; those of the classifier.
+    /// [`compexp_core::Error::Mismatch`] where the formula names no word, no pair is predicted and annotated as the direction
+    /// needs it, or no edit turns the formula; those of the classifier.
     pub fn run(
         subject: &Subject<'_>,
         lexicon: &Lexicon,
         units: &[Unit],
         rows: &[Vec<u32>],
         candidate: &Candidate,
+        direction: Direction,
         config: &Config,
     ) -> Result<Self> {
         let Unit { unit, formula } = &units[candidate.at];
-        let wants = lexicon.wants(subject, formula);
+        let (class, goal) = (candidate.to, direction.goal(formula));
+        let wants = lexicon.wants(subject, &goal);
         if wants.is_empty() {
             let expected = "at least one; name another unit: tags and overlap cannot be put into a sentence alone";
             return Err(Error::mismatch("words in the unit's formula", 0, expected));
         }
-        let mut pairs: Vec<usize> = (0..subject.pairs.len())
-            .filter(|pair| likeliest(subject.logits_of(*pair)) != candidate.to && !subject.holds(formula, &rows[*pair]))
-            .collect();
+        let is_open = |pair: &usize| {
+            !direction.wants(likeliest(subject.logits_of(*pair)), class) && !subject.holds(&goal, &rows[*pair])
+        };
+        let mut pairs: Vec<usize> = (0..subject.pairs.len()).filter(is_open).collect();
         if pairs.is_empty() {
-            let what = format!(
-                "pairs that are not predicted as `{}` and on which the unit's formula is false",
-                subject.head.classes[candidate.to]
-            );
+            let (predicted, truth) = match direction {
+                Direction::Fulfil => ("are not predicted", "false"),
+                Direction::Break => ("are predicted", "true"),
+            };
+            let name = &subject.head.classes[class];
+            let what = format!("pairs that {predicted} as `{name}` and on which the unit's formula is {truth}");
             return Err(Error::mismatch(what, 0, "at least one; name another class"));
         }
         Random::new(config.seed, Purpose::Pairs, *unit as u64).shuffle(&mut pairs);
         let (mut found, mut taken) = (Vec::new(), 0);
         for pair in pairs {
             let mut random = Random::new(config.seed, Purpose::Edits, (unit * subject.pairs.len() + pair) as u64);
-            let edits = lexicon.edits(subject, formula, &wants, pair, config.edits, &mut random);
+            let edits = lexicon.edits(subject, &goal, &wants, pair, config.edits, &mut random);
             taken += usize::from(!edits.is_empty());
             found.extend(edits.into_iter().map(|(edit, control)| (pair, edit, control)));
             if taken == config.pairs {
@@ -230,33 +263,41 @@ impl Case {
             }
         }
         if found.is_empty() {
-            let expected = "at least one; the formula needs more than one word, or tags that the sentences do not have";
-            return Err(Error::mismatch("edits of one word that make the unit's formula true", 0, expected));
+            let truth = if direction == Direction::Fulfil { "true" } else { "false" };
+            let expected = "at least one with a control; the formula needs more than one word, or tags that the \
+                            sentences do not have";
+            let what = format!("edits of one word that make the unit's formula {truth}");
+            return Err(Error::mismatch(what, 0, expected));
         }
-        let apply = |(pair, edit, control): &(usize, Edit, Edit)| {
-            [edit, control].map(|edit| edit.apply(&subject.pairs[*pair], &edit.word))
-        };
-        let texts: Vec<SplitPair> = found.iter().flat_map(apply).collect();
+        let texts: Vec<SplitPair> = found
+            .iter()
+            .flat_map(|(pair, edit, control)| [edit, control].map(|edit| edit.apply(&subject.pairs[*pair])))
+            .collect();
         let answers = subject.answers(&texts, *unit)?;
         let (mut trials, mut edited) = (Vec::new(), Vec::new());
         for ((pair, edit, control), answers) in found.into_iter().zip(answers.chunks_exact(2)) {
             let before = subject.logits_of(pair);
             let all = [before, &answers[0].0, &answers[1].0];
             let classes = all.map(likeliest);
-            let p = all.map(|logits| probabilities(logits)[candidate.to]);
+            let p = all.map(|logits| probabilities(logits)[class]);
             for (nth, control) in [(1, false), (2, true)] {
-                let outcome = Outcome::of(classes[0], classes[nth], candidate.to);
-                trials.push(Trial { example: pair, control, outcome, change: p[nth] - p[0] });
+                let outcome = Outcome::of(classes[0], classes[nth], direction.wants(classes[nth], class));
+                let change = if direction == Direction::Fulfil { p[nth] - p[0] } else { p[0] - p[nth] };
+                trials.push(Trial { example: pair, control, outcome, change });
             }
             let value = f64::from(subject.features.view()[[pair, *unit]]);
             let values = [value, answers[0].1, answers[1].1];
             edited.push(Edited { pair, edit, control, classes, probabilities: p, values });
         }
-        let merit = |e: &Edited| (e.classes[1] == candidate.to, e.probabilities[1] - e.probabilities[2]);
+        let merit = |e: &Edited| {
+            let [_, tested, control] = e.classes.map(|predicted| direction.wants(predicted, class));
+            let more = e.probabilities[1] - e.probabilities[2];
+            (tested, tested && !control, if direction == Direction::Fulfil { more } else { -more })
+        };
         edited.sort_by(|a, b| {
             let (a, b) = (merit(a), merit(b));
-            b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
+            (b.0, b.1).cmp(&(a.0, a.1)).then(b.2.total_cmp(&a.2))
         });
-        Ok(Self { candidate: candidate.clone(), effect: Effect::of(&trials, config.seed), edited })
+        Ok(Self { candidate: candidate.clone(), direction, effect: Effect::of(&trials, config.seed), edited })
     }
 }

@@ -32,6 +32,13 @@ pub struct Sentence {
     pub tags: Vec<String>,
 }
 
+impl Sentence {
+    /// The tag of a word; empty where it has none.
+    pub(crate) fn tag(&self, at: usize) -> &str {
+        self.tags.get(at).map_or("", String::as_str)
+    }
+}
+
 /// A pair, split into words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SplitPair {

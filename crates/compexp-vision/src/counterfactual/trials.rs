@@ -147,11 +147,14 @@ impl Case {
         let trials: Vec<Trial> = jobs
             .iter()
             .zip(answers)
-            .map(|(job, answer)| Trial {
-                example: plan.targets[job.target],
-                control: job.control,
-                outcome: Outcome::of(candidate.from, likeliest(&answer.logits), to),
-                change: probabilities(&answer.logits)[to] - before[job.target][to],
+            .map(|(job, answer)| {
+                let after = likeliest(&answer.logits);
+                Trial {
+                    example: plan.targets[job.target],
+                    control: job.control,
+                    outcome: Outcome::of(candidate.from, after, after == to),
+                    change: probabilities(&answer.logits)[to] - before[job.target][to],
+                }
             })
             .collect();
         let mut changes = [0.0; 2];

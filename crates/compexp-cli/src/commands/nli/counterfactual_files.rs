@@ -2,27 +2,57 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `cases.csv` | a row a case: unit, class, weight, gain, success rates, their difference with its interval |
-//! | `edits.csv` | a row an edit: the pair, the word and that of the control, classes and probabilities before and after |
+//! | `cases.csv` | a row a case: unit, direction, classes, weight, gain, success rates, their difference with its interval |
+//! | `edits.csv` | a row an edit: the pair, the words and those of the control, classes and probabilities before and after |
 //! | `counterfactuals.json` | version 1: the cases, and of each the most convincing edits |
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::{hash_file, write_json};
-use compexp_core::behaviour::trial::{Difference, Tally};
+use compexp_core::artifact::write_rows;
 use compexp_core::concept::Vocabulary;
-use compexp_nli::counterfactual::{Case, Config, Edited, How, Side, Unit};
+use compexp_nli::counterfactual::{Case, Config, Direction, Edit, Edited, Side, Unit};
 use compexp_nli::features::{Sentence, SplitPair};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::commands::classified::{Classified, outcome_columns, outcomes, write_csv};
+use crate::commands::classified::Classified;
+use crate::commands::trials::{Kind, Trials, Tried};
 use crate::table;
 
-/// The edits of a case in the record, and those that are printed.
+/// The edits of a case in the record.
 const KEPT: usize = 10;
-const PRINTED: usize = 1;
+
+/// The columns of `edits.csv`.
+const EDITS: [&str; 26] = [
+    "case",
+    "unit",
+    "formula",
+    "direction",
+    "pair",
+    "side",
+    "how",
+    "word",
+    "replaced",
+    "tag",
+    "control_word",
+    "control_replaced",
+    "control_tag",
+    "premise",
+    "hypothesis",
+    "edited",
+    "control",
+    "before",
+    "after",
+    "control_after",
+    "p_before",
+    "p_after",
+    "p_control",
+    "value_before",
+    "value_after",
+    "value_control",
+];
 
 /// What numbers stand for.
 pub(super) struct Names<'a> {
@@ -30,6 +60,26 @@ pub(super) struct Names<'a> {
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) units: &'a [Unit],
     pub(super) pairs: &'a [SplitPair],
+}
+
+fn name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Fulfil => "fulfil",
+        Direction::Break => "break",
+    }
+}
+
+fn text(sentence: &Sentence) -> String {
+    sentence.words.join(" ")
+}
+
+/// Premise and hypothesis with an edit, its word in brackets.
+fn marked(edit: &Edit, pair: &SplitPair) -> [String; 2] {
+    let edited = edit.marked(pair);
+    match edit.side {
+        Side::Premise => [edited, text(&pair.hypothesis)],
+        Side::Hypothesis => [text(&pair.premise), edited],
+    }
 }
 
 impl Names<'_> {
@@ -41,38 +91,64 @@ impl Names<'_> {
         self.units[case.candidate.at].formula.display(self.vocabulary).to_string()
     }
 
-    /// Premise and hypothesis with an edit, its word in brackets.
-    fn marked(&self, edited: &Edited, word: &str) -> [String; 2] {
-        let mut pair = edited.edit.apply(&self.pairs[edited.pair], word);
-        let sentence = match edited.edit.side {
-            Side::Premise => &mut pair.premise,
-            Side::Hypothesis => &mut pair.hypothesis,
-        };
-        sentence.words[edited.edit.at] = format!("[{word}]");
-        [pair.premise.words.join(" "), pair.hypothesis.words.join(" ")]
-    }
-
     fn edited(&self, edited: &Edited) -> Value {
-        let pair = &self.pairs[edited.pair];
-        let text = |sentence: &Sentence| sentence.words.join(" ");
-        let [premise, hypothesis] = self.marked(edited, &edited.edit.word);
-        let [before, after, control] = edited.classes.map(|class| self.class(class));
+        let (pair, edit, control) = (&self.pairs[edited.pair], &edited.edit, &edited.control);
+        let [premise, hypothesis] = marked(edit, pair);
+        let [before, after, control_after] = edited.classes.map(|class| self.class(class));
         json!({
             "pair": edited.pair, "premise": text(&pair.premise), "hypothesis": text(&pair.hypothesis),
-            "side": edited.edit.side, "how": edited.edit.how, "at": edited.edit.at, "word": edited.edit.word,
-            "tag": edited.edit.tag, "control_word": edited.control.word, "edited_premise": premise,
-            "edited_hypothesis": hypothesis, "before": before, "after": after, "control_after": control,
+            "side": edit.side, "how": edit.how, "at": edit.at, "word": edit.word, "replaced": edit.replaced,
+            "tag": edit.tag, "control_word": control.word, "control_replaced": control.replaced,
+            "edited_premise": premise, "edited_hypothesis": hypothesis, "control": control.marked(pair),
+            "before": before, "after": after, "control_after": control_after,
             "probabilities": edited.probabilities, "unit_values": edited.values,
         })
     }
 
-    fn case(&self, nth: usize, case: &Case) -> Value {
-        json!({
-            "case": nth, "unit": self.units[case.candidate.at].unit, "formula": self.formula(case),
-            "to": self.class(case.candidate.to), "weight": case.candidate.weight, "gain": case.candidate.gain,
-            "expected": case.candidate.expected(), "effect": case.effect,
-            "edits": case.edited.iter().take(KEPT).map(|edited| self.edited(edited)).collect::<Vec<_>>(),
-        })
+    /// The cases, as they are written.
+    pub(super) fn trials<'a>(&'a self, cases: &'a [Case]) -> Trials<'a> {
+        let tried = |case: &'a Case| {
+            let candidate = &case.candidate;
+            let (from, to, group) = match case.direction {
+                Direction::Fulfil => (None, Some(candidate.to), "formulas made true: "),
+                Direction::Break => (Some(candidate.to), None, "formulas made false: "),
+            };
+            let edits: Vec<Value> = case.edited.iter().take(KEPT).map(|edited| self.edited(edited)).collect();
+            Tried {
+                unit: self.units[candidate.at].unit,
+                formula: self.formula(case),
+                from,
+                to,
+                gain: candidate.gain,
+                expected: candidate.expected(),
+                effect: &case.effect,
+                own: vec![name(case.direction).to_owned(), candidate.weight.to_string()],
+                more: json!({
+                    "direction": case.direction, "relative_weight": candidate.weight, "edits": edits,
+                }),
+                group,
+            }
+        };
+        let kind = Kind {
+            name: "nli",
+            examples: "pairs",
+            trials: "edits",
+            columns: &["direction", "relative_weight"],
+            interval: "95%, bootstrap over pairs, 2000 resamples",
+        };
+        Trials { run: self.run, kind, cases: cases.iter().map(tried).collect() }
+    }
+
+    /// The fields of [`EDITS`].
+    fn row(&self, nth: usize, case: &Case, edited: &Edited) -> impl Serialize {
+        let Edited { pair, edit, control, classes, probabilities, values } = edited;
+        let unit = self.units[case.candidate.at].unit;
+        let word = |edit: &Edit| [&edit.word, &edit.replaced, &edit.tag].map(String::clone);
+        let split = &self.pairs[*pair];
+        let texts = [text(&split.premise), text(&split.hypothesis), edit.marked(split), control.marked(split)];
+        let classes = classes.map(|class| self.class(class).to_owned());
+        let case = (nth, unit, self.formula(case), case.direction);
+        (case, (*pair, edit.side, edit.how), word(edit), word(control), texts, classes, *probabilities, *values)
     }
 }
 
@@ -82,105 +158,30 @@ impl Names<'_> {
 /// Those of the files.
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
     std::fs::create_dir_all(out)?;
-    let (mut rows, mut edits) = (Vec::new(), Vec::new());
-    for (nth, case) in (1..).zip(cases) {
-        let (candidate, effect) = (&case.candidate, &case.effect);
-        let unit = names.units[candidate.at].unit.to_string();
-        let of = |d: &Difference| [d.value, d.low, d.high].map(|v| v.to_string());
-        let mut row = vec![nth.to_string(), unit.clone(), names.formula(case), names.class(candidate.to).to_owned()];
-        row.extend([candidate.weight, candidate.gain, candidate.expected()].map(|v| v.to_string()));
-        row.push(effect.examples.to_string());
-        row.extend(outcomes(&effect.tested));
-        row.extend(outcomes(&effect.control));
-        row.extend(of(&effect.success));
-        row.extend(of(&effect.change));
-        rows.push(row);
-        for edited in &case.edited {
-            let [premise, hypothesis] = names.marked(edited, &edited.edit.word);
-            let side = if edited.edit.side == Side::Premise { "premise" } else { "hypothesis" };
-            let how = if edited.edit.how == How::Insert { "insert" } else { "substitute" };
-            let mut row = vec![nth.to_string(), unit.clone(), edited.pair.to_string(), side.into(), how.into()];
-            row.extend(
-                [&edited.edit.word, &edited.edit.tag, &edited.control.word, &premise, &hypothesis].map(String::clone),
-            );
-            row.extend(edited.classes.map(|class| names.class(class).to_owned()));
-            row.extend(edited.probabilities.iter().chain(&edited.values).map(|v| v.to_string()));
-            edits.push(row);
-        }
-    }
-    let case = ["case", "unit", "formula", "to", "weight", "gain", "expected", "pairs"].map(String::from).to_vec();
-    write_csv(&out.join("cases.csv"), [case, outcome_columns(true)].concat(), rows)?;
-    let header = "case,unit,pair,side,how,word,tag,control_word,premise,hypothesis,before,after,control_after,\
-                  p_before,p_after,p_control,value_before,value_after,value_control";
-    write_csv(&out.join("edits.csv"), header.split(',').map(String::from).collect(), edits)?;
-    let record = json!({
-        "version": 1,
-        "kind": "nli",
-        "run": hash_file(&names.run.run.dir().join("explanations.json"))?,
-        "config": config,
-        "interval": "95%, bootstrap over pairs, 2000 resamples",
-        "order": "weight x gain",
-        "cases": (1..).zip(cases).map(|(nth, case)| names.case(nth, case)).collect::<Vec<_>>(),
-    });
-    write_json(&out.join("counterfactuals.json"), &record)?;
-    Ok(record)
+    let edits = (1..).zip(cases).flat_map(|(nth, case)| case.edited.iter().map(move |e| names.row(nth, case, e)));
+    write_rows(&out.join("edits.csv"), &EDITS, &edits.collect::<Vec<_>>())?;
+    names.trials(cases).write(out, config)
 }
 
-/// Prints a table of cases and their most convincing edits, or the record as JSON.
+/// Prints the edit of each case that tells most for its unit.
 ///
 /// # Errors
-/// Those of standard output.
-pub(super) fn print(names: &Names<'_>, cases: &[Case], record: Option<&Value>, out: &Path) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    if let Some(record) = record {
-        table::write_json(&mut stdout, record)?;
-        return Ok(stdout.flush()?);
-    }
-    let percent = |share: f64| format!("{:.1}", 100.0 * share);
-    let rows: Vec<[String; 8]> = cases
-        .iter()
-        .map(|case| {
-            let effect = &case.effect;
-            let Difference { value, low, high } = effect.success;
-            [
-                names.units[case.candidate.at].unit.to_string(),
-                table::name(names.class(case.candidate.to)),
-                effect.tested.trials.to_string(),
-                percent(effect.tested.rate()),
-                percent(effect.control.rate()),
-                format!("{} [{}, {}]", percent(value), percent(low), percent(high)),
-                percent(effect.change.value),
-                table::name(&names.formula(case)),
-            ]
-        })
-        .collect();
-    let header = ["unit", "to", "edits", "success %", "control %", "difference [95%]", "change of p %", "formula"];
-    table::write(&mut stdout, "", header, &rows)?;
+/// Those of `out`.
+pub(super) fn print_edits(out: &mut dyn Write, names: &Names<'_>, cases: &[Case]) -> Result<()> {
     for case in cases {
-        let shown = case.edited.iter().filter(|e| e.classes[1] == case.candidate.to && e.classes[2] != e.classes[1]);
-        for edited in shown.take(PRINTED) {
-            let [premise, hypothesis] = names.marked(edited, &edited.edit.word).map(|text| table::name(&text));
-            let [before, after, control] = edited.classes.map(|class| table::name(names.class(class)));
-            let unit = names.units[case.candidate.at].unit;
-            writeln!(stdout, "\nunit {unit}  {}", table::name(&names.formula(case)))?;
-            writeln!(stdout, "  premise     {premise}\n  hypothesis  {hypothesis}")?;
-            writeln!(stdout, "  {before} -> {after}; with [{}] {control}", table::name(&edited.control.word))?;
-        }
+        let (class, direction) = (case.candidate.to, case.direction);
+        let tells = |e: &&Edited| direction.wants(e.classes[1], class) && !direction.wants(e.classes[2], class);
+        let Some(edited) = case.edited.iter().find(tells) else { continue };
+        let (pair, edit) = (&names.pairs[edited.pair], &edited.edit);
+        let unit = names.units[case.candidate.at].unit;
+        let made = if direction == Direction::Fulfil { "true" } else { "false" };
+        writeln!(out, "\nunit {unit}, made {made}: {}", table::name(&names.formula(case)))?;
+        let [before, after, control] = edited.classes.map(|class| table::name(names.class(class)));
+        writeln!(out, "  premise     {}", table::name(&text(&pair.premise)))?;
+        writeln!(out, "  hypothesis  {}", table::name(&text(&pair.hypothesis)))?;
+        writeln!(out, "  before      {before}")?;
+        writeln!(out, "  after       {after}: {}", table::name(&edit.marked(pair)))?;
+        writeln!(out, "  control     {control}: {}", table::name(&edited.control.marked(pair)))?;
     }
-    let sum = |of: &dyn Fn(&Case) -> Tally| {
-        cases.iter().map(of).fold((0, 0), |(n, hits), tally| (n + tally.trials, hits + tally.success))
-    };
-    let (tested, control) = (sum(&|case| case.effect.tested), sum(&|case| case.effect.control));
-    let share = |(n, hits): (usize, usize)| percent(hits as f64 / n.max(1) as f64);
-    let above = cases.iter().filter(|case| case.effect.success.low > 0.0).count();
-    writeln!(
-        stdout,
-        "\n{} cases: success {}% of {} edits, {}% of the controls; the difference is above 0 in {above}",
-        cases.len(),
-        share(tested),
-        table::count(tested.0 as u64),
-        share(control),
-    )?;
-    writeln!(stdout, "tables in `{}`", table::name(&out.display().to_string()))?;
-    Ok(stdout.flush()?)
+    Ok(())
 }

@@ -9,7 +9,6 @@ use compexp_core::artifact::hash_file;
 use compexp_core::behaviour::contribution::Measure;
 use compexp_core::concept::{ConceptId, Vocabulary};
 use compexp_core::explain::Progress;
-use compexp_core::formula::Formula;
 use compexp_vision::broden::{self, BrodenOptions};
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
 use compexp_vision::model::{Model, default_device};
@@ -20,11 +19,9 @@ use serde::Deserialize;
 use super::counterfactual_files::{self as files, Names};
 use crate::args::at_most;
 use crate::commands::classified::Classified;
+use crate::commands::trials::{CASES, first_cases, print_json};
 use crate::failure::Failure;
 use crate::progress::{Reporter, duration};
-
-/// The cases that are tried where none is named.
-const CASES: usize = 20;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -129,7 +126,8 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     };
     subject.check()?;
 
-    let units = units(&known, args.unit, &set.vocabulary)?;
+    let units: Vec<Unit> =
+        known.formulas(args.unit, &set.vocabulary)?.into_iter().map(|(unit, formula)| Unit { unit, formula }).collect();
     let to = args.to.as_deref().map(|name| known.class("--to", name)).transpose()?;
     let from = args.class.as_deref().map(|name| known.class("--class", name)).transpose()?;
     if to.is_some() && to == from {
@@ -142,8 +140,9 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     reporter.end();
     let n_classes = known.head.classes.len();
     let weight = |(unit, class)| f64::from(known.head.weights[[class, unit]]);
+    let lacking = |e| lacking(e, &units, &set.vocabulary, &args.run);
     let candidates = match to {
-        Some(to) => vec![survey.chosen(&subject, &units, 0, to, from)?],
+        Some(to) => vec![survey.chosen(&subject, &units, 0, to, from).map_err(|e| lacking(e.into()))?],
         None => survey.candidates(
             &subject,
             &units,
@@ -153,18 +152,32 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     let wanted = if to.is_some() { 1 } else { args.auto.unwrap_or(CASES).min(candidates.len()) };
     let predictions = wanted * Case::predictions(&config);
     estimate(&subject, wanted, predictions, config.batch, reporter)?;
-    let cases = Trials { subject, survey: &survey, units: &units, config: &config }.run(
-        &candidates,
-        wanted,
-        concept,
-        predictions,
-        to.is_some(),
-        reporter,
-    )?;
+    let trials = Trials { subject, survey: &survey, units: &units, config: &config };
+    let cases = trials
+        .run(&candidates, wanted, concept, predictions, to.is_some(), reporter)
+        .map_err(|e| if to.is_some() { lacking(e) } else { e })?;
     let names = Names { run: &known, images: &names, vocabulary: &set.vocabulary, units: &units };
     let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
     let record = files::write(&out, &names, &config, &cases)?;
-    files::print(&names, &cases, args.json.then_some(&record), &out)
+    match args.json {
+        true => print_json(&record),
+        false => names.trials(&cases).print(&out, |_| Ok(())),
+    }
+}
+
+/// What the unit that was asked for lacks for a case, and how to go on.
+fn lacking(error: anyhow::Error, units: &[Unit], vocabulary: &Vocabulary, run: &Path) -> anyhow::Error {
+    let (Some(compexp_vision::Error::Core(lack @ compexp_core::Error::Mismatch { .. })), [Unit { unit, formula }]) =
+        (error.downcast_ref(), units)
+    else {
+        return error;
+    };
+    let hint = format!(
+        "`compexp show {} --unit {unit}` prints what makes the formula true; --concept, --class, --to and --sizes choose \
+         what is pasted into what",
+        run.display()
+    );
+    Failure::new(format!("unit {unit}, `{}`: {lack}", formula.display(vocabulary))).hint(hint).into()
 }
 
 /// Says how long the predictions will take, from a first batch.
@@ -200,23 +213,20 @@ impl Trials<'_> {
         chosen: bool,
         reporter: &Reporter,
     ) -> Result<Vec<Case>> {
-        let (mut cases, mut done, mut left_out) = (Vec::new(), 0, 0);
+        let mut done = 0;
         reporter.stage("counterfactuals", "predictions", predictions);
-        for candidate in candidates {
+        let case = |candidate: &Candidate| {
             let progress = |of_case: usize, _: usize| reporter.done(done + of_case);
-            let tried = Case::run(&self.subject, self.survey, self.units, candidate, concept, self.config, &progress);
-            match tried {
+            match Case::run(&self.subject, self.survey, self.units, candidate, concept, self.config, &progress) {
                 Ok(case) => {
                     done += case.effect.tested.trials + case.effect.control.trials;
-                    cases.push(case);
+                    Ok(Some(case))
                 }
-                Err(compexp_vision::Error::Core(compexp_core::Error::Mismatch { .. })) if !chosen => left_out += 1,
-                Err(e) => return Err(e.into()),
+                Err(compexp_vision::Error::Core(compexp_core::Error::Mismatch { .. })) if !chosen => Ok(None),
+                Err(e) => Err(e.into()),
             }
-            if cases.len() == wanted {
-                break;
-            }
-        }
+        };
+        let (cases, left_out) = first_cases(candidates, wanted, case)?;
         reporter.end();
         if left_out > 0 {
             reporter.say(&format!(
@@ -245,15 +255,6 @@ fn open_broden(known: &Classified, given: Option<&Path>) -> Result<broden::Brode
         return Err(Failure::new(message).hint("give --broden DIR, the folder that was probed").into());
     }
     Ok(broden)
-}
-
-/// The explained units with their formulas, or the one asked for.
-fn units(known: &Classified, asked: Option<usize>, vocabulary: &Vocabulary) -> Result<Vec<Unit>> {
-    let mut units = Vec::new();
-    for (unit, text) in known.formulas(asked)? {
-        units.push(Unit { unit, formula: Formula::parse(text, vocabulary)? });
-    }
-    Ok(units)
 }
 
 fn find_concept(vocabulary: &Vocabulary, name: &str) -> Result<ConceptId> {

@@ -7,18 +7,17 @@
 //! | `counterfactuals.json` | version 1: all of it, and the most convincing trial of each case with its pictures |
 //! | `case-001-before.png`, `-after`, `-control` | those pictures |
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::{hash_file, write_json};
-use compexp_core::behaviour::trial::{Difference, Tally, likeliest};
+use compexp_core::artifact::{write_bytes, write_rows};
+use compexp_core::behaviour::trial::likeliest;
 use compexp_core::concept::Vocabulary;
 use compexp_vision::counterfactual::{Case, Config, Unit};
 use serde_json::{Value, json};
 
-use crate::commands::classified::{Classified, outcome_columns, outcomes, write_bytes, write_csv};
-use crate::table;
+use crate::commands::classified::Classified;
+use crate::commands::trials::{Kind, Trials, Tried, outcome_columns, outcomes};
 
 /// What numbers stand for.
 pub(super) struct Names<'a> {
@@ -35,14 +34,9 @@ impl Names<'_> {
         &self.run.head.classes[class]
     }
 
-    fn formula(&self, case: &Case) -> String {
-        self.units[case.candidate.at].formula.display(self.vocabulary).to_string()
-    }
-
-    /// A case as it is written.
-    fn case(&self, nth: usize, case: &Case) -> Value {
-        let (candidate, effect) = (&case.candidate, &case.effect);
-        let unit = self.units[candidate.at].unit;
+    /// What the record has of a case beside what all have.
+    fn more(&self, nth: usize, case: &Case) -> Value {
+        let candidate = &case.candidate;
         let names = |images: &[usize]| images.iter().map(|image| &self.images[*image]).collect::<Vec<_>>();
         let sources: Vec<Value> = case
             .sources
@@ -62,15 +56,41 @@ impl Names<'_> {
         let answers: serde_json::Map<String, Value> =
             PICTURES.iter().zip(&case.best.answers).map(|(kind, a)| ((*kind).to_owned(), answer((kind, a)))).collect();
         json!({
-            "case": nth, "unit": unit, "formula": self.formula(case), "concept": self.vocabulary.name(case.concept),
-            "from": self.class(candidate.from), "to": self.class(candidate.to), "weight": candidate.weight,
-            "gain": candidate.gain, "expected": candidate.expected(), "targets": names(&case.targets),
-            "segments": sources, "effect": effect, "feature_change": {
+            "concept": self.vocabulary.name(case.concept), "targets": names(&case.targets),
+            "segments": sources, "feature_change": {
                 "tested": case.feature_change[0], "control": case.feature_change[1] },
             "placements": case.places,
             "best": { "image": self.images[case.best.target], "segment": case.best.source, "size": case.best.size,
                       "row": case.best.place.row, "column": case.best.place.column, "answers": answers },
         })
+    }
+
+    /// The cases, as they are written.
+    pub(super) fn trials<'a>(&'a self, cases: &'a [Case]) -> Trials<'a> {
+        let tried = |(nth, case): (usize, &'a Case)| {
+            let (candidate, Unit { unit, formula }) = (&case.candidate, &self.units[case.candidate.at]);
+            let [tested, control] = case.feature_change.map(|v| v.to_string());
+            Tried {
+                unit: *unit,
+                formula: formula.display(self.vocabulary).to_string(),
+                from: Some(candidate.from),
+                to: Some(candidate.to),
+                gain: candidate.gain,
+                expected: candidate.expected(),
+                effect: &case.effect,
+                own: vec![self.vocabulary.name(case.concept).into_owned(), tested, control],
+                more: self.more(nth, case),
+                group: "",
+            }
+        };
+        let kind = Kind {
+            name: "vision",
+            examples: "images",
+            trials: "trials",
+            columns: &["concept", "feature_change", "control_feature_change"],
+            interval: "95%, bootstrap over target images, 2000 resamples",
+        };
+        Trials { run: self.run, kind, cases: (1..).zip(cases).map(tried).collect() }
     }
 }
 
@@ -85,56 +105,21 @@ fn picture_name(nth: usize, kind: &str) -> String {
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
     std::fs::create_dir_all(out)?;
     remove_pictures(out)?;
-    let (mut rows, mut by_place) = (Vec::new(), Vec::new());
-    for (nth, case) in (1..).zip(cases) {
-        let (candidate, effect) = (&case.candidate, &case.effect);
-        let unit = names.units[candidate.at].unit.to_string();
-        let of = |d: &Difference| [d.value, d.low, d.high].map(|v| v.to_string());
-        let mut row = vec![
-            nth.to_string(),
-            unit.clone(),
-            names.formula(case),
-            names.vocabulary.name(case.concept).into_owned(),
-            names.class(candidate.from).to_owned(),
-            names.class(candidate.to).to_owned(),
-        ];
-        row.extend([candidate.weight, candidate.gain, candidate.expected()].map(|v| v.to_string()));
-        row.push(effect.examples.to_string());
-        row.extend(outcomes(&effect.tested));
-        row.extend(outcomes(&effect.control));
-        row.extend(of(&effect.success));
-        row.extend(of(&effect.change));
-        row.extend(case.feature_change.map(|v| v.to_string()));
-        rows.push(row);
+    let mut by_place = Vec::new();
+    for (nth, case) in (1_usize..).zip(cases) {
+        let unit = names.units[case.candidate.at].unit;
         for tally in &case.places {
-            let mut row = vec![nth.to_string(), unit.clone(), tally.size.to_string()];
-            row.extend([tally.place.row, tally.place.column].map(|v| v.to_string()));
-            row.extend(outcomes(&tally.tested));
-            row.extend(outcomes(&tally.control));
-            by_place.push(row);
+            let place = (nth, unit, tally.size, tally.place.row, tally.place.column);
+            by_place.push((place, outcomes(&tally.tested), outcomes(&tally.control)));
         }
         for (kind, picture) in PICTURES.iter().zip(&case.best.pictures) {
             write_bytes(&out.join(picture_name(nth, kind)), &picture.to_png()?)?;
         }
     }
-    let names_of = |columns: &[&str]| columns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let case = ["case", "unit", "formula", "concept", "from", "to", "weight", "gain", "expected", "images"];
-    let features = ["feature_change", "control_feature_change"];
-    let header = [names_of(&case), outcome_columns(true), names_of(&features)].concat();
-    write_csv(&out.join("cases.csv"), header, rows)?;
-    let place = ["case", "unit", "size", "row", "column"];
-    write_csv(&out.join("placements.csv"), [names_of(&place), outcome_columns(false)].concat(), by_place)?;
-    let record = json!({
-        "version": 1,
-        "kind": "vision",
-        "run": hash_file(&names.run.run.dir().join("explanations.json"))?,
-        "config": config,
-        "interval": "95%, bootstrap over target images, 2000 resamples",
-        "order": "weight x gain",
-        "cases": (1..).zip(cases).map(|(nth, case)| names.case(nth, case)).collect::<Vec<_>>(),
-    });
-    write_json(&out.join("counterfactuals.json"), &record)?;
-    Ok(record)
+    let outcomes = outcome_columns();
+    let columns = ["case", "unit", "size", "row", "column"].into_iter().chain(outcomes.iter().map(String::as_str));
+    write_rows(&out.join("placements.csv"), &columns.collect::<Vec<_>>(), &by_place)?;
+    names.trials(cases).write(out, config)
 }
 
 /// Those of cases that were here before.
@@ -147,54 +132,4 @@ fn remove_pictures(out: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Prints a table of cases, or the record as JSON.
-///
-/// # Errors
-/// Those of standard output.
-pub(super) fn print(names: &Names<'_>, cases: &[Case], record: Option<&Value>, out: &Path) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    if let Some(record) = record {
-        table::write_json(&mut stdout, record)?;
-        return Ok(stdout.flush()?);
-    }
-    let percent = |share: f64| format!("{:.1}", 100.0 * share);
-    let rows: Vec<[String; 9]> = cases
-        .iter()
-        .map(|case| {
-            let effect = &case.effect;
-            let Difference { value, low, high } = effect.success;
-            [
-                names.units[case.candidate.at].unit.to_string(),
-                table::name(names.class(case.candidate.from)),
-                table::name(names.class(case.candidate.to)),
-                table::name(&names.vocabulary.name(case.concept)),
-                percent(effect.tested.rate()),
-                percent(effect.control.rate()),
-                format!("{} [{}, {}]", percent(value), percent(low), percent(high)),
-                percent(effect.change.value),
-                table::name(&names.formula(case)),
-            ]
-        })
-        .collect();
-    let header =
-        ["unit", "from", "to", "concept", "success %", "control %", "difference [95%]", "change of p %", "formula"];
-    table::write(&mut stdout, "", header, &rows)?;
-    let sum = |of: &dyn Fn(&Case) -> Tally| {
-        cases.iter().map(of).fold((0, 0), |(n, hits), tally| (n + tally.trials, hits + tally.success))
-    };
-    let (tested, control) = (sum(&|case| case.effect.tested), sum(&|case| case.effect.control));
-    let share = |(n, hits): (usize, usize)| percent(hits as f64 / n.max(1) as f64);
-    let above = cases.iter().filter(|case| case.effect.success.low > 0.0).count();
-    writeln!(
-        stdout,
-        "{} cases: success {}% of {} trials, {}% of the controls; the difference is above 0 in {above}",
-        cases.len(),
-        share(tested),
-        table::count(tested.0 as u64),
-        share(control),
-    )?;
-    writeln!(stdout, "tables and pictures in `{}`", table::name(&out.display().to_string()))?;
-    Ok(stdout.flush()?)
 }
