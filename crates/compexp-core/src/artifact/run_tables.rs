@@ -1,5 +1,6 @@
 //! What a run directory may hold beside the files that every run has: tables, and a probe set of its own.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::FinishedRun;
@@ -10,6 +11,9 @@ use super::source_file::SourceFile;
 use crate::behaviour::Head;
 use crate::error::{Error, Result};
 use crate::probe::ProbeSet;
+
+/// The version of `contributions-below.json`.
+const BELOW_VERSION: u32 = 1;
 
 /// A table of text: a header and rows of as many fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +44,59 @@ pub struct Weights {
     pub units: Vec<UnitWeights>,
 }
 
+/// What `contributions-below.json` says of the run whose units `contributions-below.csv` measures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BelowRun {
+    version: u32,
+    /// The layer's name.
+    pub layer: String,
+    /// Its units in that table.
+    pub units: usize,
+    /// What the run was made from: `inputs` of its configuration.
+    pub inputs: Value,
+}
+
+impl BelowRun {
+    /// The file's name.
+    pub const FILE: &str = "contributions-below.json";
+
+    /// What is kept of the run `below`.
+    pub fn new(below: &FinishedRun) -> Self {
+        let inputs = below.explanations.config["inputs"].clone();
+        let layer = inputs["layer"].as_str().unwrap_or_default().to_owned();
+        Self { version: BELOW_VERSION, layer, units: below.explanations.units.len(), inputs }
+    }
+}
+
 impl FinishedRun {
+    /// Of which run the table of contributions from the layer below is, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`read_json`]; [`Error::Format`] for another version.
+    pub fn below(&self) -> Result<Option<BelowRun>> {
+        let path = self.dir().join(BelowRun::FILE);
+        if !path.try_exists().map_err(Error::io("open", &path))? {
+            return Ok(None);
+        }
+        let below: BelowRun = read_json(&path)?;
+        match below.version {
+            BELOW_VERSION => Ok(Some(below)),
+            other => Err(Error::format(&path, "version", other.to_string(), BELOW_VERSION.to_string())),
+        }
+    }
+
+    /// The summary of units taken away, `ablation/ablation.json`, if the run has one. Only then its tables beside it count.
+    ///
+    /// # Errors
+    /// Those of [`read_json`].
+    pub fn ablation(&self) -> Result<Option<Value>> {
+        let path = self.dir().join("ablation/ablation.json");
+        match path.try_exists().map_err(Error::io("open", &path))? {
+            true => read_json(&path).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// The table in the file `name` of the run directory, if it is there.
     ///
     /// # Errors
