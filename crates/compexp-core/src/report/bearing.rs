@@ -22,14 +22,57 @@ pub(super) struct Bearing {
     measured: HashMap<(usize, usize), Measured>,
 }
 
-/// The measures of a unit and a class: correlation and overlap, with what the unit is to the class by weight, correlation and
-/// overlap.
+/// The measures of a unit and a class, or a unit and one of the layer above, with what the first is to the second by each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measured {
-    weight: Option<f64>,
+    pub(super) weight: Option<f64>,
     pub(super) correlation: Option<f64>,
     pub(super) overlap: Option<f64>,
     pub(super) roles: [Role; 3],
+}
+
+/// A row of a table of measures.
+pub(super) struct MeasuredRow {
+    pub(super) unit: usize,
+    pub(super) target: String,
+    pub(super) measured: Measured,
+}
+
+/// The rows of the table of measures in the file `name` of a run, if it is there.
+pub(super) fn measured_rows(run: &FinishedRun, name: &str) -> Result<Option<Vec<MeasuredRow>>> {
+    let Some(table) = run.table(name)? else { return Ok(None) };
+    let path = run.dir().join(name);
+    let places: Option<Vec<usize>> = COLUMNS.iter().map(|name| table.header.iter().position(|h| h == name)).collect();
+    let Some([unit, target, weight, correlation, overlap, roles @ ..]) = places.as_deref() else {
+        return Err(Error::format(&path, "columns", table.header.join(", "), COLUMNS.join(", ")));
+    };
+    let mut rows = Vec::with_capacity(table.rows.len());
+    for (line, row) in table.rows.iter().enumerate() {
+        let bad = |field: &str, expected: &str| {
+            Error::format(&path, format!("line {}", line + 2), format!("`{field}`"), expected)
+        };
+        // Where a measure is not defined its field is empty, or says so.
+        let number = |at: usize| match row[at].as_str() {
+            "" => Ok(None),
+            text => match text.parse::<f64>() {
+                Ok(value) => Ok(value.is_finite().then_some(value)),
+                Err(_) => Err(bad(text, "a number")),
+            },
+        };
+        let role = |at: &usize| {
+            let all = [Role::Contributor, Role::Inhibitor, Role::Neither];
+            let found = all.into_iter().find(|role| role.name() == row[*at]);
+            found.ok_or_else(|| bad(&row[*at], "`contributor`, `inhibitor` or nothing"))
+        };
+        let roles = [role(&roles[0])?, role(&roles[1])?, role(&roles[2])?];
+        let [weight, correlation, overlap] = [number(*weight)?, number(*correlation)?, number(*overlap)?];
+        rows.push(MeasuredRow {
+            unit: row[*unit].parse().map_err(|_| bad(&row[*unit], "the number of a unit"))?,
+            target: row[*target].clone(),
+            measured: Measured { weight, correlation, overlap, roles },
+        });
+    }
+    Ok(Some(rows))
 }
 
 impl Bearing {
@@ -51,47 +94,21 @@ impl Bearing {
 
     /// Adds the measures, where the run has them.
     fn measure(&mut self, run: &FinishedRun) -> Result<()> {
-        let Some(table) = run.table(MEASURES)? else { return Ok(()) };
-        let path = run.dir().join(MEASURES);
-        let places: Option<Vec<usize>> =
-            COLUMNS.iter().map(|name| table.header.iter().position(|h| h == name)).collect();
-        let Some([unit, target, weight, correlation, overlap, roles @ ..]) = places.as_deref() else {
-            return Err(Error::format(&path, "columns", table.header.join(", "), COLUMNS.join(", ")));
-        };
         let mut numbers: HashMap<String, usize> =
             self.classes.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
         let known = !self.classes.is_empty();
-        for (line, row) in table.rows.iter().enumerate() {
-            let bad = |field: &str, expected: &str| {
-                Error::format(&path, format!("line {}", line + 2), format!("`{field}`"), expected)
-            };
-            // Where a measure is not defined its field is empty, or says so.
-            let number = |at: usize| match row[at].as_str() {
-                "" => Ok(None),
-                text => match text.parse::<f64>() {
-                    Ok(value) => Ok(value.is_finite().then_some(value)),
-                    Err(_) => Err(bad(text, "a number")),
-                },
-            };
-            let class = match numbers.get(&row[*target]) {
+        for row in measured_rows(run, MEASURES)?.unwrap_or_default() {
+            let class = match numbers.get(&row.target) {
                 Some(class) => *class,
-                // Targets that are no classes of the model, such as units of the layer above.
+                // A target that is no class of the model.
                 None if known => continue,
                 None => {
-                    self.classes.push(row[*target].clone());
-                    numbers.insert(row[*target].clone(), self.classes.len() - 1);
+                    self.classes.push(row.target.clone());
+                    numbers.insert(row.target, self.classes.len() - 1);
                     self.classes.len() - 1
                 }
             };
-            let unit = row[*unit].parse().map_err(|_| bad(&row[*unit], "the number of a unit"))?;
-            let role = |at: &usize| {
-                let all = [Role::Contributor, Role::Inhibitor, Role::Neither];
-                let found = all.into_iter().find(|role| role.name() == row[*at]);
-                found.ok_or_else(|| bad(&row[*at], "`contributor`, `inhibitor` or nothing"))
-            };
-            let roles = [role(&roles[0])?, role(&roles[1])?, role(&roles[2])?];
-            let [weight, correlation, overlap] = [number(*weight)?, number(*correlation)?, number(*overlap)?];
-            self.measured.insert((unit, class), Measured { weight, correlation, overlap, roles });
+            self.measured.insert((row.unit, class), row.measured);
         }
         Ok(())
     }
