@@ -202,7 +202,7 @@ fn a_class_is_drawn_down_the_layers() {
 
     // Layers that do not follow one another.
     for (run, below, expected) in [
-        ("run1", "run2", "layer of `run2`: found `layer2`, expected `maxpool`, which `layer1` of `run1` reads"),
+        ("run1", "run2", "layer of `run2`: found `layer2`, expected `relu`, which `layer1` of `run1` reads"),
         ("run2", "run2", "layer of `run2`: found `layer2`, expected `layer1.0` or `layer1`"),
     ] {
         let e = fails(dir, 1, &format!("vision contributions {run} --below {below} {NETWORK}"));
@@ -227,7 +227,8 @@ fn a_class_is_drawn_down_the_layers() {
     let classes = fs::read_to_string(dir.join("run2/head.json")).unwrap();
     let classes: serde_json::Value = serde_json::from_str(&classes).unwrap();
     let at = classes["classes"].as_array().unwrap().iter().position(|c| *c == name.as_str()).unwrap();
-    let files = ["ablation/bands.csv", "ablation/effects.csv", "ablation/ablation_effects.svg"].map(|f| page("run2", f));
+    let files =
+        ["ablation/bands.csv", "ablation/effects.csv", "ablation/ablation_effects.svg"].map(|f| page("run2", f));
     let pages = [format!("classes/{at}.html"), "behaviour.html".into()].map(|f| page("run2/report", &f));
     for text in files.iter().chain(&pages) {
         assert!(!text.contains("NaN") && !text.contains(">inf"), "{text}");

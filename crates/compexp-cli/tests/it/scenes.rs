@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::{compexp, fails, json, ok, run};
 
-pub(crate) const TRAIN: &str = "vision train learn/list.txt --val probe/list.txt --widths 8,16 --blocks 1 --epochs 2 --batch 16";
+pub(crate) const TRAIN: &str =
+    "vision train learn/list.txt --val probe/list.txt --widths 8,16 --blocks 1 --epochs 2 --batch 16";
 
 pub(crate) fn paint(dir: &Path) {
     let out = ok(dir, "vision paint --out learn --images 48 --split train --seed 3");

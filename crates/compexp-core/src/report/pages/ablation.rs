@@ -217,11 +217,11 @@ fn by_weight(material: &Material<'_>, rows: &[Alone<'_>]) -> Markup {
                 (PreEscaped({
                     let mut svg = Svg::new();
                     let dots = points.iter().map(|(unit, weight, change)| (format!("unit {unit}"), *weight, *change));
-                    let names = ["greatest weight to a class that it supports", "change of accuracy on its classes"];
+                    let names = ["greatest weight to a class that it supports", "change on its classes, percentage points"];
                     scatter(&mut svg, &dots.collect::<Vec<_>>(), names);
                     svg.finish("ablation-effects", SIZE, title, "A dot a unit that supports classes.")
                 }))
-                figcaption { "A dot is a unit that supports classes, set to zero alone." }
+                figcaption { "A dot is a unit that supports classes, set to zero alone: what the model then loses on these." }
             } }
         }
     }
