@@ -79,7 +79,7 @@ fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> 
     }
     if proofs > 0 {
         let certified = rows.iter().filter(|(u, _)| u.optimal.is_some_and(|o| o.certified)).count();
-        caption += &format!(" {} of {} proven optimal", count(certified as u64), many(rows.len(), "formula"));
+        caption += &format!(" Proven optimal: {} of {}", count(certified as u64), many(rows.len(), "formula"));
         caption += if certified < rows.len() { "; a line leads up to what no formula exceeds." } else { "." };
     }
     let short: Vec<f64> = beams.iter().copied().filter(|gap| *gap > 0.0).collect();
@@ -244,11 +244,11 @@ mod tests {
             all[0].csv,
             "unit,iou,beam,upper_bound,certified,ceiling\n11,0.4,0.3,0.45,false,0.5\n10,0.2,0.2,0.2,true,0.5\n"
         );
-        assert!(all[0].caption.contains("1 of 2 formulas are proven optimal; a line"), "{}", all[0].caption);
-        assert!(all[0].caption.contains("falls short for 1 units, by 0.1 on average"), "{}", all[0].caption);
+        assert!(all[0].caption.contains("Proven optimal: 1 of 2 formulas; a line"), "{}", all[0].caption);
+        assert!(all[0].caption.contains("falls short for 1 unit, by 0.1 on average"), "{}", all[0].caption);
         assert!(all[1].csv.ends_with("\n11,2,0.4,19,0.05,0.01,0.1,0.3,0.35\n"), "{}", all[1].csv);
         assert!(
-            all[1].caption.contains("1 of 2 units are above") && all[1].caption.contains("; 1 have q"),
+            all[1].caption.contains("100 cases: 1 of 2 units; with q below 0.05: 1. A unit has 19 draws."),
             "{}",
             all[1].caption
         );
@@ -269,7 +269,7 @@ mod tests {
         }
         let all = figures(&run).unwrap();
         assert_eq!(all.iter().map(|f| &f.id[..]).collect::<Vec<_>>(), ["ceiling"]);
-        assert!(!all[0].caption.contains("proven") && !all[0].svg.contains("beam"), "{}", all[0].caption);
+        assert!(!all[0].caption.contains("roven") && !all[0].svg.contains("beam"), "{}", all[0].caption);
         run.explanations.units.iter_mut().for_each(|u| u.ceiling = None);
         assert_eq!(figures(&run).unwrap(), []);
     }
