@@ -61,6 +61,7 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
             return Err(Failure::new(message).hint("give runs of `compexp vision probe` on this checkpoint").into());
         }
     }
+    let (lower, own) = (activations(below)?, activations(run)?);
     let names =
         |run: &FinishedRun| Ok::<_, anyhow::Error>(run.examples()?.into_iter().map(|e| e.name).collect::<Vec<_>>());
     if names(run)? != names(below)? {
@@ -89,7 +90,6 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
         let hint = format!("give a run of the layer right before: `compexp vision probe --layer {last}`");
         return Err(Failure::new(message).hint(hint).into());
     }
-    let (lower, own) = (activations(below)?, activations(run)?);
     let (weights, above) = (reads.weights.view(), (&run.explanations, &own as &dyn ActivationSource));
     let found = measure(weights, (&below.explanations, &lower), above)?;
     let targets: Vec<String> = run.explanations.units.iter().map(|u| u.unit.to_string()).collect();
