@@ -8,12 +8,11 @@ use candle_core::{Device, Tensor};
 use compexp_checkpoint::Value;
 use compexp_core::artifact::AtomicFile;
 use compexp_core::behaviour::Head;
-use ndarray::Array2;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::resnet::{Config, ResNet, Tapped, Weights};
+use crate::resnet::{Config, Reads, ResNet, Tapped, Weights};
 
 /// The device that this build is for: the first GPU with the feature `cuda` or `metal`, else the CPU.
 ///
@@ -147,12 +146,12 @@ impl Model {
         self.network.feeds_head(layer)
     }
 
-    /// How a layer reads the one before it: the weights of its first convolution, averaged over the kernel, `(units, units of
-    /// the earlier layer)`; none for layers without one.
+    /// How a stage or block reads the layer before it, by its first convolution, or the convolution of this name; none for
+    /// other layers.
     ///
     /// # Errors
     /// [`Error::Candle`]
-    pub fn reads(&self, layer: &str) -> Result<Option<Array2<f32>>> {
+    pub fn reads(&self, layer: &str) -> Result<Option<Reads>> {
         self.network.reads(layer)
     }
 

@@ -158,6 +158,15 @@ struct Block {
     shortcut: Option<Unit>,
 }
 
+/// How a layer reads the one before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reads {
+    /// The names of the layer that it reads.
+    pub from: Vec<String>,
+    /// The weights of its convolution, averaged over the kernel, `(units, units of the layer that it reads)`.
+    pub weights: Array2<f32>,
+}
+
 /// A residual network on a device.
 #[derive(Debug, Clone)]
 pub struct ResNet {
@@ -245,23 +254,32 @@ impl ResNet {
         self.layers.iter().any(|(name, at)| name == layer && (*at == last || *at == Layer::AvgPool))
     }
 
-    /// The weights of the first convolution of a stage, of a block, or the convolution of this name, averaged over its
-    /// kernel, `(units, units of the layer that it reads)`; none for other layers.
+    /// How a stage or block reads the layer before it, by its first convolution, or the convolution of this name; none for
+    /// other layers.
     ///
     /// # Errors
     /// [`Error::Candle`]
-    pub fn reads(&self, layer: &str) -> Result<Option<Array2<f32>>> {
+    pub fn reads(&self, layer: &str) -> Result<Option<Reads>> {
         let names = [format!("{layer}.0.conv1"), format!("{layer}.conv1"), layer.to_owned()];
         let found = names.iter().find_map(|name| self.layers.iter().find(|(n, _)| n == name));
-        let unit = match found {
-            Some((_, Layer::Block(block, Part::Conv1))) => &self.blocks[*block].first,
-            Some((_, Layer::Block(block, Part::Conv2))) => &self.blocks[*block].second,
+        let (unit, before) = match found {
+            Some((_, Layer::Block(0, Part::Conv1))) if self.pool => (&self.blocks[0].first, vec![Layer::MaxPool]),
+            Some((_, Layer::Block(0, Part::Conv1))) => (&self.blocks[0].first, vec![Layer::Relu]),
+            Some((_, Layer::Block(i, Part::Conv1))) => {
+                (&self.blocks[*i].first, vec![Layer::Block(i - 1, Part::Output)])
+            }
+            // What it reads has no name; up to batch norm and ReLU it is one of these.
+            Some((_, Layer::Block(i, Part::Conv2))) => {
+                (&self.blocks[*i].second, vec![Layer::Block(*i, Part::Conv1), Layer::Block(*i, Part::Norm1)])
+            }
             _ => return Ok(None),
         };
         let means = unit.weight.flatten_from(2)?.mean(2)?; // (c_out, c_in)
         let (to, from) = means.dims2()?;
-        let shaped = Array2::from_shape_vec((to, from), means.flatten_all()?.to_vec1()?);
-        Ok(Some(shaped.map_err(|e| Error::mismatch("weights of a convolution", e, "outputs x inputs"))?))
+        let weights = Array2::from_shape_vec((to, from), means.flatten_all()?.to_vec1()?);
+        let weights = weights.map_err(|e| Error::mismatch("weights of a convolution", e, "outputs x inputs"))?;
+        let from = self.layers.iter().filter(|(_, at)| before.contains(at)).map(|(name, _)| name.clone()).collect();
+        Ok(Some(Reads { from, weights }))
     }
 
     /// The network with `layer` tapped.

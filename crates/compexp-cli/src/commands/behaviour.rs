@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::activation::ActivationSource;
+use compexp_core::Error;
+use compexp_core::activation::{ActivationSource, check_finite};
 use compexp_core::analysis::Records;
 use compexp_core::analysis::behaviour::{
     Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, contributions as measure, curves, support, targets,
@@ -16,6 +17,8 @@ use compexp_core::behaviour::ablation::{Effect, Fill, Subject};
 use compexp_core::behaviour::contribution::Contributions;
 use compexp_core::behaviour::{Features, Head};
 use compexp_core::explain::Progress;
+use compexp_core::explanation::Explanations;
+use compexp_core::probe::Grid;
 use compexp_core::report::behaviour::ablation_figures;
 use serde_json::json;
 
@@ -84,7 +87,7 @@ impl Decided {
             let message = format!("`{}`: found no head.json, expected the last layer of the model", dir.display());
             return Err(Failure::new(message).hint(way_to_head(run)).into());
         };
-        let features = pooled(run)?;
+        let features = Features::pool(&activations(run)?)?;
         if features.n_units() != head.n_units() {
             let (found, expected) = (head.n_units(), features.n_units());
             let message =
@@ -123,11 +126,11 @@ fn way_to_head(run: &FinishedRun) -> String {
     }
 }
 
-/// One value an example and unit of the run's activations.
+/// A run's activations, which are checked as they are read.
 ///
 /// # Errors
 /// Those of the file; a [`Failure`] where it is not there, or of other examples.
-pub(crate) fn pooled(run: &FinishedRun) -> Result<Features> {
+pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
     let dir = run.dir();
     let path = dir.join("activations.npy");
     if let Some(out) = run.explanations.held_out {
@@ -148,7 +151,35 @@ pub(crate) fn pooled(run: &FinishedRun) -> Result<Features> {
         let message = format!("examples in `{}`: found {found}, expected {expected}, as the run has", path.display());
         return Err(Failure::new(message).hint(AGAIN).into());
     }
-    Ok(Features::pool(&file)?)
+    Ok(Checked(file))
+}
+
+/// Activations whose file is named where a value is not finite.
+pub(crate) struct Checked(ActivationFile);
+
+impl ActivationSource for Checked {
+    fn n_examples(&self) -> usize {
+        self.0.n_examples()
+    }
+
+    fn n_units(&self) -> usize {
+        self.0.n_units()
+    }
+
+    fn grid(&self) -> Grid {
+        self.0.grid()
+    }
+
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), Error> {
+        self.0.read(first, out)?;
+        check_finite(out, first, self.n_units(), self.grid().positions()).map_err(|e| match e {
+            Error::NotFinite { unit, example, value } => {
+                let field = format!("unit {unit} on example {example}");
+                Error::format(self.0.path(), field, value.to_string(), format!("a finite number; {AGAIN}"))
+            }
+            other => other,
+        })
+    }
 }
 
 /// Measures the contributions of a run's units to classes, and writes them to it; nothing where an `up_to_date` run has
@@ -174,7 +205,7 @@ pub(crate) fn contributions(run: &FinishedRun, up_to_date: bool, reporter: &Repo
 pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBuf> {
     let decided = Decided::read(run)?;
     let path = run.dir().join(FILE);
-    write_contributions(&path, &decided.records, &decided.contributions()?, &decided.head.classes)?;
+    write_contributions(&path, &decided.records.explanations, &decided.contributions()?, &decided.head.classes)?;
     Ok(path)
 }
 
@@ -184,7 +215,7 @@ pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBu
 /// Those of the file.
 pub(crate) fn write_contributions(
     path: &Path,
-    records: &Records,
+    explanations: &Explanations,
     all: &Contributions,
     targets: &[String],
 ) -> Result<()> {
@@ -192,7 +223,7 @@ pub(crate) fn write_contributions(
         ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
     let measures = [&all.weight, &all.correlation, &all.overlap];
     let mut rows = Vec::new();
-    for unit in records.explanations.units.iter().map(|u| u.unit) {
+    for unit in explanations.units.iter().map(|u| u.unit) {
         for (at, target) in targets.iter().enumerate() {
             let values = measures.map(|m| Some(m.values[[unit, at]]).filter(|v| !v.is_nan()));
             rows.push((unit, target, values, measures.map(|m| m.role(unit, at).name())));
@@ -243,7 +274,7 @@ pub(crate) fn ablate(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         "support": found,
     });
     let out = args.run.join("ablation");
-    std::fs::create_dir_all(&out).map_err(compexp_core::Error::io("create", &out))?;
+    std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
     write_curves(&out.join("ablation.csv"), &curves)?;
     let columns = [
         "order",

@@ -235,10 +235,16 @@ fn with_behaviour(dir: &Path, attack: &str) {
             "{header}\n0,lake,0.5,0.875,,contributor,,\n2,lake,-0.25,-0.5,0.125,inhibitor,,\n0,{quoted},-1,0,0,,,\n"
         ),
     );
+    let share = serde_json::json!({ "units": 1024, "share": { "value": 0.625, "interval": [0.5, 0.75] } });
+    let above = serde_json::json!({ "value": 0.375, "interval": [-0.0001, 0.5] });
+    let support = serde_json::json!({ "measure": attack, "fill": "mean", "supported": share, "others": share,
+                                      "control": null, "share_above_control": above });
+    file("ablation/ablation.json", serde_json::json!({ "version": 1, "support": [support] }).to_string());
     file(
         "ablation/bands.csv",
         format!(
-            "order,fill,curves,removed,accuracy,low,high\niou,zero,1,0,0.75,,\niou,zero,1,3,0.25,,\n{quoted},zero,2,0,0.75,0.7,0.8\n"
+            "order,fill,curves,removed,accuracy,low,high,concerned_change,concerned_change_low,concerned_change_high\n\
+             iou,zero,1,0,0.75,,,,,\niou,zero,1,3,0.25,,,-0.5,,\n{quoted},zero,2,0,0.75,0.7,0.8,,,\n"
         ),
     );
     file(
@@ -284,7 +290,7 @@ fn classes_and_behaviour_have_pages_where_a_run_tells_of_them() {
         "▲",
         "▼",
         "-0.250",
-        "<svg",
+        "class=\"tree\"",
         "2</b><span>examples",
         "50.0%",
         "What it is mistaken for",
@@ -295,7 +301,11 @@ fn classes_and_behaviour_have_pages_where_a_run_tells_of_them() {
     assert!(unit.contains("href=\"../classes/0.html\"") && unit.contains("-1.0000"), "{unit}");
     let behaviour = read(&report.join("behaviour.html"));
     for part in [
-        "Units set to zero",
+        "Units set to zero: accuracy<",
+        "Units set to zero: change for the classes concerned<",
+        "62.5% of 1,024",
+        "+37.5 [0.0, +50.0]",
+        "Effect against contribution",
         "-12.5",
         "25.0% of 4",
         "+25.0",
@@ -331,6 +341,12 @@ fn classes_and_behaviour_have_pages_where_a_run_tells_of_them() {
     refused("contributions.csv", &format!("{header}-1,lake,1,0,0,,,\n"), "line 2: found `-1`");
     refused("head.json", r#"{"version":2,"classes":[]}"#, "version: found 2");
     refused("counterfactuals/counterfactuals.json", "{", "line 1");
+    refused("ablation/ablation.json", "{", "line 1");
+
+    // Tables of a run that was made anew since are not its own.
+    fs::remove_file(dir.join("run/ablation/ablation.json")).unwrap();
+    ok(&dir, "report run");
+    assert!(!read(&report.join("behaviour.html")).contains("Units set to zero"));
 }
 
 #[test]

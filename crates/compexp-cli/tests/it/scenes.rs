@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::{compexp, fails, json, ok, run};
 
-const TRAIN: &str = "vision train learn/list.txt --val probe/list.txt --widths 8,16 --blocks 1 --epochs 2 --batch 16";
+pub(crate) const TRAIN: &str =
+    "vision train learn/list.txt --val probe/list.txt --widths 8,16 --blocks 1 --epochs 2 --batch 16";
 
-fn paint(dir: &Path) {
+pub(crate) fn paint(dir: &Path) {
     let out = ok(dir, "vision paint --out learn --images 48 --split train --seed 3");
     assert!(out.starts_with("48 scenes of 12 kinds in `learn`\n"), "{out}");
     ok(dir, "vision paint --out probe --images 24");

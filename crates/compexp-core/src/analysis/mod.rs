@@ -9,6 +9,7 @@ pub mod iou;
 pub mod kind;
 pub mod makeup;
 pub mod paper;
+pub(crate) mod text;
 
 use crate::artifact::FinishedRun;
 use crate::artifact::run_dir::Prediction;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::kind::{Kind, kinds};
 use super::makeup::{Operators, categories, distinct, literals, operators};
+use super::text::{count as digits, many};
 use super::{Records, accuracy, iou};
 use crate::stats::{Correlation, Spread};
 
@@ -56,7 +57,7 @@ impl Quantity {
     pub fn text(&self) -> String {
         let Some(value) = self.value else { return "-".into() };
         let mut text = match self.measure {
-            Measure::Count => format!("{value:.0}"),
+            Measure::Count => digits(value as u64),
             Measure::Share => format!("{:.1}%", 100.0 * value),
             Measure::Number if self.p.is_some() => format!("{value:.3}"),
             Measure::Number => format!("{value:.4}"),
@@ -89,7 +90,7 @@ pub fn quantities(records: &Records) -> Vec<Quantity> {
         let (length, of) = (row.length, if row.length == 1 { "of single concepts" } else { "of formulas" });
         let name = |what: &str| match length {
             1 => format!("{what} IoU {of}"),
-            _ => format!("{what} IoU {of} of at most {length} literals"),
+            _ => format!("{what} IoU {of} of at most {}", many(length, "literal")),
         };
         all.push(Quantity::new(format!("mean_iou_length_{length}"), name("mean"), Number, Some(row.iou.mean)));
         all.push(Quantity::new(format!("median_iou_length_{length}"), name("median"), Number, Some(row.iou.median)));
@@ -117,7 +118,10 @@ pub fn quantities(records: &Records) -> Vec<Quantity> {
         all.push(share(id, format!("operators: {}", row.operators), row.units));
     }
     let near = records.explained().filter(|(_, _, f)| Operators::of(f).neighbors > 0).count();
-    all.push(share("operators_neighbors".into(), "with NEIGHBORS".into(), near));
+    // Images have no NEIGHBORS.
+    if near > 0 {
+        all.push(share("operators_neighbors".into(), "with NEIGHBORS".into(), near));
+    }
     for row in categories(records).into_iter().filter(|row| row.units > 0) {
         let category = if row.category.is_empty() { "none" } else { &row.category };
         all.push(share(format!("category_{category}"), format!("with a concept of category {category}"), row.units));
@@ -134,7 +138,8 @@ pub fn quantities(records: &Records) -> Vec<Quantity> {
         all.push(Quantity::new("accuracy_active", name, Share, active.map(|s| s.mean)));
         for row in accuracy::correlations(records, &rows) {
             let length = row.length;
-            let name = |who: &str| format!("{who}'s r of IoU (at most {length} literals) and accuracy where active");
+            let name =
+                |who: &str| format!("{who}'s r of IoU (at most {}) and accuracy where active", many(length, "literal"));
             all.push(Quantity::correlation(format!("pearson_length_{length}"), name("Pearson"), row.pearson));
             all.push(Quantity::correlation(format!("spearman_length_{length}"), name("Spearman"), row.spearman));
         }

@@ -46,6 +46,6 @@ pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{open_probe, write_concepts, write_examples};
 pub use rows::write_rows;
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
-pub use run_tables::{Table, UnitContribution, UnitWeights, Weights};
+pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};
 pub use tensor_file::TensorFile;
 pub use write::{AtomicFile, NpyElement, NpyWriter, remove_partials, write_bytes, write_npy};

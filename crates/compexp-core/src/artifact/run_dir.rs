@@ -18,6 +18,7 @@
 //! | `ceilings.csv` | a row for each unit and vocabulary: `unit`, `vocabulary` (`all`, `without color`, ...), `ceiling`, `cells`, `singleton_cells`, `informative` |
 //! | `head.json`, `head.npy` | the classifier's last layer, where it reads the units ([`super::head_file`]) |
 //! | `contributions.csv`, `contributions-below.csv` | how units bear on classes, and those of an earlier layer on these units; absent where that was not asked for |
+//! | `contributions-below.json` | [`super::BelowRun`]: of which run the units of the second table are |
 //! | `ablation/` | accuracy without units; absent where that was not asked for |
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
@@ -66,7 +67,8 @@ const CEILINGS: &str = "ceilings.csv";
 const PREDICTIONS: &str = "predictions.csv";
 
 /// What other commands add, and what is not of the run once it is made anew.
-const ADDED: [&str; 3] = ["contributions.csv", "contributions-below.csv", "ablation/ablation.json"];
+const ADDED: [&str; 4] =
+    ["contributions.csv", "contributions-below.csv", "contributions-below.json", "ablation/ablation.json"];
 
 /// Those of an [`super::ActivationStore`].
 const ACTIVATIONS: &str = "activations.npy";

@@ -1,5 +1,6 @@
 //! What a run directory may hold beside the files that every run has: tables, and a probe set of its own.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::FinishedRun;
@@ -11,6 +12,9 @@ use crate::behaviour::Head;
 use crate::behaviour::contribution::Role;
 use crate::error::{Error, Result};
 use crate::probe::ProbeSet;
+
+/// The version of `contributions-below.json`.
+const BELOW_VERSION: u32 = 1;
 
 /// A table of text: a header and rows of as many fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +59,59 @@ pub struct UnitContribution {
     pub roles: [Role; 3],
 }
 
+/// What `contributions-below.json` says of the run whose units `contributions-below.csv` measures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BelowRun {
+    version: u32,
+    /// The layer's name.
+    pub layer: String,
+    /// Its units in that table.
+    pub units: usize,
+    /// What the run was made from: `inputs` of its configuration.
+    pub inputs: Value,
+}
+
+impl BelowRun {
+    /// The file's name.
+    pub const FILE: &str = "contributions-below.json";
+
+    /// What is kept of the run `below`.
+    pub fn new(below: &FinishedRun) -> Self {
+        let inputs = below.explanations.config["inputs"].clone();
+        let layer = inputs["layer"].as_str().unwrap_or_default().to_owned();
+        Self { version: BELOW_VERSION, layer, units: below.explanations.units.len(), inputs }
+    }
+}
+
 impl FinishedRun {
+    /// Of which run the table of contributions from the layer below is, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`read_json`]; [`Error::Format`] for another version.
+    pub fn below(&self) -> Result<Option<BelowRun>> {
+        let path = self.dir().join(BelowRun::FILE);
+        if !path.try_exists().map_err(Error::io("open", &path))? {
+            return Ok(None);
+        }
+        let below: BelowRun = read_json(&path)?;
+        match below.version {
+            BELOW_VERSION => Ok(Some(below)),
+            other => Err(Error::format(&path, "version", other.to_string(), BELOW_VERSION.to_string())),
+        }
+    }
+
+    /// The summary of units taken away, `ablation/ablation.json`, if the run has one. Only then its tables beside it count.
+    ///
+    /// # Errors
+    /// Those of [`read_json`].
+    pub fn ablation(&self) -> Result<Option<Value>> {
+        let path = self.dir().join("ablation/ablation.json");
+        match path.try_exists().map_err(Error::io("open", &path))? {
+            true => read_json(&path).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// The table in the file `name` of the run directory, if it is there.
     ///
     /// # Errors
@@ -112,11 +168,22 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`FinishedRun::table`]; [`Error::Format`] for other columns, and for a field that is not what its column has.
     pub fn contributions(&self) -> Result<Option<Vec<UnitContribution>>> {
-        const FILE: &str = "contributions.csv";
+        self.contributions_in("contributions.csv")
+    }
+
+    /// The contributions of the units of [`FinishedRun::below`] to those of the run, which are targets by number.
+    ///
+    /// # Errors
+    /// Those of [`FinishedRun::contributions`].
+    pub fn contributions_below(&self) -> Result<Option<Vec<UnitContribution>>> {
+        self.contributions_in("contributions-below.csv")
+    }
+
+    fn contributions_in(&self, file: &str) -> Result<Option<Vec<UnitContribution>>> {
         const COLUMNS: [&str; 8] =
             ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
-        let Some(table) = self.table(FILE)? else { return Ok(None) };
-        let path = self.dir().join(FILE);
+        let Some(table) = self.table(file)? else { return Ok(None) };
+        let path = self.dir().join(file);
         let places: Option<Vec<usize>> =
             COLUMNS.iter().map(|name| table.header.iter().position(|h| h == name)).collect();
         let Some(&[unit, target, weight, correlation, overlap, ref roles @ ..]) = places.as_deref() else {

@@ -6,12 +6,13 @@
 //! | correlation | Pearson's r of the unit's feature and the target's value, over examples |
 //! | overlap | IoU of the examples on which the unit fires and those on which the target's value is in its top quantile |
 //!
-//! A target is a class and its value the logit, or a unit of the layer above and its value the feature. Over all units and
-//! targets together, what lies beyond the 1% and the 99% quantile of a measure is an inhibitor or a contributor.
+//! A target is a class and its value the logit. Units of the layer above can be targets as well, by
+//! [`Contributions::between`], position by position. Over all units and targets together, what lies beyond the 1% and the 99%
+//! quantile of a measure is an inhibitor or a contributor.
 
 use ndarray::{Array2, ArrayView2};
-use rayon::prelude::*;
 
+use super::pairs::{Block, Pairs};
 use crate::error::{Error, Result};
 
 /// The shares of all values below which a unit inhibits, and above which it contributes.
@@ -117,32 +118,22 @@ impl Contributions {
         if !(top > 0.0 && top < 1.0) {
             return Err(Error::mismatch("share of a top quantile", top, "more than 0 and less than 1"));
         }
-        let weight = Array2::from_shape_fn((n_units, n_targets), |(u, t)| f64::from(weights[[t, u]]));
-        let units: Vec<Vec<f64>> =
-            (0..n_units).into_par_iter().map(|u| standard(features.column(u).iter().map(|v| f64::from(*v)))).collect();
-        let targets: Vec<Vec<f64>> =
-            (0..n_targets).into_par_iter().map(|t| standard(values.column(t).iter().copied())).collect();
-        let correlation = table(n_units, n_targets, |u, t| match (units[u].is_empty(), targets[t].is_empty()) {
-            (false, false) => units[u].iter().zip(&targets[t]).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0),
-            _ => f64::NAN,
-        });
-        let fires: Vec<Vec<u64>> = fires.iter().map(|f| pack(f.iter().copied())).collect();
-        let tops: Vec<Vec<u64>> = (0..n_targets)
-            .map(|t| {
-                let cut = top_cut(values.column(t).iter().copied(), top);
-                pack(values.column(t).iter().map(|v| *v > cut))
-            })
-            .collect();
-        let overlap = table(n_units, n_targets, |u, t| {
-            let (mut both, mut either) = (0, 0);
-            for (a, b) in fires[u].iter().zip(&tops[t]) {
-                both += (a & b).count_ones();
-                either += (a | b).count_ones();
-            }
-            f64::from(both) / f64::from(either)
-        });
+        let mut tops = Array2::from_elem(values.dim(), false);
+        for (mut top_of, values) in tops.columns_mut().into_iter().zip(values.columns()) {
+            let cut = top_cut(values.iter().copied(), top);
+            top_of.assign(&values.map(|v| *v > cut));
+        }
+        let fires = Array2::from_shape_fn(features.dim(), |(example, unit)| fires[unit][example]);
+        let mut pairs = Pairs::new(n_units, n_targets);
+        let units = Block { values: features.map(|v| f64::from(*v)), high: fires };
+        pairs.add(units, Block { values: values.to_owned(), high: tops });
+        Ok(Self::new(weights.t().map(|w| f64::from(*w)), pairs.correlation(), pairs.overlap()))
+    }
+
+    /// The measures of these values, each `(n_units, n_targets)`, with their cuts.
+    pub(super) fn new(weight: Array2<f64>, correlation: Array2<f64>, overlap: Array2<f64>) -> Self {
         let [weight, correlation, overlap] = [weight, correlation, overlap].map(Measure::new);
-        Ok(Self { weight, correlation, overlap })
+        Self { weight, correlation, overlap }
     }
 
     /// The measures with their names.
@@ -151,42 +142,12 @@ impl Contributions {
     }
 }
 
-fn table(n_units: usize, n_targets: usize, value: impl Fn(usize, usize) -> f64 + Sync) -> Array2<f64> {
-    let rows: Vec<f64> = (0..n_units)
-        .into_par_iter()
-        .flat_map_iter(|u| (0..n_targets).map(|t| value(u, t)).collect::<Vec<_>>())
-        .collect();
-    Array2::from_shape_vec((n_units, n_targets), rows).expect("one value for every unit and target")
-}
-
-/// Values less their mean, of length 1 taken as a vector; nothing where they are all equal.
-fn standard(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let values: Vec<f64> = values.collect();
-    if values.iter().all(|v| *v == values[0]) {
-        return Vec::new();
-    }
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let length = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>().sqrt();
-    values.iter().map(|v| (v - mean) / length).collect()
-}
-
 /// The value that at most a share of `top` is strictly greater than.
 fn top_cut(values: impl Iterator<Item = f64>, top: f64) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let above = (top * sorted.len() as f64).floor() as usize;
     sorted[sorted.len() - 1 - above.min(sorted.len() - 1)]
-}
-
-fn pack(bits: impl Iterator<Item = bool>) -> Vec<u64> {
-    let mut words = Vec::new();
-    for (i, bit) in bits.enumerate() {
-        if i % 64 == 0 {
-            words.push(0);
-        }
-        words[i / 64] |= u64::from(bit) << (i % 64);
-    }
-    words
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 pub mod ablation;
 pub mod contribution;
 mod head;
+pub mod layers;
+mod pairs;
 pub mod trial;
 
 pub use head::{Features, Head};

@@ -17,14 +17,20 @@ pub(super) struct Bearing {
     measured: HashMap<(usize, usize), Measured>,
 }
 
-/// The measures of a unit and a class: correlation and overlap, with what the unit is to the class by weight, correlation and
-/// overlap.
+/// The measures of a unit and a class, or a unit and one of the layer above, with what the first is to the second by each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measured {
-    weight: Option<f64>,
+    pub(super) weight: Option<f64>,
     pub(super) correlation: Option<f64>,
     pub(super) overlap: Option<f64>,
     pub(super) roles: [Role; 3],
+}
+
+impl From<&UnitContribution> for Measured {
+    fn from(row: &UnitContribution) -> Self {
+        let [weight, correlation, overlap] = row.measures;
+        Self { weight, correlation, overlap, roles: row.roles }
+    }
 }
 
 impl Bearing {
@@ -46,22 +52,22 @@ impl Bearing {
 
     /// Adds the measures, where the run has them.
     fn measure(&mut self, run: &FinishedRun) -> Result<()> {
-        let Some(rows) = run.contributions()? else { return Ok(()) };
         let mut numbers: HashMap<String, usize> =
             self.classes.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
         let known = !self.classes.is_empty();
-        for UnitContribution { unit, target, measures: [weight, correlation, overlap], roles } in rows {
-            let class = match numbers.get(&target) {
+        for row in run.contributions()?.unwrap_or_default() {
+            let measured = Measured::from(&row);
+            let class = match numbers.get(&row.target) {
                 Some(class) => *class,
-                // Targets that are no classes of the model, such as units of the layer above.
+                // A target that is no class of the model.
                 None if known => continue,
                 None => {
-                    self.classes.push(target.clone());
-                    numbers.insert(target, self.classes.len() - 1);
+                    self.classes.push(row.target.clone());
+                    numbers.insert(row.target, self.classes.len() - 1);
                     self.classes.len() - 1
                 }
             };
-            self.measured.insert((unit, class), Measured { weight, correlation, overlap, roles });
+            self.measured.insert((row.unit, class), measured);
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use ndarray::Array2;
 
-use super::charts::{PLACE, Panel, SIZE, number, round_out};
+use super::charts::{PLACE, Panel, SIZE, number};
 use super::figure::Figure;
 use super::figures::{figure, span, table_of};
 use super::svg::{COLORS, Svg};
 use crate::analysis::behaviour::Band;
+use crate::analysis::text::many;
 use crate::behaviour::ablation::{Effect, Fill};
 use crate::error::Result;
 
@@ -32,45 +33,70 @@ pub fn ablation_figures(
     Ok(all)
 }
 
-/// One of the two quantities of a band: its value, and the ends of the band.
-type Quantity = fn(&Band) -> [Option<f64>; 3];
+/// The two quantities of a curve.
+pub(super) const QUANTITIES: [&str; 2] = ["accuracy", "change for the classes concerned"];
+
+/// A point of a curve.
+pub(super) struct Row {
+    /// What the order is called.
+    pub(super) order: String,
+    /// Units taken away.
+    pub(super) removed: f64,
+    /// Each of [`QUANTITIES`]: its value, and the ends of the band.
+    pub(super) quantities: [[Option<f64>; 3]; 2],
+}
+
+/// What an order is called, of which there are so many curves.
+pub(super) fn order_name(order: &str, curves: usize) -> String {
+    match order {
+        "iou" => "IoU".into(),
+        "accuracy" => "accuracy where active".into(),
+        "random" => format!("random, {}", many(curves, "seed")),
+        other => other.into(),
+    }
+}
+
+/// One of the [`QUANTITIES`] of curves, in a panel.
+pub(super) fn panel(svg: &mut Svg, place: [f64; 4], rows: &[Row], quantity: usize) {
+    let mut orders: Vec<&str> = Vec::new();
+    rows.iter().for_each(|row| orders.extend(Some(&row.order[..]).filter(|o| !orders.contains(o))));
+    let most = rows.iter().map(|row| row.removed).fold(1.0, f64::max);
+    let y = span(rows.iter().flat_map(|row| row.quantities[quantity]).flatten());
+    let panel = Panel { place, x: [0.0, most], y };
+    panel.y_axis(svg, QUANTITIES[quantity]);
+    panel.x_axis(svg, "units taken away");
+    panel.legend(svg, &orders);
+    for (order, color) in orders.iter().zip(COLORS) {
+        let line = rows.iter().filter(|row| row.order == *order);
+        let points = |at: usize| -> Vec<[f64; 2]> {
+            line.clone().filter_map(|row| Some(panel.at(row.removed, row.quantities[quantity][at]?))).collect()
+        };
+        let (middle, low, mut high) = (points(0), points(1), points(2));
+        if !low.is_empty() {
+            high.reverse();
+            svg.area(&format!("{}Z", path(&[low, high].concat())), color, 0.25);
+        }
+        if !middle.is_empty() {
+            svg.stroke(&path(&middle), color, 2.0, 1.0);
+        }
+    }
+}
 
 fn curves(fill: Fill, bands: &[&Band]) -> Result<Figure> {
-    let quantities: [(&str, Quantity); 2] = [
-        ("accuracy", |b| [Some(b.accuracy), b.low, b.high]),
-        ("change for the classes concerned", |b| [b.concerned, b.concerned_low, b.concerned_high]),
-    ];
-    let mut orders: Vec<&str> = Vec::new();
-    bands.iter().for_each(|b| orders.extend(Some(b.order).filter(|o| !orders.contains(o))));
-    let most = bands.iter().map(|b| b.removed).max().unwrap_or(0);
+    let row = |b: &&Band| Row {
+        order: order_name(b.order, b.curves),
+        removed: b.removed as f64,
+        quantities: [[Some(b.accuracy), b.low, b.high], [b.concerned, b.concerned_low, b.concerned_high]],
+    };
+    let rows: Vec<Row> = bands.iter().map(row).collect();
     let mut svg = Svg::new();
-    for (i, (name, of)) in quantities.into_iter().enumerate() {
-        let values = bands.iter().flat_map(|b| of(b)).flatten();
-        let y = span(values);
-        let place = [64.0 + 460.0 * i as f64, 34.0, 370.0, 260.0];
-        let panel = Panel { place, x: [0.0, most.max(1) as f64], y };
-        panel.y_axis(&mut svg, name);
-        panel.x_axis(&mut svg, "units taken away");
-        panel.legend(&mut svg, &orders);
-        for (order, color) in orders.iter().zip(COLORS) {
-            let line = bands.iter().filter(|b| b.order == *order);
-            let points = |at: usize| -> Vec<[f64; 2]> {
-                line.clone().filter_map(|b| Some(panel.at(b.removed as f64, of(b)[at]?))).collect()
-            };
-            let (middle, low, mut high) = (points(0), points(1), points(2));
-            if !low.is_empty() {
-                high.reverse();
-                svg.area(&format!("{}Z", path(&[low, high].concat())), color, 0.25);
-            }
-            if !middle.is_empty() {
-                svg.stroke(&path(&middle), color, 2.0, 1.0);
-            }
-        }
+    for quantity in 0..QUANTITIES.len() {
+        panel(&mut svg, [64.0 + 500.0 * quantity as f64, 34.0, 410.0, 260.0], &rows, quantity);
     }
     let caption = match fill {
         Fill::Zero => {
-            "How often the model is right as units are set to zero, in the order of how well they are explained, and \
-                       at random: mean, and band from 10% to 90% of the seeds."
+            "How often the model is right as units are set to zero, in several orders: of random ones the mean, and a band from \
+             10% to 90% of the seeds."
         }
         Fill::Mean => "The same with units set to their mean over the examples.",
     };
@@ -78,7 +104,7 @@ fn curves(fill: Fill, bands: &[&Band]) -> Result<Figure> {
     let header =
         "order,fill,curves,removed,accuracy,low,high,concerned_change,concerned_change_low,concerned_change_high";
     let title = format!("Ablation to {}", fill.name());
-    Ok(figure(&id, &title, caption, svg, [940.0, 350.0], table_of(header, bands)?))
+    Ok(figure(&id, &title, caption, svg, [1000.0, 350.0], table_of(header, bands)?))
 }
 
 fn path(points: &[[f64; 2]]) -> String {
@@ -94,20 +120,26 @@ fn effect_by_weight(effects: &[Effect], weights: &Array2<f64>, of_class: &[usize
         Some((effect.unit, class, *weight, effect.gained[class] as f64 / of_class[class] as f64, effect.logits[class]))
     };
     let points: Vec<_> = effects.iter().filter_map(point).collect();
-    let y = span(points.iter().map(|p| p.3));
-    let x = points.iter().map(|p| p.2).fold([f64::INFINITY, f64::NEG_INFINITY], |[l, h], v| [l.min(v), h.max(v)]);
-    let x = round_out(if x[0] <= x[1] { x } else { [0.0, 1.0] });
-    let panel = Panel { place: PLACE, x, y };
     let mut svg = Svg::new();
-    panel.y_axis(&mut svg, "change of accuracy on that class");
-    panel.x_axis(&mut svg, "weight to the class that the unit supports most");
-    for (unit, class, weight, change, _) in &points {
-        let title = format!("unit {unit}, class {class}: weight {}, change {}", number(*weight), number(*change));
-        svg.dot(panel.at(*weight, *change), 3.0, COLORS[0], 0.6, &title);
-    }
+    let dots =
+        points.iter().map(|(unit, class, weight, change, _)| (format!("unit {unit}, class {class}"), *weight, *change));
+    let names = ["weight to the class that the unit supports most", "change on that class, percentage points"];
+    scatter(&mut svg, &dots.collect::<Vec<_>>(), names);
     let caption = "What the model loses on the class to which a unit's weight is greatest, with that unit set to zero.";
     let csv = table_of("unit,class,weight,accuracy_change,logit_change", &points)?;
     Ok(figure("ablation_effects", "Effect against contribution", caption, svg, SIZE, csv))
+}
+
+/// A dot a unit: what it is called, its weight, and the change without it, shown in percentage points; `names` are those of
+/// the axes.
+pub(super) fn scatter(svg: &mut Svg, dots: &[(String, f64, f64)], names: [&str; 2]) {
+    let panel = Panel { place: PLACE, x: span(dots.iter().map(|d| d.1)), y: span(dots.iter().map(|d| 100.0 * d.2)) };
+    panel.y_axis(svg, names[1]);
+    panel.x_axis(svg, names[0]);
+    for (name, weight, change) in dots {
+        let title = format!("{name}: weight {}, change {} points", number(*weight), number(100.0 * change));
+        svg.dot(panel.at(*weight, 100.0 * change), 3.0, COLORS[0], 0.8, &title);
+    }
 }
 
 #[cfg(test)]

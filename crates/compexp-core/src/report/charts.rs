@@ -1,6 +1,7 @@
 //! The kinds of charts that figures are made of: bars, boxes, points, intervals, lines and grids.
 
 use super::svg::{Anchor, COLORS, Svg};
+use crate::analysis::text::count;
 
 /// A panel of a drawing: where it is, and which values its axes span.
 #[derive(Clone, Copy)]
@@ -187,11 +188,14 @@ fn positive(value: f64) -> f64 {
     if value > 0.0 { value } else { 1.0 }
 }
 
-/// A number with at most four decimals.
+/// A number with at most four decimals, and commas between thousands.
 pub(super) fn number(value: f64) -> String {
-    let text = format!("{value:.4}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".into() } else { text.into() }
+    let text = format!("{:.4}", value.abs());
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let decimals = decimals.trim_end_matches('0');
+    let whole = whole.parse().map_or(whole.to_owned(), count);
+    let text = if decimals.is_empty() { whole } else { format!("{whole}.{decimals}") };
+    if value < 0.0 && text != "0" { format!("-{text}") } else { text }
 }
 
 /// How wide a text is in pixels, at least: fonts differ, and the drawing does not know which one it will have.
@@ -223,6 +227,7 @@ mod tests {
         assert_eq!(shown([0.13, 0.31], 4.0), "0.15 0.2 0.25 0.3");
         assert_eq!(shown([0.0, 37.0], 4.0), "0 10 20 30");
         assert_eq!(shown([-0.2, 0.2], 4.0), "-0.2 -0.1 0 0.1 0.2");
+        assert_eq!([-0.00004, -1234.5, 1e6, 1e20].map(number), ["0", "-1,234.5", "1,000,000", "100000000000000000000"]);
     }
 
     #[test]

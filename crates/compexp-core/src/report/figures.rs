@@ -11,6 +11,7 @@ use crate::analysis::accuracy::{ActivityRow, CorrelationRow, by_activity, confus
 use crate::analysis::iou::{by_length, distribution};
 use crate::analysis::kind::{Kind, kinds};
 use crate::analysis::makeup::{categories, distinct, operators};
+use crate::analysis::text::{count, many};
 use crate::analysis::{Records, coverage};
 use crate::error::{Error, Result};
 use crate::stats::Correlation;
@@ -61,7 +62,7 @@ fn iou_by_length(records: &Records) -> Result<Figure> {
         let y = |v: f64| panel.up(v);
         let title = format!(
             "at most {}: mean {}, median {}, quartiles {} and {}, from {} to {}",
-            row.length,
+            many(row.length, "literal"),
             number(s.mean),
             number(s.median),
             number(s.lower),
@@ -149,16 +150,16 @@ fn distinct_explanations(records: &Records) -> Result<Figure> {
     let mut counts = std::collections::BTreeMap::new();
     rows.iter().for_each(|row| *counts.entry(row.units.len()).or_insert(0) += 1);
     let bar = |(units, n): (&usize, &usize)| Bar {
-        name: if *units == 1 { "one unit".into() } else { format!("{units} units") },
+        name: if *units == 1 { "one unit".into() } else { many(*units, "unit") },
         values: vec![*n as f64],
-        note: n.to_string(),
+        note: count(*n as u64),
     };
     let bars: Vec<Bar> = counts.iter().take(ROWS).map(bar).collect();
     let (svg, size) = charts::bars(&bars, &["explanations"], "explanations");
     let caption = format!(
-        "How many units share an explanation: {} units have {} that differ in meaning.",
-        records.explained().count(),
-        rows.len()
+        "How many units share an explanation: {} explained in {} that differ in meaning.",
+        many(records.explained().count(), "unit"),
+        many(rows.len(), "way")
     );
     let units =
         |row: &crate::analysis::makeup::SharedRow| row.units.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
@@ -178,8 +179,9 @@ fn concept_coverage(records: &Records) -> Result<Figure> {
     let (n, bars) = (used.clone().count(), used.take(ROWS).map(bar).collect::<Vec<_>>());
     let (svg, size) = charts::bars(&bars, &["not negated", "negated"], "units");
     let caption = format!(
-        "The concepts that most units' formulas have, of {n} that any has and {} that were annotated.",
-        rows.len()
+        "The concepts that most units' formulas have, of {} that any has and {} that were annotated.",
+        count(n as u64),
+        count(rows.len() as u64)
     );
     let csv = table_of("concept,category,area,examples,positive,negated,best_iou", &rows)?;
     Ok(figure("concept_coverage", "Concepts in explanations", &caption, svg, size, csv))
@@ -231,7 +233,8 @@ fn correlation_by_length(rows: &[CorrelationRow]) -> Result<Figure> {
             if let Some([low, high]) = c.interval {
                 svg.stroke(&format!("M{x:.1} {:.1}V{:.1}", panel.up(low), panel.up(high)), COLORS[i], 2.0, 1.0);
             }
-            let title = format!("{name}, at most {}: {:.3}{}, {}", row.length, c.r, interval(c), p_value(c.p));
+            let title =
+                format!("{name}, at most {}: {:.3}{}, {}", many(row.length, "literal"), c.r, interval(c), p_value(c.p));
             svg.dot([x, panel.up(c.r)], 4.5, COLORS[i], 1.0, &title);
             let [low, high] = c.interval.map_or([None; 2], |ends| ends.map(Some));
             table.push((row.length, name.to_lowercase(), c.n, c.r, low, high, c.p));
@@ -282,7 +285,7 @@ fn model_confusion(records: &Records) -> Result<Figure> {
     let bar = |row: &&crate::analysis::accuracy::ConfusionRow| Bar {
         name: format!("{} → {}", row.target, row.predicted),
         values: vec![row.active as f64],
-        note: format!("{} of {}", row.active, of(&row.target)),
+        note: format!("{} of {}", count(row.active as u64), count(of(&row.target) as u64)),
     };
     let bars: Vec<Bar> = wrong.iter().take(ROWS).map(bar).collect();
     let (svg, size) = charts::bars(&bars, &["examples"], "examples");
@@ -335,7 +338,7 @@ pub(super) fn span(values: impl Iterator<Item = f64>) -> [f64; 2] {
 }
 
 fn share(n: usize, of: usize) -> String {
-    format!("{n} ({:.1}%)", 100.0 * n as f64 / of.max(1) as f64)
+    format!("{} ({:.1}%)", count(n as u64), 100.0 * n as f64 / of.max(1) as f64)
 }
 
 fn interval(c: Correlation) -> String {

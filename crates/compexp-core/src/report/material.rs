@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::ReportRun;
 use super::bearing::Bearing;
+use super::below::Below;
 use crate::artifact::run_dir::{ExemplarList, Prediction, RunConfig, Summary};
 use crate::artifact::{FinishedRun, Table, TensorFile, Weights};
 use crate::concept::ConceptId;
@@ -75,12 +76,15 @@ pub(super) struct Material<'a> {
     pub(super) activity: Activity,
     /// How units bear on classes, where the run tells.
     pub(super) bearing: Option<Bearing>,
+    /// How the units of the layer below bear on those of the run, where it tells.
+    pub(super) below: Option<Below>,
     /// Kinds of concepts, by name.
     categories: HashMap<String, String>,
     /// Areas of concepts, by name.
     areas: HashMap<String, u64>,
     probe: Option<ProbeSet>,
-    /// Accuracy as units are taken away, and what each does alone.
+    /// The summary of units taken away, accuracy meanwhile, and what each does alone.
+    pub(super) ablation: Option<Value>,
     pub(super) bands: Option<Table>,
     pub(super) effects: Option<Table>,
     /// The record of changed inputs.
@@ -120,6 +124,8 @@ impl<'a> Material<'a> {
             bits: run.activity()?,
         };
         let bearing = Bearing::read(run, weights.as_ref())?;
+        let ablation = run.ablation()?;
+        let tables = |name: &str| if ablation.is_some() { run.table(name) } else { Ok(None) };
         Ok(Self {
             name: name.clone(),
             run,
@@ -133,11 +139,13 @@ impl<'a> Material<'a> {
             weights,
             activity,
             bearing,
+            below: Below::read(run)?,
             categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
             areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
             probe: run.probe()?,
-            bands: run.table("ablation/bands.csv")?,
-            effects: run.table("ablation/effects.csv")?,
+            bands: tables("ablation/bands.csv")?,
+            effects: tables("ablation/effects.csv")?,
+            ablation,
             counterfactuals: run.counterfactuals()?,
             trial_pictures: BTreeSet::new(),
             pictures: BTreeMap::new(),
@@ -150,7 +158,7 @@ impl<'a> Material<'a> {
 
     /// Whether units were taken away, or inputs changed.
     pub(super) fn has_behaviour(&self) -> bool {
-        self.bands.is_some() || self.effects.is_some() || self.counterfactuals.is_some()
+        self.ablation.is_some() || self.counterfactuals.is_some()
     }
 
     pub(super) fn grid(&self) -> crate::probe::Grid {

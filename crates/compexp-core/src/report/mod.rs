@@ -18,6 +18,7 @@
 
 mod bearing;
 pub mod behaviour;
+mod below;
 mod charts;
 pub mod figure;
 pub mod figures;
@@ -38,7 +39,7 @@ use crate::error::{Error, Result};
 use crate::explain::Progress;
 use crate::probe::Example;
 use material::{Material, Picture};
-use pages::Site;
+use pages::{Lower, Site};
 
 /// Pages and pictures that are made at once, in parallel, before they are written.
 const CHUNK: usize = 64;
@@ -119,8 +120,10 @@ pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn 
     }
     let several = runs.len() > 1;
     let mut materials = Vec::with_capacity(runs.len());
+    let folder = |i: usize| if several { format!("run-{}/", i + 1) } else { String::new() };
     for (i, run) in runs.iter().enumerate() {
-        let folder = if several { format!("run-{}/", i + 1) } else { String::new() };
+        let folder_of = folder;
+        let folder = folder(i);
         let mut material = Material::read(run)?;
         pictures(&mut material, run.source, &folder, &mut out, progress)?;
         for figure in run.figures {
@@ -128,7 +131,12 @@ pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn 
             out.write(&format!("{folder}figures/{}.csv", figure.id), figure.csv.as_bytes())?;
         }
         trial_pictures(&mut material, run.run, &folder, &mut out)?;
-        let site = Site { material: &material, figures: run.figures, several };
+        let lower = material.below.as_ref().and_then(|below| {
+            let explanations = runs.iter().map(|run| &run.run.explanations);
+            let (at, explanations) = explanations.enumerate().find(|(_, e)| e.config["inputs"] == below.inputs)?;
+            Some(Lower { folder: folder_of(at), explanations })
+        });
+        let site = Site { material: &material, figures: run.figures, several, lower };
         write_run(&site, &folder, &mut out, progress)?;
         materials.push((folder, material));
     }

@@ -238,7 +238,7 @@ fn controls_of_taking_away_are_of_the_same_tag_and_frequency_where_the_sentence_
         let subject = Subject { pairs: &pairs, ..*subject };
         let goal = BREAK.goal(&units[0].formula);
         let wants = lexicon.wants(&subject, &goal);
-        let edits = lexicon.edits(&subject, &goal, &wants, 0, 10, &mut Random::new(0, "test", 0));
+        let edits = lexicon.edits(&subject, &goal, &wants, 0, 10, &mut Random::new(0, Purpose::Edits, 0));
         assert_eq!(edits.len(), 2);
         for (edit, control) in edits {
             assert_eq!((edit.replaced.as_str(), control.how), ("dog", edit.how));

@@ -223,16 +223,18 @@ fn a_layer_reads_by_its_first_convolution() {
     let config = narrow();
     let weights = random(&config, 5);
     let network = ResNet::new(&config, &weights, &Device::Cpu).unwrap();
-    for (layer, conv) in [
-        ("layer2", "layer2.0.conv1"),
-        ("layer2.1", "layer2.1.conv1"),
-        ("layer2.0.conv1", "layer2.0.conv1"),
-        ("layer1.0.conv2", "layer1.0.conv2"),
+    for (layer, conv, before) in [
+        ("layer1", "layer1.0.conv1", "maxpool"),
+        ("layer2", "layer2.0.conv1", "layer1.1 layer1"),
+        ("layer2.1", "layer2.1.conv1", "layer2.0"),
+        ("layer2.0.conv1", "layer2.0.conv1", "layer1.1 layer1"),
+        ("layer1.0.conv2", "layer1.0.conv2", "layer1.0.conv1 layer1.0.bn1"),
     ] {
         let weight = &weights[&format!("{conv}.weight")];
         let (to, from, h, w) = weight.dims4().unwrap();
         let values = weight.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let found = network.reads(layer).unwrap().unwrap();
+        let Reads { from: names, weights: found } = network.reads(layer).unwrap().unwrap();
+        assert_eq!(names.join(" "), before, "{layer}");
         assert_eq!(found.dim(), (to, from), "{layer}");
         for (found, kernel) in found.iter().zip(values.chunks_exact(h * w)) {
             let mean = kernel.iter().map(|v| f64::from(*v)).sum::<f64>() / (h * w) as f64;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::analysis::Records;
-use compexp_core::analysis::behaviour::{contributions as measure, top_share};
-use compexp_core::artifact::{FinishedRun, hash_file};
+use compexp_core::activation::ActivationSource;
+use compexp_core::analysis::behaviour::between as measure;
+use compexp_core::artifact::{BelowRun, FinishedRun, hash_file, write_json};
 use compexp_vision::model::{Model, default_device};
 
-use crate::commands::behaviour::{pooled, write_contributions, write_contributions_to_classes};
+use crate::commands::behaviour::{activations, write_contributions, write_contributions_to_classes};
 use crate::failure::Failure;
 use crate::progress::Reporter;
 use crate::table::name;
@@ -19,7 +19,8 @@ use crate::table::name;
 #[command(after_help = "\
 Each unit and target get the weight between them, Pearson's r over the examples, and the IoU of the examples where the unit
 fires and those where the target is in its top quantile. What lies beyond the 99% and the 1% quantile of a measure is a
-contributor or an inhibitor.
+contributor or an inhibitor. From layer to layer the positions of the smaller map are what examples are to classes: maps are
+brought to that size by their mean, and a unit fires where any value that falls together is above its threshold.
 
 Examples:
   Units to classes, in runs/layer4/contributions.csv:
@@ -60,6 +61,7 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
             return Err(Failure::new(message).hint("give runs of `compexp vision probe` on this checkpoint").into());
         }
     }
+    let (lower, own) = (activations(below)?, activations(run)?);
     let names =
         |run: &FinishedRun| Ok::<_, anyhow::Error>(run.examples()?.into_iter().map(|e| e.name).collect::<Vec<_>>());
     if names(run)? != names(below)? {
@@ -70,28 +72,29 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
     let model = Model::load(checkpoint, &default_device()?)?;
     let layer = |run: &FinishedRun| run.explanations.config["inputs"]["layer"].as_str().unwrap_or_default().to_owned();
     let (later, earlier) = (layer(run), layer(below));
-    let Some(weights) = model.reads(&later)? else {
+    let Some(reads) = model.reads(&later)? else {
         let message = format!(
             "`{}`: found a run of `{later}`, expected one of a stage, block or convolution",
             run.dir().display()
         );
         return Err(Failure::new(message).hint("probe such a layer: `compexp vision probe --layer layer4`").into());
     };
-    let (features, values) = (pooled(below)?, pooled(run)?);
-    if weights.dim() != (values.n_units(), features.n_units()) {
+    if !reads.from.contains(&earlier) {
+        let right = reads.from.join("` or `");
         let message = format!(
-            "units of `{}`: found {} of `{earlier}`, expected {}, which the first convolution of `{later}` reads",
+            "layer of `{}`: found `{earlier}`, expected `{right}`, which `{later}` of `{}` reads",
             below.dir().display(),
-            features.n_units(),
-            weights.ncols()
+            run.dir().display()
         );
-        return Err(Failure::new(message).hint("give a run of the layer right before").into());
+        let last = reads.from.last().map_or("", String::as_str);
+        let hint = format!("give a run of the layer right before: `compexp vision probe --layer {last}`");
+        return Err(Failure::new(message).hint(hint).into());
     }
-    let values = values.view().mapv(f64::from);
-    let records = Records::read(below)?;
-    let found = measure(&records, weights.view(), &features, values.view(), top_share(model.classes()))?;
-    let targets: Vec<String> = (0..weights.nrows()).map(|unit| unit.to_string()).collect();
+    let (weights, above) = (reads.weights.view(), (&run.explanations, &own as &dyn ActivationSource));
+    let found = measure(weights, (&below.explanations, &lower), above)?;
+    let targets: Vec<String> = run.explanations.units.iter().map(|u| u.unit.to_string()).collect();
     let path = run.dir().join("contributions-below.csv");
-    write_contributions(&path, &records, &found, &targets)?;
+    write_contributions(&path, &below.explanations, &found, &targets)?;
+    write_json(&run.dir().join(BelowRun::FILE), &BelowRun::new(below))?;
     Ok(path)
 }

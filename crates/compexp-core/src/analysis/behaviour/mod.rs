@@ -1,6 +1,6 @@
 //! What explained units do to the classes that a model predicts: contributions, and what becomes of accuracy without them.
 //!
-//! - [`contributions`]: how the units of a run bear on classes, or on the units of a later layer;
+//! - [`contributions`]: how the units of a run bear on classes; [`between`]: on the units of a run of the next layer;
 //! - [`curve`]: accuracy as units are taken away in the order of how well they are explained, and at random;
 //! - [`support()`]: whether a unit's classes are those that suffer without it.
 //!
@@ -15,9 +15,12 @@ pub use curve::{Band, Curve, CurveConfig, Order, bands, curves, order};
 pub use support::{Estimate, Hurt, Support, support};
 
 use super::Records;
+use crate::activation::ActivationSource;
 use crate::behaviour::contribution::{Contributions, Measure};
+use crate::behaviour::layers::Layer;
 use crate::behaviour::{Features, Head};
 use crate::error::{Error, Result};
+use crate::explanation::{Explanation, Explanations};
 
 /// The share of examples that count as the top quantile of a target's value: one of as many as the model has classes. Were
 /// every class as frequent as every other, that many examples would show each.
@@ -52,32 +55,76 @@ pub fn contributions(
 ) -> Result<Contributions> {
     let (n, n_units) = (records.explanations.universe.examples, features.n_units());
     let units: Vec<usize> = records.explanations.units.iter().map(|u| u.unit).collect();
+    check("features", (features.n_examples(), n), (n_units, &units), weights.ncols())?;
+    let fires: Vec<Vec<bool>> =
+        (0..units.len()).map(|place| (0..n).map(|example| records.fires(place, example)).collect()).collect();
+    let (weights, chosen) = (weights.select(Axis(1), &units), features.view().select(Axis(1), &units));
+    Ok(spread(Contributions::measure(weights.view(), chosen.view(), values, &fires, top)?, &units, n_units))
+}
+
+/// How the units of a run bear on those of a run of the next layer, by [`Contributions::between`]; each run with its
+/// layer's activations. Rows are as in [`contributions`], columns the units of the later run. `weights` is `(units of the
+/// later layer, units of the earlier one)`.
+///
+/// # Errors
+/// [`Error::Mismatch`] where sizes differ, or a run of given masks has no thresholds; those of the activations.
+pub fn between(
+    weights: ArrayView2<'_, f32>,
+    below: (&Explanations, &dyn ActivationSource),
+    above: (&Explanations, &dyn ActivationSource),
+) -> Result<Contributions> {
+    let mut chosen = Vec::new();
+    for (which, (run, source), of_weights) in
+        [("activations below", below, weights.ncols()), ("activations", above, weights.nrows())]
+    {
+        let cut = |u: &Explanation| {
+            let missing = || Error::mismatch(format!("threshold of unit {}", u.unit), "none", "a run of activations");
+            Ok((u.unit, u.threshold.ok_or_else(missing)?))
+        };
+        let units: Vec<(usize, f64)> = run.units.iter().map(cut).collect::<Result<_>>()?;
+        let numbers: Vec<usize> = units.iter().map(|(unit, _)| *unit).collect();
+        let examples = (source.n_examples(), run.universe.examples);
+        check(which, examples, (source.n_units(), &numbers), of_weights)?;
+        chosen.push((units, numbers));
+    }
+    let [(lower, rows), (own, columns)] = [&chosen[0], &chosen[1]];
+    let weights = weights.select(Axis(0), columns).select(Axis(1), rows);
+    let [lower, own] = [Layer { source: below.1, units: lower }, Layer { source: above.1, units: own }];
+    let found = Contributions::between(weights.view(), &lower, &own)?;
+    Ok(spread(found, rows, below.1.n_units()))
+}
+
+/// Whether a layer's values are those of a run and of some weights.
+fn check(
+    what: &str,
+    (examples, of_run): (usize, usize),
+    (n_units, units): (usize, &[usize]),
+    of_weights: usize,
+) -> Result<()> {
     let most = units.iter().max().map_or(0, |unit| unit + 1);
     for (what, found, expected, right) in [
-        ("examples of the features", features.n_examples(), n, features.n_examples() == n),
-        ("units of the features", n_units, most, n_units >= most),
-        ("units of the weights", weights.ncols(), n_units, weights.ncols() == n_units),
+        (format!("examples of the {what}"), examples, of_run, examples == of_run),
+        (format!("units of the {what}"), n_units, most, n_units >= most),
+        ("units of the weights".to_owned(), of_weights, n_units, of_weights == n_units),
     ] {
         if !right {
             return Err(Error::mismatch(what, found, format!("{expected}, as the run has")));
         }
     }
-    let fires: Vec<Vec<bool>> =
-        (0..units.len()).map(|place| (0..n).map(|example| records.fires(place, example)).collect()).collect();
-    let (weights, chosen) = (weights.select(Axis(1), &units), features.view().select(Axis(1), &units));
-    let found = Contributions::measure(weights.view(), chosen.view(), values, &fires, top)?;
+    Ok(())
+}
+
+/// Rows of some units as rows of all `n_units`; the others are not numbers.
+fn spread(found: Contributions, units: &[usize], n_units: usize) -> Contributions {
     let spread = |measure: Measure| {
         let mut values = Array2::from_elem((n_units, measure.values.ncols()), f64::NAN);
-        for (row, unit) in measure.values.outer_iter().zip(&units) {
+        for (row, unit) in measure.values.outer_iter().zip(units) {
             values.row_mut(*unit).assign(&row);
         }
         Measure { values, cuts: measure.cuts }
     };
-    Ok(Contributions {
-        weight: spread(found.weight),
-        correlation: spread(found.correlation),
-        overlap: spread(found.overlap),
-    })
+    let Contributions { weight, correlation, overlap } = found;
+    Contributions { weight: spread(weight), correlation: spread(correlation), overlap: spread(overlap) }
 }
 
 #[cfg(test)]
@@ -148,6 +195,35 @@ pub(super) mod tests {
         let e = try_with(Array2::zeros((6, 12)), head.weights.clone()).unwrap_err();
         assert!(e.contains("units of the features: found 12, expected 13"), "{e}");
         let e = try_with(Array2::zeros((6, 13)), Array2::zeros((2, 12))).unwrap_err();
+        assert!(e.contains("units of the weights: found 12, expected 13"), "{e}");
+    }
+
+    #[test]
+    fn units_of_two_runs_are_those_asked_for() {
+        let (lower, _, features) = case();
+        let mut upper = records("ab", &[("a", &[0.2], &[0]), ("b", &[0.6], &[1])], &[], &[("x", "x"); 6]).explanations;
+        // Unit 2 of three is what unit 12 below is; unit 0 the same upside down.
+        let below = features.view().insert_axis(Axis(2)).insert_axis(Axis(3)).to_owned();
+        let above = ndarray::Array4::from_shape_fn((6, 3, 1, 1), |(e, u, ..)| (u as f32 - 1.0) * below[[e, 12, 0, 0]]);
+        let weights = Array2::from_shape_fn((3, 13), |(t, u)| (100 * t + u) as f32);
+        let (a, b) = (above.view(), below.view());
+        let mut lower = lower.explanations;
+        let run = |lower: &Explanations, upper: &Explanations, weights: &Array2<f32>| {
+            between(weights.view(), (lower, &b), (upper, &a)).map_err(|e| e.to_string())
+        };
+        assert!(run(&lower, &upper, &weights).unwrap_err().contains("threshold of unit 10: found none"));
+        lower.units.iter_mut().for_each(|u| u.threshold = Some(0.5));
+        upper.units.iter_mut().for_each(|u| u.threshold = Some(1.5));
+        let (first, second) = (0, 2);
+        (upper.units[0].unit, upper.units[1].unit) = (second, first);
+        let found = run(&lower, &upper, &weights).unwrap();
+        assert_eq!(found.weight.values.row(12).to_vec(), [212.0, 12.0]);
+        let r = found.correlation.values.row(12).to_vec();
+        assert!((r[0] - 1.0).abs() < 1e-12 && (r[1] + 1.0).abs() < 1e-12, "{r:?}");
+        // Unit 12 fires on examples 1, 2 and 3, unit 2 on 2 and 3, unit 0 nowhere.
+        assert_eq!(found.overlap.values.row(12).to_vec(), [2.0 / 3.0, 0.0]);
+        assert!(found.weight.values.row(9).iter().all(|v| v.is_nan()), "unit 9 was not asked for");
+        let e = run(&lower, &upper, &Array2::zeros((3, 12))).unwrap_err();
         assert!(e.contains("units of the weights: found 12, expected 13"), "{e}");
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{figure, number, round_out, span, table_of};
 use crate::analysis::Records;
+use crate::analysis::text::{count, many};
 use crate::error::Result;
 use crate::explanation::Explanation;
 use crate::report::charts::{PLACE, Panel, SIZE};
@@ -78,13 +79,13 @@ fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> 
     }
     if proofs > 0 {
         let certified = rows.iter().filter(|(u, _)| u.optimal.is_some_and(|o| o.certified)).count();
-        caption += &format!(" {certified} of {} formulas are proven optimal", rows.len());
+        caption += &format!(" Proven optimal: {} of {}", count(certified as u64), many(rows.len(), "formula"));
         caption += if certified < rows.len() { "; a line leads up to what no formula exceeds." } else { "." };
     }
     let short: Vec<f64> = beams.iter().copied().filter(|gap| *gap > 0.0).collect();
     if !beams.is_empty() {
         let mean = short.iter().sum::<f64>() / short.len().max(1) as f64;
-        caption += &format!(" The beam falls short for {} units, by {} on average.", short.len(), number(mean));
+        caption += &format!(" The beam falls short for {}, by {} on average.", many(short.len(), "unit"), number(mean));
     }
     let table: Vec<_> = rows
         .iter()
@@ -129,10 +130,12 @@ fn luck(units: &[&Explanation]) -> Result<Option<Figure>> {
     let significant = rows.iter().filter(|(_, s, _)| s.q < SIGNIFICANT).count();
     let caption = format!(
         "Each dot is a unit: its IoU, and the 95% quantile of what the same search finds when the unit's maps are dealt out to \
-         other examples. {above} of {} units are above the line of equality, more than luck finds in 95 of 100 cases; \
-         {significant} have q below 0.05, with {} draws a unit.",
-        rows.len(),
-        first.draws
+         other examples. Above the line of equality, more than luck finds in 95 of 100 cases: {} of {}; with q below 0.05: \
+         {}. A unit has {}.",
+        count(above as u64),
+        many(rows.len(), "unit"),
+        count(significant as u64),
+        many(first.draws, "draw")
     );
     let table: Vec<_> = rows
         .iter()
@@ -168,7 +171,12 @@ fn held_out(units: &[&Explanation]) -> Result<Option<Figure>> {
             let x = at + if i == 0 { -8.0 } else { 8.0 };
             svg.stroke(&format!("M{x:.1} {:.1}V{:.1}", panel.up(*low), panel.up(*high)), COLORS[i], 2.0, 1.0);
             let [mean_text, low, high] = [mean, low, high].map(|v| number(*v));
-            let title = format!("{}, at most {}: {mean_text} [{low}, {high}], {n} units", names[i], k + 1);
+            let title = format!(
+                "{}, at most {}: {mean_text} [{low}, {high}], {}",
+                names[i],
+                many(k + 1, "literal"),
+                many(*n, "unit")
+            );
             svg.dot([x, panel.up(*mean)], 4.5, COLORS[i], 1.0, &title);
         }
     }
@@ -236,11 +244,11 @@ mod tests {
             all[0].csv,
             "unit,iou,beam,upper_bound,certified,ceiling\n11,0.4,0.3,0.45,false,0.5\n10,0.2,0.2,0.2,true,0.5\n"
         );
-        assert!(all[0].caption.contains("1 of 2 formulas are proven optimal; a line"), "{}", all[0].caption);
-        assert!(all[0].caption.contains("falls short for 1 units, by 0.1 on average"), "{}", all[0].caption);
+        assert!(all[0].caption.contains("Proven optimal: 1 of 2 formulas; a line"), "{}", all[0].caption);
+        assert!(all[0].caption.contains("falls short for 1 unit, by 0.1 on average"), "{}", all[0].caption);
         assert!(all[1].csv.ends_with("\n11,2,0.4,19,0.05,0.01,0.1,0.3,0.35\n"), "{}", all[1].csv);
         assert!(
-            all[1].caption.contains("1 of 2 units are above") && all[1].caption.contains("; 1 have q"),
+            all[1].caption.contains("100 cases: 1 of 2 units; with q below 0.05: 1. A unit has 19 draws."),
             "{}",
             all[1].caption
         );
@@ -261,7 +269,7 @@ mod tests {
         }
         let all = figures(&run).unwrap();
         assert_eq!(all.iter().map(|f| &f.id[..]).collect::<Vec<_>>(), ["ceiling"]);
-        assert!(!all[0].caption.contains("proven") && !all[0].svg.contains("beam"), "{}", all[0].caption);
+        assert!(!all[0].caption.contains("roven") && !all[0].svg.contains("beam"), "{}", all[0].caption);
         run.explanations.units.iter_mut().for_each(|u| u.ceiling = None);
         assert_eq!(figures(&run).unwrap(), []);
     }

@@ -1,17 +1,11 @@
 //! What follows from explanations: accuracy without units, and predictions of changed inputs. Present where a run has either.
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::Value;
 
 use super::classes::find;
-use super::{Place, Site, formula, percent, plain};
-use crate::artifact::Table;
-use crate::report::charts::{Line, lines};
+use super::{Place, Site, ablation, formula, percent, plain};
 use crate::report::material::Material;
-use crate::report::svg::Svg;
-
-/// Units in the table of effects.
-const UNITS: usize = 20;
 
 /// Changed sentence pairs of each case.
 const EDITS: usize = 4;
@@ -23,97 +17,10 @@ pub(in crate::report) fn page(site: &Site<'_>) -> String {
         h1 { "Behaviour" }
         p.lead { "What explanations are good for: what the model loses without units, and whether a change that \
                   turns a formula changes what the model says." }
-        @if let Some(bands) = &material.bands { (ablation(bands)) }
-        @if let Some(effects) = &material.effects { (alone(material, effects)) }
+        (ablation::sections(site))
         @if let Some(record) = &material.counterfactuals { (counterfactuals(material, record)) }
     };
     site.page(Place::Behaviour, "Behaviour", body)
-}
-
-/// The fields of a row, by name of column; empty where there is no such column.
-fn field<'a>(table: &'a Table, row: &'a [String], column: &str) -> &'a str {
-    table.header.iter().position(|h| h == column).and_then(|at| row.get(at)).map_or("", String::as_str)
-}
-
-/// Accuracy while units are taken away, a panel for each value that they are set to.
-fn ablation(bands: &Table) -> Markup {
-    let mut names: [Vec<&str>; 2] = Default::default();
-    for row in &bands.rows {
-        for (names, column) in names.iter_mut().zip(["fill", "order"]) {
-            let name = field(bands, row, column);
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    }
-    let [fills, orders] = names;
-    let line = |fill: &str, name| Line {
-        name,
-        points: bands
-            .rows
-            .iter()
-            .filter(|row| field(bands, row, "fill") == fill && field(bands, row, "order") == name)
-            .filter_map(|row| Some((finite(field(bands, row, "removed"))?, finite(field(bands, row, "accuracy"))?)))
-            .collect(),
-    };
-    html! {
-        section {
-            h2 { "Accuracy without units" }
-            p.sub {
-                "Units of the last layer are taken away one after another, in several orders. An order that tells which units \
-                 matter falls faster than a random one."
-            }
-            div.figures { @for (i, fill) in fills.iter().enumerate() {
-                @let all: Vec<Line<'_>> = orders.iter().map(|order| line(fill, order)).collect();
-                @let title = format!("Units set to {}", if *fill == "mean" { "their mean" } else { fill });
-                @let drawing = {
-                    let mut svg = Svg::new();
-                    lines(&mut svg, [64.0, 34.0, 536.0, 272.0], &all, ["units taken away", "accuracy"]);
-                    svg.finish(&format!("ablation-{i}"), [620.0, 360.0], &plain(&title), "Accuracy by units taken away.")
-                };
-                figure.chart { h3 { (plain(&title)) } (PreEscaped(drawing)) }
-            } }
-        }
-    }
-}
-
-/// What each unit does alone: those first without which their classes suffer most.
-fn alone(material: &Material<'_>, effects: &Table) -> Markup {
-    let mut rows: Vec<(f64, &Vec<String>)> = effects
-        .rows
-        .iter()
-        .filter(|row| field(effects, row, "fill") == "zero")
-        .filter_map(|row| Some((finite(field(effects, row, "supported_change"))?, row)))
-        .collect();
-    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let points = |row: &[String], column: &str| {
-        finite(field(effects, row, column)).map_or(String::new(), |v| format!("{:+.1}", 100.0 * v))
-    };
-    html! {
-        @if !rows.is_empty() {
-            section {
-                h2 { "Units without which their classes suffer most" }
-                p.sub {
-                    "Change of accuracy in percentage points when one unit alone is set to zero, over the examples of the classes \
-                     to which its weights contribute, and over all others."
-                }
-                div.scroll { table {
-                    thead { tr {
-                        th scope="col" { "unit" } th scope="col" { "its classes" } th scope="col" { "others" }
-                        th scope="col" { "classes" } th scope="col" { "formula" }
-                    } }
-                    tbody { @for (_, row) in rows.iter().take(UNITS) {
-                        tr {
-                            th scope="row" { (unit(material, field(effects, row, "unit").parse().ok())) }
-                            td.n { (points(row, "supported_change")) } td.n { (points(row, "others_change")) }
-                            td { (plain(field(effects, row, "supports"))) }
-                            td { (formula::markup(material, field(effects, row, "formula"))) }
-                        }
-                    } }
-                } }
-            }
-        }
-    }
 }
 
 fn counterfactuals(material: &Material<'_>, record: &Value) -> Markup {
@@ -195,7 +102,7 @@ fn sums(cases: &[Value], direction: bool) -> Markup {
     }
 }
 
-fn unit(material: &Material<'_>, unit: Option<usize>) -> Markup {
+pub(super) fn unit(material: &Material<'_>, unit: Option<usize>) -> Markup {
     html! { @match unit {
         Some(unit) if find(material, unit).is_some() => a href=(format!("units/{unit}.html")) { "unit " (unit) },
         Some(unit) => { "unit " (unit) },
@@ -250,8 +157,4 @@ fn edits(case: &Value) -> Markup {
             } }
         }
     }
-}
-
-fn finite(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|v: &f64| v.is_finite())
 }

@@ -1,17 +1,16 @@
 //! The page of one class: the units that push it up and down, where they fire, and what the model mistakes for what.
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::classes::{Confusion, find, shown_by};
+use super::tree::tree;
 use super::units::cut;
 use super::{Place, Site, count, example, formula, patterns, percent, plain};
 use crate::behaviour::contribution::Role;
 use crate::error::Result;
 use crate::exemplar::Choice;
 use crate::report::bearing::{Bearing, Measured};
-use crate::report::charts::shorten;
 use crate::report::material::Material;
-use crate::report::svg::{Anchor, COLORS, Svg};
 
 /// From the page to those of its run.
 const UP: &str = "../";
@@ -19,17 +18,11 @@ const UP: &str = "../";
 /// Units of each direction.
 const UNITS: usize = 8;
 
-/// Units of each direction in the drawing.
-const BRANCHES: usize = 5;
-
 /// Pictures of each unit.
 const PICTURES: usize = 3;
 
 /// Errors of each direction.
 const ERRORS: usize = 10;
-
-/// The characters of a formula in the drawing.
-const FORMULA: usize = 56;
 
 /// The page of the class at place `at` of `classes`.
 ///
@@ -62,14 +55,14 @@ pub(in crate::report) fn page(site: &Site<'_>, classes: &[String], counts: &Conf
             @if all > 0 { (tile(count(all as u64), "examples")) (tile(share(all), "of them predicted rightly")) }
             @if predicted > 0 { (tile(share(predicted), "of its predictions are right")) }
         }
-        (units(material, classes, at)?)
+        (units(site, classes, at)?)
         (errors(class, classes, counts))
     };
     Ok(site.page(Place::Class, class, body))
 }
 
-fn units(material: &Material<'_>, classes: &[String], at: usize) -> Result<Markup> {
-    let class = &classes[at];
+fn units(site: &Site<'_>, classes: &[String], at: usize) -> Result<Markup> {
+    let (material, class) = (site.material, &classes[at]);
     let Some(bearing) = material.bearing.as_ref().filter(|b| at < b.classes.len()) else {
         let shown = shown_by(material, classes, UNITS);
         let rows: Vec<_> = shown[at].iter().map(|(unit, _)| *unit).collect();
@@ -98,11 +91,7 @@ fn units(material: &Material<'_>, classes: &[String], at: usize) -> Result<Marku
     ];
     Ok(html! {
         @if !up.is_empty() || !down.is_empty() {
-            section {
-                h2 { "The class as a tree of its units" }
-                p.sub { "The units that bear most on it, by weight; the wider a branch, the more." }
-                figure.chart { (PreEscaped(tree(material, class, &up, &down))) }
-            }
+            (tree(site, class, &up, &down))
         }
         @if bearing.has_measures() {
             p.sub {
@@ -180,33 +169,6 @@ pub(super) fn mark(measured: Option<&Measured>, measure: usize) -> Markup {
         _ => return html! {},
     };
     html! { span.role role="img" aria-label=(name) title=(name) { (sign) } }
-}
-
-/// The class on the left, branches to its strongest units on the right.
-fn tree(material: &Material<'_>, class: &str, up: &[(usize, f64)], down: &[(usize, f64)]) -> String {
-    const ROW: f64 = 34.0;
-    let branches: Vec<_> = up.iter().take(BRANCHES).chain(down.iter().take(BRANCHES).rev()).collect();
-    let height = ROW * branches.len() as f64 + 12.0;
-    let most = branches.iter().map(|b| b.1.abs()).fold(f64::MIN_POSITIVE, f64::max);
-    let (root, left) = ([150.0, height / 2.0], 300.0);
-    let mut svg = Svg::new();
-    for (i, (unit, weight)) in branches.iter().enumerate() {
-        let y = 6.0 + ROW * (i as f64 + 0.5);
-        let color = COLORS[usize::from(*weight < 0.0)];
-        let [x, from] = root;
-        let middle = (x + left) / 2.0;
-        let path = format!("M{x:.1} {from:.1}C{middle:.1} {from:.1} {middle:.1} {y:.1} {left:.1} {y:.1}");
-        svg.stroke(&path, color, (1.0 + 5.0 * weight.abs() / most).round(), 0.75);
-        let Some(found) = find(material, *unit) else { continue };
-        let text = plain(found.formula.as_deref().unwrap_or_default());
-        svg.dot([left, y], 5.0, color, 1.0, &format!("unit {unit}, weight {weight:+.4}: {text}"));
-        svg.text([left + 12.0, y - 2.0], Anchor::Start, &format!("unit {unit}  {weight:+.3}"));
-        svg.text([left + 12.0, y + 13.0], Anchor::Start, &shorten(&text, FORMULA));
-    }
-    svg.dot(root, 7.0, "currentColor", 1.0, &plain(class));
-    svg.text([root[0] - 14.0, root[1] + 4.0], Anchor::End, &shorten(&plain(class), 20));
-    let description = "Branches lead from the class to the units with the greatest weights for it and against it.";
-    svg.finish("tree", [760.0, height], &format!("Units of {}", plain(class)), description)
 }
 
 /// What it is mistaken for, and what is mistaken for it.

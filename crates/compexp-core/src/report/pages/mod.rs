@@ -1,5 +1,6 @@
 //! Pages: what all of them share. Every text that comes from a run goes through [`plain`] and through maud, which escapes it.
 
+mod ablation;
 pub(super) mod behaviour;
 pub(super) mod class;
 pub(super) mod classes;
@@ -10,6 +11,7 @@ mod formula;
 pub(super) mod overview;
 mod rows;
 mod sentence;
+mod tree;
 pub(super) mod unit;
 pub(super) mod units;
 
@@ -17,7 +19,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Figure;
 use super::material::Material;
-use crate::explanation::Explanation;
+use crate::analysis::text::count;
+use crate::explanation::{Explanation, Explanations};
 use crate::formula::escape_for_terminal;
 use crate::probe::Grid;
 use crate::search::Status;
@@ -38,6 +41,15 @@ pub(super) struct Site<'a> {
     pub(super) figures: &'a [Figure],
     /// Whether other runs are in the same report.
     pub(super) several: bool,
+    /// The run of the layer below, where it is one of these.
+    pub(super) lower: Option<Lower<'a>>,
+}
+
+/// A run of the layer below.
+pub(super) struct Lower<'a> {
+    /// The folder of its pages, from that of the report.
+    pub(super) folder: String,
+    pub(super) explanations: &'a Explanations,
 }
 
 /// A page's place among those of its run.
@@ -109,13 +121,6 @@ fn document(root: &str, title: &str, run: &str, nav: Markup, body: Markup) -> St
 /// Text with control characters and marks of text direction made visible, so that a name cannot disguise itself.
 fn plain(text: &str) -> String {
     escape_for_terminal(text)
-}
-
-/// A whole number with commas between thousands.
-fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|g| std::str::from_utf8(g).ok()).collect();
-    groups.join(",")
 }
 
 /// A share as a percentage.

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::classes::{SQUARE, confusion, confusion_table};
 use super::{
     Place, Site, class, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
+    tree,
 };
 use crate::error::Result;
 use crate::exemplar::Choice;
@@ -78,6 +79,7 @@ pub(in crate::report) fn page(site: &Site<'_>, at: usize) -> Result<String> {
         }
         (concepts(material, unit))
         (classes(material, unit))
+        (tree::from_below(site, unit.unit))
         (beams(material, unit))
     };
     Ok(site.page(Place::Unit, &format!("Unit {}", unit.unit), body))
