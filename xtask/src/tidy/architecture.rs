@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(
             found[0].to_string(),
             "crates/compexp-core/src/probe.rs:3: flow: found `crate::activation::Maps` in module `probe`, \
-             expected only modules at or left of `probe`: error, simd, concept, probe"
+             expected only modules at or left of `probe`: error, simd, random, concept, probe"
         );
     }
 

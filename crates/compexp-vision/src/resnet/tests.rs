@@ -225,9 +225,9 @@ fn a_layer_reads_by_its_first_convolution() {
     let network = ResNet::new(&config, &weights, &Device::Cpu).unwrap();
     for (layer, conv, before) in [
         ("layer1", "layer1.0.conv1", "maxpool"),
-        ("layer2", "layer2.0.conv1", "layer1.1 layer1"),
+        ("layer2", "layer2.0.conv1", "layer1.0 layer1"),
         ("layer2.1", "layer2.1.conv1", "layer2.0"),
-        ("layer2.0.conv1", "layer2.0.conv1", "layer1.1 layer1"),
+        ("layer2.0.conv1", "layer2.0.conv1", "layer1.0 layer1"),
         ("layer1.0.conv2", "layer1.0.conv2", "layer1.0.conv1 layer1.0.bn1"),
     ] {
         let weight = &weights[&format!("{conv}.weight")];

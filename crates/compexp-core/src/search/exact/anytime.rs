@@ -6,7 +6,7 @@
 //! region R is undecided, and `r` literals are left. With V(r, R) for the most that a chain of up to r literals can be
 //! worth within R, the best chain below the node is worth `v + V(r, R)`.
 //!
-//! Bounds on V, with g, p and n of [`super::triples`], which add up over disjoint regions:
+//! Bounds on V, with g, p and n of [`Worth`], which add up over disjoint regions:
 //!
 //! - V(r, R) <= p(R): nothing is worth more than the cells that are worth more than nothing.
 //! - V(1, R) = the greatest g(L) within R.
@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use super::super::chain::Op;
 use super::Work;
-use super::best::{Best, Cut};
+use super::best::{Best, Cut, Worth};
 use super::pairs::Pairs;
 use super::triples::{self, Decided};
 use crate::score::Metric;
@@ -161,28 +161,12 @@ struct Level<'a, 'p> {
     most: Vec<f64>,
 }
 
-/// g, p and n of some positions.
-#[derive(Clone, Copy)]
-struct Worth {
-    g: f64,
-    p: f64,
-    n: f64,
-}
-
-impl Worth {
-    fn without(self, part: Self) -> Self {
-        Self { g: self.g - part.g, p: self.p - part.p, n: self.n - part.n }
-    }
-}
-
 /// The worth of a column, or of everything, within a region.
 fn worth(pairs: &Pairs<'_>, column: Option<usize>, beta: f64) -> Worth {
-    let (all, both, p) = match column {
-        Some(c) => (pairs.areas[c].into(), pairs.both[c].into(), pairs.gains[c]),
-        None => (pairs.positions, pairs.inside, pairs.most),
-    };
-    let g = both as f64 - beta * (all - both) as f64;
-    Worth { g, p, n: p - g }
+    match column {
+        Some(c) => Worth::new(pairs.areas[c], pairs.both[c], pairs.gains[c], beta),
+        None => Worth::new(pairs.positions, pairs.inside, pairs.most, beta),
+    }
 }
 
 impl Search<'_> {

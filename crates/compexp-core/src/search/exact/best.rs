@@ -70,3 +70,28 @@ pub(super) struct Cut {
     /// That room.
     pub(super) rounding: f64,
 }
+
+/// The worth of some positions, and what it is made of: sums over cells, of which p and n are never negative.
+#[derive(Clone, Copy)]
+pub(super) struct Worth {
+    /// The worth.
+    pub(super) g: f64,
+    /// That of the cells that are worth more than nothing.
+    pub(super) p: f64,
+    /// What the others take away: `p - g`.
+    pub(super) n: f64,
+}
+
+impl Worth {
+    /// Of so many positions, `both` of them in the unit; `p` may be that of a lower beta, which is greater.
+    pub(super) fn new(all: impl Into<u64>, both: impl Into<u64>, p: f64, beta: f64) -> Self {
+        let (all, both) = (all.into(), both.into());
+        let g = both as f64 - beta * (all - both) as f64;
+        Self { g, p, n: p - g }
+    }
+
+    /// What a part leaves.
+    pub(super) fn without(self, part: Self) -> Self {
+        Self { g: self.g - part.g, p: self.p - part.p, n: self.n - part.n }
+    }
+}

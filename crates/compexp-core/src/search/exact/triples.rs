@@ -5,9 +5,7 @@
 //! if the chain is to reach the cut: the loops below run over those *anchors*, and over the other literals as far as
 //! bounds from the tables of pairs allow. What is left over is counted.
 //!
-//! Let `g(X)` be the worth of X, `p(X)` that of the cells of X that are worth more than nothing, `n(X) = p(X) - g(X)` what
-//! the others take away, T the cut. p and n are sums over positions of what is never negative. As `g(X) <= p(X)`, and p
-//! is subadditive over unions:
+//! Let `g(X)`, `p(X)` and `n(X)` be those of [`Worth`], T the cut. As `g(X) <= p(X)`, and p is subadditive over unions:
 //!
 //! | shape | anchor | must hold |
 //! |---|---|---|
@@ -19,11 +17,11 @@
 //! | (A AND B) OR C | C, or A AND B | p(C) >= T/2 or p(AB) >= T/2 |
 //! | (A AND NOT B) OR C | C, or A | p(C) >= T/2 or p(A) >= T/2 |
 //!
-//! p is that of an IoU which is not above the cut's: the greater, and a bound for all the more.
+//! p may be that of an IoU below the cut's: it is greater then, and a bound all the more.
 
 use super::super::chain::Op;
 use super::Work;
-use super::best::{Best, Cut};
+use super::best::{Best, Cut, Worth};
 use super::pairs::Pairs;
 use super::shapes::{CONJUNCTIONS, Shape, chains, triple_range};
 use crate::score::Counts;
@@ -91,21 +89,6 @@ struct Beside {
     adds: bool,
     /// Whether it comes after M in the order of p.
     lower: bool,
-}
-
-/// g, p and n of some positions.
-#[derive(Clone, Copy)]
-struct Worth {
-    g: f64,
-    p: f64,
-    n: f64,
-}
-
-impl Worth {
-    fn new(all: u32, unit: u32, p: f64, beta: f64) -> Self {
-        let g = f64::from(unit) - beta * f64::from(all - unit);
-        Self { g, p, n: p - g }
-    }
 }
 
 /// The greatest of what literals beside an anchor have: with these no list is made where none of its literals can matter.
