@@ -289,7 +289,7 @@ pub(crate) fn ablate(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         "concerned_change_high",
     ];
     write_rows(&out.join("bands.csv"), &columns, &bands)?;
-    write_effects(&out.join("effects.csv"), records, head, &effects)?;
+    write_effects(&out.join("effects.csv"), records, head, &subject, &effects)?;
     for figure in ablation_figures(&bands, &effects[0].1, &supports.values, subject.examples_of())? {
         let mut file = AtomicFile::create(&out.join(format!("{}.svg", figure.id)))?;
         file.write_all(figure.svg.as_bytes())?;
@@ -319,16 +319,35 @@ fn write_curves(path: &Path, curves: &[Curve]) -> Result<()> {
     Ok(write_rows(path, &columns, &rows)?)
 }
 
-fn write_effects(path: &Path, records: &Records, head: &Head, effects: &[(Fill, Vec<Effect>)]) -> Result<()> {
-    let columns =
-        ["unit", "formula", "iou", "supports", "accuracy_change", "supported_change", "others_change", "fill"];
+fn write_effects(
+    path: &Path,
+    records: &Records,
+    head: &Head,
+    subject: &Subject<'_>,
+    effects: &[(Fill, Vec<Effect>)],
+) -> Result<()> {
+    let columns = [
+        "unit",
+        "formula",
+        "iou",
+        "supports",
+        "supported_examples",
+        "greatest_weight",
+        "accuracy_change",
+        "supported_change",
+        "others_change",
+        "fill",
+    ];
     let mut rows = Vec::new();
     for (fill, effects) in effects {
         for (effect, unit) in effects.iter().zip(&records.explanations.units) {
-            let supports: Vec<&str> = effect.supports.iter().map(|class| head.classes[*class].as_str()).collect();
+            let names: Vec<&str> = effect.supports.iter().map(|class| head.classes[*class].as_str()).collect();
+            let examples: usize = effect.supports.iter().map(|class| subject.examples_of()[*class]).sum();
+            let weights = effect.supports.iter().map(|class| head.weights[[*class, effect.unit]]);
+            let supported = (names.join("; "), examples, weights.max_by(f32::total_cmp));
             let (formula, iou) = (&unit.formula, unit.formula.as_ref().map(|_| unit.iou));
             let changes = (effect.accuracy, effect.supported, effect.others);
-            rows.push((effect.unit, formula, iou, supports.join("; "), changes, fill.name()));
+            rows.push((effect.unit, formula, iou, supported, changes, fill.name()));
         }
     }
     Ok(write_rows(path, &columns, &rows)?)

@@ -71,7 +71,7 @@ fn a_classifiers_units_are_taken_away() {
     }
     let effects = rows(
         &dir.join("run/ablation/effects.csv"),
-        "unit,formula,iou,supports,accuracy_change,supported_change,others_change,fill",
+        "unit,formula,iou,supports,supported_examples,greatest_weight,accuracy_change,supported_change,others_change,fill",
     );
     assert_eq!(effects.len(), 20);
     // The first unit of the order by IoU, alone, is the second step of that curve.
@@ -79,14 +79,14 @@ fn a_classifiers_units_are_taken_away() {
         let row = curves.iter().find(|r| r[0] == order && r[2] == "zero" && r[3] == at).unwrap();
         number(&row[4])
     };
-    let best = effects.iter().filter(|row| row[7] == "zero" && !row[2].is_empty()).fold(
+    let best = effects.iter().filter(|row| row[9] == "zero" && !row[2].is_empty()).fold(
         None,
         |best: Option<&Vec<String>>, row| match best {
             Some(b) if number(&b[2]) >= number(&row[2]) => best,
             _ => Some(row),
         },
     );
-    assert!((first("iou", "1") - share - number(&best.unwrap()[4])).abs() < 1e-12);
+    assert!((first("iou", "1") - share - number(&best.unwrap()[6])).abs() < 1e-12);
     let summary = json(&dir.join("run/ablation/ablation.json"));
     assert_eq!((&summary["version"], &summary["accuracy"]), (&1.into(), &share.into()));
     assert_eq!(summary["support"].as_array().unwrap().len(), 6, "three measures, two fills");

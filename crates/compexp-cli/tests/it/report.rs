@@ -250,7 +250,8 @@ fn with_behaviour(dir: &Path, attack: &str) {
     file(
         "ablation/effects.csv",
         format!(
-            "unit,formula,iou,supports,accuracy_change,supported_change,others_change,fill\n0,{quoted},0.5,{quoted},0,-0.125,0.01,zero\n"
+            "unit,formula,iou,supports,supported_examples,greatest_weight,accuracy_change,supported_change,others_change,fill\n\
+             0,{quoted},0.5,{quoted},1234,0.5,0,-0.125,0.01,zero\n"
         ),
     );
     let outcomes = serde_json::json!({ "trials": 4, "success": 1, "partial": 0, "failure": 3, "change": 0.5 });
@@ -306,6 +307,7 @@ fn classes_and_behaviour_have_pages_where_a_run_tells_of_them() {
         "62.5% of 1,024",
         "+37.5 [0.0, +50.0]",
         "Effect against contribution",
+        ">1,234<",
         "-12.5",
         "25.0% of 4",
         "+25.0",

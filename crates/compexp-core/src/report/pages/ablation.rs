@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::behaviour::unit;
 use super::{Site, count, formula, percent, plain};
 use crate::artifact::Table;
-use crate::behaviour::contribution::Role;
 use crate::report::behaviour::{QUANTITIES, Row, order_name, panel, scatter};
 use crate::report::charts::{PLACE, SIZE};
 use crate::report::material::Material;
@@ -143,6 +142,8 @@ struct Alone<'a> {
     change: f64,
     others: Option<f64>,
     supports: &'a str,
+    examples: Option<f64>,
+    weight: Option<f64>,
     formula: &'a str,
 }
 
@@ -154,7 +155,9 @@ fn alone(material: &Material<'_>, effects: &Table) -> Markup {
         if let (Some(unit), Some(change)) = (unit, change) {
             let others = number(effects, row, "others_change");
             let (supports, formula) = (field(effects, row, "supports"), field(effects, row, "formula"));
-            rows.push(Alone { unit, change, others, supports, formula });
+            let (examples, weight) =
+                (number(effects, row, "supported_examples"), number(effects, row, "greatest_weight"));
+            rows.push(Alone { unit, change, others, supports, examples, weight, formula });
         }
     }
     rows.sort_by(|a, b| a.change.total_cmp(&b.change).then(a.unit.cmp(&b.unit)));
@@ -166,7 +169,7 @@ fn alone(material: &Material<'_>, effects: &Table) -> Markup {
                     "Change of accuracy in percentage points when one unit alone is set to zero, over the examples of the classes \
                      to which its weights contribute, and over all others. Where those examples are few, a single one decides."
                 }
-                (by_weight(material, &rows))
+                (by_weight(&rows))
                 div.scroll { table.effects {
                     thead { tr {
                         th scope="col" { "unit" } th scope="col" { "its classes" } th scope="col" { "others" }
@@ -176,7 +179,7 @@ fn alone(material: &Material<'_>, effects: &Table) -> Markup {
                         tr {
                             th scope="row" { (unit(material, Some(row.unit))) }
                             td.n { (points(Some(row.change))) } td.n { (points(row.others)) }
-                            td.n { (examples(material, row.unit).map_or(String::new(), |n| count(n as u64))) }
+                            td.n { (row.examples.map_or(String::new(), |n| count(n as u64))) }
                             td.names { (plain(row.supports)) }
                             td { (formula::markup(material, row.formula)) }
                         }
@@ -187,28 +190,9 @@ fn alone(material: &Material<'_>, effects: &Table) -> Markup {
     }
 }
 
-/// The classes to which a unit's weights contribute, with these weights; none where the run has no measures.
-fn supported<'a>(material: &'a Material<'_>, unit: usize) -> impl Iterator<Item = (&'a str, f64)> {
-    let bearing = material.bearing.iter();
-    bearing.flat_map(move |bearing| {
-        bearing.classes.iter().enumerate().filter_map(move |(class, name)| {
-            let supports = bearing.measured(unit, class)?.roles[0] == Role::Contributor;
-            Some((name.as_str(), bearing.weight(unit, class)?)).filter(|_| supports)
-        })
-    })
-}
-
-/// The examples of the classes that a unit supports.
-fn examples(material: &Material<'_>, unit: usize) -> Option<usize> {
-    let predictions = material.predictions.as_ref()?;
-    let classes: Vec<&str> = supported(material, unit).map(|(name, _)| name).collect();
-    (!classes.is_empty()).then(|| predictions.iter().filter(|p| classes.contains(&p.target.as_str())).count())
-}
-
 /// What ablation does to a unit's classes against the greatest of its weights for them.
-fn by_weight(material: &Material<'_>, rows: &[Alone<'_>]) -> Markup {
-    let greatest = |unit| supported(material, unit).map(|(_, weight)| weight).max_by(f64::total_cmp);
-    let points: Vec<_> = rows.iter().filter_map(|row| Some((row.unit, greatest(row.unit)?, row.change))).collect();
+fn by_weight(rows: &[Alone<'_>]) -> Markup {
+    let points: Vec<_> = rows.iter().filter_map(|row| Some((row.unit, row.weight?, row.change))).collect();
     let title = "Effect against contribution";
     html! {
         @if !points.is_empty() {
