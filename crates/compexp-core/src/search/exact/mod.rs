@@ -140,7 +140,7 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
         return Ok(beam);
     }
     let reached = |length: usize| beam.by_length.get(length - 1).map_or(0.0, |f| Metric::Iou.of(f.counts));
-    let pairs = Pairs::new(partition, profile, reached(config.length.min(3)));
+    let mut pairs = Pairs::new(partition, profile, reached(config.length.min(3)));
     let mut result = SearchResult { by_length: Vec::new(), ..beam.clone() };
     let mut work = Work::default();
     let full = config.exact.grammar == Grammar::Full;
@@ -191,7 +191,7 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
                 now + deadline.saturating_duration_since(now) / (config.length + 1 - length) as u32
             };
             let limits = Limits { deadline: deadline.map(share), gap: config.exact.gap };
-            let pairs = Pairs::new(partition, profile, Metric::Iou.of(best.counts));
+            pairs = Pairs::new(partition, profile, Metric::Iou.of(best.counts));
             if length == 5 {
                 ends = vec![anytime::ends_of_three(&pairs, &best, shorter[2], &ends[0], limits)];
             }

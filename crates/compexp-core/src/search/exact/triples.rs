@@ -94,15 +94,16 @@ struct Beside {
 /// The greatest of what literals beside an anchor have: with these no list is made where none of its literals can matter.
 #[derive(Clone, Copy)]
 struct Most {
-    /// Without M, of those that may be joined to it: the worth, and the gains.
+    /// g and p without M, of those that may be joined to it.
     joined: f64,
     joined_gains: f64,
-    /// Without M, of all.
+    /// g without M of all, and p of those that add to the unit.
     alone: f64,
     alone_gains: f64,
-    /// Within M: worth, gains, and what taking them away brings, with overlaps and without.
+    /// g and p within M.
     kept: f64,
     kept_gains: f64,
+    /// -g and n within M: what taking them away brings at the least, and at the most.
     taken: f64,
     losses: f64,
 }
