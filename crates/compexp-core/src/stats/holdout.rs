@@ -101,9 +101,23 @@ impl<'a, S: ?Sized> Part<'a, S> {
         Self { declared: concepts.iter().map(|atom| atom.concept).collect(), ..self }
     }
 
-    /// The examples from `first` on as runs of consecutive ones of the source: the first, and how many.
-    fn runs(&self, first: usize, n: usize) -> impl Iterator<Item = (usize, usize)> {
-        self.examples[first..first + n].chunk_by(|a, b| a + 1 == *b).map(|run| (run[0], run.len()))
+    /// Fills `out`, of `stride` values an example, with those from `first` on: `read` gives runs of consecutive examples of the
+    /// source.
+    fn read_runs<T>(
+        &self,
+        first: usize,
+        stride: usize,
+        out: &mut [T],
+        mut read: impl FnMut(usize, &mut [T]) -> Result<()>,
+    ) -> Result<()> {
+        let mut rest = out;
+        let examples = &self.examples[first..first + rest.len() / stride.max(1)];
+        for run in examples.chunk_by(|a, b| a + 1 == *b) {
+            let (here, behind) = rest.split_at_mut(run.len() * stride);
+            read(run[0], here)?;
+            rest = behind;
+        }
+        Ok(())
     }
 }
 
@@ -142,13 +156,7 @@ impl ActivationSource for Part<'_, dyn ActivationSource + '_> {
 
     fn read(&self, first: usize, out: &mut [f32]) -> Result<()> {
         let stride = self.n_units() * ActivationSource::grid(self).positions();
-        let mut rest = out;
-        for (first, n) in self.runs(first, rest.len() / stride.max(1)) {
-            let (here, behind) = rest.split_at_mut(n * stride);
-            self.source.read(first, here)?;
-            rest = behind;
-        }
-        Ok(())
+        self.read_runs(first, stride, out, |first, out| self.source.read(first, out))
     }
 }
 
@@ -167,13 +175,7 @@ impl MaskSource for Part<'_, dyn MaskSource + '_> {
 
     fn read(&self, unit: usize, first: usize, out: &mut [bool]) -> Result<()> {
         let stride = MaskSource::grid(self).positions();
-        let mut rest = out;
-        for (first, n) in self.runs(first, rest.len() / stride.max(1)) {
-            let (here, behind) = rest.split_at_mut(n * stride);
-            self.source.read(unit, first, here)?;
-            rest = behind;
-        }
-        Ok(())
+        self.read_runs(first, stride, out, |first, out| self.source.read(unit, first, out))
     }
 }
 

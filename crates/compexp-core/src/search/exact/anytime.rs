@@ -93,9 +93,17 @@ pub(super) fn search(pairs: &Pairs<'_>, best: Best, length: usize, known: Known<
 }
 
 /// Bounds on V(3) for what each literal, or its absence, leaves of the universe, as far as time allows; else those `known`.
-/// `best` is not below the best chain of four, and `three` is the IoU of the best of three.
-pub(super) fn ends_of_three(pairs: &Pairs<'_>, best: &Best, three: f64, known: &Ends, limits: Limits) -> Ends {
-    let end = |column: usize, op: Op, known: f64| {
+/// `three` is the IoU of the best chain of three. `best` becomes what is found to be better, so that no bound is of a beta
+/// above its own.
+pub(super) fn ends_of_three(
+    pairs: &Pairs<'_>,
+    best: &mut Best,
+    three: f64,
+    known: &Ends,
+    limits: Limits,
+    work: &mut Work,
+) -> Ends {
+    let mut end = |column: usize, op: Op, known: f64| {
         if pairs.areas[column] == 0 || limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return known;
         }
@@ -103,7 +111,10 @@ pub(super) fn ends_of_three(pairs: &Pairs<'_>, best: &Best, three: f64, known: &
         // What is worth no more than the best chain of three in the universe need not be told apart; so are the chains of
         // one and two, which are chains of two and three in the universe.
         let floor = three * pairs.unit as f64;
-        triples::search(&pairs.after(op, column), decided, best.clone(), floor).most.min(known)
+        let outcome = triples::search(&pairs.after(op, column), decided, best.clone(), floor);
+        *best = outcome.best;
+        work.add(outcome.work);
+        outcome.most.min(known)
     };
     let known = known.iter().enumerate();
     known.map(|(c, [without, with])| [end(c, Op::AndNot, *without), end(c, Op::And, *with)]).collect()

@@ -193,7 +193,7 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
             let limits = Limits { deadline: deadline.map(share), gap: config.exact.gap };
             pairs = Pairs::new(partition, profile, Metric::Iou.of(best.counts));
             if length == 5 {
-                ends = vec![anytime::ends_of_three(&pairs, &best, shorter[2], &ends[0], limits)];
+                ends = vec![anytime::ends_of_three(&pairs, &mut best, shorter[2], &ends[0], limits, &mut work)];
             }
             let known = Known { shorter: &shorter, ends: &ends };
             let outcome = anytime::search(&pairs, best, length, known, limits);
