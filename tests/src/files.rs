@@ -1,31 +1,36 @@
-//! Files for the tests of this module, written byte by byte.
+//! Files for tests: a temporary folder, and arrays written byte by byte.
 
 use std::path::{Path, PathBuf};
 
 /// A temporary folder.
-pub(super) struct Scratch(tempfile::TempDir);
+pub struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    pub(super) fn new() -> Self {
+    /// A new one.
+    #[allow(clippy::new_without_default, reason = "a folder is made on purpose")]
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub(super) fn dir(&self) -> &Path {
+    /// Its path.
+    pub fn dir(&self) -> &Path {
         self.0.path()
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    /// The path of a file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir().join(name)
     }
 
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    /// Writes a file, and gives its path.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, bytes).unwrap();
         path
     }
 
     /// The names of all files, sorted.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir()).unwrap();
         let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -34,7 +39,7 @@ impl Scratch {
 }
 
 /// An `.npy` file with this text as its header.
-pub(super) fn npy_with_header(version: u8, text: &str, data: &[u8]) -> Vec<u8> {
+pub fn npy_with_header(version: u8, text: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY".to_vec();
     bytes.extend([version, 0]);
     match version {
@@ -47,7 +52,7 @@ pub(super) fn npy_with_header(version: u8, text: &str, data: &[u8]) -> Vec<u8> {
 }
 
 /// An `.npy` file of version 1.0. The header's length is odd, so that no element is aligned.
-pub(super) fn npy(descr: &str, fortran_order: bool, shape: &[usize], data: &[u8]) -> Vec<u8> {
+pub fn npy(descr: &str, fortran_order: bool, shape: &[usize], data: &[u8]) -> Vec<u8> {
     let dims: String = shape.iter().map(|d| format!("{d},")).collect();
     let order = if fortran_order { "True" } else { "False" };
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({dims}), }}");
@@ -58,7 +63,7 @@ pub(super) fn npy(descr: &str, fortran_order: bool, shape: &[usize], data: &[u8]
 }
 
 /// A safetensors file of tensors given as name, type, shape and data.
-pub(super) fn safetensors(tensors: &[(&str, &str, &[usize], &[u8])]) -> Vec<u8> {
+pub fn safetensors(tensors: &[(&str, &str, &[usize], &[u8])]) -> Vec<u8> {
     let (mut header, mut data) = (serde_json::Map::new(), vec![]);
     for (name, dtype, shape, bytes) in tensors {
         let offsets = [data.len(), data.len() + bytes.len()];

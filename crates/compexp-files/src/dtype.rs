@@ -45,7 +45,7 @@ impl Dtype {
     /// The type of NumPy's type string without its byte order, as in `f4` of `<f4`.
     ///
     /// NumPy has no bfloat16: `ml_dtypes` (JAX) stores it as `V2` in little-endian order, where plain bytes have none.
-    pub(super) fn from_npy(order: u8, code: &str) -> Option<Self> {
+    pub(crate) fn from_npy(order: u8, code: &str) -> Option<Self> {
         Some(match code {
             "b1" => Self::Bool,
             "u1" => Self::U8,
@@ -64,7 +64,7 @@ impl Dtype {
     }
 
     /// The type of the same meaning in a safetensors file.
-    pub(super) fn from_safetensors(dtype: safetensors::Dtype) -> Option<Self> {
+    pub(crate) fn from_safetensors(dtype: safetensors::Dtype) -> Option<Self> {
         use safetensors::Dtype as S;
         Some(match dtype {
             S::BOOL => Self::Bool,

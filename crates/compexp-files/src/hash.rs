@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::source_file::SourceFile;
-use crate::error::Result;
+use crate::Result;
+use crate::source_file::SourceFile;
 
 /// The bytes read at a time.
 const BLOCK: u64 = 1 << 18;
@@ -12,7 +12,7 @@ const BLOCK: u64 = 1 << 18;
 /// give the same hash: `ab` = `c` is not `a` = `bc`.
 ///
 /// ```
-/// use compexp_core::artifact::ContentHash;
+/// use crate::ContentHash;
 ///
 /// let key = |quantile: f64| {
 ///     let mut hash = ContentHash::new("thresholds");
@@ -77,9 +77,10 @@ pub fn hash_file(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use compexp_tests::files::Scratch;
+
     use super::*;
-    use crate::artifact::test_files::Scratch;
-    use crate::error::Error;
+    use crate::Error;
 
     #[test]
     fn a_file_has_the_hash_of_its_content() {

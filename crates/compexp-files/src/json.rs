@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::source_file::SourceFile;
-use super::write::AtomicFile;
-use crate::error::{Error, Result};
+use crate::source_file::SourceFile;
+use crate::write::AtomicFile;
+use crate::{Error, Result};
 
 /// Reads a JSON file.
 ///
@@ -38,8 +38,9 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use compexp_tests::files::Scratch;
+
     use super::*;
-    use crate::artifact::test_files::Scratch;
 
     #[test]
     fn numbers_are_read_back_to_the_bit() {

@@ -3,28 +3,33 @@
 //! The header is a Python dictionary of three entries. It is read by hand: the parser that `npyz` brings accepts any
 //! Python literal, and backtracks so that its time doubles with every nested bracket (6 s for twenty).
 
-use super::dtype::Dtype;
-use super::source_file::SourceFile;
-use crate::error::{Error, Result};
+use crate::dtype::Dtype;
+use crate::source_file::SourceFile;
+use crate::{Error, Result};
 
 /// What every `.npy` file starts with.
-pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
+pub const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// The longest header that is read. NumPy itself refuses more than 10,000 bytes unless told otherwise.
 const MAX_HEADER: u64 = 1 << 16;
 
 /// What a header says, and where the data starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) dtype: Dtype,
-    pub(super) big_endian: bool,
-    pub(super) fortran_order: bool,
-    pub(super) shape: Vec<usize>,
-    pub(super) offset: u64,
+pub struct Header {
+    /// The type of the elements.
+    pub dtype: Dtype,
+    /// Whether their bytes come highest first.
+    pub big_endian: bool,
+    /// Whether the first index changes fastest.
+    pub fortran_order: bool,
+    /// The sizes.
+    pub shape: Vec<usize>,
+    /// Where the data starts, in bytes.
+    pub offset: u64,
 }
 
 /// Reads the header of a file that starts with [`MAGIC`].
-pub(super) fn read_header(file: &SourceFile) -> Result<Header> {
+pub fn read_header(file: &SourceFile) -> Result<Header> {
     let error = |field: &str, found: String, expected: &str| Error::format(file.path(), field, found, expected);
     let cut = |needed: u64| {
         error("length", format!("{} bytes", file.len()), &format!("at least {needed} bytes, for the header"))
@@ -69,7 +74,7 @@ pub(super) fn read_header(file: &SourceFile) -> Result<Header> {
 
 /// The bytes of a version 1.0 header for little-endian elements of type `descr` in C order, padded as NumPy does so
 /// that the data starts at a multiple of 64 bytes.
-pub(super) fn header_bytes(descr: &str, shape: &[usize]) -> Vec<u8> {
+pub fn header_bytes(descr: &str, shape: &[usize]) -> Vec<u8> {
     let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
     let dims = if shape.len() == 1 { dims.trim_end() } else { dims.trim_end_matches(", ") };
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({dims}), }}");
@@ -195,8 +200,9 @@ impl Parser<'_> {
 
 #[cfg(test)]
 mod tests {
+    use compexp_tests::files::{Scratch, npy_with_header};
+
     use super::*;
-    use crate::artifact::test_files::{Scratch, npy_with_header};
 
     fn read(bytes: &[u8]) -> Result<Header> {
         let scratch = Scratch::new();

@@ -5,12 +5,12 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::source_file::SourceFile;
-use super::write::write_bytes;
-use crate::error::{Error, Result};
+use crate::source_file::SourceFile;
+use crate::write::write_bytes;
+use crate::{Error, Result};
 
 /// Reads the rows of a table with at least these columns.
-pub(super) fn read_rows<T: DeserializeOwned>(path: &Path, columns: &[&str]) -> Result<Vec<T>> {
+pub fn read_rows<T: DeserializeOwned>(path: &Path, columns: &[&str]) -> Result<Vec<T>> {
     let text = SourceFile::open(path)?.read_text()?;
     let rows = csv::Reader::from_reader(&text[..]).into_deserialize().collect::<Result<_, csv::Error>>();
     rows.map_err(|e| {

@@ -5,14 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// The longest text that is read whole.
 const MAX_TEXT: u64 = 1 << 30;
 
 /// A file open for positioned reads, with its length and time of change as they were when it was opened.
 #[derive(Debug)]
-pub(super) struct SourceFile {
+pub struct SourceFile {
     path: PathBuf,
     file: File,
     len: u64,
@@ -21,7 +21,7 @@ pub(super) struct SourceFile {
 
 impl SourceFile {
     /// Opens a regular file; anything else could block, or has no length.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let kind = std::fs::metadata(path).map_err(Error::io("open", path))?;
         if !kind.is_file() {
             let what = if kind.is_dir() { "this is a folder, not a file" } else { "this is not a regular file" };
@@ -32,12 +32,13 @@ impl SourceFile {
         Ok(Self { path: path.to_owned(), file, len: meta.len(), modified: meta.modified().ok() })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Its path, as it was opened.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The length in bytes when the file was opened.
-    pub(super) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.len
     }
 
@@ -45,7 +46,7 @@ impl SourceFile {
     ///
     /// # Errors
     /// [`Error::Io`], and [`Error::Format`] where the file is not what it was when it was opened.
-    pub(super) fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
+    pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
         let read = read_exact_at(&self.file, buf, offset);
         if let Err(e) = &read
             && e.kind() != io::ErrorKind::UnexpectedEof
@@ -64,7 +65,7 @@ impl SourceFile {
     }
 
     /// The whole file, without the byte order mark that some editors put before a text.
-    pub(super) fn read_text(&self) -> Result<Vec<u8>> {
+    pub fn read_text(&self) -> Result<Vec<u8>> {
         if self.len > MAX_TEXT {
             let found = format!("{} bytes", self.len);
             return Err(Error::format(&self.path, "length", found, format!("a text of at most {MAX_TEXT} bytes")));
@@ -84,12 +85,12 @@ impl SourceFile {
 }
 
 #[cfg(unix)]
-pub(super) fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buf, offset)
 }
 
 #[cfg(windows)]
-pub(super) fn read_exact_at(file: &File, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !buf.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, buf, offset) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

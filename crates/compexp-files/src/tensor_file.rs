@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use half::{bf16, f16};
 use safetensors::tensor::Metadata;
 
-use super::dtype::Dtype;
-use super::npy;
-use super::source_file::SourceFile;
-use crate::error::{Error, Result};
+use crate::dtype::Dtype;
+use crate::npy;
+use crate::source_file::SourceFile;
+use crate::{Error, Result};
 
 /// The longest header of a safetensors file that is read: some 100,000 tensors. The format itself allows 100 MB, which
 /// parsed would take a multiple of that.
@@ -200,12 +200,12 @@ impl TensorFile {
     }
 
     /// Checks that the elements have one of these types.
-    pub(super) fn expect_dtype(&self, allowed: &[Dtype], expected: &str) -> Result<()> {
+    pub fn expect_dtype(&self, allowed: &[Dtype], expected: &str) -> Result<()> {
         if allowed.contains(&self.dtype) { Ok(()) } else { Err(self.wrong_dtype(expected)) }
     }
 
     /// An error about `field` of this array.
-    pub(super) fn error(&self, field: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
+    pub fn error(&self, field: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
         let field = match &self.name {
             Some(name) => format!("{field} of tensor `{name}`"),
             None => field.to_owned(),
@@ -338,8 +338,9 @@ fn list(names: &[String]) -> String {
 mod tests {
     use std::fs::{File, OpenOptions};
 
+    use compexp_tests::files::{Scratch, npy, npy_with_header, safetensors};
+
     use super::*;
-    use crate::artifact::test_files::{Scratch, npy, npy_with_header, safetensors};
 
     /// 300,000 elements: more than a block of any type.
     const SHAPE: [usize; 3] = [30, 100, 100];

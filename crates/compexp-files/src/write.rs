@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::npy;
-use crate::error::{Error, Result};
+use crate::npy;
+use crate::{Error, Result};
 
 /// What parts the name of a partial file from the letters behind it.
 const PARTIAL: &str = ".partial-";
@@ -125,7 +125,7 @@ npy_elements! {
 const BLOCK: usize = 1 << 14;
 
 /// Writes `values` to `to`, in little-endian order, in blocks.
-pub(super) fn write_elements<T: NpyElement>(to: &mut impl Write, values: &[T]) -> io::Result<()> {
+pub fn write_elements<T: NpyElement>(to: &mut impl Write, values: &[T]) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(values.len().min(BLOCK) * T::SIZE);
     for values in values.chunks(BLOCK) {
         bytes.clear();
@@ -222,7 +222,7 @@ fn is_partial(name: &str) -> bool {
 }
 
 /// Waits until the names in `folder` are on the disk, where the system can do that.
-pub(super) fn sync_folder(folder: &Path) {
+pub fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         // Not every file system syncs folders; the files themselves are synced, so nothing half-written can appear.
         let _ = folder.sync_all();
@@ -231,9 +231,10 @@ pub(super) fn sync_folder(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use compexp_tests::files::Scratch;
+
     use super::*;
-    use crate::artifact::TensorFile;
-    use crate::artifact::test_files::Scratch;
+    use crate::TensorFile;
 
     #[test]
     fn a_file_appears_when_it_is_committed() {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::artifact::{FinishedRun, UnitContribution, Weights};
-use crate::behaviour::contribution::Role;
-use crate::error::Result;
+use compexp_run::{FinishedRun, UnitContribution, Weights};
+use compexp_trust::behaviour::contribution::Role;
+
+use crate::Result;
 
 /// How units bear on classes.
 #[derive(Debug, PartialEq)]

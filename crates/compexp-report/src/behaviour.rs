@@ -1,15 +1,15 @@
 //! Figures of what becomes of a model's accuracy without its units.
 
+use compexp_trust::behaviour::ablation::{Effect, Fill};
 use ndarray::Array2;
 
 use super::charts::{PLACE, Panel, SIZE, number};
 use super::figure::Figure;
 use super::figures::{figure, span, table_of};
 use super::svg::{COLORS, Svg};
+use crate::Result;
 use crate::analysis::behaviour::Band;
 use crate::analysis::text::many;
-use crate::behaviour::ablation::{Effect, Fill};
-use crate::error::Result;
 
 /// Curves of accuracy for each fill, and what each unit's ablation does against `weights` `(n_units, n_classes)`, its
 /// contributions. `of_class` are the examples of every class.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use compexp_run::{BelowRun, FinishedRun};
 use serde_json::Value;
 
 use super::bearing::Measured;
-use crate::artifact::{BelowRun, FinishedRun};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// The table of measures, with units of the layer below and units of the run as their targets.
 const MEASURES: &str = "contributions-below.csv";

@@ -2,6 +2,7 @@
 
 mod trust;
 
+use compexp_trust::stats::Correlation;
 use serde::Serialize;
 
 use super::charts::{self, Bar, Line, PLACE, Panel, SIZE, histogram, lines, number, round_out};
@@ -13,8 +14,7 @@ use crate::analysis::kind::{Kind, kinds};
 use crate::analysis::makeup::{categories, distinct, operators};
 use crate::analysis::text::{count, many};
 use crate::analysis::{Records, coverage};
-use crate::error::{Error, Result};
-use crate::stats::Correlation;
+use crate::{Error, Result};
 
 /// The rows of a chart of bars, at most.
 const ROWS: usize = 20;

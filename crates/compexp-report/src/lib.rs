@@ -15,7 +15,9 @@
 //! | `assets/` | style and script |
 //!
 //! Of several runs the pages of run `i`, counted from 1, are in the folder `run-i`.
+#![forbid(unsafe_code)]
 
+pub mod analysis;
 mod bearing;
 pub mod behaviour;
 mod below;
@@ -25,6 +27,7 @@ pub mod figures;
 mod material;
 mod outline;
 mod pages;
+mod random;
 mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,12 +37,13 @@ use rayon::prelude::*;
 pub use figure::Figure;
 pub use figures::{figures, training_curves};
 
-use crate::artifact::FinishedRun;
-use crate::error::{Error, Result};
-use crate::explain::Progress;
-use crate::probe::Example;
+use compexp_core::explain::Progress;
+use compexp_core::probe::Example;
+use compexp_run::FinishedRun;
 use material::{Material, Picture};
 use pages::{Lower, Site};
+
+pub use compexp_run::{Error, Result};
 
 /// Pages and pictures that are made at once, in parallel, before they are written.
 const CHUNK: usize = 64;

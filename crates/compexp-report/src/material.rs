@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use compexp_core::concept::ConceptId;
+use compexp_core::exemplar::{Choice, Exemplar};
+use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::formula::{Atom, Formula};
+use compexp_core::probe::{Annotation, Example, ProbeSet};
+use compexp_files::TensorFile;
+use compexp_run::run_dir::{ExemplarList, Prediction, RunConfig, Summary};
+use compexp_run::{FinishedRun, Table, Weights};
 use serde_json::Value;
 
 use super::ReportRun;
 use super::bearing::Bearing;
 use super::below::Below;
-use crate::artifact::run_dir::{ExemplarList, Prediction, RunConfig, Summary};
-use crate::artifact::{FinishedRun, Table, TensorFile, Weights};
-use crate::concept::ConceptId;
-use crate::error::{Error, Result};
-use crate::exemplar::{Choice, Exemplar};
-use crate::explanation::{Explanation, Explanations};
-use crate::formula::{Atom, Formula};
-use crate::probe::{Annotation, Example, ProbeSet};
+use crate::{Error, Result};
 
 /// The exemplars of each choice that are shown.
 pub(super) const SHOWN: usize = 12;
@@ -161,7 +162,7 @@ impl<'a> Material<'a> {
         self.ablation.is_some() || self.counterfactuals.is_some()
     }
 
-    pub(super) fn grid(&self) -> crate::probe::Grid {
+    pub(super) fn grid(&self) -> compexp_core::probe::Grid {
         self.exemplars.grid
     }
 
@@ -280,7 +281,7 @@ impl Present<'_> {
 }
 
 /// The formula of a unit and the names of its concepts; none where it has none, or one that cannot be read.
-pub(super) fn formula_of(unit: &Explanation) -> Option<(Formula, crate::concept::Vocabulary)> {
+pub(super) fn formula_of(unit: &Explanation) -> Option<(Formula, compexp_core::concept::Vocabulary)> {
     Formula::read(unit.formula.as_deref()?).ok()
 }
 

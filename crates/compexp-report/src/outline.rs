@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::probe::Grid;
+use compexp_core::probe::Grid;
 
 /// How the masks of a unit and of its formula divide an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,10 +102,10 @@ fn trace(mask: &[bool], Grid { height, width }: Grid) -> String {
 
 #[cfg(test)]
 mod tests {
+    use compexp_core::exemplar::pack;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::exemplar::pack;
 
     /// The positions that a path covers: left of a position's centre an odd number of vertical sides.
     fn filled(path: &str, grid: Grid) -> Vec<bool> {

@@ -6,7 +6,7 @@
 
 use std::fmt::{Display, Write};
 
-use crate::formula::escape_for_terminal;
+use compexp_core::formula::escape_for_terminal;
 
 /// Okabe and Ito's blue, vermilion, green and purple.
 pub(super) const COLORS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];

@@ -17,14 +17,14 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use compexp_core::probe::Grid;
+use compexp_files::npy;
+use compexp_files::{read_json, write_json};
+use compexp_files::{sync_folder, write_elements};
 use serde::{Deserialize, Serialize};
 
-use super::activations::ActivationFile;
-use super::json::{read_json, write_json};
-use super::npy;
-use super::write::{sync_folder, write_elements};
+use crate::activations::ActivationFile;
 use crate::error::{Error, Result};
-use crate::probe::Grid;
 
 const VERSION: u32 = 1;
 
@@ -72,7 +72,7 @@ impl ActivationStore {
     /// removed; other files in the folder are left alone.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Mismatch`] where `shape` is empty or beyond memory, or another process (or another
+    /// [`compexp_files::Error::Io`], and [`compexp_core::Error::Mismatch`] where `shape` is empty or beyond memory, or another process (or another
     /// writer of this one) is writing to the store.
     pub fn open_or_resume(dir: &Path, key: &str, shape: StoreShape) -> Result<Self> {
         if !shape.is_possible() {
@@ -139,7 +139,7 @@ impl ActivationWriter {
     /// `first_example..first_example + m`. After an error (a full disk) the same block can be appended again.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Mismatch`] where `first_example` is not [`Self::next_example`], or the blocks are
+    /// [`compexp_files::Error::Io`], and [`compexp_core::Error::Mismatch`] where `first_example` is not [`Self::next_example`], or the blocks are
     /// not of the same whole examples, or of too many.
     pub fn append(&mut self, first_example: usize, activations: &[f32], logits: &[f32]) -> Result<()> {
         if first_example != self.next {
@@ -169,7 +169,7 @@ impl ActivationWriter {
     /// Completes the store.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Mismatch`] where examples are missing.
+    /// [`compexp_files::Error::Io`], and [`compexp_core::Error::Mismatch`] where examples are missing.
     pub fn finish(self) -> Result<ActivationFile> {
         if self.next < self.shape.n_examples {
             return Err(Error::mismatch("examples in the store", self.next, self.shape.n_examples));
@@ -269,7 +269,7 @@ fn open_complete(dir: &Path, meta: &Meta) -> Option<ActivationFile> {
     // Whatever is wrong with a file here, it is made anew.
     let found: Meta = read_json(&dir.join(META)).ok()?;
     let file = ActivationFile::open(dir.join(ACTIVATIONS)).ok()?;
-    let logits = || super::TensorFile::open(dir.join(LOGITS)).ok();
+    let logits = || compexp_files::TensorFile::open(dir.join(LOGITS)).ok();
     let StoreShape { n_examples, n_units, grid, n_classes } = meta.shape;
     let whole = file.tensor().shape() == [n_examples, n_units, grid.height, grid.width]
         && (n_classes == 0 || logits()?.shape() == [n_examples, n_classes]);
@@ -303,10 +303,11 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use compexp_core::activation::ActivationSource;
+    use compexp_files::TensorFile;
+    use compexp_tests::files::Scratch;
+
     use super::*;
-    use crate::activation::ActivationSource;
-    use crate::artifact::TensorFile;
-    use crate::artifact::test_files::Scratch;
 
     const SHAPE: StoreShape =
         StoreShape { n_examples: 7, n_units: 3, grid: Grid { height: 2, width: 1 }, n_classes: 2 };
@@ -474,7 +475,7 @@ mod tests {
             [(4, 6, 2), (6, 6, 2), (5, 5, 2), (5, 6, 1), (5, 6, 4), (5, 18, 6), (5, 0, 2)]
         {
             let e = writer.append(first, &vec![0.0; activations], &vec![0.0; logits]).unwrap_err();
-            assert!(matches!(e, Error::Mismatch { .. }), "{e}");
+            assert!(matches!(e, Error::Core(compexp_core::Error::Mismatch { .. })), "{e}");
         }
         assert_eq!(writer.next_example(), 5);
         let e = writer.finish().unwrap_err().to_string();
@@ -495,10 +496,13 @@ mod tests {
             StoreShape { n_classes: usize::MAX / 4, ..SHAPE },
         ] {
             let e = ActivationStore::open_or_resume(&scratch.path("store"), "key", shape).unwrap_err();
-            assert!(matches!(e, Error::Mismatch { .. }), "{shape:?}: {e}");
+            assert!(matches!(e, Error::Core(compexp_core::Error::Mismatch { .. })), "{shape:?}: {e}");
         }
         let file = scratch.write("file", b"");
-        assert!(matches!(ActivationStore::open_or_resume(&file, "key", SHAPE).unwrap_err(), Error::Io { .. }));
+        assert!(matches!(
+            ActivationStore::open_or_resume(&file, "key", SHAPE).unwrap_err(),
+            Error::File(compexp_files::Error::Io { .. })
+        ));
     }
 
     #[cfg(unix)]

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::dtype::Dtype;
-use super::tensor_file::TensorFile;
-use crate::activation::{ActivationSource, MaskSource};
+use compexp_core::activation::{ActivationSource, MaskSource};
+use compexp_core::probe::Grid;
+use compexp_files::Dtype;
+use compexp_files::TensorFile;
+
 use crate::error::{Error, Result};
-use crate::probe::Grid;
 
 /// The activations of a layer: an array of f32 (f16, bf16 and f64 are converted), `(n_examples, n_units, height, width)`
 /// or `(n_examples, n_units)`.
@@ -22,7 +23,7 @@ impl ActivationFile {
     /// Opens the array that `spec` names, as [`TensorFile::open`] does.
     ///
     /// # Errors
-    /// Those of [`TensorFile::open`], and [`Error::Format`] where the array is not of activations, or is empty.
+    /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of activations, or is empty.
     pub fn open(spec: impl AsRef<Path>) -> Result<Self> {
         let tensor = TensorFile::open(spec)?;
         tensor.expect_dtype(&[Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64], "f32, f16, bf16 or f64")?;
@@ -41,7 +42,7 @@ impl ActivationFile {
         self.tensor.shape().len() == 4
     }
 
-    pub(super) fn tensor(&self) -> &TensorFile {
+    pub(crate) fn tensor(&self) -> &TensorFile {
         &self.tensor
     }
 }
@@ -59,10 +60,10 @@ impl ActivationSource for ActivationFile {
         self.grid
     }
 
-    fn read(&self, first: usize, out: &mut [f32]) -> Result<()> {
+    fn read(&self, first: usize, out: &mut [f32]) -> compexp_core::Result<()> {
         let per_example = self.n_units * self.grid.positions();
         let start = block_start(first, out.len(), self.n_examples, per_example)?;
-        self.tensor.read_f32(start, out)
+        Ok(self.tensor.read_f32(start, out).map_err(Error::from)?)
     }
 }
 
@@ -80,7 +81,7 @@ impl MaskFile {
     /// Opens the array that `spec` names, as [`TensorFile::open`] does.
     ///
     /// # Errors
-    /// Those of [`TensorFile::open`], and [`Error::Format`] where the array is not of masks, or is empty.
+    /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of masks, or is empty.
     pub fn open(spec: impl AsRef<Path>) -> Result<Self> {
         let tensor = TensorFile::open(spec)?;
         tensor.expect_dtype(&[Dtype::Bool, Dtype::U8], "bool or u8")?;
@@ -108,13 +109,13 @@ impl MaskSource for MaskFile {
         self.grid
     }
 
-    fn read(&self, unit: usize, first_example: usize, out: &mut [bool]) -> Result<()> {
+    fn read(&self, unit: usize, first_example: usize, out: &mut [bool]) -> compexp_core::Result<()> {
         if unit >= self.n_units {
-            return Err(Error::mismatch("unit of the masks", unit, format!("less than {}", self.n_units)));
+            return Err(Error::mismatch("unit of the masks", unit, format!("less than {}", self.n_units)).into());
         }
         let positions = self.grid.positions();
         let start = block_start(first_example, out.len(), self.n_examples, positions)?;
-        self.tensor.read_bool(unit * self.n_examples * positions + start, out)
+        Ok(self.tensor.read_bool(unit * self.n_examples * positions + start, out).map_err(Error::from)?)
     }
 }
 
@@ -123,11 +124,11 @@ fn dimensions(tensor: &TensorFile, expected: &str) -> Result<([usize; 2], Grid)>
     let (first, grid) = match *tensor.shape() {
         [a, b] => ([a, b], Grid::SINGLE),
         [a, b, height, width] => ([a, b], Grid { height, width }),
-        _ => return Err(tensor.error("shape", format!("{:?}", tensor.shape()), expected)),
+        _ => return Err(tensor.error("shape", format!("{:?}", tensor.shape()), expected).into()),
     };
     if tensor.elements() == 0 {
         let hint = format!("{expected}, no dimension of them 0");
-        return Err(tensor.error("shape", format!("{:?}", tensor.shape()), hint));
+        return Err(tensor.error("shape", format!("{:?}", tensor.shape()), hint).into());
     }
     Ok((first, grid))
 }
@@ -148,8 +149,9 @@ fn block_start(first: usize, len: usize, n_examples: usize, per_example: usize) 
 
 #[cfg(test)]
 mod tests {
+    use compexp_tests::files::{Scratch, npy};
+
     use super::*;
-    use crate::artifact::test_files::{Scratch, npy};
 
     fn floats(n: usize) -> Vec<u8> {
         (0..n).flat_map(|i| (i as f32).to_le_bytes()).collect()
@@ -166,7 +168,7 @@ mod tests {
         assert_eq!(out, std::array::from_fn(|i| i as f32 + 8.0));
         for (first, len) in [(0, 7), (2, 16), (usize::MAX, 8), (3, 8)] {
             let e = file.read(first, &mut vec![0.0; len]).unwrap_err();
-            assert!(matches!(e, Error::Mismatch { .. }), "{e}");
+            assert!(matches!(e, compexp_core::Error::Mismatch { .. }), "{e}");
         }
         let pairs = scratch.write("b.npy", &npy("<f4", false, &[3, 4], &floats(12)));
         let file = ActivationFile::open(pairs).unwrap();
@@ -193,7 +195,7 @@ mod tests {
             }
             for (unit, example, len) in [(2, 0, 4), (0, 3, 4), (0, 0, 3), (0, 2, 8)] {
                 let e = file.read(unit, example, &mut vec![false; len]).unwrap_err();
-                assert!(matches!(e, Error::Mismatch { .. }), "{e}");
+                assert!(matches!(e, compexp_core::Error::Mismatch { .. }), "{e}");
             }
         }
         let file = MaskFile::open(scratch.write("n.npy", &npy("|u1", false, &[2, 12], &bits))).unwrap();

@@ -5,14 +5,14 @@
 
 use std::path::Path;
 
+use compexp_core::explanation::{Explanation, Explanations};
+use compexp_files::{read_json, write_json};
+use compexp_trust::compare::Side;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::json::{read_json, write_json};
-use super::run_dir::{FinishedRun, SUMMARY, Summary, read_explanations};
-use crate::compare::Side;
 use crate::error::{Error, Result};
-use crate::explanation::{Explanation, Explanations};
+use crate::run_dir::{FinishedRun, SUMMARY, Summary, read_explanations};
 
 /// The explanations of a run, and its summary where there is one.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ impl Baseline {
     /// Opens a run directory, or a file of explanations.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] where the folder holds no complete run, the file is no baseline, or one of another
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the folder holds no complete run, the file is no baseline, or one of another
     /// version.
     pub fn open(path: &Path) -> Result<Self> {
         #[derive(Deserialize)]
@@ -42,7 +42,7 @@ impl Baseline {
         Ok(Self { explanations: read_explanations(path)?, summary: read_json::<Kept>(path)?.summary })
     }
 
-    /// What [`crate::compare::compare`] takes.
+    /// What [`compexp_trust::compare::compare`] takes.
     pub fn side(&self) -> Side<'_> {
         let accuracy = self.summary.as_ref().and_then(|s| s.accuracy).filter(|a| a.known > 0);
         Side { explanations: &self.explanations, accuracy: accuracy.map(|a| a.share()) }
@@ -52,7 +52,7 @@ impl Baseline {
     /// replaced only if it is a baseline too, of whatever version.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Format`] where there is something else at `path`.
+    /// [`compexp_files::Error::Io`], and [`compexp_files::Error::Format`] where there is something else at `path`.
     pub fn write(&self, path: &Path) -> Result<()> {
         #[derive(Deserialize)]
         struct Any {
@@ -75,17 +75,17 @@ impl Baseline {
         let result = |u: &Explanation| Explanation { primitive: None, by_length: vec![], beams: None, ..u.clone() };
         let explanations =
             Explanations { units: self.explanations.units.iter().map(result).collect(), ..self.explanations.clone() };
-        write_json(path, &Kept { explanations: &explanations, summary: self.summary.as_ref() })
+        Ok(write_json(path, &Kept { explanations: &explanations, summary: self.summary.as_ref() })?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use compexp_tests::files::Scratch;
+    use compexp_trust::compare::{Tolerances, compare};
     use serde_json::json;
 
-    use super::super::test_files::Scratch;
     use super::*;
-    use crate::compare::{Tolerances, compare};
 
     /// Explanations as a run writes them, one unit with everything a record can have.
     const RUN: &str = r#"{"version": 1, "config": {"search": {"length": 1}},
@@ -145,9 +145,15 @@ mod tests {
             ("[]".into(), "baseline.json"),
         ] {
             let e = Baseline::open(&scratch.write("baseline.json", text.as_bytes())).unwrap_err();
-            assert!(matches!(e, Error::Format { .. }) && e.to_string().contains(message), "{e}");
+            assert!(
+                matches!(e, Error::File(compexp_files::Error::Format { .. })) && e.to_string().contains(message),
+                "{e}"
+            );
         }
-        assert!(matches!(Baseline::open(&scratch.path("none.json")).unwrap_err(), Error::Io { .. }));
+        assert!(matches!(
+            Baseline::open(&scratch.path("none.json")).unwrap_err(),
+            Error::File(compexp_files::Error::Io { .. })
+        ));
         std::fs::create_dir(scratch.path("empty")).unwrap();
         let e = Baseline::open(&scratch.path("empty")).unwrap_err();
         assert!(e.to_string().contains("no explanations.json"), "{e}");

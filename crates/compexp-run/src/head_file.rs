@@ -7,17 +7,17 @@
 
 use std::path::Path;
 
+use compexp_files::TensorFile;
+use compexp_files::write_npy;
+use compexp_files::{read_json, write_json};
+use compexp_trust::behaviour::Head;
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::json::{read_json, write_json};
-use super::tensor_file::TensorFile;
-use super::write::write_npy;
-use crate::behaviour::Head;
 use crate::error::{Error, Result};
 
 const VERSION: u32 = 1;
-pub(super) const CLASSES: &str = "head.json";
+pub(crate) const CLASSES: &str = "head.json";
 const WEIGHTS: &str = "head.npy";
 
 #[derive(Serialize, Deserialize)]
@@ -29,7 +29,7 @@ struct Classes {
 /// Writes `head` into the run directory `dir`.
 ///
 /// # Errors
-/// [`Error::Io`]
+/// [`compexp_files::Error::Io`]
 pub fn write_head(dir: &Path, head: &Head) -> Result<()> {
     let (n_classes, n_units) = head.weights.dim();
     let mut values = Vec::with_capacity(n_classes * (n_units + 1));
@@ -38,13 +38,13 @@ pub fn write_head(dir: &Path, head: &Head) -> Result<()> {
         values.push(*bias);
     }
     write_npy(&dir.join(WEIGHTS), &[n_classes, n_units + 1], &values)?;
-    write_json(&dir.join(CLASSES), &Classes { version: VERSION, classes: head.classes.clone() })
+    Ok(write_json(&dir.join(CLASSES), &Classes { version: VERSION, classes: head.classes.clone() })?)
 }
 
 /// The head in the run directory `dir`; none where it has none.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] where the two files are not as documented.
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the two files are not as documented.
 pub fn read_head(dir: &Path) -> Result<Option<Head>> {
     let path = dir.join(CLASSES);
     if !path.try_exists().map_err(Error::io("open", &path))? {
@@ -70,10 +70,10 @@ pub fn read_head(dir: &Path) -> Result<Option<Head>> {
 
 #[cfg(test)]
 mod tests {
+    use compexp_tests::files::Scratch;
     use ndarray::arr2;
 
     use super::*;
-    use crate::artifact::test_files::Scratch;
 
     #[test]
     fn a_head_is_read_back_and_broken_ones_are_refused() {

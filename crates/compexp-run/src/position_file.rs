@@ -1,13 +1,12 @@
 //! Position maps that are too large for memory.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::source_file::read_exact_at;
+use compexp_core::partition::{MemoryPositions, PositionStore};
+use compexp_core::probe::Grid;
+use compexp_files::UnnamedFile;
+
 use crate::error::{Error, Result};
-use crate::partition::{MemoryPositions, PositionStore};
-use crate::probe::Grid;
 
 /// The largest position map that [`position_store`] keeps in memory, in bytes.
 const IN_MEMORY: u64 = 256 << 20;
@@ -22,9 +21,7 @@ const BUFFER: usize = 1 << 20;
 /// such files, when the store is dropped).
 #[derive(Debug)]
 pub struct PositionFile {
-    /// For errors: where the file would be.
-    folder: PathBuf,
-    file: File,
+    file: UnnamedFile,
     wide: bool,
     /// The bytes in the file.
     written: u64,
@@ -53,11 +50,11 @@ impl PositionFile {
     /// An empty store for examples of this grid, in the folder `dir`.
     ///
     /// # Errors
-    /// [`Error::Io`]
+    /// [`compexp_files::Error::Io`]
     pub fn create(dir: &Path, grid: Grid) -> Result<Self> {
-        let file = tempfile::tempfile_in(dir).map_err(Error::io("create a temporary file in", dir))?;
+        let file = UnnamedFile::create(dir)?;
         let wide = entry_size(grid) == 4;
-        Ok(Self { folder: dir.to_owned(), file, wide, written: 0, buffer: Vec::with_capacity(BUFFER) })
+        Ok(Self { file, wide, written: 0, buffer: Vec::with_capacity(BUFFER) })
     }
 
     fn size(&self) -> usize {
@@ -84,7 +81,7 @@ impl PositionFile {
         let in_file = self.written.saturating_sub(at).min(out.len() as u64) as usize;
         let (file, buffer) = out.split_at_mut(in_file);
         if !file.is_empty() {
-            read_exact_at(&self.file, file, at).map_err(Error::io("read a temporary file in", &self.folder))?;
+            self.file.read_at(file, at)?;
         }
         if !buffer.is_empty() {
             let first = (at + in_file as u64 - self.written) as usize;
@@ -95,43 +92,45 @@ impl PositionFile {
 }
 
 impl PositionStore for PositionFile {
-    fn append(&mut self, entries: &[u32]) -> Result<()> {
+    fn append(&mut self, entries: &[u32]) -> compexp_core::Result<()> {
         if self.wide {
             self.buffer.extend(entries.iter().flat_map(|e| e.to_le_bytes()));
         } else {
             self.buffer.extend(entries.iter().flat_map(|e| (*e as u16).to_le_bytes()));
         }
         if self.buffer.len() >= BUFFER {
-            let written = self.file.write_all(&self.buffer);
-            written.map_err(Error::io("write a temporary file in", &self.folder))?;
+            self.file.append(&self.buffer).map_err(Error::from)?;
             self.written += self.buffer.len() as u64;
             self.buffer.clear();
         }
         Ok(())
     }
 
-    fn read(&self, first: u64, out: &mut [u32]) -> Result<()> {
+    fn read(&self, first: u64, out: &mut [u32]) -> compexp_core::Result<()> {
         let size = self.size() as u64;
         let entries = (self.written + self.buffer.len() as u64) / size;
         if first.checked_add(out.len() as u64).is_none_or(|end| end > entries) {
             let found = format!("{} from entry {first} on", out.len());
-            return Err(Error::mismatch("entries read of a position map", found, format!("entries below {entries}")));
+            let expected = format!("entries below {entries}");
+            return Err(compexp_core::Error::mismatch("entries read of a position map", found, expected));
         }
         if self.wide {
-            self.read_entries(first * size, out, u32::from_le_bytes)
+            self.read_entries(first * size, out, u32::from_le_bytes)?;
         } else {
-            self.read_entries(first * size, out, |b| u32::from(u16::from_le_bytes(b)))
+            self.read_entries(first * size, out, |b| u32::from(u16::from_le_bytes(b)))?;
         }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use compexp_core::concept::ConceptId;
+    use compexp_core::partition::PartitionBuilder;
+    use compexp_core::probe::{Annotation, AnnotationSource, Neighbors};
+    use compexp_tests::files::Scratch;
+
     use super::*;
-    use crate::artifact::test_files::Scratch;
-    use crate::concept::ConceptId;
-    use crate::partition::PartitionBuilder;
-    use crate::probe::{Annotation, AnnotationSource, Neighbors};
 
     const NARROW: Grid = Grid { height: 256, width: 256 };
     const WIDE: Grid = Grid { height: 257, width: 256 };
@@ -170,11 +169,11 @@ mod tests {
         file.append(&[1, 2, 3]).unwrap();
         for (first, n) in [(3, 1), (0, 4), (u64::MAX, 2)] {
             let e = file.read(first, &mut vec![0; n]).unwrap_err();
-            assert!(matches!(e, Error::Mismatch { .. }), "{e}");
+            assert!(matches!(e, compexp_core::Error::Mismatch { .. }), "{e}");
         }
         file.read(3, &mut []).unwrap();
         let e = PositionFile::create(&scratch.path("missing"), NARROW).unwrap_err();
-        assert!(matches!(e, Error::Io { .. }), "{e}");
+        assert!(matches!(e, Error::File(compexp_files::Error::Io { .. })), "{e}");
     }
 
     struct Stripes;
@@ -188,7 +187,7 @@ mod tests {
             Grid { height: 300, width: 200 }
         }
 
-        fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()> {
+        fn annotate(&self, example: usize, into: &mut Annotation) -> compexp_core::Result<()> {
             let positions = self.grid().positions();
             into.layers.extend((0..positions).map(|p| (p / (example * 50 + 7)) as u32 % 11));
             into.scalars.push(ConceptId(20).0 + example as u32);

@@ -23,16 +23,16 @@
 
 use std::path::Path;
 
+use compexp_core::concept::{Concept, ConceptId, Vocabulary};
+use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
+use compexp_files::AtomicFile;
+use compexp_files::Dtype;
+use compexp_files::SourceFile;
+use compexp_files::TensorFile;
+use compexp_files::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 
-use super::dtype::Dtype;
-use super::json::{read_json, write_json};
-use super::source_file::SourceFile;
-use super::tensor_file::TensorFile;
-use super::write::AtomicFile;
-use crate::concept::{Concept, ConceptId, Vocabulary};
 use crate::error::{Error, Result};
-use crate::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
 
 /// The version of `probe.json` that is read and written.
 const VERSION: u64 = 1;
@@ -44,7 +44,7 @@ const VERSION: u64 = 1;
 /// one.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::DuplicateConcept`]; [`Error::Format`] where a file is not as described in [this
+/// [`compexp_files::Error::Io`]; [`compexp_core::Error::DuplicateConcept`]; [`compexp_files::Error::Format`] where a file is not as described in [this
 /// module](self).
 pub fn open_probe(dir: &Path) -> Result<ProbeSet> {
     let vocabulary = open_vocabulary(dir)?;
@@ -65,23 +65,23 @@ pub fn open_probe(dir: &Path) -> Result<ProbeSet> {
     Ok(ProbeSet { vocabulary, examples, task, neighbors, source: Box::new(source) })
 }
 
-/// Writes the `probe.json` of a probe directory; its arrays are written by [`super::write_npy`].
+/// Writes the `probe.json` of a probe directory; its arrays are written by [`compexp_files::write_npy`].
 ///
 /// # Errors
-/// [`Error::Io`]
+/// [`compexp_files::Error::Io`]
 pub fn write_concepts(dir: &Path, concepts: &[Concept]) -> Result<()> {
     #[derive(Serialize)]
     struct ProbeJson<'a> {
         version: u64,
         concepts: &'a [Concept],
     }
-    write_json(&dir.join("probe.json"), &ProbeJson { version: VERSION, concepts })
+    Ok(write_json(&dir.join("probe.json"), &ProbeJson { version: VERSION, concepts })?)
 }
 
 /// Writes the `examples.csv` of a probe directory.
 ///
 /// # Errors
-/// [`Error::Io`]
+/// [`compexp_files::Error::Io`]
 pub fn write_examples(dir: &Path, examples: &[Example]) -> Result<()> {
     let path = dir.join("examples.csv");
     let fail = |e: csv::Error| Error::io("write", &path)(e.into());
@@ -93,7 +93,7 @@ pub fn write_examples(dir: &Path, examples: &[Example]) -> Result<()> {
     }
     csv.flush().map_err(Error::io("write", &path))?;
     drop(csv);
-    file.commit()
+    Ok(file.commit()?)
 }
 
 /// The annotation arrays of a probe directory.
@@ -156,7 +156,7 @@ impl ProbeDir {
                 let n_examples = first.shape()[0];
                 if let Some(scalars) = scalars.as_ref().filter(|s| s.shape()[0] != n_examples) {
                     let expected = format!("{n_examples} examples, as in layers.npy");
-                    return Err(scalars.error("shape", format!("{:?}", scalars.shape()), expected));
+                    return Err(scalars.error("shape", format!("{:?}", scalars.shape()), expected).into());
                 }
                 let grid = match first.shape() {
                     &[_, _, height, width] => Grid { height, width },
@@ -193,7 +193,7 @@ impl ProbeDir {
         tensor.read_u32(example * len, into)?;
         if into.contains(&Annotation::NONE) {
             let found = format!("concept id {}", Annotation::NONE);
-            return Err(tensor.error(&format!("example {example}"), found, self.ids_hint()));
+            return Err(tensor.error(&format!("example {example}"), found, self.ids_hint()).into());
         }
         Ok(())
     }
@@ -208,9 +208,10 @@ impl AnnotationSource for ProbeDir {
         self.grid
     }
 
-    fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()> {
+    fn annotate(&self, example: usize, into: &mut Annotation) -> compexp_core::Result<()> {
         if example >= self.n_examples {
-            return Err(Error::mismatch("example of the probe set", example, format!("less than {}", self.n_examples)));
+            let expected = format!("less than {}", self.n_examples);
+            return Err(compexp_core::Error::mismatch("example of the probe set", example, expected));
         }
         into.clear();
         match &self.arrays {
@@ -230,7 +231,8 @@ impl AnnotationSource for ProbeDir {
                 let positions = self.grid.positions();
                 let mut mask = vec![false; positions]; // (height, width)
                 for id in self.ids() {
-                    masks.read_bool((id as usize * self.n_examples + example) * positions, &mut mask)?;
+                    let start = (id as usize * self.n_examples + example) * positions;
+                    masks.read_bool(start, &mut mask).map_err(Error::from)?;
                     if mask.contains(&true) {
                         into.layers.extend(mask.iter().map(|&m| if m { id } else { Annotation::NONE }));
                     }
@@ -238,7 +240,7 @@ impl AnnotationSource for ProbeDir {
             }
             Arrays::Features(features) => {
                 let mut row = vec![false; features.shape()[1]];
-                features.read_bool(example * row.len(), &mut row)?;
+                features.read_bool(example * row.len(), &mut row).map_err(Error::from)?;
                 into.scalars.extend(self.ids().zip(&row).filter(|(_, has)| **has).map(|(id, _)| id));
             }
         }
@@ -274,13 +276,13 @@ fn open_vocabulary(dir: &Path) -> Result<Vocabulary> {
         let found = version.map_or("none".into(), |v| v.to_string());
         return Err(Error::format(&path, "version", found, VERSION.to_string()));
     }
-    Vocabulary::new(read_json::<ProbeJson>(&path)?.concepts)
+    Ok(Vocabulary::new(read_json::<ProbeJson>(&path)?.concepts)?)
 }
 
 /// The array of this name in `dir`, if there is one.
 fn open_array(dir: &Path, name: &str) -> Result<Option<TensorFile>> {
     let path = dir.join(name);
-    if exists(&path)? { TensorFile::open(path).map(Some) } else { Ok(None) }
+    if exists(&path)? { TensorFile::open(path).map(Some).map_err(Error::from) } else { Ok(None) }
 }
 
 fn exists(path: &Path) -> Result<bool> {
@@ -300,13 +302,13 @@ fn expect_shape(tensor: &TensorFile, shape: &str) -> Result<()> {
         return Ok(());
     }
     let expected = format!("{shape}, each at least 1 and the first two below {}", Annotation::NONE);
-    Err(tensor.error("shape", format!("{:?}", tensor.shape()), expected))
+    Err(tensor.error("shape", format!("{:?}", tensor.shape()), expected).into())
 }
 
 fn read_neighbors(tensor: &TensorFile, source: &ProbeDir) -> Result<Neighbors> {
     tensor.expect_dtype(&[Dtype::I32], "i32")?;
     let &[rows, k] = tensor.shape() else {
-        return Err(tensor.error("shape", format!("{:?}", tensor.shape()), "[concepts, neighbours]"));
+        return Err(tensor.error("shape", format!("{:?}", tensor.shape()), "[concepts, neighbours]").into());
     };
     let mut ids = source.ids();
     if matches!(source.arrays, Arrays::Ids { .. }) {
@@ -314,7 +316,7 @@ fn read_neighbors(tensor: &TensorFile, source: &ProbeDir) -> Result<Neighbors> {
         ids.end = ids.end.min(u32::try_from(rows).unwrap_or(u32::MAX)).max(ids.start);
     } else if rows != ids.len() {
         let expected = format!("{} rows, one a concept", ids.len());
-        return Err(tensor.error("shape", format!("{:?}", tensor.shape()), expected));
+        return Err(tensor.error("shape", format!("{:?}", tensor.shape()), expected).into());
     }
     let mut neighbors = Neighbors::new();
     let mut row = vec![0; k];
@@ -325,7 +327,7 @@ fn read_neighbors(tensor: &TensorFile, source: &ProbeDir) -> Result<Neighbors> {
             let concept = u32::try_from(value).ok().filter(|v| ids.contains(v) && u64::from(ids.start) <= id);
             let Some(concept) = concept else {
                 let expected = format!("-1 for none, or a concept from {} to {}", ids.start, i64::from(ids.end) - 1);
-                return Err(tensor.error(&format!("row {id}"), value.to_string(), expected));
+                return Err(tensor.error(&format!("row {id}"), value.to_string(), expected).into());
             };
             if u64::from(concept) != id && !of.contains(&ConceptId(concept)) {
                 of.push(ConceptId(concept));
@@ -347,7 +349,7 @@ fn number_examples(dir: &Path, n: usize) -> Result<Vec<Example>> {
     Ok(examples)
 }
 
-pub(super) fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
+pub(crate) fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
     let text = SourceFile::open(path)?.read_text()?;
     let fail = |e: csv::Error| {
         let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
@@ -383,9 +385,10 @@ pub(super) fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
 
 #[cfg(test)]
 mod tests {
+    use compexp_files::write_npy;
+    use compexp_tests::files::{Scratch, npy};
+
     use super::*;
-    use crate::artifact::test_files::{Scratch, npy};
-    use crate::artifact::write_npy;
 
     const NONE: u32 = Annotation::NONE;
 
@@ -431,7 +434,7 @@ mod tests {
         assert_eq!(p.examples.iter().map(|e| &e.name[..]).collect::<Vec<_>>(), ["0", "1"]);
         assert!(p.source.declared().is_empty() && p.neighbors.is_empty());
         let e = p.source.annotate(2, &mut Annotation::default()).unwrap_err();
-        assert!(matches!(e, Error::Mismatch { .. }), "{e}");
+        assert!(matches!(e, compexp_core::Error::Mismatch { .. }), "{e}");
 
         std::fs::remove_file(scratch.path("layers.npy")).unwrap();
         let p = open_probe(scratch.dir()).unwrap();
@@ -567,8 +570,14 @@ mod tests {
     #[test]
     fn broken_vocabularies_are_refused() {
         let scratch = Scratch::new();
-        assert!(matches!(open_probe(&scratch.path("missing")).err(), Some(Error::Io { op: "open", .. })));
-        assert!(matches!(open_probe(&scratch.write("file", b"")).err(), Some(Error::Io { .. })));
+        assert!(matches!(
+            open_probe(&scratch.path("missing")).err(),
+            Some(Error::File(compexp_files::Error::Io { op: "open", .. }))
+        ));
+        assert!(matches!(
+            open_probe(&scratch.write("file", b"")).err(),
+            Some(Error::File(compexp_files::Error::Io { .. }))
+        ));
         fails(&scratch, "probe.json: found no such file, expected a file with `{\"version\": 1");
         write_npy(&scratch.path("layers.npy"), &[1, 1, 1, 1], &[1_u8]).unwrap();
         for (text, message) in [

@@ -6,46 +6,47 @@
 //! | `explanations.json` | [`Explanations`]; written last: where it is, the run is complete |
 //! | `explanations.csv` | the same rows |
 //! | `thresholds.npy` | f64 `[U]`: the threshold of every unit of the layer; absent where masks were given |
-//! | `null.csv` | [`Explanations::null_csv`]: what the search finds by luck; absent unless asked for |
-//! | `holdout.csv` | [`Explanations::holdout_csv`]: scores on examples held out; absent unless asked for |
+//! | `null.csv` | [`record_csv::null_csv`]: what the search finds by luck; absent unless asked for |
+//! | `holdout.csv` | [`record_csv::holdout_csv`]: scores on examples held out; absent unless asked for |
 //! | `summary.json` | [`Summary`] |
 //! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
 //! | `exemplars.json` | `{"version": 1, "grid": ..., "exemplars": [...]}`: [`ExemplarList`] |
-//! | `exemplars.npy` | u8 `[exemplars, 2, bytes]`: the masks of [`crate::exemplar::Exemplars`] |
+//! | `exemplars.npy` | u8 `[exemplars, 2, bytes]`: the masks of [`compexp_core::exemplar::Exemplars`] |
 //! | `activity.npy` | u8 `[units asked for, ceil(n / 8)]`: on which examples each unit fires, the first in the lowest bit |
 //! | `concepts.csv` | [`Extent`]: a row a concept of the probe set |
 //! | `relations.csv` | [`Relation`]: a row for two concepts that stand together in a formula |
 //! | `ceilings.csv` | a row for each unit and vocabulary: `unit`, `vocabulary` (`all`, `without color`, ...), `ceiling`, `cells`, `singleton_cells`, `informative` |
-//! | `head.json`, `head.npy` | the classifier's last layer, where it reads the units ([`super::head_file`]) |
+//! | `head.json`, `head.npy` | the classifier's last layer, where it reads the units ([`crate::head_file`]) |
 //! | `contributions.csv`, `contributions-below.csv` | how units bear on classes, and those of an earlier layer on these units; absent where that was not asked for |
-//! | `contributions-below.json` | [`super::BelowRun`]: of which run the units of the second table are |
+//! | `contributions-below.json` | [`crate::BelowRun`]: of which run the units of the second table are |
 //! | `ablation/` | accuracy without units; absent where that was not asked for |
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
 //! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
-//! does not, since inputs may move. Other files are left alone: the activations of [`super::ActivationStore`] for one.
+//! does not, since inputs may move. Other files are left alone: the activations of [`crate::ActivationStore`] for one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use compexp_core::exemplar::Exemplar;
+use compexp_core::explain::Explained;
+use compexp_core::explanation::{Explanations, HoldoutSummary, OptimalSummary, SignificanceSummary, VERSION, median};
+use compexp_core::probe::{Example, Grid};
+use compexp_core::relation::{Extent, Relation};
+use compexp_core::search::Status;
+use compexp_files::Dtype;
+use compexp_files::TensorFile;
+use compexp_files::{read_json, write_json};
+use compexp_files::{read_rows, write_rows};
+use compexp_files::{remove_partials, sync_folder, write_bytes, write_npy};
+use compexp_trust::compare::{Difference, differences};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::dtype::Dtype;
-use super::head_file::CLASSES as HEAD;
-use super::json::{read_json, write_json};
-use super::probe_dir::{read_examples, write_examples};
-use super::rows::{read_rows, write_rows};
-use super::tensor_file::TensorFile;
-use super::write::{remove_partials, sync_folder, write_bytes, write_npy};
-use crate::compare::{Difference, differences};
 use crate::error::{Error, Result};
-use crate::exemplar::Exemplar;
-use crate::explain::Explained;
-use crate::explanation::{Explanations, HoldoutSummary, OptimalSummary, SignificanceSummary, VERSION, median};
-use crate::probe::{Example, Grid};
-use crate::relation::{Extent, Relation};
-use crate::search::Status;
+use crate::head_file::CLASSES as HEAD;
+use crate::probe_dir::{read_examples, write_examples};
+use crate::record_csv;
 
 /// The version of `config.json` and `exemplars.json`.
 const FILE_VERSION: u32 = 1;
@@ -56,7 +57,7 @@ const TABLE: &str = "explanations.csv";
 const THRESHOLDS: &str = "thresholds.npy";
 const NULL: &str = "null.csv";
 const HOLDOUT: &str = "holdout.csv";
-pub(super) const SUMMARY: &str = "summary.json";
+pub(crate) const SUMMARY: &str = "summary.json";
 const EXAMPLES: &str = "examples.csv";
 const EXEMPLARS: &str = "exemplars.json";
 const MASKS: &str = "exemplars.npy";
@@ -70,7 +71,7 @@ const PREDICTIONS: &str = "predictions.csv";
 const ADDED: [&str; 4] =
     ["contributions.csv", "contributions-below.csv", "contributions-below.json", "ablation/ablation.json"];
 
-/// Those of an [`super::ActivationStore`].
+/// Those of an [`crate::ActivationStore`].
 const ACTIVATIONS: &str = "activations.npy";
 const PARTIAL_ACTIVATIONS: &str = "activations.npy.partial";
 
@@ -177,7 +178,7 @@ impl RunDir {
     /// configuration; without, only one that is unfinished and has no activations.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] where the folder holds files (other than hidden ones) and is no run directory, or
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the folder holds files (other than hidden ones) and is no run directory, or
     /// its `config.json` is broken and not to be replaced.
     pub fn open(dir: &Path, config: &RunConfig, replace: bool) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -235,7 +236,7 @@ impl RunWriter {
     /// Writes everything. `examples` are those of the probe set, `grid` its grid.
     ///
     /// # Errors
-    /// [`Error::Io`]
+    /// [`compexp_files::Error::Io`]
     pub fn finish(
         self,
         explained: &Explained,
@@ -245,11 +246,13 @@ impl RunWriter {
     ) -> Result<FinishedRun> {
         let path = |name: &str| self.dir.join(name);
         let explanations = &explained.explanations;
-        write_bytes(&path(TABLE), explanations.to_csv()?.as_bytes())?;
+        write_bytes(&path(TABLE), record_csv::explanations_csv(explanations)?.as_bytes())?;
         if !explained.thresholds.is_empty() {
             write_npy(&path(THRESHOLDS), &[explained.thresholds.len()], &explained.thresholds)?;
         }
-        for (name, text) in [(NULL, explanations.null_csv()?), (HOLDOUT, explanations.holdout_csv()?)] {
+        for (name, text) in
+            [(NULL, record_csv::null_csv(explanations)?), (HOLDOUT, record_csv::holdout_csv(explanations)?)]
+        {
             text.map_or(Ok(()), |text| write_bytes(&path(name), text.as_bytes()))?;
         }
         write_examples(&self.dir, examples)?;
@@ -285,7 +288,7 @@ impl FinishedRun {
     /// Opens the run directory `dir`.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] where the folder holds no complete run, or one of another version.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the folder holds no complete run, or one of another version.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(EXPLANATIONS);
         if std::fs::metadata(dir).map_err(Error::io("open", dir))?.is_dir() && !path.exists() {
@@ -314,7 +317,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`read_json`].
     pub fn config(&self) -> Result<RunConfig> {
-        read_json(&self.dir.join(CONFIG))
+        Ok(read_json(&self.dir.join(CONFIG))?)
     }
 
     /// What the units came to.
@@ -322,13 +325,13 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`read_json`].
     pub fn summary(&self) -> Result<Summary> {
-        read_json(&self.dir.join(SUMMARY))
+        Ok(read_json(&self.dir.join(SUMMARY))?)
     }
 
     /// The examples, in order.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] where they are not as many as the explanations say.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where they are not as many as the explanations say.
     pub fn examples(&self) -> Result<Vec<Example>> {
         read_examples(&self.dir.join(EXAMPLES), self.explanations.universe.examples)
     }
@@ -336,7 +339,7 @@ impl FinishedRun {
     /// The exemplars, without their masks.
     ///
     /// # Errors
-    /// Those of [`read_json`], and [`Error::Format`] for an example that the run does not have.
+    /// Those of [`read_json`], and [`compexp_files::Error::Format`] for an example that the run does not have.
     pub fn exemplars(&self) -> Result<ExemplarList> {
         let path = self.dir.join(EXEMPLARS);
         let list: ExemplarList = read_json(&path)?;
@@ -352,26 +355,26 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`TensorFile::open`].
     pub fn masks(&self) -> Result<TensorFile> {
-        TensorFile::open(self.dir.join(MASKS))
+        Ok(TensorFile::open(self.dir.join(MASKS))?)
     }
 
     /// What the model made of the examples, if the run has that.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] naming the line that is not as documented.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] naming the line that is not as documented.
     pub fn predictions(&self) -> Result<Option<Vec<Prediction>>> {
         let path = self.dir.join(PREDICTIONS);
         if !path.try_exists().map_err(Error::io("open", &path))? {
             return Ok(None);
         }
-        read_rows(&path, &PREDICTION_COLUMNS).map(Some)
+        read_rows(&path, &PREDICTION_COLUMNS).map(Some).map_err(Error::from)
     }
 
     /// The examples on which each unit fires, in the order of the explanations: u8 `[units, ceil(n / 8)]`, the first
     /// example in the lowest bit.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] where the array has another type or shape.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the array has another type or shape.
     pub fn activity(&self) -> Result<Vec<u8>> {
         let file = TensorFile::open(self.dir.join(ACTIVITY))?;
         let shape = [self.explanations.units.len(), self.explanations.universe.examples.div_ceil(8)];
@@ -387,9 +390,9 @@ impl FinishedRun {
     /// The concepts of the probe set.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] naming the line that is not as documented.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] naming the line that is not as documented.
     pub fn concepts(&self) -> Result<Vec<Extent>> {
-        read_rows(&self.dir.join(CONCEPTS), &EXTENT_COLUMNS)
+        Ok(read_rows(&self.dir.join(CONCEPTS), &EXTENT_COLUMNS)?)
     }
 
     /// How concepts go together that stand in one formula.
@@ -397,7 +400,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`Self::concepts`].
     pub fn relations(&self) -> Result<Vec<Relation>> {
-        read_rows(&self.dir.join(RELATIONS), &RELATION_COLUMNS)
+        Ok(read_rows(&self.dir.join(RELATIONS), &RELATION_COLUMNS)?)
     }
 }
 
@@ -433,8 +436,8 @@ impl Summary {
 /// Reads a file of explanations.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] where the file is none, or one of another version.
-pub(super) fn read_explanations(path: &Path) -> Result<Explanations> {
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the file is none, or one of another version.
+pub(crate) fn read_explanations(path: &Path) -> Result<Explanations> {
     #[derive(Deserialize)]
     struct Version {
         version: u32,
@@ -443,7 +446,7 @@ pub(super) fn read_explanations(path: &Path) -> Result<Explanations> {
     if version != VERSION {
         return Err(Error::format(path, "version", version.to_string(), VERSION.to_string()));
     }
-    read_json(path)
+    Ok(read_json(path)?)
 }
 
 /// Refuses a folder with files that a run did not write: it would be littered, or lose some of them.
@@ -483,8 +486,8 @@ const CEILING_COLUMNS: [&str; 6] = ["unit", "vocabulary", "ceiling", "cells", "s
 /// A row for each unit and vocabulary. Where most cells are single positions ceilings say little of the unit.
 fn ceiling_rows(explained: &Explained) -> Vec<(usize, String, f64, usize, usize, bool)> {
     let units = explained.explanations.units.iter().enumerate();
-    let row = |(i, unit): (usize, &crate::explanation::Explanation)| {
-        let row = move |of: &crate::search::ceiling::Ceilings| {
+    let row = |(i, unit): (usize, &compexp_core::explanation::Explanation)| {
+        let row = move |of: &compexp_core::search::ceiling::Ceilings| {
             let vocabulary = of.without.as_ref().map_or("all".into(), |category| format!("without {category}"));
             (unit.unit, vocabulary, of.ceilings[i], of.cells, of.singleton_cells, of.are_informative())
         };
@@ -495,14 +498,14 @@ fn ceiling_rows(explained: &Explained) -> Vec<(usize, String, f64, usize, usize,
 
 #[cfg(test)]
 mod tests {
+    use compexp_core::exemplar::{Choice, Exemplars};
+    use compexp_core::explanation::{Explanation, Universe};
+    use compexp_core::profile::Profile;
+    use compexp_core::search::Optimal;
+    use compexp_tests::files::Scratch;
     use serde_json::json;
 
     use super::*;
-    use crate::artifact::test_files::Scratch;
-    use crate::exemplar::{Choice, Exemplars};
-    use crate::explanation::{Explanation, Universe};
-    use crate::profile::Profile;
-    use crate::search::Optimal;
 
     fn unit(unit: usize, status: Status, iou: f64) -> Explanation {
         Explanation {
@@ -714,7 +717,7 @@ mod tests {
         run(&dir, &config(3), false, None);
         std::fs::write(dir.join(CONFIG), b"{").unwrap();
         let e = RunDir::open(&dir, &config(3), false).unwrap_err();
-        assert!(matches!(e, Error::Format { .. }), "{e}");
+        assert!(matches!(e, Error::File(compexp_files::Error::Format { .. })), "{e}");
         run(&dir, &config(3), true, None);
     }
 
@@ -740,9 +743,12 @@ mod tests {
         }
         assert!(FinishedRun::open(scratch.dir()).unwrap_err().to_string().contains("no explanations.json"));
         assert_eq!(scratch.names(), ["thesis.tex"]);
-        assert!(matches!(FinishedRun::open(&scratch.path("none")).unwrap_err(), Error::Io { .. }));
+        assert!(matches!(
+            FinishedRun::open(&scratch.path("none")).unwrap_err(),
+            Error::File(compexp_files::Error::Io { .. })
+        ));
         let e = RunDir::open(&scratch.path("thesis.tex"), &config(3), false).unwrap_err();
-        assert!(matches!(e, Error::Io { .. }), "{e}");
+        assert!(matches!(e, Error::File(compexp_files::Error::Io { .. })), "{e}");
     }
 
     #[test]

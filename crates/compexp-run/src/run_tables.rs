@@ -1,17 +1,17 @@
 //! What a run directory may hold beside the files that every run has: tables, and a probe set of its own.
 
+use compexp_core::probe::ProbeSet;
+use compexp_files::SourceFile;
+use compexp_files::read_json;
+use compexp_trust::behaviour::Head;
+use compexp_trust::behaviour::contribution::Role;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::FinishedRun;
-use super::head_file::read_head;
-use super::json::read_json;
-use super::probe_dir::open_probe;
-use super::source_file::SourceFile;
-use crate::behaviour::Head;
-use crate::behaviour::contribution::Role;
 use crate::error::{Error, Result};
-use crate::probe::ProbeSet;
+use crate::head_file::read_head;
+use crate::probe_dir::open_probe;
+use crate::run_dir::FinishedRun;
 
 /// The version of `contributions-below.json`.
 const BELOW_VERSION: u32 = 1;
@@ -87,7 +87,7 @@ impl FinishedRun {
     /// Of which run the table of contributions from the layer below is, if there is one.
     ///
     /// # Errors
-    /// Those of [`read_json`]; [`Error::Format`] for another version.
+    /// Those of [`read_json`]; [`compexp_files::Error::Format`] for another version.
     pub fn below(&self) -> Result<Option<BelowRun>> {
         let path = self.dir().join(BelowRun::FILE);
         if !path.try_exists().map_err(Error::io("open", &path))? {
@@ -107,7 +107,7 @@ impl FinishedRun {
     pub fn ablation(&self) -> Result<Option<Value>> {
         let path = self.dir().join("ablation/ablation.json");
         match path.try_exists().map_err(Error::io("open", &path))? {
-            true => read_json(&path).map(Some),
+            true => read_json(&path).map(Some).map_err(Error::from),
             false => Ok(None),
         }
     }
@@ -115,7 +115,7 @@ impl FinishedRun {
     /// The table in the file `name` of the run directory, if it is there.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] where it is no table.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is no table.
     pub fn table(&self, name: &str) -> Result<Option<Table>> {
         let path = self.dir().join(name);
         if !path.try_exists().map_err(Error::io("open", &path))? {
@@ -136,7 +136,7 @@ impl FinishedRun {
     /// The weights of units for the model's classes, if the run has them.
     ///
     /// # Errors
-    /// Those of [`FinishedRun::table`]; [`Error::Format`] for a field that is no number.
+    /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for a field that is no number.
     pub fn weights(&self) -> Result<Option<Weights>> {
         const FILE: &str = "weights.csv";
         let Some(table) = self.table(FILE)? else { return Ok(None) };
@@ -166,7 +166,7 @@ impl FinishedRun {
     /// The contributions of units to classes, if the run has them.
     ///
     /// # Errors
-    /// Those of [`FinishedRun::table`]; [`Error::Format`] for other columns, and for a field that is not what its column has.
+    /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for other columns, and for a field that is not what its column has.
     pub fn contributions(&self) -> Result<Option<Vec<UnitContribution>>> {
         self.contributions_in("contributions.csv")
     }
@@ -228,7 +228,7 @@ impl FinishedRun {
     pub fn counterfactuals(&self) -> Result<Option<Value>> {
         let path = self.dir().join("counterfactuals/counterfactuals.json");
         match path.try_exists().map_err(Error::io("open", &path))? {
-            true => read_json(&path).map(Some),
+            true => read_json(&path).map(Some).map_err(Error::from),
             false => Ok(None),
         }
     }
@@ -236,11 +236,11 @@ impl FinishedRun {
     /// A picture of the case of this number in that folder, as a PNG file: `kind` is `before`, `after` or `control`.
     ///
     /// # Errors
-    /// [`Error::Io`]
+    /// [`compexp_files::Error::Io`]
     pub fn counterfactual_picture(&self, case: u64, kind: &str) -> Result<Option<Vec<u8>>> {
         let path = self.dir().join(format!("counterfactuals/case-{case:03}-{kind}.png"));
         match path.try_exists().map_err(Error::io("open", &path))? {
-            true => SourceFile::open(&path)?.read_text().map(Some),
+            true => Ok(SourceFile::open(&path)?.read_text().map(Some)?),
             false => Ok(None),
         }
     }

@@ -58,11 +58,11 @@ impl Feats {
     /// Reads a `.feats` file.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
     pub fn read(path: &Path) -> Result<Self> {
         let mut feats = Self::default();
         let mut any = false;
-        for_each_line(path, |number, line| {
+        for_each_line::<Error>(path, |number, line| {
             if number == 1 {
                 any = true;
                 feats.columns = columns(path, line)?;
@@ -89,7 +89,7 @@ impl Feats {
     /// ranges of multiword tokens and empty nodes are skipped; `_` is an empty value, unless the word itself is `_`.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
     pub fn read_conllu(path: &Path) -> Result<Self> {
         let columns = vec![
             Column::new("lemma", Kind::Open),
@@ -99,7 +99,7 @@ impl Feats {
         ];
         let mut sentences = Vec::new();
         let mut sentence = Vec::new();
-        for_each_line(path, |number, line| {
+        for_each_line::<Error>(path, |number, line| {
             if line.is_empty() {
                 if !sentence.is_empty() {
                     sentences.push(std::mem::take(&mut sentence));
@@ -134,7 +134,7 @@ impl Feats {
     /// Writes a `.feats` file through a temporary one.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Mismatch`] where a word or value cannot be written in this format, or a token has another
+    /// [`compexp_files::Error::Io`]; [`compexp_core::Error::Mismatch`] where a word or value cannot be written in this format, or a token has another
     /// number of values than there are columns.
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = String::new();

@@ -13,8 +13,8 @@ const MAX_LINE: usize = 1 << 20;
 /// removed.
 ///
 /// # Errors
-/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] for a line that is not UTF-8 or longer than 1 MiB; whatever `each` returns.
-pub(crate) fn for_each_line(path: &Path, mut each: impl FnMut(usize, &str) -> Result<()>) -> Result<()> {
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] for a line that is not UTF-8 or longer than 1 MiB; whatever `each` returns.
+pub fn for_each_line<E: From<Error>>(path: &Path, mut each: impl FnMut(usize, &str) -> Result<(), E>) -> Result<(), E> {
     let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(Error::io("open", path))?);
     let mut bytes = Vec::new();
     for number in 1.. {
@@ -25,7 +25,7 @@ pub(crate) fn for_each_line(path: &Path, mut each: impl FnMut(usize, &str) -> Re
         }
         if bytes.len() > MAX_LINE {
             let expected = format!("at most {MAX_LINE} bytes: is this a text file?");
-            return Err(Error::format(path, format!("line {number}"), "a longer line", expected));
+            return Err(Error::format(path, format!("line {number}"), "a longer line", expected).into());
         }
         let mut line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -41,13 +41,13 @@ pub(crate) fn for_each_line(path: &Path, mut each: impl FnMut(usize, &str) -> Re
     Ok(())
 }
 
-/// An [`compexp_core::Error::Format`] about a line.
-pub(crate) fn line_error(path: &Path, number: usize, found: impl Into<String>, expected: impl Into<String>) -> Error {
+/// An [`compexp_files::Error::Format`] about a line.
+pub fn line_error(path: &Path, number: usize, found: impl Into<String>, expected: impl Into<String>) -> Error {
     Error::format(path, format!("line {number}"), found, expected)
 }
 
 /// The beginning of a text for a message, in backticks: hostile lines can be long.
-pub(crate) fn excerpt(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("`{}...`", &text[..end]),
         None => format!("`{text}`"),

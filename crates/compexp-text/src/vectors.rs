@@ -27,7 +27,7 @@ pub struct WordVectors {
 /// of words and of dimensions; gives each word with its vector, as often as it is there, and returns their dimension.
 ///
 /// # Errors
-/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
 pub fn for_each_vector(path: &Path, mut each: impl FnMut(&str, &[f32])) -> Result<usize> {
     let (mut dimension, mut declared) = (0, 0);
     let mut row = Vec::new();

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use compexp_checkpoint::Value;
-use compexp_core::artifact::{AtomicFile, ContentHash};
+use compexp_files::{AtomicFile, ContentHash};
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::normalizers::Lowercase;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
@@ -157,7 +157,7 @@ impl WordTable {
     /// Writes a `tokenizer.json` (a lower-casing word-level model on text split at blanks); the file is whole or absent.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Mismatch`] where the words make no such model.
+    /// [`compexp_files::Error::Io`]; [`compexp_core::Error::Mismatch`] where the words make no such model.
     pub fn save(&self, path: &Path) -> Result<()> {
         let invalid = |e: tokenizers::Error| Error::mismatch("word table", e, "a word-level tokenizer");
         let model = WordLevel::builder()
@@ -178,7 +178,7 @@ impl WordTable {
     /// Reads the words of a `tokenizer.json` with a word-level model, as [`WordTable::save`] writes.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] where it is too large or no word-level tokenizer; as [`WordTable::from_ids`].
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is too large or no word-level tokenizer; as [`WordTable::from_ids`].
     pub fn load(path: &Path) -> Result<Self> {
         let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
         if size > MAX_FILE {

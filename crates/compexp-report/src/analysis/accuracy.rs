@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use compexp_trust::stats::{Correlation, pearson, spearman};
 use serde::Serialize;
 
 use super::Records;
 use super::iou::iou_at;
-use crate::stats::{Correlation, pearson, spearman};
 
 /// The errors that are listed for a unit.
 const LISTED: usize = 5;
@@ -50,7 +50,7 @@ pub fn by_activity(records: &Records) -> Vec<ActivityRow> {
     if correct.iter().all(Option::is_none) {
         return Vec::new();
     }
-    let row = |(place, unit): (usize, &crate::explanation::Explanation)| {
+    let row = |(place, unit): (usize, &compexp_core::explanation::Explanation)| {
         let mut row = ActivityRow {
             unit: unit.unit,
             iou: unit.formula.as_ref().map(|_| unit.iou),

@@ -41,7 +41,7 @@ pub fn concepts(records: &Records) -> Vec<ConceptRow> {
             }
         }
     }
-    let row = |c: &crate::relation::Extent| {
+    let row = |c: &compexp_core::relation::Extent| {
         let ([positive, negated], best_iou) = counts.get(&c.id).copied().unwrap_or_default();
         let (concept, category) = (c.name.clone(), c.category.clone());
         ConceptRow { concept, category, area: c.area, examples: c.examples, positive, negated, best_iou }

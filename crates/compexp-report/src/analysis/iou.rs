@@ -1,9 +1,9 @@
 //! IoU by the greatest length allowed, and its distribution.
 
+use compexp_trust::stats::Spread;
 use serde::Serialize;
 
 use super::Records;
-use crate::stats::Spread;
 
 /// The IoU of the explained units, were formulas of at most so many literals.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -22,7 +22,7 @@ pub fn by_length(records: &Records) -> Vec<LengthRow> {
 }
 
 /// The IoU of a unit's formula of at most `length` literals.
-pub(super) fn iou_at(unit: &crate::explanation::Explanation, length: usize) -> Option<f64> {
+pub(super) fn iou_at(unit: &compexp_core::explanation::Explanation, length: usize) -> Option<f64> {
     Some(unit.by_length.get(length - 1).or(unit.by_length.last())?.iou)
 }
 

@@ -8,7 +8,7 @@
 //! - AND joins them: the unit fires where both are; or
 //! - their word vectors have a cosine of at least [`SIMILAR`]; or
 //! - they keep the same company: their correlations with all other concepts, over examples, have a cosine of at least
-//!   [`ALIKE`] ([`crate::relation::Relation::context`]).
+//!   [`ALIKE`] ([`compexp_core::relation::Relation::context`]).
 //!
 //! A formula of at most one such concept is of *one* concept. One whose concepts are all connected by links, directly or
 //! through others, is of *related* concepts. The rest are of *unrelated* ones: the unit is polysemantic, as far as these
@@ -23,11 +23,11 @@
 //! (0.05). On 10,000 sentence pairs with GloVe's vectors of 50 numbers the median cosine of 2,880 pairs of words was 0.48,
 //! frequent words being alike in use, and one pair in ten reached 0.71: hence [`SIMILAR`].
 
+use compexp_core::concept::ConceptId;
+use compexp_core::formula::Formula;
 use serde::Serialize;
 
 use super::Records;
-use crate::concept::ConceptId;
-use crate::formula::Formula;
 
 /// The least cosine of word vectors that links two concepts.
 pub const SIMILAR: f64 = 0.7;
@@ -88,7 +88,7 @@ pub fn kinds(records: &Records) -> Vec<KindRow> {
     links.sort_unstable();
     let linked = |a: &str, b: &str| links.binary_search(&[a, b]).is_ok() || links.binary_search(&[b, a]).is_ok();
     let name = |id: ConceptId| records.vocabulary().name(id).into_owned();
-    let row = |(_, unit, formula): (usize, &crate::explanation::Explanation, &Formula)| {
+    let row = |(_, unit, formula): (usize, &compexp_core::explanation::Explanation, &Formula)| {
         let mut groups = Groups::default();
         groups.walk(formula, true);
         groups.merge_where(|a, b| linked(&name(a), &name(b)));

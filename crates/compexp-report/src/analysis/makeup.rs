@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use compexp_core::formula::{Atom, Formula};
 use serde::Serialize;
 
 use super::Records;
-use crate::formula::{Atom, Formula};
 
 /// How often a category occurs in the best formulas.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

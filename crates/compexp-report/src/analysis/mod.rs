@@ -11,13 +11,14 @@ pub mod makeup;
 pub mod paper;
 pub(crate) mod text;
 
-use crate::artifact::FinishedRun;
-use crate::artifact::run_dir::Prediction;
-use crate::concept::{Concept, ConceptId, Vocabulary};
-use crate::error::{Error, Result};
-use crate::explanation::{Explanation, Explanations};
-use crate::formula::Formula;
-use crate::relation::{Extent, Relation};
+use compexp_core::concept::{Concept, ConceptId, Vocabulary};
+use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::formula::Formula;
+use compexp_core::relation::{Extent, Relation};
+use compexp_run::FinishedRun;
+use compexp_run::run_dir::Prediction;
+
+use crate::{Error, Result};
 
 /// What a run found, in memory.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ impl Records {
         let concept = |e: &Extent| Concept { id: ConceptId(e.id), name: e.name.clone(), category: e.category.clone() };
         let vocabulary = Vocabulary::new(concepts.iter().map(concept).collect())?;
         let parse = |unit: &Explanation| unit.formula.as_ref().map(|f| Formula::parse(f, &vocabulary)).transpose();
-        let formulas = explanations.units.iter().map(parse).collect::<Result<_>>()?;
+        let formulas = explanations.units.iter().map(parse).collect::<compexp_core::Result<_>>()?;
         Ok(Self { explanations, concepts, relations, predictions, activity, vocabulary, formulas })
     }
 
@@ -98,10 +99,10 @@ impl Records {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use compexp_core::explanation::Universe;
     use serde_json::json;
 
     use super::*;
-    use crate::explanation::Universe;
 
     /// A run of as many examples as `predictions`, each (target, predicted). Units are a formula, its IoU at every
     /// length, and the examples on which they fire; a formula `-` is none. Concepts are the letters of `concepts`, in

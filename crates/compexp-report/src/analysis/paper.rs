@@ -1,12 +1,12 @@
 //! The paper's quantities, in one table.
 
+use compexp_trust::stats::{Correlation, Spread};
 use serde::Serialize;
 
 use super::kind::{Kind, kinds};
 use super::makeup::{Operators, categories, distinct, literals, operators};
 use super::text::{count as digits, many};
 use super::{Records, accuracy, iou};
-use crate::stats::{Correlation, Spread};
 
 /// A quantity of the paper, and its value here.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,14 +1,15 @@
 //! Figures of how far explanations are to be trusted: against the optimum and the ceiling, against luck, and on examples held
 //! out.
 
+use compexp_core::explanation::Explanation;
+
 use super::{figure, number, round_out, span, table_of};
+use crate::Result;
 use crate::analysis::Records;
 use crate::analysis::text::{count, many};
-use crate::error::Result;
-use crate::explanation::Explanation;
-use crate::report::charts::{PLACE, Panel, SIZE};
-use crate::report::figure::Figure;
-use crate::report::svg::{Anchor, COLORS, Svg};
+use crate::charts::{PLACE, Panel, SIZE};
+use crate::figure::Figure;
+use crate::svg::{Anchor, COLORS, Svg};
 
 /// Below this a unit counts as more than luck.
 const SIGNIFICANT: f64 = 0.05;
@@ -201,10 +202,11 @@ fn mean(values: &[f64]) -> [f64; 3] {
 
 #[cfg(test)]
 mod tests {
+    use compexp_core::explanation::{HeldOut, HeldOutScore, NullScores, Significance};
+    use compexp_core::search::Optimal;
+
     use super::*;
     use crate::analysis::tests::records;
-    use crate::explanation::{HeldOut, HeldOutScore, NullScores, Significance};
-    use crate::search::Optimal;
 
     /// Units of lengths 1 and 2 with everything that can be known of them.
     fn run() -> Records {

@@ -1,15 +1,15 @@
 //! What the model loses without units.
 
+use compexp_run::Table;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::behaviour::unit;
 use super::{Site, count, formula, percent, plain};
-use crate::artifact::Table;
-use crate::report::behaviour::{QUANTITIES, Row, order_name, panel, scatter};
-use crate::report::charts::{PLACE, SIZE};
-use crate::report::material::Material;
-use crate::report::svg::Svg;
+use crate::behaviour::{QUANTITIES, Row, order_name, panel, scatter};
+use crate::charts::{PLACE, SIZE};
+use crate::material::Material;
+use crate::svg::Svg;
 
 /// Units in the table of effects.
 const UNITS: usize = 20;

@@ -5,13 +5,13 @@ use serde_json::Value;
 
 use super::classes::find;
 use super::{Place, Site, ablation, formula, percent, plain};
-use crate::report::material::Material;
+use crate::material::Material;
 
 /// Changed sentence pairs of each case.
 const EDITS: usize = 4;
 
 /// The page of a run's ablation and counterfactuals.
-pub(in crate::report) fn page(site: &Site<'_>) -> String {
+pub(crate) fn page(site: &Site<'_>) -> String {
     let material = site.material;
     let body = html! {
         h1 { "Behaviour" }

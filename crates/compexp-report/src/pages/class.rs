@@ -1,16 +1,16 @@
 //! The page of one class: the units that push it up and down, where they fire, and what the model mistakes for what.
 
+use compexp_core::exemplar::Choice;
+use compexp_trust::behaviour::contribution::Role;
 use maud::{Markup, html};
 
 use super::classes::{Confusion, find, shown_by};
 use super::tree::tree;
 use super::units::cut;
 use super::{Place, Site, count, example, formula, patterns, percent, plain};
-use crate::behaviour::contribution::Role;
-use crate::error::Result;
-use crate::exemplar::Choice;
-use crate::report::bearing::{Bearing, Measured};
-use crate::report::material::Material;
+use crate::Result;
+use crate::bearing::{Bearing, Measured};
+use crate::material::Material;
 
 /// From the page to those of its run.
 const UP: &str = "../";
@@ -28,7 +28,7 @@ const ERRORS: usize = 10;
 ///
 /// # Errors
 /// Those of the masks' file.
-pub(in crate::report) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion, at: usize) -> Result<String> {
+pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion, at: usize) -> Result<String> {
     let (material, class) = (site.material, &classes[at]);
     let of = |t: &str, p: &str| counts.get(&(t.to_owned(), p.to_owned())).copied().unwrap_or(0);
     let sum = |side: &dyn Fn(&(String, String)) -> bool| -> usize {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use compexp_core::exemplar::Choice;
+use compexp_core::explanation::Explanation;
 use maud::{Markup, html};
 
 use super::{Place, Site, count, formula, percent, plain};
-use crate::exemplar::Choice;
-use crate::explanation::Explanation;
-use crate::report::bearing::Bearing;
-use crate::report::material::Material;
+use crate::bearing::Bearing;
+use crate::material::Material;
 
 /// With more classes, confusions are a list instead of a table.
 pub(super) const SQUARE: usize = 12;
@@ -20,10 +20,10 @@ const LISTED: usize = 20;
 const UNITS: usize = 3;
 
 /// Examples by what they are and what the model says, where the first is known.
-pub(in crate::report) type Confusion = BTreeMap<(String, String), usize>;
+pub(crate) type Confusion = BTreeMap<(String, String), usize>;
 
 /// Counts the predictions; with `unit` only those on examples on which it fires.
-pub(in crate::report) fn confusion(material: &Material<'_>, unit: Option<usize>) -> Confusion {
+pub(crate) fn confusion(material: &Material<'_>, unit: Option<usize>) -> Confusion {
     let mut counts = Confusion::new();
     for (example, prediction) in material.predictions.iter().flatten().enumerate() {
         let fires = |unit| material.activity.fires(unit, example);
@@ -71,7 +71,7 @@ pub(super) fn confusion_table(counts: &Confusion, classes: &[String]) -> Markup 
 }
 
 /// The page of all classes.
-pub(in crate::report) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion) -> String {
+pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion) -> String {
     let material = site.material;
     let shown = shown_by(material, classes, UNITS);
     let body = html! {

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compexp_core::search::Status;
 use maud::{Markup, html};
 
 use super::overview::settings;
 use super::{best_first, count, document, formula, percent, plain};
-use crate::report::material::Material;
-use crate::search::Status;
+use crate::material::Material;
 
 /// The page that leads to the runs; each comes with the folder of its pages.
-pub(in crate::report) fn page(runs: &[(String, Material<'_>)]) -> String {
+pub(crate) fn page(runs: &[(String, Material<'_>)]) -> String {
     let universe = |m: &Material<'_>| m.explanations().universe;
     let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.4}"));
     let of = |m: &Material<'_>, s: Status| m.summary.by_status.get(s.name()).copied().unwrap_or(0) as u64;

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
+use compexp_core::explanation::Scored;
 use maud::{Markup, PreEscaped};
-
-use crate::explanation::Scored;
 
 /// IoU against the greatest length allowed, as a line from 0 to `top`.
 pub(super) fn by_length(scored: &[Scored], top: f64, large: bool) -> Markup {

@@ -1,13 +1,13 @@
 //! One example with the masks of a unit and its formula.
 
+use compexp_core::exemplar::Exemplar;
+use compexp_core::explanation::Explanation;
 use maud::{Markup, PreEscaped, html};
 
 use super::{count, percent, plain, sentence};
-use crate::error::Result;
-use crate::exemplar::Exemplar;
-use crate::explanation::Explanation;
-use crate::report::material::{Material, Picture};
-use crate::report::outline::{Region, outline};
+use crate::Result;
+use crate::material::{Material, Picture};
+use crate::outline::{Region, outline};
 
 /// An example as a figure with its caption; `note` is what there is to say of it beside the numbers, `up` leads from the
 /// page to those of the run.

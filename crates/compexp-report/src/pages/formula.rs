@@ -1,12 +1,12 @@
 //! Formulas set for reading: operators apart from concepts, and no more parentheses than it takes.
 
+use compexp_core::concept::Vocabulary;
+use compexp_core::explanation::Explanation;
+use compexp_core::formula::{Atom, Formula};
 use maud::{Markup, html};
 
 use super::plain;
-use crate::concept::Vocabulary;
-use crate::explanation::Explanation;
-use crate::formula::{Atom, Formula};
-use crate::report::material::{Material, formula_of};
+use crate::material::{Material, formula_of};
 
 /// A unit's formula, or why it has none.
 pub(super) fn of_unit(material: &Material<'_>, unit: &Explanation) -> Markup {

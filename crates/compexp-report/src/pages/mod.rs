@@ -15,15 +15,15 @@ mod tree;
 pub(super) mod unit;
 pub(super) mod units;
 
+use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::formula::escape_for_terminal;
+use compexp_core::probe::Grid;
+use compexp_core::search::Status;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Figure;
 use super::material::Material;
 use crate::analysis::text::count;
-use crate::explanation::{Explanation, Explanations};
-use crate::formula::escape_for_terminal;
-use crate::probe::Grid;
-use crate::search::Status;
 
 /// Style and script, which all pages share.
 pub(super) const ASSETS: [(&str, &str); 2] = [

@@ -1,13 +1,13 @@
 //! The overview of a run.
 
+use compexp_core::search::Status;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::units::{card, names};
 use super::{Place, Site, best_first, count, patterns, percent, plain, status_text};
-use crate::error::Result;
-use crate::report::material::Material;
-use crate::search::Status;
+use crate::Result;
+use crate::material::Material;
 
 /// The best units that are shown.
 const BEST: usize = 8;
@@ -19,7 +19,7 @@ const VALUE: usize = 48;
 ///
 /// # Errors
 /// Those of the masks' file.
-pub(in crate::report) fn page(site: &Site<'_>) -> Result<String> {
+pub(crate) fn page(site: &Site<'_>) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
     let (concepts, categories) = names(material, units);

@@ -1,8 +1,9 @@
 //! The measures of a unit, a row each: its name, its value, and a sentence on what it says.
 
+use compexp_core::explanation::{Explanation, Explanations};
+
 use super::{count, percent, plain};
-use crate::explanation::{Explanation, Explanations};
-use crate::report::material::WhenActive;
+use crate::material::WhenActive;
 
 /// A row of the table of measures.
 pub(super) struct Row {

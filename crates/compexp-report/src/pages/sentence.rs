@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
+use compexp_core::exemplar::Exemplar;
+use compexp_core::explanation::Explanation;
+use compexp_core::formula::{Atom, Formula};
 use maud::{Markup, html};
 
 use super::plain;
-use crate::error::Result;
-use crate::exemplar::Exemplar;
-use crate::explanation::Explanation;
-use crate::formula::{Atom, Formula};
-use crate::report::material::{Material, formula_of};
+use crate::Result;
+use crate::material::{Material, formula_of};
 
 /// What stands between premise and hypothesis in an example's text.
 const BETWEEN: &str = " => ";

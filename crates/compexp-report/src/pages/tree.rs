@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::classes::find;
 use super::{Site, class, formula, plain};
-use crate::report::bearing::Measured;
+use crate::bearing::Measured;
 
 /// Units of each direction.
 const BRANCHES: usize = 5;

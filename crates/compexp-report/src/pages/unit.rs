@@ -1,5 +1,7 @@
 //! The page of one unit.
 
+use compexp_core::exemplar::Choice;
+use compexp_core::explanation::Explanation;
 use maud::{Markup, html};
 
 use super::classes::{SQUARE, confusion, confusion_table};
@@ -7,11 +9,9 @@ use super::{
     Place, Site, class, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
     tree,
 };
-use crate::error::Result;
-use crate::exemplar::Choice;
-use crate::explanation::Explanation;
-use crate::report::bearing::Bearing;
-use crate::report::material::{Material, atoms_of};
+use crate::Result;
+use crate::bearing::Bearing;
+use crate::material::{Material, atoms_of};
 
 /// From the page to those of its run.
 const UP: &str = "../";
@@ -23,7 +23,7 @@ const BEAM: usize = 10;
 const CLASSES: usize = 8;
 
 /// The page of the unit at place `at` of the run's list.
-pub(in crate::report) fn page(site: &Site<'_>, at: usize) -> Result<String> {
+pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
     let unit = &units[at];

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use compexp_core::exemplar::Choice;
+use compexp_core::explanation::Explanation;
 use maud::{Markup, html};
 
 use super::{Place, Site, best_first, curve, example, formula, overlap_bar, patterns, percent, plain, status_text};
-use crate::error::Result;
-use crate::exemplar::Choice;
-use crate::explanation::Explanation;
-use crate::report::material::{Material, atoms_of};
+use crate::Result;
+use crate::material::{Material, atoms_of};
 
 /// The pictures on a card.
 const PICTURES: usize = 3;
@@ -20,7 +20,7 @@ const TEXT: usize = 150;
 pub(super) type Numbered = BTreeMap<String, usize>;
 
 /// The page of all units.
-pub(in crate::report) fn page(site: &Site<'_>) -> Result<String> {
+pub(crate) fn page(site: &Site<'_>) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
     let (concepts, categories) = names(material, units);
@@ -62,10 +62,10 @@ fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, a
     statuses.sort_unstable();
     statuses.dedup();
     let all = [
-        crate::search::Status::Explained,
-        crate::search::Status::Silent,
-        crate::search::Status::NoOverlap,
-        crate::search::Status::TooFew,
+        compexp_core::search::Status::Explained,
+        compexp_core::search::Status::Silent,
+        compexp_core::search::Status::NoOverlap,
+        compexp_core::search::Status::TooFew,
     ];
     let tested = units.iter().any(|u| u.significance.is_some());
     let held_out = units.iter().any(|u| u.holdout.is_some());

@@ -106,7 +106,7 @@ fn damaged_models_are_refused_with_the_file() {
             assert!(error.contains(file), "{file} cut to {cut}: {error}");
         }
         fs::remove_file(&path).unwrap();
-        assert!(matches!(Tagger::load(&copy, None), Err(Error::Core(compexp_core::Error::Io { .. }))), "{file}");
+        assert!(matches!(Tagger::load(&copy, None), Err(Error::File(compexp_files::Error::Io { .. }))), "{file}");
         fs::write(&path, whole).unwrap();
     }
     let cfg = copy.join("tagger/cfg");

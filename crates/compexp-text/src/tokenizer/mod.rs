@@ -38,7 +38,7 @@ impl Tokenizer {
     /// Reads the file `tokenizer` of a model folder.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] where the file is damaged or a rule is no regular expression.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the file is damaged or a rule is no regular expression.
     pub fn load(folder: &Path) -> Result<Self> {
         let rules = Rules::load(&folder.join("tokenizer"))?;
         let mut torn: HashMap<String, Vec<Vec<String>>> = HashMap::new();

@@ -5,7 +5,7 @@ use std::fs;
 use serde::Deserialize;
 
 use super::*;
-use crate::text::{UNK, WordTable};
+use crate::words::{UNK, WordTable};
 
 const MODEL: &str = "spacy/en_core_web_sm-3.8.0";
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::contribution::{Measure, Role};
 use super::head::{Features, Head, argmax};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// What a unit that is taken away is set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::pairs::{Block, Pairs};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// The shares of all values below which a unit inhibits, and above which it contributes.
 const CUTS: [f64; 2] = [0.01, 0.99];

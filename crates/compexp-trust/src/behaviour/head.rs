@@ -1,10 +1,10 @@
 //! The last layer of a classifier, and what it reads.
 
+use compexp_core::activation::{ActivationSource, check_finite};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
-use crate::activation::{ActivationSource, check_finite};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// A linear map from features to logits.
 #[derive(Clone, Debug, PartialEq)]

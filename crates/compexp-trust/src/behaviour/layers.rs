@@ -6,14 +6,14 @@
 
 use std::ops::Range;
 
+use compexp_core::activation::{ActivationSource, check_finite};
+use compexp_core::probe::Grid;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use super::contribution::Contributions;
 use super::pairs::{Block, Pairs};
-use crate::activation::{ActivationSource, check_finite};
-use crate::error::{Error, Result};
-use crate::probe::Grid;
+use crate::{Error, Result};
 
 /// Positions that are in memory at once, about.
 const BLOCK: usize = 4096;

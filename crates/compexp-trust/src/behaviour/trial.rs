@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::random::Purpose;
+use compexp_core::random::Random;
 use serde::{Deserialize, Serialize};
-
-use crate::random::{Purpose, Random};
 
 /// Resamples of a bootstrap.
 const RESAMPLES: u64 = 2000;

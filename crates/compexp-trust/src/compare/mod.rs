@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 
 pub use settings::{Difference, differences};
 
-use crate::concept::{Concept, ConceptId, Vocabulary};
-use crate::error::{Error, Result};
-use crate::explanation::{Explanation, Explanations};
-use crate::formula::{Formula, names_in};
-use crate::search::Status;
+use compexp_core::concept::{Concept, ConceptId, Vocabulary};
+use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::formula::{Formula, names_in};
+use compexp_core::search::Status;
+
+use crate::{Error, Result};
 
 /// The version of the record of a comparison.
 pub const VERSION: u32 = 1;

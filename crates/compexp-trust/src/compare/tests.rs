@@ -1,13 +1,26 @@
 //! Tests of comparisons.
 
+use compexp_core::explanation::{Universe, VERSION as RECORD};
+use compexp_core::formula::Atom;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::explanation::{Universe, VERSION as RECORD};
-use crate::formula::tests::any_formula;
 
 const EXACT: Tolerances = Tolerances { iou: 0.0, accuracy: 0.0, allow: Allowance::Units(0) };
+
+/// Random formulas over the concepts 0..6, at most 4 deep.
+fn any_formula() -> impl Strategy<Value = Formula> {
+    let atom =
+        (any::<bool>(), 0u32..6).prop_map(|(neighbors, id)| Formula::Atom(Atom { neighbors, concept: ConceptId(id) }));
+    atom.prop_recursive(4, 24, 2, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(Formula::not),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| a.and(b)),
+            (inner.clone(), inner).prop_map(|(a, b)| a.or(b)),
+        ]
+    })
+}
 
 fn unit(unit: usize, formula: &str, iou: f64) -> Explanation {
     let formula = (!formula.is_empty()).then_some(formula);
@@ -247,7 +260,9 @@ fn swapped(formula: &Formula, swaps: &mut u64) -> Formula {
 /// The same formula over concepts that are numbered the other way round, as [`names`] with `reversed` has them.
 fn renumbered(formula: &Formula) -> Formula {
     match formula {
-        Formula::Atom(atom) => Formula::Atom(crate::formula::Atom { concept: ConceptId(5 - atom.concept.0), ..*atom }),
+        Formula::Atom(atom) => {
+            Formula::Atom(compexp_core::formula::Atom { concept: ConceptId(5 - atom.concept.0), ..*atom })
+        }
         Formula::Not(a) => renumbered(a).not(),
         Formula::And(a, b) => renumbered(a).and(renumbered(b)),
         Formula::Or(a, b) => renumbered(a).or(renumbered(b)),

@@ -1,9 +1,10 @@
 //! Random formulas.
 
-use crate::error::{Error, Result};
-use crate::formula::Formula;
-use crate::partition::{CellSet, Partition};
-use crate::random::Random;
+use compexp_core::formula::Formula;
+use compexp_core::partition::{CellSet, Partition};
+use compexp_core::random::Random;
+
+use crate::{Error, Result};
 
 /// The formulas of a length that are drawn before it is given up.
 const TRIES: usize = 2_000;

@@ -12,16 +12,18 @@ use serde::{Deserialize, Serialize};
 
 pub use recovery::{Recovered, Row, Verdict, recover, rows, to_csv};
 
-use crate::activation::MaskSource;
-use crate::concept::Vocabulary;
-use crate::error::{Error, Result};
-use crate::explanation::Universe;
-use crate::formula::Formula;
-use crate::partition::{CellSet, Partition, PositionMap};
-use crate::probe::Grid;
-use crate::random::{Purpose, Random, Stream};
-use crate::score::{Counts, Metric};
+use crate::random::Purpose;
+use compexp_core::activation::MaskSource;
+use compexp_core::concept::Vocabulary;
+use compexp_core::explanation::Universe;
+use compexp_core::formula::Formula;
+use compexp_core::partition::{CellSet, Partition, PositionMap};
+use compexp_core::probe::Grid;
+use compexp_core::random::{Random, Stream};
+use compexp_core::score::{Counts, Metric};
 use draw::Draw;
+
+use crate::{Error, Result};
 
 /// The version of [`PlantedUnits`].
 const VERSION: u32 = 1;

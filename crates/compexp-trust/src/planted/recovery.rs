@@ -1,13 +1,13 @@
 //! How far a search found what was planted.
 
+use compexp_core::concept::Vocabulary;
+use compexp_core::explanation::{Explanations, Universe};
+use compexp_core::formula::Formula;
+use compexp_core::partition::Partition;
 use serde::Serialize;
 
 use super::{Noise, PlantedUnits, VERSION};
-use crate::concept::Vocabulary;
-use crate::error::{Error, Result};
-use crate::explanation::{Explanations, Universe};
-use crate::formula::Formula;
-use crate::partition::Partition;
+use crate::{Error, Result};
 
 /// What the formula found is to the planted one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -104,7 +104,7 @@ pub fn recover(
             return Err(Error::mismatch("universe of the run", text(universe), expected));
         }
     }
-    let unit = |explanation: &crate::explanation::Explanation| {
+    let unit = |explanation: &compexp_core::explanation::Explanation| {
         let unit = planted.units.iter().find(|unit| unit.unit == explanation.unit);
         let unit = unit.ok_or_else(|| {
             let expected = format!("one of the {} planted ones", planted.units.len());

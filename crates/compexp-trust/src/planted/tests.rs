@@ -1,17 +1,16 @@
 //! Tests of planted units.
 
+use compexp_core::concept::{Concept, ConceptId};
+use compexp_core::exemplar::Firing;
+use compexp_core::explain::{ExplainConfig, Silent, explain};
+use compexp_core::explanation::Explanations;
+use compexp_core::partition::{MemoryPositions, PartitionBuilder};
+use compexp_core::probe::{Annotation, AnnotationSource, Neighbors};
+use compexp_core::search::SearchConfig;
+use compexp_core::threshold::ThresholdRule;
 use proptest::prelude::*;
 
 use super::*;
-use crate::artifact::{MaskFile, write_masks};
-use crate::concept::{Concept, ConceptId};
-use crate::exemplar::Firing;
-use crate::explain::{ExplainConfig, Silent, explain};
-use crate::explanation::Explanations;
-use crate::partition::{MemoryPositions, PartitionBuilder};
-use crate::probe::{Annotation, AnnotationSource, Neighbors};
-use crate::search::SearchConfig;
-use crate::threshold::ThresholdRule;
 
 const CONCEPTS: u32 = 8;
 
@@ -93,7 +92,7 @@ proptest! {
             for atom in formula.atoms() {
                 for value in [false, true] {
                     let without = (0..partition.n_cells() as u32).filter(|cell| {
-                        let has = |a: crate::formula::Atom| if a == atom { value } else {
+                        let has = |a: compexp_core::formula::Atom| if a == atom { value } else {
                             partition.columns_of(*cell).iter().any(|c| partition.columns()[usize::from(*c)] == a)
                         };
                         formula.holds(&has)
@@ -149,13 +148,9 @@ fn noise_has_the_stated_rates_and_units_do_not_depend_on_how_they_are_read() {
     assert_eq!(record.units.iter().map(|u| u.length).collect::<Vec<_>>(), [1, 2, 3, 1, 2, 3, 1, 2, 3]);
     assert_eq!(record.units[3].noise, noise(0.3, 0.0));
 
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("masks.npy");
-    write_masks(&path, &planted, &|_| ()).unwrap();
-    let file = MaskFile::open(&path).unwrap();
     let (mut whole, mut part) = (vec![false; 2_000 * 20], vec![false; 7 * 20]);
     for unit in 0..9 {
-        file.read(unit, 0, &mut whole).unwrap();
+        planted.read(unit, 0, &mut whole).unwrap();
         assert_eq!(whole.iter().filter(|fires| **fires).count() as u64, record.units[unit].unit_area);
         planted.read(unit, 1_001, &mut part).unwrap();
         assert_eq!(part, whole[1_001 * 20..1_008 * 20]);

@@ -1,8 +1,10 @@
 //! The bootstrap over groups: how far a ratio of sums would differ on other groups of the same kind.
 
+use crate::random::Purpose;
+use compexp_core::random::Random;
+use compexp_core::simd::vectorized;
+
 use super::quantile;
-use crate::random::{Purpose, Random};
-use crate::simd::vectorized;
 
 /// Resamples.
 const RESAMPLES: usize = 1000;

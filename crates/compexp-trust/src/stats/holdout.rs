@@ -5,20 +5,20 @@
 
 use std::collections::HashMap;
 
+use compexp_core::activation::{ActivationSource, MaskSource};
+use compexp_core::concept::ConceptId;
+use compexp_core::exemplar::Firing;
+use compexp_core::explain::{Explained, Progress};
+use compexp_core::explanation::{HeldOut, HeldOutScore, HeldOutUniverse};
+use compexp_core::partition::{CellSet, Partition, PositionMap};
+use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid};
+use compexp_core::profile::{Counter, Patterns};
+use compexp_core::score::{Counts, Metric};
+use compexp_core::search::SearchResult;
 use rayon::prelude::*;
 
 use super::bootstrap::{Bootstrap, interval, standard_error};
-use crate::activation::{ActivationSource, MaskSource};
-use crate::concept::ConceptId;
-use crate::error::{Error, Result};
-use crate::exemplar::Firing;
-use crate::explain::{Explained, Progress};
-use crate::explanation::{HeldOut, HeldOutScore, HeldOutUniverse};
-use crate::partition::{CellSet, Partition, PositionMap};
-use crate::probe::{Annotation, AnnotationSource, Example, Grid};
-use crate::profile::{Counter, Patterns};
-use crate::score::{Counts, Metric};
-use crate::search::SearchResult;
+use crate::{Error, Result};
 
 /// Which examples the search sees and which are held out, each ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,11 +17,12 @@ pub mod spread;
 pub use correlation::{Correlation, pearson, spearman};
 pub use spread::Spread;
 
-use crate::error::Result;
-use crate::exemplar::Firing;
-use crate::explain::Progress;
-use crate::partition::PositionMap;
-use crate::profile::Patterns;
+use compexp_core::exemplar::Firing;
+use compexp_core::explain::Progress;
+use compexp_core::partition::PositionMap;
+use compexp_core::profile::Patterns;
+
+use crate::Result;
 
 /// Where `units` fire, told as the stage `stage`; `thresholds` has one entry for every unit of activations.
 fn patterns(
@@ -45,7 +46,7 @@ fn patterns(
 }
 
 /// A quantile of ascending values, interpolated linearly between the two nearest; 0 where there are none.
-pub(crate) fn quantile(sorted: &[f64], at: f64) -> f64 {
+pub fn quantile(sorted: &[f64], at: f64) -> f64 {
     let index = sorted.len().saturating_sub(1) as f64 * at;
     let value = |i: usize| sorted.get(i).or(sorted.last()).copied().unwrap_or(0.0);
     let (below, above) = (value(index as usize), value(index as usize + 1));

@@ -8,19 +8,20 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::random::Purpose;
+use compexp_core::exemplar::Firing;
+use compexp_core::explain::{Explained, Progress};
+use compexp_core::explanation::{NullScores, Significance};
+use compexp_core::partition::{Partition, PositionMap};
+use compexp_core::probe::Example;
+use compexp_core::profile::{Counter, Patterns};
+use compexp_core::random::{Random, Stream};
+use compexp_core::search::{SearchConfig, SearchResult, search, without_vacuous};
 use rayon::prelude::*;
 
 use super::fdr::benjamini_hochberg;
 use super::quantile;
-use crate::error::{Error, Result};
-use crate::exemplar::Firing;
-use crate::explain::{Explained, Progress};
-use crate::explanation::{NullScores, Significance};
-use crate::partition::{Partition, PositionMap};
-use crate::probe::Example;
-use crate::profile::{Counter, Patterns};
-use crate::random::{Purpose, Random, Stream};
-use crate::search::{SearchConfig, SearchResult, search, without_vacuous};
+use crate::{Error, Result};
 
 /// How often maps are dealt out anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,13 +270,11 @@ impl<'a> NullTest<'a> {
     }
 }
 
-impl Explained {
-    /// Records what [`NullTest::run`] gave.
-    pub fn set_significance(&mut self, found: Vec<(usize, Significance)>) {
-        let mut found = found.into_iter().peekable();
-        for unit in &mut self.explanations.units {
-            unit.significance = found.next_if(|(number, _)| *number == unit.unit).map(|(_, s)| s);
-        }
+/// Records what [`NullTest::run`] gave.
+pub fn set_significance(explained: &mut Explained, found: Vec<(usize, Significance)>) {
+    let mut found = found.into_iter().peekable();
+    for unit in &mut explained.explanations.units {
+        unit.significance = found.next_if(|(number, _)| *number == unit.unit).map(|(_, s)| s);
     }
 }
 

@@ -2,17 +2,18 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use crate::random::Purpose;
+use compexp_core::explain::Progress;
+use compexp_core::random::Random;
+use compexp_trust::behaviour::ablation::{Fill, Step, Subject};
+use compexp_trust::behaviour::contribution::Measure;
+use compexp_trust::stats::quantile;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::Result;
 use crate::analysis::Records;
 use crate::analysis::accuracy::by_activity;
-use crate::behaviour::ablation::{Fill, Step, Subject};
-use crate::behaviour::contribution::Measure;
-use crate::error::Result;
-use crate::explain::Progress;
-use crate::random::{Purpose, Random};
-use crate::stats::quantile;
 
 /// The shares of seeds below and above a band.
 const BAND: [f64; 2] = [0.1, 0.9];
@@ -200,12 +201,12 @@ fn spread(mut values: Vec<f64>) -> [Option<f64>; 3] {
 
 #[cfg(test)]
 mod tests {
+    use compexp_core::explain::Silent;
     use ndarray::Array2;
     use serde_json::json;
 
     use super::super::{targets, tests::case};
     use super::*;
-    use crate::explain::Silent;
 
     #[test]
     fn orders_are_by_what_they_say_and_units_without_it_come_last() {

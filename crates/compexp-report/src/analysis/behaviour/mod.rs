@@ -14,13 +14,14 @@ use ndarray::{Array2, ArrayView2, Axis};
 pub use curve::{Band, Curve, CurveConfig, Order, bands, curves, order};
 pub use support::{Estimate, Hurt, Support, support};
 
+use compexp_core::activation::ActivationSource;
+use compexp_core::explanation::{Explanation, Explanations};
+use compexp_trust::behaviour::contribution::{Contributions, Measure};
+use compexp_trust::behaviour::layers::Layer;
+use compexp_trust::behaviour::{Features, Head};
+
 use super::Records;
-use crate::activation::ActivationSource;
-use crate::behaviour::contribution::{Contributions, Measure};
-use crate::behaviour::layers::Layer;
-use crate::behaviour::{Features, Head};
-use crate::error::{Error, Result};
-use crate::explanation::{Explanation, Explanations};
+use crate::{Error, Result};
 
 /// The share of examples that count as the top quantile of a target's value: one of as many as the model has classes. Were
 /// every class as frequent as every other, that many examples would show each.

@@ -5,13 +5,13 @@
 //! that support no class does to the classes of a supporting unit, drawn for each by a seed. Intervals are 95%, by bootstrap
 //! over units.
 
+use crate::random::Purpose;
+use compexp_core::random::Random;
+use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
+use compexp_trust::behaviour::contribution::{Contributions, Measure, Role};
+use compexp_trust::stats::bootstrap::{Bootstrap, interval};
+use compexp_trust::stats::{Correlation, spearman};
 use serde::Serialize;
-
-use crate::behaviour::ablation::{Effect, Fill, Subject};
-use crate::behaviour::contribution::{Contributions, Measure, Role};
-use crate::random::{Purpose, Random};
-use crate::stats::bootstrap::{Bootstrap, interval};
-use crate::stats::{Correlation, spearman};
 
 /// A value and its 95% interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -1,5 +1,6 @@
 //! The peak memory and the time of a whole run at Broden's size: 512 units, activations and position map in files.
 
+#[path = "../../compexp-core/benches/common/mod.rs"]
 mod common;
 
 use std::time::Instant;
@@ -7,7 +8,9 @@ use std::time::Instant;
 use common::images::Images;
 use common::table::Table;
 use common::units::{self, LOW};
-use compexp_core::artifact::{ActivationFile, NpyWriter, position_store};
+use compexp_files::NpyWriter;
+use compexp_run::{ActivationFile, position_store};
+
 use compexp_core::concept::Vocabulary;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Silent, explain};
