@@ -42,6 +42,11 @@ impl SourceFile {
         self.len
     }
 
+    /// Whether it holds no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Fills `buf` with the bytes from `offset` on.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ mod tests {
         let path = folder.path().join("text");
         std::fs::write(&path, content).unwrap();
         let mut found = Vec::new();
-        for_each_line(&path, |n, line| {
+        for_each_line::<Error>(&path, |n, line| {
             found.push((n, line.to_owned()));
             Ok(())
         })?;

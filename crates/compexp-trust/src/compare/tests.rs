@@ -260,9 +260,7 @@ fn swapped(formula: &Formula, swaps: &mut u64) -> Formula {
 /// The same formula over concepts that are numbered the other way round, as [`names`] with `reversed` has them.
 fn renumbered(formula: &Formula) -> Formula {
     match formula {
-        Formula::Atom(atom) => {
-            Formula::Atom(compexp_core::formula::Atom { concept: ConceptId(5 - atom.concept.0), ..*atom })
-        }
+        Formula::Atom(atom) => Formula::Atom(Atom { concept: ConceptId(5 - atom.concept.0), ..*atom }),
         Formula::Not(a) => renumbered(a).not(),
         Formula::And(a, b) => renumbered(a).and(renumbered(b)),
         Formula::Or(a, b) => renumbered(a).or(renumbered(b)),
