@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::{RunConfig, open_probe};
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
+use compexp_run::{RunConfig, open_probe};
 use compexp_vision::broden::{self, Broden, BrodenOptions};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::Error;
 use compexp_core::activation::{ActivationSource, check_finite};
-use compexp_core::analysis::Records;
-use compexp_core::analysis::behaviour::{contributions as measure, top_share};
-use compexp_core::artifact::{ActivationFile, FinishedRun, read_head, write_rows};
-use compexp_core::behaviour::contribution::Contributions;
-use compexp_core::behaviour::{Features, Head};
 use compexp_core::explanation::Explanations;
 use compexp_core::probe::Grid;
+use compexp_files::write_rows;
+use compexp_report::analysis::Records;
+use compexp_report::analysis::behaviour::{contributions as measure, top_share};
+use compexp_run::{ActivationFile, FinishedRun, read_head};
+use compexp_trust::behaviour::contribution::Contributions;
+use compexp_trust::behaviour::{Features, Head};
 
 use crate::failure::Failure;
 use crate::progress::Reporter;
@@ -125,12 +125,14 @@ impl ActivationSource for Checked {
         self.0.grid()
     }
 
-    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), Error> {
+    fn read(&self, first: usize, out: &mut [f32]) -> compexp_core::Result<()> {
         self.0.read(first, out)?;
         check_finite(out, first, self.n_units(), self.grid().positions()).map_err(|e| match e {
-            Error::NotFinite { unit, example, value } => {
+            compexp_core::Error::NotFinite { unit, example, value } => {
                 let field = format!("unit {unit} on example {example}");
-                Error::format(self.0.path(), field, value.to_string(), format!("a finite number; {AGAIN}"))
+                let expected = format!("a finite number; {AGAIN}");
+                let error = compexp_files::Error::format(self.0.path(), field, value.to_string(), expected);
+                compexp_core::Error::source(error)
             }
             other => other,
         })

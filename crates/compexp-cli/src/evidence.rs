@@ -5,8 +5,8 @@ use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Explained};
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::Example;
-use compexp_core::stats::holdout::Split;
-use compexp_core::stats::null::{Exchange, NullConfig, NullTest};
+use compexp_trust::stats::holdout::Split;
+use compexp_trust::stats::null::{Exchange, NullConfig, NullTest, set_significance};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ impl EvidenceConfig {
         }
         reporter.say(&format!("  {}", resolution(null, n)));
         let found = test.run(reporter)?;
-        explained.set_significance(found);
+        set_significance(explained, found);
         Ok(())
     }
 }

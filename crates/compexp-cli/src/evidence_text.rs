@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use compexp_core::artifact::run_dir::Summary;
 use compexp_core::explanation::{Explanation, Scored};
+use compexp_run::run_dir::Summary;
 
 use crate::terminal::{self, count, name};
 

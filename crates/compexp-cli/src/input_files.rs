@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use compexp_core::artifact::{ContentHash, hash_file};
 use compexp_core::explain::Progress;
+use compexp_files::{ContentHash, hash_file};
 use rayon::prelude::*;
 
 /// Where inputs were found, by what they are.

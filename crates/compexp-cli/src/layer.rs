@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::activation::MaskSource;
-use compexp_core::artifact::{ActivationFile, MaskFile, hash_file};
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
+use compexp_files::hash_file;
+use compexp_run::{ActivationFile, MaskFile};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;

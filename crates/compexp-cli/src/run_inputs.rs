@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::FinishedRun;
+use compexp_run::FinishedRun;
 use serde_json::Value;
 
 use crate::annotations::{Annotated, Annotations};

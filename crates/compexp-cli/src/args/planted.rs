@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{ArgGroup, Args};
-use compexp_core::planted::Noise;
+use compexp_trust::planted::Noise;
 
 use super::annotations::AnnotationArgs;
 use super::numbers::{share_below_1, share_below_half, whole};

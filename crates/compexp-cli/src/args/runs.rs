@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use compexp_core::compare::{Allowance, Tolerances};
+use compexp_trust::compare::{Allowance, Tolerances};
 
 use super::annotations::AnnotationArgs;
 use super::layer::{LayerArgs, ThresholdArgs};

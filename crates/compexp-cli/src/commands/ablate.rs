@@ -4,16 +4,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::Error;
-use compexp_core::analysis::Records;
-use compexp_core::analysis::behaviour::{
+use compexp_core::explain::Progress;
+use compexp_files::{AtomicFile, write_json, write_rows};
+use compexp_report::analysis::Records;
+use compexp_report::analysis::behaviour::{
     Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, curves, support, targets, top_share,
 };
-use compexp_core::artifact::{AtomicFile, FinishedRun, write_json, write_rows};
-use compexp_core::behaviour::Head;
-use compexp_core::behaviour::ablation::{Effect, Fill, Subject};
-use compexp_core::explain::Progress;
-use compexp_core::report::behaviour::ablation_figures;
+use compexp_report::behaviour::ablation_figures;
+use compexp_run::FinishedRun;
+use compexp_trust::behaviour::Head;
+use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
 use serde_json::json;
 
 use crate::args::effects::AblateArgs;
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         "support": found,
     });
     let out = args.run.join("ablation");
-    std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
+    std::fs::create_dir_all(&out).map_err(compexp_files::Error::io("create", &out))?;
     write_curves(&out.join("ablation.csv"), &curves)?;
     let columns = [
         "order",
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
 }
 
 fn write_curves(path: &Path, curves: &[Curve]) -> Result<()> {
-    let row = |curve: &Curve, step: &compexp_core::behaviour::ablation::Step| {
+    let row = |curve: &Curve, step: &compexp_trust::behaviour::ablation::Step| {
         let (order, seed, fill) = (curve.order.name(), curve.order.seed(), curve.fill.name());
         (order, seed, fill, step.removed, step.accuracy, step.concerned, step.concerned_before)
     };

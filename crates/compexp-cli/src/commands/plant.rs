@@ -1,9 +1,10 @@
 //! `compexp plant`: units of known formulas, planted in the annotations of a probe set.
 
 use anyhow::Result;
-use compexp_core::artifact::{remove_partials, write_json, write_masks};
 use compexp_core::explain::Progress;
-use compexp_core::planted::{PlantConfig, Planted};
+use compexp_files::{remove_partials, write_json};
+use compexp_run::write_masks;
+use compexp_trust::planted::{PlantConfig, Planted};
 
 use crate::annotations::Annotations;
 use crate::args::planted::PlantArgs;
@@ -15,7 +16,7 @@ use crate::terminal::count;
 pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     refuse_standard_output(&args.out, "planted units are")?;
     let set = Annotations::new(&args.annotations).open()?.set;
-    std::fs::create_dir_all(&args.out).map_err(compexp_core::Error::io("create", &args.out))?;
+    std::fs::create_dir_all(&args.out).map_err(compexp_files::Error::io("create", &args.out))?;
     let (partition, map) = pipeline::divide(&set, &args.out, reporter)?;
     let noise = args.noise.iter().map(|noise| noise.0).collect();
     let PlantArgs { units, length, min_share, seed, .. } = *args;

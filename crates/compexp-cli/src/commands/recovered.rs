@@ -3,8 +3,9 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use compexp_core::artifact::{AtomicFile, FinishedRun, read_json};
-use compexp_core::planted::{Noise, PlantedUnits, Row, recover, rows, to_csv};
+use compexp_files::{AtomicFile, read_json};
+use compexp_run::FinishedRun;
+use compexp_trust::planted::{Noise, PlantedUnits, Row, recover, rows, to_csv};
 use serde_json::json;
 
 use crate::args::planted::RecoveredArgs;

@@ -8,8 +8,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use compexp_core::artifact::{AtomicFile, Baseline, write_json};
-use compexp_core::compare::{Comparison, Tolerances, Verdict, compare};
+use compexp_files::{AtomicFile, write_json};
+use compexp_run::Baseline;
+use compexp_trust::compare::{Comparison, Tolerances, Verdict, compare};
 
 use wording::words;
 

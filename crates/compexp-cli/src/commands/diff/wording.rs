@@ -1,6 +1,6 @@
 //! What a comparison's parts are called, in the table and in JUnit XML.
 
-use compexp_core::compare::{Found, Verdict};
+use compexp_trust::compare::{Found, Verdict};
 
 /// A verdict for people.
 pub(super) fn words(verdict: Verdict) -> &'static str {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::{RunConfig, hash_file};
 use compexp_core::explain::Progress;
-use compexp_nli::feats::Feats;
+use compexp_files::hash_file;
 use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
-use compexp_nli::tagger::Tagger;
 use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
-use compexp_nli::tokenizer::Tokenizer;
+use compexp_run::RunConfig;
+use compexp_text::feats::Feats;
+use compexp_text::tagger::Tagger;
+use compexp_text::tokenizer::Tokenizer;
 use serde_json::{Value, json};
 
 use crate::args::sentences::SentenceParts;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::activation::ActivationSource;
-use compexp_core::analysis::behaviour::between as measure;
-use compexp_core::artifact::{BelowRun, FinishedRun, hash_file, write_json};
+use compexp_files::{hash_file, write_json};
+use compexp_report::analysis::behaviour::between as measure;
+use compexp_run::{BelowRun, FinishedRun};
 
 use super::network;
 use crate::args::effects::ContributionsArgs;

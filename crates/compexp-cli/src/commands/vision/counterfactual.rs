@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use compexp_core::artifact::hash_file;
-use compexp_core::behaviour::contribution::Measure;
 use compexp_core::concept::{ConceptId, Vocabulary};
 use compexp_core::explain::Progress;
+use compexp_files::hash_file;
+use compexp_trust::behaviour::contribution::Measure;
 use compexp_vision::broden::Broden;
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
 use compexp_vision::preprocess::Preprocess;

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use compexp_core::artifact::{AtomicFile, write_json};
 use compexp_core::explain::Progress as _;
+use compexp_files::{AtomicFile, write_json};
 use compexp_vision::eval::Labelled;
 use compexp_vision::model::save;
 use compexp_vision::resnet::Config;
