@@ -14,12 +14,12 @@ use compexp_trust::compare::Difference;
 use compexp_trust::stats::holdout::{FiringPart, Part, validate};
 use serde_json::{Value, json};
 
-use crate::args::OutArgs;
-use crate::failure::Failure;
-use crate::inputs::Paths;
+use crate::args::output::OutArgs;
+use crate::evidence::{EvidenceConfig, Seen};
+use crate::failure::{Failure, refuse_standard_output};
+use crate::input_files::Paths;
 use crate::progress::Reporter;
-use crate::settings;
-use crate::trust::{Seen, TrustArgs};
+use crate::unit_numbers::units_text;
 
 /// The settings that say on which probe set a run was made, whichever command made it; the others are of the model and
 /// of the search.
@@ -38,7 +38,7 @@ pub(crate) fn record(
     command: &str,
     inputs: Value,
     config: &ExplainConfig,
-    trust: &TrustArgs,
+    evidence: &EvidenceConfig,
     units: &[usize],
     masks: bool,
 ) -> Value {
@@ -49,13 +49,13 @@ pub(crate) fn record(
         "inputs": inputs,
         "threshold": if masks { Value::Null } else { json!(config.threshold) },
         "search": config.search,
-        "units": settings::units_text(units),
+        "units": units_text(units),
         "keep_beams": config.keep_beams,
         "exemplars": config.exemplars,
     });
-    let trust = trust.record();
-    if !trust.is_null() {
-        record["trust"] = trust;
+    let evidence = evidence.record();
+    if !evidence.is_null() {
+        record["trust"] = evidence;
     }
     record
 }
@@ -65,9 +65,7 @@ pub(crate) fn record(
 /// # Errors
 /// Those of [`RunDir::open`], and a [`Failure`] where the folder holds another run.
 pub(crate) fn open_run(args: &OutArgs, config: Value, paths: Paths) -> Result<Result<RunWriter, FinishedRun>> {
-    if args.out == Path::new("-") {
-        return Err(Failure::usage("--out -: a run is a folder of files, and cannot go to standard output").into());
-    }
+    refuse_standard_output(&args.out, "a run is")?;
     Ok(match RunDir::open(&args.out, &RunConfig::new(config, paths), args.force)? {
         RunDir::Open(writer) => Ok(writer),
         RunDir::Complete(run) => Err(run),
@@ -92,7 +90,7 @@ const ARGUMENTS: [(&str, &str); 17] = [
     ("keep_beams", "--keep-beams"),
     ("trust.null_draws", "--null-draws"),
     ("trust.holdout", "--holdout"),
-    ("trust.seed", "--seed"),
+    ("evidence.seed", "--seed"),
     ("compexp", "the version of compexp"),
 ];
 
@@ -165,7 +163,7 @@ pub(crate) struct Job<'a> {
     pub(crate) firing: Firing<'a>,
     pub(crate) units: &'a [usize],
     pub(crate) config: &'a ExplainConfig,
-    pub(crate) trust: &'a TrustArgs,
+    pub(crate) evidence: &'a EvidenceConfig,
     pub(crate) seen: &'a Seen,
     pub(crate) record: Value,
     pub(crate) predictions: Option<Vec<Prediction>>,
@@ -178,7 +176,7 @@ pub(crate) struct Job<'a> {
 /// # Errors
 /// Those of the inputs and of the run directory.
 pub(crate) fn finish(writer: RunWriter, job: Job<'_>, reporter: &Reporter) -> Result<FinishedRun> {
-    let Job { set, firing, units, config, trust, seen, record, predictions, similarity } = job;
+    let Job { set, firing, units, config, evidence, seen, record, predictions, similarity } = job;
     let (source, neighbors, dir) = (set.source.as_ref(), &set.neighbors, writer.dir());
     seen.say(reporter);
     let examples = seen.of(&set.examples);
@@ -191,9 +189,9 @@ pub(crate) fn finish(writer: RunWriter, job: Job<'_>, reporter: &Reporter) -> Re
         let source = Part::new(source, &split.held_out).with_concepts_of(&partition);
         let (partition, map) = divide_source(&source, neighbors, dir, reporter)?;
         let part = FiringPart::new(firing, &split.held_out);
-        validate(split, &partition, &map, part.firing(), &mut explained, trust.seed, reporter)?;
+        validate(split, &partition, &map, part.firing(), &mut explained, evidence.seed, reporter)?;
     }
-    trust.test(&partition, &map, &examples, firing_seen, &mut explained, config, reporter)?;
+    evidence.test(&partition, &map, &examples, firing_seen, &mut explained, config, reporter)?;
     reporter.end();
     Ok(writer.finish(&explained, &examples, map.grid(), predictions.as_deref())?)
 }

@@ -18,6 +18,7 @@ use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors
 use compexp_text::feats::Feats;
 use compexp_text::tagger::Tagger;
 use compexp_text::tokenizer::Tokenizer;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::text::{Pair, WordTable};
@@ -95,18 +96,22 @@ fn into_pairs(sentences: Vec<Sentence>) -> Vec<SplitPair> {
     pairs
 }
 
-/// Which features there are. The default is the paper's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which features there are. The default is the paper's. A run records it, all but the stop words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FeatureConfig {
     /// Words of each side.
+    #[serde(rename = "words")]
     pub tokens: bool,
     /// Tags of each side.
     pub tags: bool,
     /// How far the words of the two sides overlap.
     pub overlap: bool,
     /// How many of the most frequent words are features; of equally frequent ones the first in the alphabet.
+    #[serde(rename = "vocab_size")]
     pub n_words: usize,
     /// Words that are no features, however frequent; lower case.
+    #[serde(skip)]
     pub stop_words: Vec<String>,
     /// The nearest words that NEIGHBORS looks at, where there are vectors.
     pub neighbors: usize,

@@ -4,6 +4,7 @@ pub(crate) mod compose;
 pub(crate) mod counterfactual;
 mod counterfactual_files;
 mod curves;
+mod labels;
 pub(crate) mod predict;
 pub(crate) mod probe;
 mod probe_files;

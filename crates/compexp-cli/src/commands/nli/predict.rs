@@ -11,12 +11,13 @@ use compexp_run::FinishedRun;
 use ndarray::ArrayView1;
 use serde_json::{Value, json};
 
-use super::probe::{label_names, likeliest};
+use super::labels::label_names;
 use super::sentences::Words;
+use crate::args::nli::NliPredictArgs;
+use crate::classifier_run::likeliest;
 use crate::failure::Failure;
-use crate::nli_args::NliPredictArgs;
 use crate::progress::Reporter;
-use crate::table::{self, name};
+use crate::terminal::{self, name};
 
 pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     let model = Model::load(&args.checkpoint)?;
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
         writeln!(out, "{}: {}", labels[class], text.join(", "))?;
         if let Some(units) = units {
             let rows: Vec<_> = units.iter().map(Deciding::row).collect();
-            table::write(&mut out, "  ", ["unit", "effect", "value", "weight", "IoU", "formula"], &rows)?;
+            terminal::write(&mut out, "  ", ["unit", "effect", "value", "weight", "IoU", "formula"], &rows)?;
         }
     }
     out.flush()?;

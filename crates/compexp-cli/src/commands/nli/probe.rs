@@ -19,16 +19,19 @@ use compexp_run::{ActivationFile, write_head};
 use compexp_trust::stats::holdout::Part;
 use serde_json::json;
 
+use super::labels::label_names;
 use super::probe_files;
-use super::sentences::{self, Sentences};
+use super::sentences::SentenceSource;
 use super::weights::Firings;
-use crate::commands::behaviour;
+use crate::args::nli::{LayerArg, NliProbeArgs};
+use crate::args::sentences::FeatureArg;
+use crate::classifier_run::likeliest;
+use crate::evidence::EvidenceConfig;
 use crate::failure::Failure;
-use crate::inputs::{Paths, absolute, hash_files};
-use crate::nli_args::{FeatureArg, LayerArg, NliProbeArgs};
+use crate::input_files::{Paths, absolute};
 use crate::pipeline::Job;
 use crate::progress::Reporter;
-use crate::{pipeline, settings, summary};
+use crate::{contributions, explain_config, pipeline, summary, unit_numbers};
 
 /// Units that fire on fewer pairs are not searched, unless asked for: the paper's.
 const MIN_ACTIVATIONS: u64 = 500;
@@ -45,51 +48,41 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let labels = label_names(model.config.classes)?;
     let features = feature_config(args);
     let n_units = n_units(&model, args.layer);
-    let threshold = settings::threshold(&args.threshold, false, args.search.compat);
-    settings::check_search(&args.search)?;
-    let mut config = settings::explain(&args.search, threshold, Task::Nli);
+    let threshold = explain_config::threshold(&args.threshold, false, args.search.compat);
+    explain_config::check_search(&args.search)?;
+    let mut config = explain_config::explain(&args.search, threshold, Task::Nli);
     config.search.min_activations = args.search.min_activations.unwrap_or(MIN_ACTIVATIONS);
     config.search.check().map_err(Failure::usage)?;
-    let units = settings::units(args.search.units.as_ref(), n_units)?;
+    let units = unit_numbers::units(args.search.units.as_ref(), n_units)?;
 
-    let sentences = Sentences::read(&args.pairs, &args.tags, features.tags, reporter)?;
+    let source = SentenceSource::new(&args.pairs, &args.parts);
+    let sentences = source.read(features.tags, reporter)?;
     // The released reference looks neighbours up under names that never exist, and so has none.
     let vectors = args.features.vectors.as_deref().filter(|_| !args.search.compat);
     let vectors = vectors.map(WordVectors::read).transpose()?;
     reporter.stage("features", "pairs", sentences.split.len());
     let set = probe_set(&sentences.split, Some(&model.words), vectors.as_ref(), &features)?;
-    let seen = args.trust.seen(&set.examples)?;
+    let evidence = EvidenceConfig::from(&args.trust);
+    let seen = evidence.seen(&set.examples)?;
     reporter.end();
 
     let mut inputs = json!({
-        "pairs": hash_file(&args.pairs.pairs)?,
-        "first": args.pairs.first,
-        "tokenized": sentences::is_tokenized(&args.pairs.pairs, args.pairs.tokenized),
-        "words_and_tags": hash_files("words and tags", b"", &sentences::files(&args.tags), "tagger", reporter)?,
         "checkpoint": hash_file(&args.checkpoint)?,
         "layer": match args.layer { LayerArg::Features => "features", LayerArg::Encodings => "encodings" },
-        "features": {
-            "words": features.tokens, "tags": features.tags, "overlap": features.overlap,
-            "vocab_size": features.n_words, "neighbors": features.neighbors, "padded_batch": features.padded_batch,
-        },
+        "features": features,
     });
     // Relative to the run directory, which may move.
     let mut paths = Paths::from([
         ("probe".into(), probe_files::FOLDER.into()),
         ("activations".into(), "activations.npy".into()),
-        ("pairs".into(), absolute(&args.pairs.pairs)),
         ("checkpoint".into(), absolute(&args.checkpoint)),
     ]);
-    let optional = [("gold", &args.pairs.gold), ("vectors", &args.features.vectors)];
-    for (what, path) in optional {
-        if let Some(path) = path {
-            inputs[what] = json!(hash_file(path)?);
-            paths.insert(what.into(), absolute(path));
-        }
+    source.record(&mut inputs, &mut paths, reporter)?;
+    if let Some(path) = &args.features.vectors {
+        inputs["vectors"] = json!(hash_file(path)?);
+        paths.insert("vectors".into(), absolute(path));
     }
-    let optional = [("tags", &args.tags.tags), ("tagger", &args.tags.tagger), ("symbols", &args.tags.symbols)];
-    paths.extend(optional.into_iter().filter_map(|(what, path)| Some((what.into(), absolute(path.as_ref()?)))));
-    let record = pipeline::record("nli probe", inputs, &config, &args.trust, &units, false);
+    let record = pipeline::record("nli probe", inputs, &config, &evidence, &units, false);
 
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
@@ -111,16 +104,16 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
             drop(layer);
             let (set, firing) = (&set, Firing::Activations(&activations));
             let predictions = Some(predictions);
-            let (units, config, trust, seen) = (&units, &config, &args.trust, &seen);
+            let (units, config, evidence, seen) = (&units, &config, &evidence, &seen);
             let similar = |a, b| vectors.as_ref()?.similarity(word(set, a)?, word(set, b)?);
             let similarity = Some(&similar as Similarity<'_>);
-            let job = Job { set, firing, units, config, trust, seen, record, predictions, similarity };
+            let job = Job { set, firing, units, config, evidence, seen, record, predictions, similarity };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),
     };
     if args.layer == LayerArg::Features {
-        behaviour::contributions(&run, up_to_date, reporter)?;
+        contributions::measure_to_classes(&run, up_to_date, reporter)?;
     }
     reporter.end();
     summary::print(&run, up_to_date, args.out.json, reporter)
@@ -150,18 +143,6 @@ fn n_units(model: &Model, layer: LayerArg) -> usize {
         LayerArg::Features => model.config.probed(),
         LayerArg::Encodings => 2 * model.config.encoded(),
     }
-}
-
-/// The names of a classifier's classes.
-///
-/// # Errors
-/// A [`Failure`] where they are not the three of the data.
-pub(super) fn label_names(classes: usize) -> Result<Vec<String>> {
-    if classes != Label::ALL.len() {
-        let message = format!("classes of the classifier: found {classes}, expected {}", Label::ALL.len());
-        return Err(Failure::new(message).hint("they are entailment, neutral and contradiction").into());
-    }
-    Ok(Label::ALL.iter().map(|label| label.name().to_owned()).collect())
 }
 
 /// What a classifier computes for all pairs.
@@ -215,11 +196,6 @@ impl Observed {
         reporter.end();
         Ok(all)
     }
-}
-
-/// The first of the largest values.
-pub(super) fn likeliest(logits: &[f32]) -> usize {
-    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
 }
 
 fn compare(examples: &[Example], targets: &[Option<Label>], predicted: &[usize], names: &[String]) -> Vec<Prediction> {

@@ -7,24 +7,24 @@ use compexp_core::exemplar::Firing;
 use compexp_core::probe::Task;
 use compexp_files::hash_file;
 use compexp_run::write_head;
-use compexp_vision::broden::{self, BrodenOptions};
-use compexp_vision::model::{Model, default_device};
 use serde_json::json;
 
 use super::extraction::Extraction;
+use super::network;
 use super::predictions::Targets;
-use crate::args::VisionProbeArgs;
-use crate::commands::behaviour;
+use crate::annotations::BrodenFolder;
+use crate::args::vision::VisionProbeArgs;
+use crate::evidence::EvidenceConfig;
 use crate::failure::Failure;
-use crate::inputs::{Annotated, absolute, hash_files};
+use crate::input_files::{absolute, hash_files};
 use crate::pipeline::Job;
 use crate::progress::Reporter;
-use crate::{pipeline, settings, summary};
+use crate::{contributions, explain_config, pipeline, summary, unit_numbers};
 
 pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
-    let options = BrodenOptions { categories: args.categories.clone(), index: args.index.clone() };
-    let broden = broden::load(&args.broden, &options)?;
-    let model = Model::load(&args.network.checkpoint, &default_device()?)?;
+    let folder = BrodenFolder::new(&args.broden, &args.parts);
+    let broden = folder.load()?;
+    let model = network::load(&args.network.checkpoint)?;
     if args.contributions && !model.feeds_head(&args.layer) {
         let layers: Vec<String> = model.layers().filter(|l| model.feeds_head(l)).map(|l| format!("`{l}`")).collect();
         let message = format!("--contributions: the network's last layer does not read `{}`", args.layer);
@@ -36,16 +36,17 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     };
     let images: Vec<(String, PathBuf)> =
         broden.images().iter().map(|i| (i.name.clone(), broden.image_root().join(&i.name))).collect();
-    let annotated = Annotated::broden(&args.broden, &options, broden);
+    let annotated = folder.annotated(broden);
 
-    let preprocess = settings::preprocess(args.network.preprocess);
+    let preprocess = network::preprocess(args.network.preprocess);
     let mut extraction = Extraction::new(&model, &args.layer, preprocess, args.network.batch, &images)?;
-    let threshold = settings::threshold(&args.threshold, true, args.search.compat);
-    settings::check_search(&args.search)?;
-    let config = settings::explain(&args.search, threshold, Task::Vision);
+    let threshold = explain_config::threshold(&args.threshold, true, args.search.compat);
+    explain_config::check_search(&args.search)?;
+    let config = explain_config::explain(&args.search, threshold, Task::Vision);
     config.search.check().map_err(Failure::usage)?;
-    let units = settings::units(args.search.units.as_ref(), extraction.shape.n_units)?;
-    let seen = args.trust.seen(&annotated.set.examples)?;
+    let units = unit_numbers::units(args.search.units.as_ref(), extraction.shape.n_units)?;
+    let evidence = EvidenceConfig::from(&args.trust);
+    let seen = evidence.seen(&annotated.set.examples)?;
 
     let checkpoint = hash_file(&args.network.checkpoint)?;
     let image_hash = hash_files("images", b"", &images, "images", reporter)?;
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
             paths.insert(what.into(), absolute(path));
         }
     }
-    let record = pipeline::record("vision probe", inputs, &config, &args.trust, &units, false);
+    let record = pipeline::record("vision probe", inputs, &config, &evidence, &units, false);
 
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
@@ -79,14 +80,14 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
             }
             let predictions = targets.map(|t| t.compare(writer.dir(), &annotated.set.examples)).transpose()?;
             let (set, firing) = (&annotated.set, Firing::Activations(&activations));
-            let (units, config, trust, seen) = (&units, &config, &args.trust, &seen);
-            let job = Job { set, firing, units, config, trust, seen, record, predictions, similarity: None };
+            let (units, config, evidence, seen) = (&units, &config, &evidence, &seen);
+            let job = Job { set, firing, units, config, evidence, seen, record, predictions, similarity: None };
             (pipeline::finish(writer, job, reporter)?, false)
         }
         Err(run) => (run, true),
     };
     if args.contributions {
-        behaviour::contributions(&run, up_to_date, reporter)?;
+        contributions::measure_to_classes(&run, up_to_date, reporter)?;
     }
     reporter.end();
     summary::print(&run, up_to_date, args.out.json, reporter)

@@ -1,13 +1,13 @@
-//! From arguments to the settings that the engine takes.
+//! From the arguments of a search to the configuration that the engine takes.
 
 use compexp_core::explain::ExplainConfig;
 use compexp_core::probe::Task;
 use compexp_core::score::Metric;
 use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig};
 use compexp_core::threshold::ThresholdRule;
-use compexp_vision::preprocess::Preprocess;
 
-use crate::args::{GrammarArg, MetricArg, ModeArg, PreprocessArg, SearchArgs, ThresholdArgs, Units};
+use crate::args::layer::ThresholdArgs;
+use crate::args::search::{GrammarArg, MetricArg, ModeArg, SearchArgs};
 use crate::failure::Failure;
 
 /// The examples of each kind that a run keeps for reports.
@@ -93,54 +93,9 @@ fn metric(arg: MetricArg) -> Metric {
     }
 }
 
-pub(crate) fn preprocess(arg: PreprocessArg) -> Preprocess {
-    match arg {
-        PreprocessArg::Reference => Preprocess::Reference,
-        PreprocessArg::Imagenet => Preprocess::ImageNet,
-    }
-}
-
-/// The units asked for, of a layer that has `n`; each once, ascending.
-///
-/// # Errors
-/// A [`Failure`] for a unit that the layer lacks.
-pub(crate) fn units(asked: Option<&Units>, n: usize) -> Result<Vec<usize>, Failure> {
-    let Some(Units(ranges)) = asked else { return Ok((0..n).collect()) };
-    if let Some(range) = ranges.iter().find(|r| *r.end() >= n) {
-        let message = format!("--units: found {}, expected units below {n}, which is what the layer has", range.end());
-        return Err(Failure::usage(message));
-    }
-    let mut units: Vec<usize> = ranges.iter().cloned().flatten().collect();
-    units.sort_unstable();
-    units.dedup();
-    Ok(units)
-}
-
-/// Units as they are written down: `0-9,12`.
-pub(crate) fn units_text(units: &[usize]) -> String {
-    let runs = units.chunk_by(|a, b| a + 1 == *b);
-    let text = runs.map(|run| match run {
-        [one] => one.to_string(),
-        [first, .., last] => format!("{first}-{last}"),
-        [] => String::new(),
-    });
-    text.collect::<Vec<_>>().join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn units_are_sorted_once_and_within_the_layer() {
-        let units_of = |text: &str, n| units(Some(&text.parse().unwrap()), n);
-        let found = units_of("7,0-2,1", 8).unwrap();
-        assert_eq!((found.as_slice(), units_text(&found).as_str()), (&[0, 1, 2, 7][..], "0-2,7"));
-        assert_eq!(units(None, 3).unwrap(), [0, 1, 2]);
-        for bad in ["8", "0-8", "0-18446744073709551615"] {
-            assert!(units_of(bad, 8).unwrap_err().to_string().contains("units below 8"), "{bad}");
-        }
-    }
 
     #[test]
     fn thresholds_follow_the_shape_unless_asked_for() {

@@ -144,3 +144,8 @@ impl Classified {
         })?)
     }
 }
+
+/// The first of the largest logits.
+pub(crate) fn likeliest(logits: &[f32]) -> usize {
+    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
+}

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use compexp_trust::compare::{Comparison, Difference, Found, Outcome, UnitChange, Verdict};
 
-use super::{DiffArgs, formula, percent, words};
-use crate::table::{count, name, write as write_table};
+use super::wording::{formula, percent, words};
+use crate::args::runs::DiffArgs;
+use crate::terminal::{count, name, write as write_table};
 
 /// The settings that differ and are named, so many of them.
 const SETTINGS: usize = 10;

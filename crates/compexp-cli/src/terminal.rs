@@ -1,4 +1,4 @@
-//! Text for people: columns of numbers, and names that cannot steer a terminal.
+//! What is printed: columns of numbers, JSON, and names that cannot steer a terminal.
 
 use std::io::{self, Write};
 

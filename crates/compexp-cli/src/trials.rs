@@ -10,8 +10,8 @@ use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::classified::Classified;
-use crate::table;
+use crate::classifier_run::Classified;
+use crate::terminal;
 
 /// The cases that are tried where none is named.
 pub(crate) const CASES: usize = 20;
@@ -89,7 +89,7 @@ pub(crate) fn first_cases<C, T>(
 /// Those of standard output.
 pub(crate) fn print_json(record: &Value) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    table::write_json(&mut stdout, record)?;
+    terminal::write_json(&mut stdout, record)?;
     Ok(stdout.flush()?)
 }
 
@@ -182,7 +182,7 @@ impl Trials<'_> {
     /// Those of standard output.
     pub(crate) fn print(&self, out: &Path, between: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut stdout = io::stdout().lock();
-        let class = |class| self.class(class).map_or("any other".into(), table::name);
+        let class = |class| self.class(class).map_or("any other".into(), terminal::name);
         let rows: Vec<[String; 10]> = self
             .cases
             .iter()
@@ -190,7 +190,7 @@ impl Trials<'_> {
                 let Difference { value, low, high } = case.effect.success;
                 [
                     case.unit.to_string(),
-                    table::name(&case.own[0]),
+                    terminal::name(&case.own[0]),
                     class(case.from),
                     class(case.to),
                     case.effect.tested.trials.to_string(),
@@ -198,7 +198,7 @@ impl Trials<'_> {
                     percent(case.effect.control.rate()),
                     format!("{} [{}, {}]", percent(value), percent(low), percent(high)),
                     percent(case.effect.change.value),
-                    table::name(&case.formula),
+                    terminal::name(&case.formula),
                 ]
             })
             .collect();
@@ -214,7 +214,7 @@ impl Trials<'_> {
             "change of p %",
             "formula",
         ];
-        table::write(&mut stdout, "", header, &rows)?;
+        terminal::write(&mut stdout, "", header, &rows)?;
         between(&mut stdout)?;
         writeln!(stdout)?;
         for group in self.cases.chunk_by(|a, b| a.group == b.group) {
@@ -234,12 +234,12 @@ impl Trials<'_> {
                 group.len(),
                 if group.len() == 1 { "case" } else { "cases" },
                 share(tested),
-                table::count(tested.0 as u64),
+                terminal::count(tested.0 as u64),
                 self.kind.trials,
                 share(control),
             )?;
         }
-        writeln!(stdout, "tables in `{}`", table::name(&out.display().to_string()))?;
+        writeln!(stdout, "tables in `{}`", terminal::name(&out.display().to_string()))?;
         Ok(stdout.flush()?)
     }
 }
