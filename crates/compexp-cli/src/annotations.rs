@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
+use compexp_run::provenance::AnnotationInput;
 use compexp_run::{RunConfig, open_probe};
 use compexp_vision::broden::{self, Broden, BrodenOptions};
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::args::annotations::{AnnotationArgs, BrodenParts};
 use crate::input_files::{Paths, absolute, hash_files};
@@ -34,7 +33,8 @@ pub(crate) struct Annotated {
     pub(crate) set: ProbeSet,
     /// What the hash is of, beside the files.
     kind: &'static str,
-    options: Value,
+    /// The categories that were read, of a Broden folder.
+    categories: Option<Vec<String>>,
     files: Vec<(String, PathBuf)>,
     pub(crate) paths: Paths,
 }
@@ -49,9 +49,9 @@ impl BrodenFolder {
     /// The parts that a run was made of, in `dir`, where the folder is now.
     ///
     /// # Errors
-    /// An error of the deserialiser if the run's categories are no list of names.
+    /// An error where the run is of another version of compexp.
     pub(crate) fn of_run(run: &RunConfig, dir: PathBuf) -> Result<Self> {
-        let categories = Option::<Vec<String>>::deserialize(&run.config["inputs"]["annotations"]["categories"])?;
+        let categories = run.provenance()?.annotations().and_then(|recorded| recorded.categories.clone());
         Ok(Self { dir, options: BrodenOptions { categories, index: run.paths.get("index").map(PathBuf::from) } })
     }
 
@@ -77,8 +77,8 @@ impl BrodenFolder {
             let within = self.dir.join(index).is_file();
             paths.insert("index".into(), if within { index.to_string_lossy().into() } else { absolute(index) });
         }
-        let options = json!(broden.categories());
-        Annotated { set: broden.into_probe_set(), kind: "broden", options, files, paths }
+        let categories = Some(broden.categories().to_vec());
+        Annotated { set: broden.into_probe_set(), kind: "broden", categories, files, paths }
     }
 }
 
@@ -115,7 +115,7 @@ impl Annotations {
                 let files = PROBE_FILES.iter().map(|name| ((*name).to_owned(), dir.join(name)));
                 let files = files.filter(|(_, path)| path.exists()).collect();
                 let paths = Paths::from([("probe".into(), absolute(dir)), ("image_root".into(), absolute(dir))]);
-                Ok(Annotated { set, kind: "probe", options: Value::Null, files, paths })
+                Ok(Annotated { set, kind: "probe", categories: None, files, paths })
             }
             Self::Broden(folder) => Ok(folder.annotated(folder.load()?)),
         }
@@ -127,12 +127,10 @@ impl Annotated {
     ///
     /// # Errors
     /// `Error::Io` if a file cannot be read.
-    pub(crate) fn record(&self, progress: &dyn Progress) -> Result<Value> {
-        let options = self.options.to_string();
+    pub(crate) fn record(&self, progress: &dyn Progress) -> Result<AnnotationInput> {
+        // As JSON: `null`, or `["object", ...]`.
+        let options = serde_json::to_string(&self.categories)?;
         let hash = hash_files(self.kind, options.as_bytes(), &self.files, "annotations", progress)?;
-        Ok(match self.kind {
-            "broden" => json!({ "kind": self.kind, "categories": self.options, "hash": hash }),
-            _ => json!({ "kind": self.kind, "hash": hash }),
-        })
+        Ok(AnnotationInput { kind: self.kind.to_owned(), categories: self.categories.clone(), hash })
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use compexp_core::concept::Vocabulary;
 use compexp_core::formula::Formula;
 use compexp_files::TensorFile;
-use compexp_run::{ActivationFile, ActivationStore, FinishedRun, RunConfig, read_head};
+use compexp_run::{ActivationFile, ActivationStore, FinishedRun, Provenance, RunConfig, read_head};
 use compexp_trust::behaviour::{Features, Head};
 
 use crate::failure::Failure;
@@ -15,6 +15,7 @@ use crate::failure::Failure;
 pub(crate) struct Classified {
     pub(crate) run: FinishedRun,
     pub(crate) config: RunConfig,
+    pub(crate) made: Provenance,
     pub(crate) head: Head,
     /// The means of the units' maps.
     pub(crate) features: Features,
@@ -32,7 +33,8 @@ impl Classified {
     /// Those of the files; a [`Failure`] that names the command to give where the run has no predictions or last layer.
     pub(crate) fn open(dir: &Path, command: &str, layer: &str) -> Result<Self> {
         let run = FinishedRun::open(dir)?;
-        let found = run.explanations.config["command"].as_str().unwrap_or("another command").to_owned();
+        let made = run.provenance()?;
+        let found = made.command();
         let make = format!("make one with `compexp {command} --layer {layer} --out RUN_DIR`");
         if found != command {
             let message =
@@ -47,7 +49,7 @@ impl Classified {
             .into());
         }
         let Some(head) = read_head(dir)? else {
-            let probed = run.explanations.config["inputs"]["layer"].as_str().unwrap_or("another").to_owned();
+            let probed = made.layer().unwrap_or("another");
             let message = format!(
                 "`{}`: found no head.json: the run is of the layer `{probed}`, which the model's last layer does not read, \
                  or was made by an older compexp",
@@ -85,7 +87,7 @@ impl Classified {
             }
             _ => vec![None; n],
         };
-        Ok(Self { config: run.config()?, run, head, features, logits, known })
+        Ok(Self { config: run.config()?, made, run, head, features, logits, known })
     }
 
     /// Where an input of the run was found, unless `given` says otherwise.

@@ -9,7 +9,7 @@ use compexp_core::probe::Grid;
 use compexp_files::write_rows;
 use compexp_report::analysis::Records;
 use compexp_report::analysis::behaviour::{contributions as measure, top_share};
-use compexp_run::{ActivationFile, FinishedRun, read_head};
+use compexp_run::{ActivationFile, FinishedRun, Provenance, read_head};
 use compexp_trust::behaviour::contribution::Contributions;
 use compexp_trust::behaviour::{Features, Head};
 
@@ -63,13 +63,14 @@ const AGAIN: &str = "make the run again: give its probing command with --force";
 
 /// How to get a run that has a head.
 fn way_to_head(run: &FinishedRun) -> String {
-    let config = &run.explanations.config;
-    match (config["command"].as_str(), config["inputs"]["layer"].as_str()) {
-        (Some("vision probe"), Some(layer)) => format!(
+    let made = run.provenance().ok();
+    let layer = made.as_ref().and_then(Provenance::layer).unwrap_or("another layer");
+    match &made {
+        Some(Provenance::VisionProbe(_)) => format!(
             "the last layer of a residual network reads its last stage, this run is of `{layer}`: use a run of \
              `compexp vision probe --layer layer4`; one of layer4 that is older must be made again, with --force"
         ),
-        (Some("nli probe"), Some(layer)) => format!(
+        Some(Provenance::NliProbe(_)) => format!(
             "the last layer reads the features, this run is of the {layer}: use a run of `compexp nli probe --layer \
              features`; one of features that is older must be made again, with --force"
         ),

@@ -5,9 +5,11 @@ use compexp_core::probe::Task;
 use compexp_core::score::Metric;
 use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig};
 use compexp_core::threshold::ThresholdRule;
+use compexp_run::provenance::Evidence;
 
 use crate::args::layer::ThresholdArgs;
 use crate::args::search::{GrammarArg, MetricArg, ModeArg, SearchArgs};
+use crate::args::trust::TrustArgs;
 use crate::failure::Failure;
 
 /// The examples of each kind that a run keeps for reports.
@@ -44,6 +46,11 @@ pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, task: Task) -
         exact: exact(args),
     };
     ExplainConfig { threshold, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
+}
+
+/// The evidence that is asked for.
+pub(crate) fn evidence(args: &TrustArgs) -> Evidence {
+    Evidence { null_draws: args.null_draws, holdout: args.holdout, seed: args.seed }
 }
 
 fn mode(args: &SearchArgs) -> Mode {

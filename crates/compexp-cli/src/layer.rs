@@ -8,8 +8,8 @@ use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
 use compexp_files::hash_file;
+use compexp_run::provenance::ArrayInput;
 use compexp_run::{ActivationFile, MaskFile};
-use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
@@ -85,14 +85,11 @@ impl Layer {
     ///
     /// # Errors
     /// `Error::Io` if the file cannot be read.
-    pub(crate) fn record(&self, progress: &dyn Progress) -> Result<Value> {
+    pub(crate) fn record(&self, progress: &dyn Progress) -> Result<ArrayInput> {
         progress.stage(&format!("hash of the {}", self.kind()), "file", 1);
         let hash = hash_file(self.path())?;
         progress.done(1);
-        Ok(match self.tensor() {
-            Some(name) => json!({ "hash": hash, "tensor": name }),
-            None => json!({ "hash": hash }),
-        })
+        Ok(ArrayInput { hash, tensor: self.tensor() })
     }
 
     /// The name after `#`.

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_run::FinishedRun;
-use serde_json::Value;
 
 use crate::annotations::{Annotated, Annotations};
 use crate::failure::Failure;
@@ -19,8 +18,9 @@ pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<A
     let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
     let annotated = annotations.open()?;
     // Those of sentence pairs are the run's own, and not among its inputs.
-    if let Some(recorded) = config.config["inputs"].get("annotations") {
-        unchanged("annotations", recorded, &annotated.record(reporter)?)?;
+    if let Some(recorded) = run.provenance()?.annotations() {
+        let found = annotated.record(reporter)?;
+        unchanged("annotations", recorded == &found, &recorded.hash, &found.hash)?;
     }
     Ok(annotated)
 }
@@ -30,15 +30,15 @@ pub(crate) fn lacks(dir: &Path, what: &str) -> Failure {
     Failure::new(format!("`{}` does not say {what}", dir.display())).hint("give the inputs themselves instead of --run")
 }
 
-/// Compares what a run records of an input with what is found now.
+/// Refuses an input that is not the `same` as the run records.
 ///
 /// # Errors
-/// A [`Failure`] where they differ.
-pub(crate) fn unchanged(what: &str, recorded: &Value, found: &Value) -> Result<(), Failure> {
-    if recorded == found {
+/// A [`Failure`] that names both hashes where it is not.
+pub(crate) fn unchanged(what: &str, same: bool, recorded: &str, found: &str) -> Result<(), Failure> {
+    if same {
         return Ok(());
     }
-    let hash = |v: &Value| v["hash"].as_str().unwrap_or("none").chars().take(12).collect::<String>();
+    let hash = |hash: &str| hash.chars().take(12).collect::<String>();
     Err(Failure::new(format!("hash of the {what}: found {}, expected {}, as in the run", hash(found), hash(recorded)))
         .hint("they have changed since: explain them again, or give inputs instead of --run"))
 }

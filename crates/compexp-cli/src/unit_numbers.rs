@@ -1,4 +1,4 @@
-//! Numbers of units: those that are asked for, and how they are written down.
+//! The numbers of the units that are asked for.
 
 use crate::args::search::Units;
 use crate::failure::Failure;
@@ -19,17 +19,6 @@ pub(crate) fn units(asked: Option<&Units>, n: usize) -> Result<Vec<usize>, Failu
     Ok(units)
 }
 
-/// Units as they are written down: `0-9,12`.
-pub(crate) fn units_text(units: &[usize]) -> String {
-    let runs = units.chunk_by(|a, b| a + 1 == *b);
-    let text = runs.map(|run| match run {
-        [one] => one.to_string(),
-        [first, .., last] => format!("{first}-{last}"),
-        [] => String::new(),
-    });
-    text.collect::<Vec<_>>().join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,7 +27,7 @@ mod tests {
     fn units_are_sorted_once_and_within_the_layer() {
         let units_of = |text: &str, n| units(Some(&text.parse().unwrap()), n);
         let found = units_of("7,0-2,1", 8).unwrap();
-        assert_eq!((found.as_slice(), units_text(&found).as_str()), (&[0, 1, 2, 7][..], "0-2,7"));
+        assert_eq!(found, [0, 1, 2, 7]);
         assert_eq!(units(None, 3).unwrap(), [0, 1, 2]);
         for bad in ["8", "0-8", "0-18446744073709551615"] {
             assert!(units_of(bad, 8).unwrap_err().to_string().contains("units below 8"), "{bad}");

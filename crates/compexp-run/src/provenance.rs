@@ -55,7 +55,7 @@ pub struct Settings {
 }
 
 /// The evidence asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Null draws of each unit.
     pub null_draws: Option<usize>,
@@ -163,9 +163,16 @@ pub struct ArrayInput {
     pub tensor: Option<String>,
 }
 
+impl Evidence {
+    /// What a run records of it: the seed counts only where something is drawn.
+    pub fn asked(self) -> Option<Self> {
+        (self.null_draws.is_some() || self.holdout.is_some()).then_some(self)
+    }
+}
+
 impl Settings {
     /// The settings of a run of `units`, with the running version of compexp.
-    pub fn new(config: &ExplainConfig, units: &[usize], masks: bool, trust: Option<Evidence>) -> Self {
+    pub fn new(config: &ExplainConfig, units: &[usize], masks: bool, evidence: Evidence) -> Self {
         Self {
             compexp: env!("CARGO_PKG_VERSION").to_owned(),
             threshold: (!masks).then_some(config.threshold),
@@ -173,7 +180,7 @@ impl Settings {
             units: units_text(units),
             keep_beams: config.keep_beams,
             exemplars: config.exemplars,
-            trust,
+            trust: evidence.asked(),
         }
     }
 }
@@ -227,6 +234,16 @@ impl Provenance {
             Self::VisionProbe(made) => Some(&made.inputs.checkpoint),
             Self::NliProbe(made) => Some(&made.inputs.checkpoint),
         }
+    }
+
+    /// The inputs alone, as the run's files hold them: equal where two runs are of the same layer on the same examples.
+    pub fn inputs(&self) -> Value {
+        let inputs = match self {
+            Self::Explain(made) => serde_json::to_value(&made.inputs),
+            Self::VisionProbe(made) => serde_json::to_value(&made.inputs),
+            Self::NliProbe(made) => serde_json::to_value(&made.inputs),
+        };
+        inputs.unwrap_or_default()
     }
 
     /// The annotated probe set, of runs that have one beside the sentences themselves.

@@ -12,17 +12,18 @@ use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::profile::{Profile, from_activations, from_masks};
 use compexp_core::score::{Counts, Metric};
 use compexp_core::threshold::thresholds;
-use compexp_run::FinishedRun;
+use compexp_run::provenance::units_text;
+use compexp_run::{FinishedRun, Provenance, divide};
 use serde_json::json;
 
 use crate::annotations::{Annotated, Annotations};
 use crate::args::runs::EvalArgs;
+use crate::explain_config;
 use crate::failure::Failure;
 use crate::layer::Layer;
 use crate::progress::Reporter;
 use crate::run_inputs::{annotations_of, lacks, unchanged};
 use crate::terminal::{self, count, name};
-use crate::{explain_config, pipeline, unit_numbers};
 
 /// What a formula is measured on.
 struct Inputs {
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &EvalArgs, reporter: &Reporter) -> Result<()> {
     };
     let set = &inputs.annotated.set;
     let formula = Formula::parse(&args.formula, &set.vocabulary).map_err(Failure::usage)?;
-    let (partition, map) = pipeline::divide(set, &std::env::temp_dir(), reporter)?;
+    let (partition, map) = divide(set, &std::env::temp_dir(), reporter)?;
     let inside = partition.evaluate(&formula);
     let area = partition.area_of(&inside);
     let profiles = inputs.profiles(args, &partition, &map, reporter)?;
@@ -80,14 +81,16 @@ impl Inputs {
         let config = run.config()?;
         let recorded = |what: &str| config.paths.get(what).map(PathBuf::from);
         let annotated = annotations_of(&run, reporter)?;
-        let inputs = &config.config["inputs"];
         // Its own activations are relative to the run directory.
         let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
         let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref())? else {
             return Err(lacks(dir, "where its activations were").into());
         };
-        if let Some(recorded) = inputs.get(layer.kind()) {
-            unchanged(layer.kind(), recorded, &layer.record(reporter)?)?;
+        if let Provenance::Explain(made) = run.provenance()? {
+            let (kind, found) = (layer.kind(), layer.record(reporter)?);
+            let recorded = made.inputs.activations.or(made.inputs.masks);
+            let recorded = recorded.ok_or_else(|| lacks(dir, "what its activations held"))?;
+            unchanged(kind, recorded == found, &recorded.hash, &found.hash)?;
         }
         layer.check(&annotated.set)?;
         let n_units = layer.firing().n_units();
@@ -140,7 +143,7 @@ fn units(asked: Option<usize>, all: Vec<usize>) -> Result<Vec<usize>, Failure> {
         None => Ok(all),
         Some(unit) if all.contains(&unit) => Ok(vec![unit]),
         Some(unit) => {
-            let all = unit_numbers::units_text(&all);
+            let all = units_text(&all);
             Err(Failure::usage(format!("--unit: found {unit}, expected one of the units {all}")))
         }
     }

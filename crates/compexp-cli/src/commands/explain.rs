@@ -1,17 +1,16 @@
 //! `compexp explain`: from activations or masks in a file to a run directory.
 
 use anyhow::Result;
-use serde_json::json;
+use compexp_run::provenance::{ArrayInputs, Made, Settings};
+use compexp_run::{Layer as Subject, Method, Outcome, Provenance, check_evidence, explain_run};
 
 use crate::annotations::Annotations;
 use crate::args::explain::ExplainArgs;
-use crate::evidence::EvidenceConfig;
 use crate::failure::Failure;
 use crate::input_files::absolute;
 use crate::layer::Layer;
-use crate::pipeline::Job;
 use crate::progress::Reporter;
-use crate::{explain_config, pipeline, summary, unit_numbers};
+use crate::{explain_config, run_folder, summary, unit_numbers};
 
 pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     // What costs nothing is checked first: arguments against the headers of files, before any of them is read.
@@ -25,21 +24,23 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let config = explain_config::explain(&args.search, threshold, annotated.set.task);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), layer.firing().n_units())?;
-    let evidence = EvidenceConfig::from(&args.trust);
-    let seen = evidence.seen(&annotated.set.examples)?;
+    let evidence = explain_config::evidence(&args.trust);
+    check_evidence(&evidence, &annotated.set.examples)?;
 
-    let inputs = json!({ "annotations": annotated.record(reporter)?, layer.kind(): layer.record(reporter)? });
-    let record = pipeline::record("explain", inputs, &config, &evidence, &units, args.layer.masks.is_some());
+    let masks = args.layer.masks.is_some();
+    let settings = Settings::new(&config, &units, masks, evidence);
+    let (annotations, array) = (annotated.record(reporter)?, Some(layer.record(reporter)?));
+    let (activations, masks) = if masks { (None, array) } else { (array, None) };
+    let provenance = Provenance::Explain(Made { inputs: ArrayInputs { annotations, activations, masks }, settings });
     let mut paths = annotated.paths.clone();
     paths.insert(layer.kind().into(), absolute(layer.spec()));
-    let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
-        Ok(writer) => {
-            let set = &annotated.set;
-            let (firing, units, config, evidence, seen) = (layer.firing(), &units, &config, &evidence, &seen);
-            let job = Job { set, firing, units, config, evidence, seen, record, predictions: None, similarity: None };
-            (pipeline::finish(writer, job, reporter)?, false)
-        }
-        Err(run) => (run, true),
+    let subject = Subject { set: &annotated.set, firing: layer.firing(), similarity: None, predictions: None };
+    let method = Method { explain: config, units, evidence };
+    let (out, force) = run_folder::target(&args.out)?;
+    let (run, up_to_date) = match explain_run(out, subject, &method, &provenance, paths, force, reporter)? {
+        Outcome::Made(run) => (run, false),
+        Outcome::UpToDate(run) => (run, true),
+        Outcome::Other(differences) => return Err(run_folder::refusal(out, &differences).into()),
     };
     reporter.end();
     summary::print(&run, up_to_date, args.out.json, reporter)

@@ -3,13 +3,12 @@
 use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_files::{remove_partials, write_json};
-use compexp_run::write_masks;
+use compexp_run::{divide, write_masks};
 use compexp_trust::planted::{PlantConfig, Planted};
 
 use crate::annotations::Annotations;
 use crate::args::planted::PlantArgs;
 use crate::failure::refuse_standard_output;
-use crate::pipeline;
 use crate::progress::Reporter;
 use crate::terminal::count;
 
@@ -17,7 +16,7 @@ pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     refuse_standard_output(&args.out, "planted units are")?;
     let set = Annotations::new(&args.annotations).open()?.set;
     std::fs::create_dir_all(&args.out).map_err(compexp_files::Error::io("create", &args.out))?;
-    let (partition, map) = pipeline::divide(&set, &args.out, reporter)?;
+    let (partition, map) = divide(&set, &args.out, reporter)?;
     let noise = args.noise.iter().map(|noise| noise.0).collect();
     let PlantArgs { units, length, min_share, seed, .. } = *args;
     reporter.stage("formulas", "units", units);

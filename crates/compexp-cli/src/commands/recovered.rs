@@ -4,12 +4,11 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use compexp_files::{AtomicFile, read_json};
-use compexp_run::FinishedRun;
+use compexp_run::{FinishedRun, divide};
 use compexp_trust::planted::{Noise, PlantedUnits, Row, recover, rows, to_csv};
 use serde_json::json;
 
 use crate::args::planted::RecoveredArgs;
-use crate::pipeline;
 use crate::progress::Reporter;
 use crate::run_inputs::annotations_of;
 use crate::terminal;
@@ -18,7 +17,7 @@ pub(crate) fn run(args: &RecoveredArgs, reporter: &Reporter) -> Result<()> {
     let planted: PlantedUnits = read_json(&args.planted)?;
     let run = FinishedRun::open(&args.run)?;
     let annotated = annotations_of(&run, reporter)?;
-    let (partition, _) = pipeline::divide(&annotated.set, &std::env::temp_dir(), reporter)?;
+    let (partition, _) = divide(&annotated.set, &std::env::temp_dir(), reporter)?;
     let units = recover(&run.explanations, &planted, &partition, &annotated.set.vocabulary)?;
     reporter.end();
     let rows = rows(&units);

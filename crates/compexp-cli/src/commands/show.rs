@@ -7,13 +7,13 @@ use compexp_core::exemplar::{Choice, Exemplar};
 use compexp_core::explanation::{Explanation, Explanations, Scored};
 use compexp_core::probe::Example;
 use compexp_run::FinishedRun;
+use compexp_run::provenance::units_text;
 use serde_json::json;
 
 use crate::args::runs::{ShowArgs, SortArg};
 use crate::evidence_text;
 use crate::failure::Failure;
 use crate::terminal::{self, count, name};
-use crate::unit_numbers::units_text;
 
 /// The examples of each kind that are shown for a unit.
 const EXAMPLES: usize = 5;

@@ -15,10 +15,10 @@ use std::collections::HashMap;
 
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
+use compexp_run::provenance::PairFeatures;
 use compexp_text::feats::Feats;
 use compexp_text::tagger::Tagger;
 use compexp_text::tokenizer::Tokenizer;
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::text::{Pair, WordTable};
@@ -96,28 +96,52 @@ fn into_pairs(sentences: Vec<Sentence>) -> Vec<SplitPair> {
     pairs
 }
 
-/// Which features there are. The default is the paper's. A run records it, all but the stop words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+/// Which features there are. The default is the paper's. A run records it as [`PairFeatures`], all but the
+/// stop words.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureConfig {
     /// Words of each side.
-    #[serde(rename = "words")]
     pub tokens: bool,
     /// Tags of each side.
     pub tags: bool,
     /// How far the words of the two sides overlap.
     pub overlap: bool,
     /// How many of the most frequent words are features; of equally frequent ones the first in the alphabet.
-    #[serde(rename = "vocab_size")]
     pub n_words: usize,
     /// Words that are no features, however frequent; lower case.
-    #[serde(skip)]
     pub stop_words: Vec<String>,
     /// The nearest words that NEIGHBORS looks at, where there are vectors.
     pub neighbors: usize,
     /// For numbers equal to the reference implementation's: overlap counts UNK and PAD as words, PAD where a side is
     /// shorter than the longest sentence of either side in a batch of this many pairs (there 16).
     pub padded_batch: Option<usize>,
+}
+
+impl From<&FeatureConfig> for PairFeatures {
+    fn from(config: &FeatureConfig) -> Self {
+        Self {
+            words: config.tokens,
+            tags: config.tags,
+            overlap: config.overlap,
+            vocab_size: config.n_words,
+            neighbors: config.neighbors,
+            padded_batch: config.padded_batch,
+        }
+    }
+}
+
+impl From<&PairFeatures> for FeatureConfig {
+    fn from(recorded: &PairFeatures) -> Self {
+        Self {
+            tokens: recorded.words,
+            tags: recorded.tags,
+            overlap: recorded.overlap,
+            n_words: recorded.vocab_size,
+            neighbors: recorded.neighbors,
+            padded_batch: recorded.padded_batch,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for FeatureConfig {

@@ -16,8 +16,8 @@ use wording::words;
 
 use crate::args::runs::DiffArgs;
 use crate::failure::Failure;
-use crate::pipeline::PROBE_SET;
 use crate::terminal::{count, name, write_json as print_json};
+use compexp_run::provenance::PROBE_SET;
 
 pub(crate) fn run(args: &DiffArgs) -> Result<()> {
     let stdout = Path::new("-");

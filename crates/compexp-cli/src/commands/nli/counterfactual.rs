@@ -8,8 +8,8 @@ use compexp_files::hash_file;
 use compexp_nli::counterfactual::{Candidate, Case, Config, Direction, Lexicon, Subject, Unit};
 use compexp_nli::features::{Annotator, FeatureConfig, SplitPair};
 use compexp_nli::model::{Classifier, Model};
-use compexp_run::open_probe;
-use serde::Deserialize;
+use compexp_run::provenance::PairInputs;
+use compexp_run::{Provenance, open_probe};
 
 use super::counterfactual_files::{self as files, Names};
 use super::probe_files;
@@ -26,11 +26,11 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     refuse_standard_output(&out, "counterfactuals are")?;
     let config = Config { pairs: args.most_pairs, edits: args.edits, seed: args.seed };
     let known = Classified::open(&args.run, "nli probe", "features")?;
-    let checkpoint = same_file(&known, "checkpoint", args.checkpoint.as_deref())?;
+    let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, args.checkpoint.as_deref())?;
     let model = Model::load(&checkpoint)?;
     let classifier = Classifier::new(&model)?;
     let set = open_probe(&args.run.join(probe_files::FOLDER))?;
-    let features = FeatureConfig::deserialize(&known.run.explanations.config["inputs"]["features"])?;
+    let features = FeatureConfig::from(&pair_inputs(&known)?.features);
     let pairs = sentences(&known, args.pairs.as_deref(), reporter)?;
     if pairs.len() != known.features.n_examples() {
         let (found, expected) = (pairs.len(), known.features.n_examples());
@@ -118,10 +118,20 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     names.trials(&cases).print(&out, |out| files::print_edits(out, &names, &cases))
 }
 
-/// The run's input `what`, which must be the one that was probed.
-fn same_file(known: &Classified, what: &str, given: Option<&Path>) -> Result<PathBuf> {
+/// What the run records of its sentence pairs.
+fn pair_inputs(known: &Classified) -> Result<&PairInputs> {
+    match &known.made {
+        Provenance::NliProbe(made) => Ok(&made.inputs),
+        other => {
+            Err(Failure::new(format!("found a run of `compexp {}`, expected sentence pairs", other.command())).into())
+        }
+    }
+}
+
+/// The run's input `what`, which must have the hash that was `recorded` when it was probed.
+fn same_file(known: &Classified, what: &str, recorded: &str, given: Option<&Path>) -> Result<PathBuf> {
     let path = known.path(what, given)?;
-    if known.run.explanations.config["inputs"][what].as_str() != Some(&hash_file(&path)?) {
+    if recorded != hash_file(&path)? {
         let message = format!("`{}`: found another file than the {what} of the run", path.display());
         return Err(Failure::new(message).hint(format!("give --{what} FILE, the one that was probed")).into());
     }
@@ -130,7 +140,8 @@ fn same_file(known: &Classified, what: &str, given: Option<&Path>) -> Result<Pat
 
 /// The run's pairs, split and tagged as they were.
 fn sentences(known: &Classified, given: Option<&Path>, reporter: &Reporter) -> Result<Vec<SplitPair>> {
-    let source = SentenceSource::of_run(&known.config, same_file(known, "pairs", given)?);
+    let inputs = pair_inputs(known)?;
+    let source = SentenceSource::of_run(&known.config, inputs, same_file(known, "pairs", &inputs.pairs, given)?);
     Ok(source.read(source.has_tags(), reporter)?.split)
 }
 

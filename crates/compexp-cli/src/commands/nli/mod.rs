@@ -11,4 +11,3 @@ mod probe_files;
 mod sentences;
 pub(crate) mod tag;
 pub(crate) mod train;
-mod weights;

@@ -71,14 +71,14 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
 /// Opens a run, which must be of this classifier's features.
 fn open_run(dir: &Path, args: &NliPredictArgs, n_units: usize) -> Result<FinishedRun> {
     let run = FinishedRun::open(dir)?;
-    let inputs = &run.explanations.config["inputs"];
+    let made = run.provenance()?;
     let hint = "give the run of `compexp nli probe` on this checkpoint";
-    if inputs["checkpoint"].as_str() != Some(&hash_file(&args.checkpoint)?) {
+    if made.checkpoint() != Some(&hash_file(&args.checkpoint)?) {
         let message =
             format!("`{}`: found a run of another classifier than `{}`", dir.display(), args.checkpoint.display());
         return Err(Failure::new(message).hint(hint).into());
     }
-    if inputs["layer"].as_str() != Some("features") || run.explanations.units.iter().any(|u| u.unit >= n_units) {
+    if made.layer() != Some("features") || run.explanations.units.iter().any(|u| u.unit >= n_units) {
         let message = format!("`{}`: found a run of another layer, expected one of the features", dir.display());
         return Err(Failure::new(message).hint(hint).into());
     }

@@ -9,10 +9,10 @@ use compexp_files::hash_file;
 use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
 use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
 use compexp_run::RunConfig;
+use compexp_run::provenance::{PairFeatures, PairInputs};
 use compexp_text::feats::Feats;
 use compexp_text::tagger::Tagger;
 use compexp_text::tokenizer::Tokenizer;
-use serde_json::{Value, json};
 
 use crate::args::sentences::SentenceParts;
 use crate::failure::Failure;
@@ -111,6 +111,14 @@ pub(crate) struct Sentences {
     pub(crate) split: Vec<SplitPair>,
 }
 
+/// What a run records of the classifier, and of the features that explain it.
+pub(crate) struct ProbedModel {
+    pub(crate) checkpoint: String,
+    pub(crate) layer: &'static str,
+    pub(crate) features: PairFeatures,
+    pub(crate) vectors: Option<String>,
+}
+
 impl SentenceSource {
     /// The pairs that the arguments name.
     pub(crate) fn new(pairs: &Path, parts: &SentenceParts) -> Self {
@@ -120,31 +128,33 @@ impl SentenceSource {
     }
 
     /// The pairs of a run, without their labels; `pairs` is where the file is now.
-    pub(crate) fn of_run(run: &RunConfig, pairs: PathBuf) -> Self {
-        let inputs = &run.config["inputs"];
+    pub(crate) fn of_run(run: &RunConfig, inputs: &PairInputs, pairs: PathBuf) -> Self {
         let [tags, tagger, symbols] = ["tags", "tagger", "symbols"].map(|what| run.paths.get(what).map(PathBuf::from));
-        let tokenized = inputs["tokenized"].as_bool().unwrap_or(false);
-        let first = inputs["first"].as_u64().map(|n| n as usize);
-        Self { pairs, gold: None, tokenized, first, tags, tagger, symbols }
+        Self { pairs, gold: None, tokenized: inputs.tokenized, first: inputs.first, tags, tagger, symbols }
     }
 
-    /// Adds what a run records of the pairs: to `inputs` the hashes and settings, to `paths` where the files are.
+    /// What a run records: of the pairs here, of the `model` as it is given. Adds where the files are to `paths`.
     ///
     /// # Errors
     /// `Error::Io` if a file cannot be read.
-    pub(crate) fn record(&self, inputs: &mut Value, paths: &mut Paths, reporter: &Reporter) -> Result<()> {
-        inputs["pairs"] = json!(hash_file(&self.pairs)?);
-        inputs["first"] = json!(self.first);
-        inputs["tokenized"] = json!(is_tokenized(&self.pairs, self.tokenized));
-        inputs["words_and_tags"] = json!(hash_files("words and tags", b"", &self.tag_files(), "tagger", reporter)?);
-        if let Some(gold) = &self.gold {
-            inputs["gold"] = json!(hash_file(gold)?);
-        }
+    pub(crate) fn record(&self, model: ProbedModel, paths: &mut Paths, reporter: &Reporter) -> Result<PairInputs> {
+        let ProbedModel { checkpoint, layer, features, vectors } = model;
+        let inputs = PairInputs {
+            pairs: hash_file(&self.pairs)?,
+            first: self.first,
+            tokenized: is_tokenized(&self.pairs, self.tokenized),
+            words_and_tags: hash_files("words and tags", b"", &self.tag_files(), "tagger", reporter)?,
+            checkpoint,
+            layer: layer.to_owned(),
+            features,
+            gold: self.gold.as_deref().map(hash_file).transpose()?,
+            vectors,
+        };
         let optional =
             [("gold", &self.gold), ("tags", &self.tags), ("tagger", &self.tagger), ("symbols", &self.symbols)];
         paths.insert("pairs".into(), absolute(&self.pairs));
         paths.extend(optional.into_iter().filter_map(|(what, path)| Some((what.into(), absolute(path.as_ref()?)))));
-        Ok(())
+        Ok(inputs)
     }
 
     /// Whether there is something that gives tags.

@@ -31,8 +31,7 @@ pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
 fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<PathBuf> {
     let hash = hash_file(checkpoint)?;
     for run in [run, below] {
-        let inputs = &run.explanations.config["inputs"];
-        if inputs["checkpoint"].as_str() != Some(&hash) {
+        if run.provenance()?.checkpoint() != Some(&hash) {
             let message =
                 format!("`{}`: found a run of another network than `{}`", run.dir().display(), checkpoint.display());
             return Err(Failure::new(message).hint("give runs of `compexp vision probe` on this checkpoint").into());
@@ -47,8 +46,11 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
         return Err(Failure::new(message).hint("probe both layers on the same images").into());
     }
     let model = network::load(checkpoint)?;
-    let layer = |run: &FinishedRun| run.explanations.config["inputs"]["layer"].as_str().unwrap_or_default().to_owned();
-    let (later, earlier) = (layer(run), layer(below));
+    let layer = |run: &FinishedRun| {
+        let made = run.provenance()?;
+        Ok::<_, anyhow::Error>(made.layer().unwrap_or_default().to_owned())
+    };
+    let (later, earlier) = (layer(run)?, layer(below)?);
     let Some(reads) = model.reads(&later)? else {
         let message = format!(
             "`{}`: found a run of `{later}`, expected one of a stage, block or convolution",
@@ -72,6 +74,6 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
     let targets: Vec<String> = run.explanations.units.iter().map(|u| u.unit.to_string()).collect();
     let path = run.dir().join("contributions-below.csv");
     write_contributions(&path, &below.explanations, &found, &targets)?;
-    write_json(&run.dir().join(BelowRun::FILE), &BelowRun::new(below))?;
+    write_json(&run.dir().join(BelowRun::FILE), &BelowRun::new(below)?)?;
     Ok(path)
 }

@@ -7,12 +7,12 @@ use anyhow::Result;
 use compexp_core::concept::{ConceptId, Vocabulary};
 use compexp_core::explain::Progress;
 use compexp_files::hash_file;
+use compexp_run::Provenance;
 use compexp_trust::behaviour::contribution::Measure;
 use compexp_vision::broden::Broden;
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
 use compexp_vision::preprocess::Preprocess;
 use ndarray::Array2;
-use serde::Deserialize;
 
 use super::counterfactual_files::{self as files, Names};
 use super::network;
@@ -36,15 +36,23 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     };
     config.check().map_err(|e| Failure::usage(format!("arguments: {e}")))?;
     let known = Classified::open(&args.run, "vision probe", "layer4")?;
-    let inputs = &known.run.explanations.config["inputs"];
+    let Provenance::VisionProbe(made) = &known.made else {
+        return Err(Failure::new("found a run of another command, expected one of `compexp vision probe`").into());
+    };
+    let inputs = &made.inputs;
     let checkpoint = known.path("checkpoint", args.checkpoint.as_deref())?;
-    if inputs["checkpoint"].as_str() != Some(&hash_file(&checkpoint)?) {
+    if inputs.checkpoint != hash_file(&checkpoint)? {
         let message =
             format!("`{}`: found another network than that of `{}`", checkpoint.display(), args.run.display());
         return Err(Failure::new(message).hint("give --checkpoint FILE, the network that was probed").into());
     }
-    let preprocess = Preprocess::deserialize(&inputs["preprocess"])?;
-    let layer = inputs["layer"].as_str().unwrap_or_default().to_owned();
+    let preprocess = Preprocess::of_name(&inputs.preprocess).ok_or_else(|| {
+        Failure::new(format!(
+            "preprocess of the run: found `{}`, expected `reference` or `imagenet`",
+            inputs.preprocess
+        ))
+    })?;
+    let layer = inputs.layer.clone();
     let broden = open_broden(&known, args.broden.as_deref())?;
     let images: Vec<PathBuf> = broden.images().iter().map(|i| broden.image_root().join(&i.name)).collect();
     let set = broden.into_probe_set();

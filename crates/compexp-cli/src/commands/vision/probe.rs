@@ -6,20 +6,18 @@ use anyhow::Result;
 use compexp_core::exemplar::Firing;
 use compexp_core::probe::Task;
 use compexp_files::hash_file;
-use compexp_run::write_head;
-use serde_json::json;
+use compexp_run::provenance::{ImageInputs, Made, Settings};
+use compexp_run::{Layer, Method, Provenance, check_evidence, explain_into, write_head};
 
 use super::extraction::Extraction;
 use super::network;
 use super::predictions::Targets;
 use crate::annotations::BrodenFolder;
 use crate::args::vision::VisionProbeArgs;
-use crate::evidence::EvidenceConfig;
 use crate::failure::Failure;
 use crate::input_files::{absolute, hash_files};
-use crate::pipeline::Job;
 use crate::progress::Reporter;
-use crate::{contributions, explain_config, pipeline, summary, unit_numbers};
+use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 
 pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let folder = BrodenFolder::new(&args.broden, &args.parts);
@@ -45,32 +43,35 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let config = explain_config::explain(&args.search, threshold, Task::Vision);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), extraction.shape.n_units)?;
-    let evidence = EvidenceConfig::from(&args.trust);
-    let seen = evidence.seen(&annotated.set.examples)?;
+    let evidence = explain_config::evidence(&args.trust);
+    check_evidence(&evidence, &annotated.set.examples)?;
 
     let checkpoint = hash_file(&args.network.checkpoint)?;
     let image_hash = hash_files("images", b"", &images, "images", reporter)?;
     extraction.made_from(&checkpoint, &image_hash);
-    let mut inputs = json!({
-        "annotations": annotated.record(reporter)?,
-        "checkpoint": checkpoint,
-        "images": image_hash,
-        "layer": args.layer,
-        "preprocess": preprocess,
-    });
+    let hash = |path: &Option<PathBuf>| path.as_deref().map(hash_file).transpose();
+    let inputs = ImageInputs {
+        annotations: annotated.record(reporter)?,
+        checkpoint,
+        images: image_hash,
+        layer: args.layer.clone(),
+        preprocess: preprocess.name().to_owned(),
+        classes: hash(&args.classes)?,
+        scenes: hash(&args.scenes)?,
+    };
+    let settings = Settings::new(&config, &units, false, evidence);
+    let provenance = Provenance::VisionProbe(Made { inputs, settings });
     let mut paths = annotated.paths.clone();
     paths.insert("checkpoint".into(), absolute(&args.network.checkpoint));
     // Relative to the run directory, which may move.
     paths.insert("activations".into(), "activations.npy".into());
     for (what, path) in [("classes", &args.classes), ("scenes", &args.scenes)] {
         if let Some(path) = path {
-            inputs[what] = json!(hash_file(path)?);
             paths.insert(what.into(), absolute(path));
         }
     }
-    let record = pipeline::record("vision probe", inputs, &config, &evidence, &units, false);
 
-    let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
+    let (run, up_to_date) = match run_folder::open(&args.out, &provenance, paths)? {
         Ok(writer) => {
             let activations = extraction.run(writer.dir(), reporter)?;
             if model.feeds_head(&args.layer) {
@@ -79,10 +80,10 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
                 write_head(writer.dir(), &model.head(names)?)?;
             }
             let predictions = targets.map(|t| t.compare(writer.dir(), &annotated.set.examples)).transpose()?;
-            let (set, firing) = (&annotated.set, Firing::Activations(&activations));
-            let (units, config, evidence, seen) = (&units, &config, &evidence, &seen);
-            let job = Job { set, firing, units, config, evidence, seen, record, predictions, similarity: None };
-            (pipeline::finish(writer, job, reporter)?, false)
+            let (firing, predictions) = (Firing::Activations(&activations), predictions.as_deref());
+            let layer = Layer { set: &annotated.set, firing, similarity: None, predictions };
+            let method = Method { explain: config, units, evidence };
+            (explain_into(writer, layer, &method, &provenance, reporter)?, false)
         }
         Err(run) => (run, true),
     };
