@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::explanation::{Universe, VERSION as RECORD};
-use crate::formula::tests::any_formula;
+use crate::formula::arbitrary::any_formula;
 
 const EXACT: Tolerances = Tolerances { iou: 0.0, accuracy: 0.0, allow: Allowance::Units(0) };
 

@@ -1,6 +1,6 @@
 //! The meaning of formulas: equivalence and negation.
 
-use super::{Atom, Formula};
+use super::tree::{Atom, Formula};
 
 /// Truth tables are compared up to this many atoms: 2^20 rows.
 const MAX_ATOMS: usize = 20;
@@ -139,7 +139,7 @@ impl Formula {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::any_formula;
+    use super::super::arbitrary::any_formula;
     use super::*;
     use crate::concept::ConceptId;
 

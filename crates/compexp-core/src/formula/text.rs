@@ -8,7 +8,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Atom, Formula};
+use super::tree::{Atom, Formula};
 use crate::concept::{Concept, ConceptId, Vocabulary};
 use crate::error::{Error, Result};
 
@@ -313,7 +313,7 @@ impl Parser<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::any_formula;
+    use super::super::arbitrary::any_formula;
     use super::*;
 
     fn vocabulary(names: &[&str]) -> Vocabulary {

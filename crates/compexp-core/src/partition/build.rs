@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::Partition;
+use super::cells::Partition;
 use super::local::{Divider, LocalCells};
 use super::positions::{PositionMap, PositionStore};
 use crate::concept::ConceptId;
@@ -140,16 +140,14 @@ impl PartitionBuilder {
 
         let mut postings = invert(&cells, n_concepts);
         let mut neighbors_column: Vec<u16> = (0..n_concepts as u16).collect();
-        for (concept, others) in neighbors {
+        for concept in neighbors.keys() {
             let Some(&own) = column_of.get(&concept.0) else { continue };
-            let mut union: BTreeSet<u32> = postings[usize::from(own)].iter().copied().collect();
-            let before = union.len();
-            for other in others.iter().filter_map(|o| column_of.get(&o.0)) {
-                union.extend(&postings[usize::from(*other)]);
-            }
-            if union.len() > before {
+            let atom = Atom::neighbors(*concept);
+            let of_any = atom.any_of(neighbors).filter_map(|c| column_of.get(&c.0));
+            let union: BTreeSet<u32> = of_any.flat_map(|c| &postings[usize::from(*c)]).copied().collect();
+            if union.len() > postings[usize::from(own)].len() {
                 neighbors_column[usize::from(own)] = columns.len() as u16;
-                columns.push(Atom::neighbors(*concept));
+                columns.push(atom);
                 check_columns(columns.len())?;
                 postings.push(union.into_iter().collect());
             }
@@ -278,7 +276,7 @@ fn check_columns(n: usize) -> Result<()> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::MemoryPositions;
+    use super::super::positions::MemoryPositions;
     use super::*;
 
     /// Random annotations of small grids; layers repeat concepts, and share them with scalars.
