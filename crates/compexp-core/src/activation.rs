@@ -67,6 +67,11 @@ pub fn check_finite(block: &[f32], first: usize, n_units: usize, positions: usiz
     Ok(())
 }
 
+/// The greatest value of a map; minus infinity where it is empty.
+pub(crate) fn greatest(map: &[f32]) -> f32 {
+    map.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
 /// Where given masks come from: each unit's hits, used as they are.
 pub trait MaskSource: Send + Sync {
     /// The number of examples.

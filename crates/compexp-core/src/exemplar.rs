@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::activation::{ActivationSource, MaskSource};
+use crate::activation::{ActivationSource, MaskSource, greatest};
 use crate::error::Result;
 use crate::formula::Formula;
 use crate::partition::{CellSet, Partition, PositionMap};
@@ -230,7 +230,7 @@ impl<'a> Artist<'a> {
                         }
                     }
                 });
-                Ok((mask, map.iter().copied().reduce(f32::max)))
+                Ok((mask, Some(greatest(map))))
             }
             (Firing::Activations(_), None) => unreachable!("activations come with a resizer"),
         }

@@ -3,9 +3,12 @@
 //! A pattern laid on another example's annotations is counted without resizing a map again, which makes units whose maps
 //! are dealt out anew as cheap as their searches.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
-use super::{Gathered, Profile, check_examples, check_units};
+use super::check::{check_examples, check_masks, check_units};
+use super::gather::{Gathered, Profile};
 use crate::activation::{ActivationSource, MaskSource};
 use crate::error::Result;
 use crate::partition::PositionMap;
@@ -113,9 +116,9 @@ impl Patterns {
         map: &PositionMap,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Self> {
-        super::check_masks(source, units, map)?;
+        check_masks(source, units, map)?;
         let positions = map.grid().positions();
-        let done = std::sync::atomic::AtomicUsize::new(0);
+        let done = AtomicUsize::new(0);
         let pattern = |unit: &usize| -> Result<Pattern> {
             let mut pattern = Pattern::default();
             let mut mask = vec![false; positions];
@@ -130,7 +133,7 @@ impl Patterns {
                     pattern.add(example, runs);
                 }
             }
-            progress(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            progress(1 + done.fetch_add(1, Ordering::Relaxed));
             Ok(pattern)
         };
         Ok(Self { units: units.par_iter().map(pattern).collect::<Result<_>>()? })
@@ -219,7 +222,8 @@ mod tests {
     use ndarray::Array4;
     use proptest::prelude::*;
 
-    use super::super::tests::{GRID, Layers, Masks};
+    use super::super::count::from_masks;
+    use super::super::fixtures::{GRID, Layers, Masks};
     use super::*;
     use crate::partition::{MemoryPositions, PartitionBuilder};
     use crate::probe::{Grid, Neighbors};
@@ -254,7 +258,7 @@ mod tests {
                 for e in 0..n {
                     moved[place[e] as usize * 72..][..72].copy_from_slice(&masks[*unit][e * 72..][..72]);
                 }
-                let dense = super::super::from_masks(&Masks(GRID, vec![moved]), &[0], &map, p.n_cells(), 0, &|_| ()).unwrap();
+                let dense = from_masks(&Masks(GRID, vec![moved]), &[0], &map, p.n_cells(), 0, &|_| ()).unwrap();
                 for patterns in [&found, &given] {
                     let profile = patterns.profile(i, &map, p.n_cells(), &mut counter, |e| place[e as usize]).unwrap();
                     prop_assert_eq!((&profile.cells, &profile.hits), (&dense[0].cells, &dense[0].hits));
