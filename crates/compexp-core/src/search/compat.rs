@@ -4,9 +4,10 @@
 use std::rc::Rc;
 
 use super::chain::Op;
+use super::config::SearchConfig;
 use super::member::{Member, UnitView, count_all};
+use super::result::{Found, SearchResult, Status};
 use super::scan::{Candidates, Extension};
-use super::{Found, SearchConfig, SearchResult, Status};
 use crate::formula::Atom;
 use crate::partition::Partition;
 use crate::probe::Task;

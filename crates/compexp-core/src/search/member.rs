@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::chain::{Chain, Op};
+use super::order::Standing;
 use super::scan::Counted;
 use super::table::{AllCells, Known, UnitCells, count, derive};
 use crate::formula::{Atom, Formula};
@@ -92,6 +93,10 @@ impl Member {
 
     pub(super) fn extended(parent: &Rc<Self>, op: Op, atom: Atom, column: usize, counts: Counts) -> Self {
         Self::new(parent.chain.extended(op, atom), counts, column, Some((parent.clone(), op)))
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing { counts: self.counts, length: self.chain.length() }
     }
 
     /// The formula with its runs in order.

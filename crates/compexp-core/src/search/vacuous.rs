@@ -3,7 +3,11 @@
 //! `((river OR sea) OR water)` on data where every river is water has the mask of `(sea OR water)`. A beam ends with the
 //! longer one where it never held the shorter.
 
-use super::{Found, Mode, SearchConfig, SearchResult};
+use std::cmp::Ordering;
+
+use super::config::{Mode, SearchConfig};
+use super::order::{Order, Standing};
+use super::result::{Found, SearchResult};
 use crate::formula::Formula;
 use crate::partition::Partition;
 
@@ -31,8 +35,8 @@ pub fn without_vacuous(
         allowed.map(|(_, entry)| entry).reduce(|best, other| {
             let longer = other.0.formula.length() > best.0.formula.length();
             match other.0.score.total_cmp(&best.0.score) {
-                std::cmp::Ordering::Less => best,
-                std::cmp::Ordering::Equal if longer => best,
+                Ordering::Less => best,
+                Ordering::Equal if longer => best,
                 _ => other,
             }
         })
@@ -67,7 +71,7 @@ fn strip(partition: &Partition, config: &SearchConfig, found: &Found) -> (Found,
     }
     let order = |literal: &Formula| found.formula.literals().iter().position(|l| *l == literal);
     vacuous.sort_by_key(order);
-    let score = config.metric.of(found.counts) * config.penalty.powf((formula.length() - 1) as f64);
+    let score = Order::of(config).score(Standing { counts: found.counts, length: formula.length() });
     (Found { formula, score, ..found.clone() }, vacuous)
 }
 
@@ -80,7 +84,8 @@ mod tests {
     use crate::partition::{CellSet, MemoryPositions, PartitionBuilder};
     use crate::probe::{Annotation, AnnotationSource, Grid};
     use crate::profile::Profile;
-    use crate::search::{Status, search};
+    use crate::search::beam;
+    use crate::search::result::Status;
 
     /// One example a position; bit `c` of its set is concept `c`.
     struct Sets(Vec<u32>);
@@ -199,7 +204,7 @@ mod tests {
                 ..Profile::default()
             };
             let config = SearchConfig { length: 5, beam: 3, penalty, ..SearchConfig::default() };
-            let before = search(&p, &profile, &config).unwrap();
+            let before = beam::search(&p, &profile, &config);
             let (after, _) = without_vacuous(&p, &config, before.clone());
             prop_assert_eq!(before.by_length.len(), after.by_length.len());
             for (k, (b, a)) in before.by_length.iter().zip(&after.by_length).enumerate() {

@@ -10,11 +10,11 @@
 
 use std::sync::OnceLock;
 
-use super::Work;
 use super::best::{Best, Cut};
 use super::pairs::Pairs;
 use super::shapes::{CONJUNCTIONS, Shape, chains, coefficients, triple_range};
 use super::triples::conjunctions;
+use super::work::Work;
 use crate::concept::ConceptId;
 use crate::formula::{Atom, Formula};
 use crate::score::Counts;
@@ -28,7 +28,7 @@ pub(super) fn two(pairs: &Pairs<'_>, best: &mut Best, work: &mut Work) {
             work.pairs += 1;
             let cut = best.cut(2, partition.n_positions());
             let (all, unit) = conjunctions(pairs, [*a, *b, *b]);
-            if ceiling(&all, &unit, 4, cut) >= cut.theta {
+            if ceiling(&all, &unit, 4, cut) >= cut.needed {
                 offer(pairs, best, [*a, *b, *b], &all, &unit, true);
             }
         }
@@ -64,7 +64,7 @@ pub(super) fn three(pairs: &Pairs<'_>, mut best: Best, work: &mut Work) -> Best 
             let (all, unit) = conjunctions(pairs, [*a, *b, *b]);
             let of_pair = ceiling(&all, &unit, 4, cut);
             for c in &order[next + 1..] {
-                if of_pair + influence(*c, cut) < cut.theta {
+                if of_pair + influence(*c, cut) < cut.needed {
                     // Under the beta of now literals may stand in a slightly different order: others may reach further.
                     continue;
                 }
@@ -94,13 +94,13 @@ fn consider(pairs: &Pairs<'_>, best: &mut Best, mut columns: [usize; 3], work: &
             most = most.max(ceiling(&all, &unit, CONJUNCTIONS, cut));
         }
     }
-    if most < cut.theta {
+    if most < cut.needed {
         return;
     }
     work.full_passes += 1;
     let (both, area) = pairs.triple(columns);
     (unit[7], all[7]) = (both as i64, area as i64);
-    if ceiling(&all, &unit, CONJUNCTIONS, cut) >= cut.theta {
+    if ceiling(&all, &unit, CONJUNCTIONS, cut) >= cut.needed {
         offer(pairs, best, columns, &all, &unit, false);
     }
 }
