@@ -83,13 +83,13 @@ pub struct Example {
     pub group: String,
 }
 
-/// Which search variant of the reference applies, and which defaults.
+/// Which variant of the reference implementation's search applies; its settings are also the defaults of other searches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Task {
-    /// Concepts of positions (pixels): the vision variant.
+pub enum Variant {
+    /// For concepts of positions (pixels).
     Vision,
-    /// Binary features of examples: the NLI variant, with NEIGHBORS.
+    /// For binary features of examples (sentence pairs), with NEIGHBORS.
     Nli,
 }
 
@@ -102,8 +102,8 @@ pub struct ProbeSet {
     pub vocabulary: Vocabulary,
     /// What to call each example; as many as the source has.
     pub examples: Vec<Example>,
-    /// Which search variant applies.
-    pub task: Task,
+    /// Which variant of the reference's search applies.
+    pub variant: Variant,
     /// NEIGHBORS(f) = f or any of `neighbors[f]`.
     pub neighbors: Neighbors,
     /// The annotations.

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     layer.check(&annotated.set)?;
     let threshold = settings::threshold(&args.threshold, layer.has_maps(), args.search.compat);
     settings::check_search(&args.search)?;
-    let config = settings::explain(&args.search, threshold, annotated.set.task);
+    let config = settings::explain(&args.search, threshold, annotated.set.variant);
     config.search.check().map_err(Failure::usage)?;
     let units = settings::units(args.search.units.as_ref(), layer.firing().n_units())?;
     let seen = args.trust.seen(&annotated.set.examples)?;

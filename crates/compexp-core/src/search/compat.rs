@@ -10,7 +10,7 @@ use super::result::{Found, SearchResult, Status};
 use super::scan::{Candidates, Extension};
 use crate::formula::Atom;
 use crate::partition::Partition;
-use crate::probe::Task;
+use crate::probe::Variant;
 use crate::profile::Profile;
 use crate::score::{Counts, Metric};
 
@@ -26,7 +26,7 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
         return SearchResult::nothing(Status::NoOverlap);
     }
     let candidates = candidates(&view, &ranked, &both_of_neighbors, config);
-    if config.task == Task::Vision {
+    if config.variant == Variant::Vision {
         ranked.retain(|s| s.value > 0.0);
     }
     let mut beam = Top { size: config.beam, scored: Vec::new() };
@@ -78,9 +78,9 @@ impl Top {
 
 /// The metric as the reference computes it: IoU with a small constant in the denominator.
 fn metric(config: &SearchConfig, counts: Counts) -> f64 {
-    let small = match config.task {
-        Task::Vision => 1e-10,
-        Task::Nli => f64::from(f32::MIN_POSITIVE),
+    let small = match config.variant {
+        Variant::Vision => 1e-10,
+        Variant::Nli => f64::from(f32::MIN_POSITIVE),
     };
     match config.metric {
         Metric::Iou => counts.both as f64 / (counts.union() as f64 + small),
@@ -103,7 +103,7 @@ fn primitives(view: &UnitView<'_>, profile: &Profile, config: &SearchConfig) -> 
     };
     let concepts = &partition.columns()[..partition.n_concepts()];
     let leaf = |c: usize| scored(concepts[c], c, view.both[c]);
-    if config.task == Task::Vision {
+    if config.variant == Variant::Vision {
         return ((0..concepts.len()).map(leaf).collect(), Vec::new());
     }
     let mut both = vec![0; partition.columns().len()];
@@ -125,11 +125,11 @@ fn candidates(view: &UnitView<'_>, ranked: &[Scored], both_of_neighbors: &[u32],
     let areas = view.partition.areas();
     let concepts = 0..view.partition.n_concepts();
     if let Some(limit) = config.beam_limit {
-        let best = ranked.iter().filter(|s| config.task == Task::Vision || s.value > 0.0).take(limit);
+        let best = ranked.iter().filter(|s| config.variant == Variant::Vision || s.value > 0.0).take(limit);
         let own = best.filter_map(|s| view.partition.column(Atom::concept(s.member.chain.first.concept)));
         return Candidates::new(own.map(|c| c as u16).collect(), None, areas, &view.both);
     }
-    if config.task == Task::Vision {
+    if config.variant == Variant::Vision {
         return Candidates::new(concepts.map(|c| c as u16).collect(), None, areas, &view.both);
     }
     let copies = |c: usize| u8::from(view.both[c] > 0) + u8::from(both_of_neighbors[c] > 0);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::probe::Task;
+use crate::probe::Variant;
 use crate::score::Metric;
 
 /// Which search.
@@ -28,8 +28,9 @@ pub struct SearchConfig {
     pub beam: usize,
     /// Which search.
     pub mode: Mode,
-    /// Which variant of the reference's search `Compat` follows.
-    pub task: Task,
+    /// Which variant of the reference's search `Compat` follows; `task` in files.
+    #[serde(rename = "task")]
+    pub variant: Variant,
     /// What is maximised.
     pub metric: Metric,
     /// The complexity penalty, in (0, 1]; 1 is none. A formula's score is `metric * penalty^(length - 1)`. `Compat`
@@ -50,7 +51,7 @@ impl Default for SearchConfig {
             length: 3,
             beam: 10,
             mode: Mode::Beam,
-            task: Task::Vision,
+            variant: Variant::Vision,
             metric: Metric::Iou,
             penalty: 1.0,
             beam_limit: None,

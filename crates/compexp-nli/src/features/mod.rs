@@ -15,7 +15,7 @@ pub use neighbors::{WordVectors, for_each_vector};
 use std::collections::HashMap;
 
 use compexp_core::concept::ConceptId;
-use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
+use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Variant};
 
 use crate::error::{Error, Result};
 use crate::feats::Feats;
@@ -157,7 +157,7 @@ pub fn probe_set(
     Ok(ProbeSet {
         vocabulary: features.vocabulary()?,
         examples: pairs.iter().enumerate().map(example).collect(),
-        task: Task::Nli,
+        variant: Variant::Nli,
         neighbors,
         source: Box::new(features),
     })

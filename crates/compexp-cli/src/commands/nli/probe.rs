@@ -9,7 +9,7 @@ use compexp_core::artifact::{ActivationFile, NpyWriter, hash_file, write_head};
 use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
-use compexp_core::probe::{Example, ProbeSet, Task};
+use compexp_core::probe::{Example, ProbeSet, Variant};
 use compexp_core::relation::Similarity;
 use compexp_core::stats::holdout::Part;
 use compexp_core::threshold::thresholds;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let n_units = n_units(&model, args.layer);
     let threshold = settings::threshold(&args.threshold, false, args.search.compat);
     settings::check_search(&args.search)?;
-    let mut config = settings::explain(&args.search, threshold, Task::Nli);
+    let mut config = settings::explain(&args.search, threshold, Variant::Nli);
     config.search.min_activations = args.search.min_activations.unwrap_or(MIN_ACTIVATIONS);
     config.search.check().map_err(Failure::usage)?;
     let units = settings::units(args.search.units.as_ref(), n_units)?;

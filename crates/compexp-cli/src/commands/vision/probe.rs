@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use compexp_core::artifact::{hash_file, write_head};
 use compexp_core::exemplar::Firing;
-use compexp_core::probe::Task;
+use compexp_core::probe::Variant;
 use compexp_vision::broden::{self, BrodenOptions};
 use compexp_vision::model::{Model, default_device};
 use serde_json::json;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let mut extraction = Extraction::new(&model, &args.layer, preprocess, args.network.batch, &images)?;
     let threshold = settings::threshold(&args.threshold, true, args.search.compat);
     settings::check_search(&args.search)?;
-    let config = settings::explain(&args.search, threshold, Task::Vision);
+    let config = settings::explain(&args.search, threshold, Variant::Vision);
     config.search.check().map_err(Failure::usage)?;
     let units = settings::units(args.search.units.as_ref(), extraction.shape.n_units)?;
     let seen = args.trust.seen(&annotated.set.examples)?;
