@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use compexp_core::concept::ConceptId;
 use compexp_core::formula::{Atom, Formula};
 use compexp_core::random::Random;
 
