@@ -5,12 +5,12 @@ use std::cmp::Ordering;
 use crate::concept::ConceptId;
 use crate::probe::Neighbors;
 
-/// A concept, or NEIGHBORS of a concept: what a formula asks of a position.
+/// A concept, or NEIGHBORS of a concept: what a formula is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Atom {
     /// Whether the concept's neighbours count as well.
     ///
-    /// First in the derived order: every concept comes before every NEIGHBORS.
+    /// This field comes first, so that the derived order puts every concept before every NEIGHBORS.
     pub neighbors: bool,
     /// The concept.
     pub concept: ConceptId,
@@ -42,17 +42,17 @@ impl Atom {
 
 /// A logical formula over concepts.
 ///
-/// Equality and hashing are of the tree as it stands; [`Formula::canonical_cmp`] treats AND and OR as commutative and
-/// associative, and [`Formula::equivalent`] compares meanings.
+/// Three comparisons: `==` and hashing compare the trees; [`Formula::canonical_cmp`] treats AND and OR as commutative and
+/// associative; [`Formula::equivalent`] compares the Boolean functions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Formula {
-    /// True where the concept is, or with `neighbors` where it or one of its neighbours is.
+    /// True where the concept is annotated, or with `neighbors` where it or one of its neighbours is.
     Atom(Atom),
-    /// True where the operand is not.
+    /// True where the operand is false.
     Not(Box<Formula>),
-    /// True where both operands are.
+    /// True where both operands are true.
     And(Box<Formula>, Box<Formula>),
-    /// True where one of the operands is, or both.
+    /// True where at least one of the operands is true.
     Or(Box<Formula>, Box<Formula>),
 }
 
@@ -72,7 +72,7 @@ impl Formula {
         Self::Or(Box::new(self), Box::new(other))
     }
 
-    /// `NOT self`, as it stands; [`Formula::negation`] gives the simplest form.
+    /// `NOT self`, not simplified; [`Formula::negation`] gives the simplest form.
     #[allow(clippy::should_implement_trait, reason = "reads as the connectives beside it do")]
     pub fn not(self) -> Self {
         Self::Not(Box::new(self))
@@ -87,7 +87,7 @@ impl Formula {
         }
     }
 
-    /// The length as the reference implementation counts it: NOT and NEIGHBORS are one each.
+    /// The length as the reference implementation counts it: each NOT and each NEIGHBORS adds one.
     pub fn reference_length(&self) -> usize {
         match self {
             Self::Atom(atom) => 1 + usize::from(atom.neighbors),
@@ -96,7 +96,7 @@ impl Formula {
         }
     }
 
-    /// Whether the formula is true where exactly the atoms for which `has` answers true hold.
+    /// Whether the formula is true where exactly the atoms are true for which `has` answers true.
     pub fn holds(&self, has: &impl Fn(Atom) -> bool) -> bool {
         match self {
             Self::Atom(atom) => has(*atom),
@@ -131,8 +131,8 @@ impl Formula {
         }
     }
 
-    /// Canonical order: concept < NEIGHBORS < NOT < AND < OR; concepts by id; a run of one connective is one list of
-    /// operands, sorted, and lists are compared item by item.
+    /// Canonical order: concept < NEIGHBORS < NOT < AND < OR; concepts by id. A run of one connective, like `A AND B AND C`,
+    /// counts as the sorted list of its operands; lists are compared item by item.
     pub fn canonical_cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Atom(a), Self::Atom(b)) => a.cmp(b),

@@ -6,8 +6,8 @@ use super::bits::CellSet;
 use crate::formula::{Atom, Formula};
 use crate::probe::Grid;
 
-/// The cells of a probe set, with the *columns* that formulas are made of: its concepts, ascending by id, and behind
-/// them NEIGHBORS of every concept to which its neighbours add a position.
+/// The cells of a probe set, with the *columns* that formulas are made of: first its concepts, ascending by id, then
+/// NEIGHBORS of every concept to which its neighbours add a position.
 ///
 /// Sizes and areas are numbers of positions; a universe has fewer than 2^32 of them.
 pub struct Partition {
@@ -26,7 +26,7 @@ pub struct Partition {
     pub(super) posting_starts: Vec<u32>,
     pub(super) postings: Vec<u32>,
     pub(super) areas: Vec<u32>,
-    /// Computed when first asked for: which thread does so changes nothing.
+    /// Made when first asked for, by any thread.
     pub(super) rows: Vec<OnceLock<Box<[u32]>>>,
     pub(super) sets: Vec<OnceLock<CellSet>>,
 }
@@ -52,7 +52,7 @@ impl Partition {
         self.sizes.len()
     }
 
-    /// The number of cells of a single position; where most are, almost any mask can be matched by some formula.
+    /// The number of cells of a single position. If most cells are, some formula matches almost any mask.
     pub fn n_singleton_cells(&self) -> usize {
         self.sizes.iter().filter(|s| **s == 1).count()
     }
@@ -62,12 +62,13 @@ impl Partition {
         self.n_concepts
     }
 
-    /// What each column stands for.
+    /// The atom of each column.
     pub fn columns(&self) -> &[Atom] {
         &self.columns
     }
 
-    /// The column of an atom; NEIGHBORS of a concept to which neighbours add nothing has the concept's own.
+    /// The column of an atom; none if no position carries its concept. NEIGHBORS of a concept to which neighbours add
+    /// nothing has the concept's own column.
     pub fn column(&self, atom: Atom) -> Option<usize> {
         let concept = self.columns[..self.n_concepts].binary_search_by_key(&atom.concept, |a| a.concept).ok()?;
         Some(if atom.neighbors { self.neighbors_column(concept) } else { concept })
@@ -110,7 +111,7 @@ impl Partition {
         &self.postings[self.posting_starts[column] as usize..self.posting_starts[column + 1] as usize]
     }
 
-    /// The same as a set.
+    /// The cells that carry a column's atom, as a set.
     pub fn set_of(&self, column: usize) -> &CellSet {
         self.sets[column].get_or_init(|| CellSet::from_cells(self.n_cells(), self.cells_with(column).iter().copied()))
     }

@@ -1,7 +1,7 @@
 //! The partition of the universe into cells: positions that carry exactly the same set of concepts.
 //!
-//! A formula over concepts is constant on a cell, so everything a search needs is counts on cells: their sizes, which
-//! concepts they carry and, inversely, which cells carry a concept.
+//! A formula over concepts is constant on a cell. So a search needs only counts on cells: their sizes, the concepts that they
+//! carry and, inversely, the cells that carry a concept.
 
 mod bits;
 mod build;

@@ -16,13 +16,13 @@ use crate::threshold::{cut, for_each_block};
 /// Counts the hits of `units` from activations: a position is a hit where the map, resized to the grid of the
 /// annotations, is strictly greater than the unit's threshold.
 ///
-/// `thresholds` has one entry for every unit of the source, whose values must be finite, as
+/// `thresholds` has one entry for every unit of the source. Activations must be finite, which
 /// [`crate::threshold::thresholds`] checks. The result has one profile for every entry of `units`, with at most `n_peaks`
-/// peaks. `n_cells` is that of the partition to which `map` belongs. `progress` is told the number of examples done.
+/// peaks. `n_cells` is that of the partition to which `map` belongs. Calls `progress` with the number of examples done.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where the source has another number of examples than the partition, or lacks a unit; and those of
-/// the source and the position map.
+/// [`Error::Mismatch`] if the source has another number of examples than the partition, or lacks a unit. An error of the
+/// source or the position store is passed on.
 pub fn from_activations(
     source: &dyn ActivationSource,
     thresholds: &[f64],
@@ -56,7 +56,7 @@ pub fn from_activations(
             for (unit, cell, hits) in &counted.hits {
                 let gathered = &mut gathered[*unit as usize];
                 gathered.entries.push((*cell, *hits));
-                // Those of one unit come together.
+                // The hits of one unit follow each other.
                 if gathered.active.last() != Some(&example) {
                     gathered.active.push(example);
                 }
@@ -68,7 +68,7 @@ pub fn from_activations(
     Ok(finish(gathered, n_cells, n_peaks))
 }
 
-/// What one example gives.
+/// The hits and peaks of one example.
 #[derive(Default)]
 struct Counted {
     /// Unit, cell, hits.
@@ -77,7 +77,7 @@ struct Counted {
     peaks: Vec<(u32, f32)>,
 }
 
-/// The memory that one example after the other can use.
+/// Memory that is kept from one example to the next.
 #[derive(Default)]
 struct Scratch {
     positions: Vec<u32>,
@@ -128,12 +128,12 @@ impl Scratch {
     }
 }
 
-/// Counts the hits of `units` from given masks; the result is as for [`from_activations`], with the number of hits as
-/// [`Peak::activation`]. `progress` is told the number of units done.
+/// Counts the hits of `units` from given masks. The result is as for [`from_activations`], with the number of hits as
+/// [`Peak::activation`]. Calls `progress` with the number of units done, from any thread.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where the masks have another grid or number of examples than the partition, or lack a unit; and
-/// those of the source and the position map.
+/// [`Error::Mismatch`] if the masks have another grid or number of examples than the partition, or lack a unit. An error of
+/// the source or the position store is passed on.
 pub fn from_masks(
     source: &dyn MaskSource,
     units: &[usize],

@@ -13,7 +13,7 @@ pub struct Profile {
     pub hits: Vec<u32>,
     /// The examples with a hit, ascending.
     pub active: Vec<u32>,
-    /// The examples on which the unit fires most, best first; ties in the order of examples.
+    /// The examples on which the unit fires most strongly, the strongest first; ties in the order of examples.
     pub peaks: Vec<Peak>,
 }
 
@@ -22,7 +22,7 @@ pub struct Profile {
 pub struct Peak {
     /// The example, counted from 0.
     pub example: u32,
-    /// The largest activation of its low-resolution map; the number of hits where only masks are known.
+    /// The largest activation of the unit's low-resolution map; the number of hits if only masks are known.
     pub activation: f32,
 }
 
@@ -32,15 +32,14 @@ impl Profile {
         self.hits.iter().map(|h| u64::from(*h)).sum()
     }
 
-    /// The number of hits in a set of cells: the positions that the unit's mask shares with a formula's.
+    /// The number of hits in a set of cells. For the cells of a formula: the positions in both masks.
     pub fn hits_in(&self, set: &CellSet) -> u64 {
         let entries = self.cells.iter().zip(&self.hits);
         entries.filter(|(cell, _)| set.contains(**cell)).map(|(_, hits)| u64::from(*hits)).sum()
     }
 
-    /// The profile over the examples of both, which must be disjoint; at most `n_peaks` peaks are kept.
-    ///
-    /// The peaks and the active examples of `other` belong to examples from `first_example` on.
+    /// The profile over the examples of both, with at most `n_peaks` peaks. Example `i` of `other` becomes example
+    /// `first_example + i`, which must come after all examples of `self`. Both belong to a partition of `n_cells` cells.
     pub fn merge(&self, other: &Self, n_cells: usize, first_example: u32, n_peaks: usize) -> Self {
         let mut gathered = Gathered::default();
         for p in [self, other] {
@@ -54,7 +53,7 @@ impl Profile {
     }
 }
 
-/// What is gathered for one unit while examples pass by.
+/// A profile in the making: the hits of one unit, example after example.
 #[derive(Default)]
 pub(super) struct Gathered {
     /// Cells and hits, example after example; a cell may come more than once.

@@ -1,7 +1,7 @@
-//! Hit patterns: where a unit fires within each example, before it is known what is annotated there.
+//! Hit patterns: where a unit fires within each example, without reference to annotations.
 //!
-//! A pattern laid on another example's annotations is counted without resizing a map again, which makes units whose maps
-//! are dealt out anew as cheap as their searches.
+//! A null draw gives each map of a unit to another example. Its pattern is then counted on that example's annotations without
+//! resizing the map again, so that a draw costs little more than its search.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -57,8 +57,8 @@ impl Pattern {
 }
 
 impl Patterns {
-    /// The patterns of `units`, as [`super::from_activations`] counts them; `progress` is told the number of examples
-    /// done.
+    /// The patterns of `units`, with the hits that [`super::from_activations`] counts. Calls `progress` with the number of
+    /// examples done.
     ///
     /// # Errors
     /// As [`super::from_activations`].
@@ -106,7 +106,7 @@ impl Patterns {
         Ok(patterns)
     }
 
-    /// The patterns of given masks; `progress` is told the number of units done.
+    /// The patterns of given masks. Calls `progress` with the number of units done, from any thread.
     ///
     /// # Errors
     /// As [`super::from_masks`].
@@ -139,12 +139,12 @@ impl Patterns {
         Ok(Self { units: units.par_iter().map(pattern).collect::<Result<_>>()? })
     }
 
-    /// Calls `each` for every example in which the pattern of `unit` (counted among those asked for) has a hit, in
-    /// ascending order: with the example, and the hits in each of the local cells of the example `place(example)`, on
-    /// whose annotations the pattern is laid.
+    /// Counts a unit's hits with the map of every `example` moved to the example `place(example)`. Calls `each` for every
+    /// `example` with a hit, ascending, with the hits in each of the local cells of `place(example)`. `unit` is an index into
+    /// the `units` that the patterns were made of.
     ///
     /// # Errors
-    /// Those of the position map.
+    /// An error of the position store is passed on.
     pub fn count(
         &self,
         unit: usize,
@@ -163,11 +163,11 @@ impl Patterns {
         Ok(())
     }
 
-    /// The profile of `unit` (counted among those asked for) with the maps of every `example` laid on the annotations of
-    /// the example `place(example)`; without peaks. `n_cells` is that of the partition to which `map` belongs.
+    /// The profile of a unit, without peaks, with the map of every `example` moved to the example `place(example)`. `unit` is
+    /// an index into the `units` that the patterns were made of; `n_cells` is that of the partition to which `map` belongs.
     ///
     /// # Errors
-    /// Those of the position map.
+    /// An error of the position store is passed on.
     pub fn profile(
         &self,
         unit: usize,
@@ -186,7 +186,7 @@ impl Patterns {
     }
 }
 
-/// The memory that one count after the other can use; what was counted before changes nothing.
+/// Memory that is kept from one count to the next. It does not change results.
 #[derive(Default)]
 pub struct Counter {
     positions: Vec<u32>,

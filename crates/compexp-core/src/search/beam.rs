@@ -1,4 +1,4 @@
-//! The default beam: distinct masks, exact comparisons, NEIGHBORS everywhere.
+//! The default beam search: formulas of distinct masks, compared exactly, with NEIGHBORS among the literals.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::partition::Partition;
 use crate::profile::Profile;
 use crate::score::{Counts, Metric};
 
-/// Leaves room for rounding when an f64 stands in for an exact fraction.
+/// A factor that leaves room for rounding where an f64 stands for an exact fraction.
 const SLACK: f64 = 1.0 - 1e-14;
 
 pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> SearchResult {
@@ -91,7 +91,7 @@ impl Ranking<'_> {
                 Op::Or | Op::And => e.overlap == e.area || e.overlap == member.counts.formula,
                 Op::AndNot => e.overlap == 0,
             };
-            // The part is shorter: it stands in the beam, or was outranked there.
+            // The shorter formula of the same mask is in the beam, or was outranked there.
             if e.both == 0 || same_as_a_part {
                 return;
             }
@@ -127,11 +127,11 @@ struct Beam {
 }
 
 impl Beam {
-    /// Takes a formula in where it belongs.
+    /// Inserts a formula at its rank.
     ///
-    /// Of formulas with one mask the better ranked stays: the shorter, or the first in canonical order. What falls out at
-    /// the end has as many distinct better masks above it, and those can only rise, so that the result does not depend
-    /// on the order of the offers.
+    /// Of formulas with one mask the better ranked one stays: the shorter one, or the first in canonical order. A formula that
+    /// falls out at the end has a full beam of better distinct masks before it, which later offers can only improve. So the
+    /// result does not depend on the order of the offers.
     fn offer(&mut self, member: Rc<Member>, ranking: &Ranking<'_>) {
         let at = self.members.partition_point(|m| ranking.cmp(m, &member).is_lt());
         if at >= ranking.config.beam {

@@ -1,5 +1,5 @@
-//! The reference's search, to the last tie and bit: equal formulas take places of their own, the first inserted wins
-//! ties, scores are f64 with the reference's small constants.
+//! The reference implementation's search, equal to the last tie and bit. Formulas of one mask each take a place in the beam,
+//! the formula inserted first wins a tie, and scores are f64 with the reference's small constants.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use crate::probe::Variant;
 use crate::profile::Profile;
 use crate::score::{Counts, Metric};
 
-/// Leaves room for the rounding of the fast comparison.
+/// A factor that leaves room for the rounding of the fast comparison.
 const SLACK: f64 = 1.0 - 1e-14;
 
 pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> SearchResult {
@@ -119,8 +119,8 @@ fn primitives(view: &UnitView<'_>, profile: &Profile, config: &SearchConfig) -> 
     (primitives, both_of_neighbors)
 }
 
-/// The literals that extend formulas: for vision every concept; for NLI every concept of positive IoU, and once more if
-/// its NEIGHBORS has one; under a limit those of the best primitives, in their order.
+/// The literals that extend formulas. Vision: every concept. NLI: every concept of positive IoU, and again every concept
+/// whose NEIGHBORS has a positive IoU. With a beam limit: the concepts of the best primitives, in their order.
 fn candidates(view: &UnitView<'_>, ranked: &[Scored], both_of_neighbors: &[u32], config: &SearchConfig) -> Candidates {
     let areas = view.partition.areas();
     let concepts = 0..view.partition.n_concepts();

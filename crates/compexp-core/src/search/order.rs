@@ -10,7 +10,7 @@ use super::config::SearchConfig;
 use crate::formula::Formula;
 use crate::score::{Counts, Metric};
 
-/// What ranks a formula before its text is looked at.
+/// The numbers of a formula that decide its rank; the formula itself breaks ties.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
     pub(super) counts: Counts,

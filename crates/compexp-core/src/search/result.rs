@@ -70,11 +70,12 @@ pub struct Optimal {
 pub struct SearchResult {
     /// Whether anything was found.
     pub status: Status,
-    /// Entry `k` is the best formula found after `k + 1` steps; empty unless explained, else one entry a step.
+    /// Entry `k` is the best formula found of at most `k + 1` literals (with [`super::Grammar::Full`]: of at most `k + 1`
+    /// distinct ones); empty unless explained.
     pub by_length: Vec<Found>,
-    /// For each step the formulas kept, best first, with their scores.
+    /// Entry `k` is the beam after `k + 1` literals: the formulas kept, best first, with their scores.
     pub beams: Vec<Vec<(Formula, f64)>>,
-    /// For each step what is proven about its best formula; empty unless the search proves anything.
+    /// What is proven about each entry of `by_length`; empty unless the search proves anything.
     pub optimal: Vec<Optimal>,
 }
 

@@ -1,7 +1,7 @@
-//! Literals that change nothing, taken out of what a search found.
+//! Removes literals that change nothing from the formulas that a search found.
 //!
-//! `((river OR sea) OR water)` on data where every river is water has the mask of `(sea OR water)`. A beam ends with the
-//! longer one where it never held the shorter.
+//! If every river of the data is water, `((river OR sea) OR water)` has the mask of `(sea OR water)`. A beam that never held
+//! the shorter formula ends with the longer one.
 
 use std::cmp::Ordering;
 
@@ -11,14 +11,15 @@ use super::result::{Found, SearchResult};
 use crate::formula::Formula;
 use crate::partition::Partition;
 
-/// A search result without vacuous literals, and the literals that were taken out of the best formula, in the order in
-/// which they stood.
+/// A search result without vacuous literals, and the literals that were removed from the best formula, in the order in which
+/// they stood.
 ///
-/// A literal is vacuous if the formula's mask over the cells is the same without it. Literals are tried from the last to
-/// the first, until none can go; what remains begins with a literal without NOT, as every formula of a search does, so
-/// that it stays among the formulas that are searched. A formula that became shorter also stands for smaller lengths,
-/// where it is better than what was found there: entry `k` of `by_length` stays the best known of at most `k + 1` literals.
-/// The beams are as the search left them. Nothing is taken out of a result of [`Mode::Compat`].
+/// A literal is vacuous if the formula's mask over the cells is the same without it. Literals are tried from the last to the
+/// first, until none can be removed. What remains begins with a literal without NOT, as every formula that is searched does.
+///
+/// A formula that became shorter is also entered for smaller lengths if it is better than what was found there: entry `k` of
+/// `by_length` stays the best known formula of at most `k + 1` literals. The beams do not change. Nothing is removed from a
+/// result of [`Mode::Compat`].
 pub fn without_vacuous(
     partition: &Partition,
     config: &SearchConfig,
@@ -30,7 +31,7 @@ pub fn without_vacuous(
     let stripped: Vec<(Found, Vec<Formula>)> =
         result.by_length.iter().map(|found| strip(partition, config, found)).collect();
     let best_of = |k: usize| {
-        // A function of so many concepts may take more literals to write than that.
+        // With the full grammar entry k may have more than k + 1 literals: a function of so many concepts may need more.
         let allowed = stripped.iter().enumerate().filter(|(i, (found, _))| *i <= k || found.formula.length() <= k + 1);
         allowed.map(|(_, entry)| entry).reduce(|best, other| {
             let longer = other.0.formula.length() > best.0.formula.length();
@@ -62,7 +63,7 @@ fn strip(partition: &Partition, config: &SearchConfig, found: &Found) -> (Found,
         if rest.begins_plain() && partition.evaluate(&rest) == mask {
             vacuous.push(literal);
             formula = rest;
-            // One that could not go beside the other may be able to now.
+            // A literal that could not be removed before may be vacuous now.
             next = formula.length();
         }
     }

@@ -1,6 +1,6 @@
 //! How much an exact search did.
 
-/// What was looked at; see [`crate::search::Optimal`].
+/// Counts of work; [`crate::search::Optimal`] says what of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Work {
     pub(super) pairs: u64,
