@@ -22,15 +22,15 @@ use super::super::pairs::Pairs;
 use super::node::{Decision, in_order};
 
 /// By column, bounds on V of some number of literals within the positions that lack it, and within those that have it.
-pub(in crate::search::exact) type Ends = Vec<[f64; 2]>;
+pub(crate) type Ends = Vec<[f64; 2]>;
 
 /// What is known of shorter chains.
 #[derive(Clone, Copy)]
-pub(in crate::search::exact) struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// No chain of at most `k + 1` literals has an IoU above `shorter[k]`.
-    pub(in crate::search::exact) shorter: &'a [f64],
+    pub(crate) shorter: &'a [f64],
     /// Entry `k` bounds chains of `k + 3` literals.
-    pub(in crate::search::exact) ends: &'a [Ends],
+    pub(crate) ends: &'a [Ends],
 }
 
 /// The worth of a column, or of everything, within a region.

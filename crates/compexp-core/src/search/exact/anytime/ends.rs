@@ -17,7 +17,7 @@ pub(super) fn from_bound(pairs: &Pairs<'_>, most: f64, beta: f64) -> Ends {
 /// Bounds for chains of three literals within what each literal, or its absence, leaves of the universe: from a search
 /// there as far as time allows, else those `known`. `three` is the IoU of the best chain of three literals. `best` becomes
 /// what is found to be better, so that no bound was measured at a beta above its own.
-pub(in crate::search::exact) fn ends_of_three(
+pub(crate) fn ends_of_three(
     pairs: &Pairs<'_>,
     best: &mut Best,
     three: f64,

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 /// The limits of a search.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::search::exact) struct Limits {
-    pub(in crate::search::exact) deadline: Option<Instant>,
+pub(crate) struct Limits {
+    pub(crate) deadline: Option<Instant>,
     /// A difference in IoU that is not worth searching for.
-    pub(in crate::search::exact) gap: f64,
+    pub(crate) gap: f64,
 }
 
 impl Limits {

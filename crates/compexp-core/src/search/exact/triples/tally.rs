@@ -9,12 +9,12 @@ use crate::score::Counts;
 
 /// What is decided of a longer chain: the literals after the first three, the last first, and what they made true.
 #[derive(Clone, Copy, Default)]
-pub(in crate::search::exact) struct Decided<'a> {
-    pub(in crate::search::exact) literals: &'a [(Op, u16)],
+pub(crate) struct Decided<'a> {
+    pub(crate) literals: &'a [(Op, u16)],
     /// Positions made true.
-    pub(in crate::search::exact) area: u64,
+    pub(crate) area: u64,
     /// Those of them in the unit.
-    pub(in crate::search::exact) both: u64,
+    pub(crate) both: u64,
 }
 
 /// The best chain so far, with what it took to find it.
@@ -73,7 +73,7 @@ impl<'a> Tally<'a> {
 }
 
 /// The sizes of the conjunctions of up to two of three literals, in the universe and in the unit; that of all three is 0.
-pub(in crate::search::exact) fn conjunctions(
+pub(crate) fn conjunctions(
     pairs: &Pairs<'_>,
     [a, b, c]: [usize; 3],
 ) -> ([i64; CONJUNCTIONS], [i64; CONJUNCTIONS]) {
