@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 ///
 /// Only code that is inlined benefits: mark the closure and the functions it calls with `#[inline(always)]`.
 #[inline(always)]
-pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
     struct Run<F>(F);
 
     impl<R, F: FnOnce() -> R> WithSimd for Run<F> {

@@ -73,10 +73,7 @@ impl<'a> Tally<'a> {
 }
 
 /// The sizes of the conjunctions of up to two of three literals, in the universe and in the unit; that of all three is 0.
-pub(crate) fn conjunctions(
-    pairs: &Pairs<'_>,
-    [a, b, c]: [usize; 3],
-) -> ([i64; CONJUNCTIONS], [i64; CONJUNCTIONS]) {
+pub(crate) fn conjunctions(pairs: &Pairs<'_>, [a, b, c]: [usize; 3]) -> ([i64; CONJUNCTIONS], [i64; CONJUNCTIONS]) {
     let sizes = |whole: u64, single: &[u32], row_a: &[u32], row_b: &[u32]| {
         let [a1, b1, c1, ab, ac, bc] = [single[a], single[b], single[c], row_a[b], row_a[c], row_b[c]].map(i64::from);
         [whole as i64, a1, b1, ab, c1, ac, bc, 0]
