@@ -1,7 +1,7 @@
 //! From the arguments of a search to the configuration that the engine takes.
 
 use compexp_core::explain::ExplainConfig;
-use compexp_core::probe::Task;
+use compexp_core::probe::Variant;
 use compexp_core::score::Metric;
 use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig};
 use compexp_core::threshold::ThresholdRule;
@@ -29,16 +29,16 @@ pub(crate) fn threshold(args: &ThresholdArgs, maps: bool, compat: bool) -> Thres
 }
 
 /// How to explain a layer.
-pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, task: Task) -> ExplainConfig {
-    let default_length = match task {
-        Task::Vision => 3,
-        Task::Nli => 5,
+pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, variant: Variant) -> ExplainConfig {
+    let default_length = match variant {
+        Variant::Vision => 3,
+        Variant::Nli => 5,
     };
     let search = SearchConfig {
         length: args.length.unwrap_or(default_length),
         beam: args.beam,
         mode: mode(args),
-        task,
+        variant,
         metric: metric(args.metric),
         penalty: args.penalty,
         beam_limit: args.beam_limit,

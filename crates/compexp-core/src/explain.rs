@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::concept::Vocabulary;
+use crate::error::{Error, Result};
 use crate::exemplar::{Exemplars, Firing, draw};
 use crate::explanation::{Explanation, Explanations, Universe, VERSION};
 use crate::partition::{Partition, PositionMap};
@@ -11,7 +12,6 @@ use crate::relation::{Extent, Relation, Similarity, relate};
 use crate::search::ceiling::{Ceilings, ceilings};
 use crate::search::{SearchConfig, SearchResult, search_all, without_vacuous};
 use crate::threshold::{ThresholdRule, thresholds};
-use crate::{Error, Result};
 
 /// What to do with a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     layer.check(&annotated.set)?;
     let threshold = explain_config::threshold(&args.threshold, layer.has_maps(), args.search.compat);
     explain_config::check_search(&args.search)?;
-    let config = explain_config::explain(&args.search, threshold, annotated.set.task);
+    let config = explain_config::explain(&args.search, threshold, annotated.set.variant);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), layer.firing().n_units())?;
     let evidence = explain_config::evidence(&args.trust);

@@ -14,7 +14,7 @@ pub use compexp_text::vectors::{WordVectors, for_each_vector};
 use std::collections::HashMap;
 
 use compexp_core::concept::ConceptId;
-use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
+use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Variant};
 use compexp_run::provenance::PairFeatures;
 use compexp_text::feats::Feats;
 use compexp_text::tagger::Tagger;
@@ -185,7 +185,7 @@ pub fn probe_set(
     Ok(ProbeSet {
         vocabulary: features.vocabulary()?,
         examples: pairs.iter().enumerate().map(example).collect(),
-        task: Task::Nli,
+        variant: Variant::Nli,
         neighbors,
         source: Box::new(features),
     })

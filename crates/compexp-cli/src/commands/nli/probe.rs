@@ -6,7 +6,7 @@ use anyhow::Result;
 use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
-use compexp_core::probe::{Example, Grid, ProbeSet, Task};
+use compexp_core::probe::{Example, Grid, ProbeSet, Variant};
 use compexp_core::relation::Similarity;
 use compexp_files::{ContentHash, TensorFile, hash_file};
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let n_units = n_units(&model, args.layer);
     let threshold = explain_config::threshold(&args.threshold, false, args.search.compat);
     explain_config::check_search(&args.search)?;
-    let mut config = explain_config::explain(&args.search, threshold, Task::Nli);
+    let mut config = explain_config::explain(&args.search, threshold, Variant::Nli);
     config.search.min_activations = args.search.min_activations.unwrap_or(MIN_ACTIVATIONS);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), n_units)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use compexp_core::exemplar::Firing;
-use compexp_core::probe::Task;
+use compexp_core::probe::Variant;
 use compexp_files::hash_file;
 use compexp_run::provenance::{ImageInputs, Made, Settings};
 use compexp_run::{Layer, Method, Provenance, check_evidence, explain_into, write_head};
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let mut extraction = Extraction::new(&model, &args.layer, preprocess, args.network.batch, &images)?;
     let threshold = explain_config::threshold(&args.threshold, true, args.search.compat);
     explain_config::check_search(&args.search)?;
-    let config = explain_config::explain(&args.search, threshold, Task::Vision);
+    let config = explain_config::explain(&args.search, threshold, Variant::Vision);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), extraction.shape.n_units)?;
     let evidence = explain_config::evidence(&args.trust);
