@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod inputs;
 mod nli_args;
+mod parent;
 mod pipeline;
 mod progress;
 mod settings;
@@ -27,6 +28,7 @@ use progress::Reporter;
 
 /// Runs the command; `arguments` start with the name of the program. Wrong ones end the process with code 2.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    parent::watch();
     let cli = Cli::parse_from(arguments);
     let reporter = Reporter::new(cli.quiet);
     let done = run(&cli, &reporter);
