@@ -229,7 +229,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_walk_finds_what_git_tracks() {
-        let root = &crate::root();
+        let root = &crate::cargo::workspace();
         let mut walked = Vec::new();
         walk(root, "", &mut walked).unwrap();
         let walked: BTreeSet<String> = walked.into_iter().collect();
