@@ -33,7 +33,7 @@ pub(crate) fn ci(root: &Path) -> Result<()> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     let steps = vec![
         Step::new("format", || run(cargo(root, &["fmt", "--all", "--check"]))),
-        Step::new("tidy", || tidy::tidy(root)),
+        Step::new("tidy", || tidy::tidy(root, false)),
         Step::new("clippy", || run(cargo(root, &clippy))),
         Step::new("test", || {
             start_record(&record)?;

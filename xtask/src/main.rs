@@ -57,7 +57,14 @@ enum Chore {
     },
     Reproduce(reproduce::ReproduceArgs),
     /// Check conventions of the source text and invariants of the architecture
-    Tidy,
+    Tidy {
+        /// Print how many lines each crate has instead
+        #[arg(long)]
+        lines: bool,
+        /// Print what rules find that do not hold yet
+        #[arg(long, conflicts_with = "lines")]
+        pending: bool,
+    },
     /// Train the networks in data/toy again, and compare
     TrainToy {
         /// Replace those in data/toy
@@ -87,7 +94,8 @@ fn run(root: &Path, chore: Chore) -> anyhow::Result<ExitCode> {
         }
         Chore::Regress { update } => regress::regress(root, Build::Release, update)?,
         Chore::Reproduce(args) => reproduce::reproduce(root, &args)?,
-        Chore::Tidy => tidy::tidy(root)?,
+        Chore::Tidy { lines: true, .. } => tidy::print_lines(root)?,
+        Chore::Tidy { pending, .. } => tidy::tidy(root, pending)?,
         Chore::TrainToy { update } => train_toy::train_toy(root, update)?,
     }
     Ok(ExitCode::SUCCESS)
