@@ -21,7 +21,8 @@ pub(crate) const FLOW: &[&str] = &[
     "explain",
 ];
 
-/// Each package of the workspace with those that it may depend on; [`FILES`] is for all but [`WITHOUT_FILES`]. What is
+/// Each package of the workspace with those below it; it may depend on them and on all below them. [`FILES`] is for all
+/// but [`WITHOUT_FILES`]. What is
 /// behind `[dev-dependencies]` is free, as long as it makes no circle.
 pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("compexp-kernels", &[]),
