@@ -12,8 +12,12 @@
 //!
 //! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`.
 //!
-//! The library depends on nothing, so that any crate can have it as a dev-dependency.
+//! [`files`] makes small files for tests.
+//!
+//! The library depends on no other crate of the project, so that any of them can have it as a dev-dependency.
 #![forbid(unsafe_code)]
+
+pub mod files;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
