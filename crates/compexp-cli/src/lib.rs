@@ -14,6 +14,7 @@ mod explain_config;
 mod failure;
 mod input_files;
 mod layer;
+mod parent;
 mod progress;
 mod run_folder;
 mod run_inputs;
@@ -34,6 +35,7 @@ use progress::Reporter;
 
 /// Runs the command; `arguments` start with the name of the program. Wrong ones end the process with code 2.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    parent::watch();
     let cli = Cli::parse_from(arguments);
     let reporter = Reporter::new(cli.quiet);
     let done = run(&cli, &reporter);

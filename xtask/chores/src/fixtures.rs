@@ -185,7 +185,7 @@ mod tests {
     fn the_committed_example_is_what_the_painter_paints() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path()).unwrap();
-        let committed = crate::root().join("data/example");
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example");
         let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["activations.npy", "examples.csv", "layers.npy", "probe.json", "scalars.npy"]);

@@ -1,22 +1,24 @@
 //! Stages: commands of `compexp` whose results are kept, and made again only when what they were made from has changed.
 //!
-//! A stage that is done leaves a stamp: the hash of the program, the arguments and the content of all it read, and the hash
-//! of what it wrote. Both must still hold for it to be skipped, so that a damaged result is found and made anew.
+//! A stage leaves a stamp. When it starts, the stamp says what the result will be made from: the hash of the program, the
+//! arguments and the content of all it reads. When it is done, the stamp also says the hash of what it wrote. Both must
+//! still hold for the stage to be skipped, so that a damaged result is found and made anew; and an unfinished result is
+//! continued only from what it was begun with. A kill at any moment leaves one of these states.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use compexp_files::{AtomicFile, ContentHash, hash_file};
 use serde::{Deserialize, Serialize};
 
-use crate::compexp::Compexp;
+use crate::program::Compexp;
 
 /// The version of a stamp.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// How long to wait between two looks at a running command.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -59,6 +61,12 @@ struct Stamp {
     version: u32,
     /// The hash of what the result was made from.
     made_from: String,
+    /// Of the result, once it is there.
+    done: Option<Done>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Done {
     /// The hash of the result.
     result: String,
     cost: Cost,
@@ -74,11 +82,15 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// A runner of `compexp`, with stamps in the folder `stamps`.
-    pub(crate) fn new(compexp: Compexp, stamps: &Path) -> Result<Self> {
-        let program_hash = hash_file(&compexp.program)?;
-        fs::create_dir_all(stamps).with_context(|| format!("cannot create `{}`", stamps.display()))?;
-        Ok(Self { compexp, program_hash, stamps: stamps.into(), extra: Vec::new() })
+    /// A runner of `compexp`, with stamps in the folder `stamps`, which no other process may use meanwhile.
+    pub(crate) fn new(compexp: &Compexp, stamps: &Path) -> Result<Self> {
+        let program_hash = hash_tree(&compexp.program)?;
+        Ok(Self { compexp: compexp.lock(stamps)?, program_hash, stamps: stamps.into(), extra: Vec::new() })
+    }
+
+    /// The program, under the lock of the stamps.
+    pub(crate) fn compexp(&self) -> &Compexp {
+        &self.compexp
     }
 
     /// Runs `stage` unless its result is there and valid.
@@ -87,39 +99,35 @@ impl Runner {
         let path = self.stamps.join(format!("{}.json", stage.name));
         // Whatever is wrong with a stamp, the remedy is to make the stage again.
         let stamp: Option<Stamp> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let stamp = stamp.filter(|s| s.version == VERSION);
-        if let Some(stamp) = &stamp
-            && stamp.made_from == made_from
+        let stamp = stamp.filter(|stamp| stamp.version == VERSION && stamp.made_from == made_from);
+        if let Some(Stamp { done: Some(done), .. }) = &stamp
             && stage.output.exists()
-            && hash_tree(&stage.output)? == stamp.result
+            && hash_tree(&stage.output)? == done.result
         {
-            return Ok(Outcome { ran: false, cost: stamp.cost });
+            return Ok(Outcome { ran: false, cost: done.cost });
         }
-        // With a stamp the result is stale or damaged; without, it is unfinished.
-        if stage.output.exists() && (path.exists() || !stage.resumable) {
+        let unfinished = stage.resumable && stamp.is_some_and(|stamp| stamp.done.is_none());
+        if !unfinished && stage.output.exists() {
             fs::remove_dir_all(&stage.output).with_context(|| format!("cannot remove `{}`", stage.output.display()))?;
         }
-        if path.exists() {
-            fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
-        }
+        let mut stamp = Stamp { version: VERSION, made_from, done: None };
+        write(&path, &stamp)?;
         let cost = self.command(stage)?;
-        let stamp = Stamp { version: VERSION, made_from, result: hash_tree(&stage.output)?, cost };
-        let mut file = AtomicFile::create(&path)?;
-        serde_json::to_writer_pretty(&mut file, &stamp)?;
-        file.commit()?;
+        stamp.done = Some(Done { result: hash_tree(&stage.output)?, cost });
+        write(&path, &stamp)?;
         Ok(Outcome { ran: true, cost })
     }
 
     fn made_from(&self, stage: &Stage) -> Result<String> {
-        let mut hash = ContentHash::new("stage");
-        hash.field("program", self.program_hash.as_bytes());
+        let mut hash = blake3::Hasher::new();
+        field(&mut hash, "program", self.program_hash.as_bytes());
         for argument in &stage.arguments {
-            hash.field("argument", argument.as_encoded_bytes());
+            field(&mut hash, "argument", argument.as_encoded_bytes());
         }
         for input in &stage.inputs {
-            hash.field("input", hash_tree(input)?.as_bytes());
+            field(&mut hash, "input", hash_tree(input)?.as_bytes());
         }
-        Ok(hash.finish())
+        Ok(hash.finalize().to_string())
     }
 
     fn command(&self, stage: &Stage) -> Result<Cost> {
@@ -127,7 +135,7 @@ impl Runner {
         let shown = || shown(&stage.arguments);
         let mut child = self
             .compexp
-            .command()
+            .command()?
             .args(&stage.arguments)
             .args(&self.extra)
             .spawn()
@@ -165,13 +173,27 @@ fn peak_memory(child: &Child) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// Writes a stamp, whole or not at all.
+fn write(path: &Path, stamp: &Stamp) -> Result<()> {
+    let partial = path.with_extension("partial");
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(&serde_json::to_vec_pretty(stamp)?)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| format!("cannot write `{}`", path.display()))
+}
+
 /// The hash of a file, or of the names and contents of all files in a folder; hidden ones are left out.
 pub(crate) fn hash_tree(path: &Path) -> Result<String> {
+    let mut hash = blake3::Hasher::new();
     if !path.is_dir() {
-        return Ok(hash_file(path)?);
+        let file = File::open(path).and_then(|file| hash.update_reader(file).map(|_| ()));
+        file.with_context(|| format!("cannot read `{}`", path.display()))?;
+        return Ok(hash.finalize().to_string());
     }
-    let mut hash = ContentHash::new("folder");
-    let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let mut names: Vec<OsString> = entries
         .with_context(|| format!("cannot read the folder `{}`", path.display()))?
         .into_iter()
@@ -180,10 +202,15 @@ pub(crate) fn hash_tree(path: &Path) -> Result<String> {
         .collect();
     names.sort();
     for name in names {
-        hash.field("name", name.as_encoded_bytes());
-        hash.field("content", hash_tree(&path.join(&name))?.as_bytes());
+        field(&mut hash, "name", name.as_encoded_bytes());
+        field(&mut hash, "content", hash_tree(&path.join(&name))?.as_bytes());
     }
-    Ok(hash.finish())
+    Ok(hash.finalize().to_string())
+}
+
+/// Adds a value to a hash, with its length, so that no two rows of fields give the same bytes.
+fn field(hash: &mut blake3::Hasher, name: &str, value: &[u8]) {
+    hash.update(name.as_bytes()).update(&(value.len() as u64).to_le_bytes()).update(value);
 }
 
 #[cfg(all(test, unix))]
@@ -222,8 +249,7 @@ mod tests {
         }
 
         fn run(&self) -> Result<bool> {
-            let compexp = Compexp { program: self.at("program"), first: None };
-            let runner = Runner::new(compexp, &self.at("stamps"))?;
+            let runner = Runner::new(&Compexp::at(self.at("program")), &self.at("stamps"))?;
             Ok(runner.run(&self.stage)?.ran)
         }
 
@@ -255,23 +281,42 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_stage_leaves_no_stamp_and_only_resumable_ones_keep_what_is_there() {
+    fn a_failed_stage_is_not_done_and_only_resumable_ones_keep_what_is_there() {
         let mut place = Place::new();
         fs::write(place.at("input"), "bad").unwrap();
-        let message = format!("{:#}", place.run().unwrap_err());
-        assert!(message.starts_with("stage `copy`: `compexp ") && message.contains("exit status: 1"), "{message}");
-        assert!(!place.at("stamps/copy.json").exists());
+        for resumable in [false, true] {
+            place.stage.resumable = resumable;
+            let message = format!("{:#}", place.run().unwrap_err());
+            assert!(message.starts_with("stage `copy`: `compexp ") && message.contains("exit status: 1"), "{message}");
+            fs::write(place.at("output/half"), "").unwrap();
+        }
+        assert_eq!(place.runs(), "run run resumed ", "the second went on");
+        place.stage.resumable = false;
+        assert!(place.run().is_err());
+        assert_eq!(place.runs(), "run run resumed run ", "the third started with no output");
+    }
 
-        fs::write(place.at("input"), "good").unwrap();
-        fs::write(place.at("output/half"), "").unwrap();
-        assert!(place.run().unwrap());
-        assert_eq!(place.runs(), "run run ", "started with no output");
-
-        fs::remove_file(place.at("stamps/copy.json")).unwrap();
-        fs::write(place.at("output/half"), "").unwrap();
+    #[test]
+    fn an_unfinished_result_is_not_continued_from_other_inputs() {
+        let mut place = Place::new();
         place.stage.resumable = true;
+        fs::write(place.at("input"), "bad").unwrap();
+        assert!(place.run().is_err());
+        fs::write(place.at("output/half"), "").unwrap();
+        fs::write(place.at("input"), "good").unwrap();
         assert!(place.run().unwrap());
-        assert_eq!(place.runs(), "run run run resumed ");
+        assert_eq!(place.runs(), "run run ");
+        assert!(!place.at("output/half").exists());
+    }
+
+    #[test]
+    fn a_stamp_that_was_being_written_does_no_harm() {
+        let place = Place::new();
+        assert!(place.run().unwrap());
+        fs::write(place.at("stamps/copy.partial"), "{").unwrap();
+        assert!(!place.run().unwrap());
+        fs::remove_file(place.at("stamps/copy.json")).unwrap();
+        assert!(place.run().unwrap(), "a result without a stamp is nobody's");
     }
 
     #[test]
