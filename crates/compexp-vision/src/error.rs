@@ -33,6 +33,9 @@ pub enum Error {
     /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),
+    /// A convolution's sizes do not fit, or its tensor operation failed.
+    #[error(transparent)]
+    Kernel(#[from] compexp_kernels::Error),
     /// A tensor operation failed.
     #[error("tensor operation: {0}")]
     Candle(#[from] candle_core::Error),

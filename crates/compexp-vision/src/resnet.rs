@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use compexp_core::behaviour::Head;
 use ndarray::{Array2, ArrayView2};
 
-use crate::conv::{Conv, max_pool};
+use compexp_kernels::conv::{Conv, max_pool};
 use crate::error::{Error, Result};
 use layers::{Layer, Part};
 
@@ -425,7 +425,7 @@ impl Tapped<'_> {
         tap: &mut impl FnMut(Layer, &Tensor),
     ) -> Result<Tensor> {
         if !names.contains(&self.layer) {
-            return unit.folded.forward(x, residual, relu);
+            return Ok(unit.folded.forward(x, residual, relu)?);
         }
         let mut y = match &self.bare {
             Some(bare) => {

@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::activation::{sigmoid, tanh};
-use super::matrix::{Left, Packed, product, product_parallel, rows_per_task};
+use compexp_kernels::gemm::{Left, Packed, product, product_parallel, rows_per_task};
 use super::steps::{Sequences, Steps};
 use crate::error::{Error, Result};
 

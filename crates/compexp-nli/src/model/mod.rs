@@ -10,7 +10,6 @@ pub mod config;
 pub mod file;
 mod head;
 pub mod lstm;
-pub(crate) mod matrix;
 pub mod steps;
 
 use std::collections::HashMap;
@@ -24,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::text::WordTable;
 use config::{EMBEDDING, HIDDEN, NORM, lstm_names};
 use lstm::{DirectionWeights, Lstm};
-use matrix::{Packed, product_parallel};
+use compexp_kernels::gemm::{Packed, product_parallel};
 use steps::Sequences;
 
 /// What PyTorch adds to a variance before it divides by its root.

@@ -8,7 +8,7 @@ use super::config::TrainConfig;
 use super::tape::{Columns, Tape, Weights as DirectionOf};
 use crate::error::Result;
 use crate::model::config::{Config, EMBEDDING, HIDDEN, Kind, NORM, lstm_names};
-use crate::model::matrix::{Packed, add_transposed_product, product_parallel};
+use compexp_kernels::gemm::{Packed, add_transposed_product, product_parallel};
 use crate::model::{EPSILON, Weights, add_bias, best, gather, join, lstm_of, relu, sentences};
 use crate::random::Purpose;
 use crate::text::UNK;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::model::activation::tanh;
 use crate::model::lstm::Direction;
-use crate::model::matrix::{Left, Packed, add_transposed_product, product, product_parallel, rows_per_task};
+use compexp_kernels::gemm::{Left, Packed, add_transposed_product, product, product_parallel, rows_per_task};
 use crate::model::steps::{Sequences, Steps};
 
 /// A forward pass in one direction; its memory serves the next one too. Values are `(positions, ...)` in the order of

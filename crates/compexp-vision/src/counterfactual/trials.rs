@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::plan::{Cut, Plan};
 use super::{Candidate, Config, Subject, Survey, Unit};
-use crate::conv::channels_first;
+use compexp_kernels::conv::channels_first;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::paste::{Place, Segment, places};

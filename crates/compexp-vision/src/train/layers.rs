@@ -1,6 +1,6 @@
 //! The layers of a ResNet in training mode, and back: maps are `(n, h, w, c)`, f32.
 //!
-//! Convolutions run through the kernels of [`crate::conv`] in both directions; the gradient of a weight is a matrix
+//! Convolutions run through the kernels of [`compexp_kernels::conv`] in both directions; the gradient of a weight is a matrix
 //! product too. Sums over images are taken image by image, or over a fixed number of images, in their order, so that no
 //! result depends on the thread count.
 
@@ -8,8 +8,8 @@ use candle_core::{Device, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::conv::Conv;
-use crate::conv::panels::{Epilogue, Multiply, Packed};
+use compexp_kernels::conv::Conv;
+use compexp_kernels::conv::panels::{Epilogue, Multiply, Packed};
 use crate::error::Result;
 
 /// Added to the variance in a batch norm.

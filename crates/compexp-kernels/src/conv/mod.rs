@@ -9,7 +9,7 @@
 //! are in the batch and however many threads there are.
 
 mod layout;
-pub(crate) mod panels;
+pub mod panels;
 mod pool;
 mod rows;
 mod winograd;
@@ -49,7 +49,7 @@ impl Conv {
     /// stride and zero padding along both axes.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the shapes do not belong together or the stride is 0; [`Error::Candle`] for other
+    /// [`Error::Mismatch`] where the shapes do not belong together or the stride is 0; [`Error::Candle`] for other
     /// dtypes.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: usize) -> Result<Self> {
         let (c_out, c_in, kh, kw) = weight.dims4()?;
@@ -78,7 +78,7 @@ impl Conv {
     /// `(n, c_out, h_out, w_out)`, channels last in memory on the CPU. `residual` has the shape of the result.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where `x` has other channels, is smaller than the kernel, or `residual` has another shape.
+    /// [`Error::Mismatch`] where `x` has other channels, is smaller than the kernel, or `residual` has another shape.
     pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
         let (n, c, h, w) = x.dims4()?;
         let (kh, kw) = self.kernel;
@@ -117,7 +117,7 @@ impl Conv {
     ///
     /// # Errors
     /// candle's, where the weights are on another device.
-    pub(crate) fn channels_last(&self, x: &[f32], n: usize, (h, w): (usize, usize)) -> candle_core::Result<Vec<f32>> {
+    pub fn channels_last(&self, x: &[f32], n: usize, (h, w): (usize, usize)) -> candle_core::Result<Vec<f32>> {
         self.run(x, n, (h, w), None, false)
     }
 
@@ -145,7 +145,7 @@ impl Conv {
     }
 
     /// The size of the result for images of `h x w`.
-    pub(crate) fn out_size(&self, h: usize, w: usize) -> (usize, usize) {
+    pub fn out_size(&self, h: usize, w: usize) -> (usize, usize) {
         let along = |size: usize, kernel: usize| (size + 2 * self.padding - kernel) / self.stride + 1;
         (along(h, self.kernel.0), along(w, self.kernel.1))
     }

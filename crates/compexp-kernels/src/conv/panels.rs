@@ -22,7 +22,7 @@ fn registers<S: Simd>(n: usize) -> usize {
 
 /// A weight matrix `(k, n)` in panels, f32.
 #[derive(Debug, Clone)]
-pub(crate) struct Packed {
+pub struct Packed {
     k: usize,
     n: usize,
     width: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// Packs the `k x n` matrix whose element in row `i` and column `j` is `at(i, j)`.
-    pub(crate) fn new(k: usize, n: usize, at: impl Fn(usize, usize) -> f32) -> Self {
+    pub fn new(k: usize, n: usize, at: impl Fn(usize, usize) -> f32) -> Self {
         struct Width(usize);
         impl WithSimd for Width {
             type Output = usize;
@@ -57,30 +57,30 @@ impl Packed {
     }
 
     /// Rows of the matrix.
-    pub(crate) fn k(&self) -> usize {
+    pub fn k(&self) -> usize {
         self.k
     }
 
     /// Columns of the matrix.
-    pub(crate) fn n(&self) -> usize {
+    pub fn n(&self) -> usize {
         self.n
     }
 }
 
 /// What is done to a product before it is stored.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Epilogue<'a> {
+pub struct Epilogue<'a> {
     /// Added to every row, `(n,)`.
-    pub(crate) bias: Option<&'a [f32]>,
+    pub bias: Option<&'a [f32]>,
     /// Added element by element, `(rows, n)`.
-    pub(crate) residual: Option<&'a [f32]>,
+    pub residual: Option<&'a [f32]>,
     /// Negative results become 0.
-    pub(crate) relu: bool,
+    pub relu: bool,
 }
 
 /// `out (rows, n) = a (rows, k) · w (k, n)`, then `epilogue`. All are contiguous.
 #[inline(always)]
-pub(crate) fn product<S: Simd>(simd: S, a: &[f32], w: &Packed, out: &mut [f32], epilogue: Epilogue<'_>) {
+pub fn product<S: Simd>(simd: S, a: &[f32], w: &Packed, out: &mut [f32], epilogue: Epilogue<'_>) {
     assert_eq!(w.width, S::F32_LANES * registers::<S>(w.n), "weights are packed for this processor");
     match registers::<S>(w.n) {
         4 => panels::<S, 4>(simd, a, w, out, epilogue),
@@ -164,21 +164,21 @@ fn block<S: Simd, const MR: usize, const NV: usize>(simd: S, a: &[f32], k: usize
 
 /// Negative values become 0; NaN stays, so that a broken input is seen at the end.
 #[inline(always)]
-pub(crate) fn relu<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
+pub fn relu<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     simd.select_f32s(simd.less_than_f32s(value, zero), zero, value)
 }
 
 /// One [`product`] on the widest registers there are.
-pub(crate) struct Multiply<'a> {
+pub struct Multiply<'a> {
     /// `(rows, k)`.
-    pub(crate) a: &'a [f32],
+    pub a: &'a [f32],
     /// `(k, n)`.
-    pub(crate) weights: &'a Packed,
+    pub weights: &'a Packed,
     /// `(rows, n)`.
-    pub(crate) out: &'a mut [f32],
+    pub out: &'a mut [f32],
     /// What is done to it.
-    pub(crate) epilogue: Epilogue<'a>,
+    pub epilogue: Epilogue<'a>,
 }
 
 impl WithSimd for Multiply<'_> {
@@ -191,7 +191,7 @@ impl WithSimd for Multiply<'_> {
 
 /// A register of up to its width of values, zero beyond them. Whole ones need no mask, which costs a call.
 #[inline(always)]
-pub(crate) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+pub fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
     match S::as_simd_f32s(values) {
         ([whole], []) => *whole,
         _ => simd.partial_load_f32s(values),
@@ -200,7 +200,7 @@ pub(crate) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
 
 /// The reverse of [`load`].
 #[inline(always)]
-pub(crate) fn store<S: Simd>(simd: S, out: &mut [f32], values: S::f32s) {
+pub fn store<S: Simd>(simd: S, out: &mut [f32], values: S::f32s) {
     match S::as_mut_simd_f32s(out) {
         ([whole], []) => *whole = values,
         _ => simd.partial_store_f32s(out, values),

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// On other devices the border is 0, which is the same after a ReLU, the only place where a ResNet pools.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for empty images.
+/// [`Error::Mismatch`] for empty images.
 pub fn max_pool(x: &Tensor) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
     if h == 0 || w == 0 {

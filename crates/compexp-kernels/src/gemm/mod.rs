@@ -24,7 +24,7 @@ const fn registers<S: Simd>() -> usize {
 
 /// The right side of a product, `(k, n)`, in panels.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Packed {
+pub struct Packed {
     k: usize,
     n: usize,
     width: usize,
@@ -34,14 +34,14 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// Packs `values (n, k)`, the weights of a linear layer: a product with it is `a · valuesᵀ`.
-    pub(crate) fn transposed(k: usize, n: usize, values: &[f32]) -> Self {
+    pub fn transposed(k: usize, n: usize, values: &[f32]) -> Self {
         let mut packed = Self::default();
         packed.set_transposed(k, n, values);
         packed
     }
 
     /// [`Self::transposed`], into the memory of `self`.
-    pub(crate) fn set_transposed(&mut self, k: usize, n: usize, values: &[f32]) {
+    pub fn set_transposed(&mut self, k: usize, n: usize, values: &[f32]) {
         assert_eq!(values.len(), k * n, "values of a matrix");
         self.reset(k, n);
         let width = self.width;
@@ -61,7 +61,7 @@ impl Packed {
     }
 
     /// Packs `k` rows of `n` values, the `i`-th of which is `row(i)`, into the memory of `self`.
-    pub(crate) fn set_rows<'a>(&mut self, k: usize, n: usize, row: impl Fn(usize) -> &'a [f32] + Sync) {
+    pub fn set_rows<'a>(&mut self, k: usize, n: usize, row: impl Fn(usize) -> &'a [f32] + Sync) {
         self.reset(k, n);
         let width = self.width;
         self.data.par_chunks_mut((k * width).max(1)).enumerate().for_each(|(panel, data)| {
@@ -74,7 +74,7 @@ impl Packed {
     }
 
     /// Rows of the matrix.
-    pub(crate) fn k(&self) -> usize {
+    pub fn k(&self) -> usize {
         self.k
     }
 
@@ -96,15 +96,22 @@ impl Packed {
 
 /// The left side of a product, `(rows, k)`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Left<'a> {
+pub enum Left<'a> {
     /// Row-major values.
     Rows(&'a [f32]),
     /// The first `rows` of the matrix whose transpose is in memory: `(k, stride)`, from column `first` on.
-    Columns { values: &'a [f32], stride: usize, first: usize },
+    Columns {
+        /// `(k, stride)`.
+        values: &'a [f32],
+        /// Values from one row of `values` to the next.
+        stride: usize,
+        /// The column of `values` that is the first row.
+        first: usize,
+    },
 }
 
 /// `out (rows, n) = a (rows, k) · w`, added to what `out` holds where `accumulate`, on this thread.
-pub(crate) fn product(a: Left<'_>, w: &Packed, out: &mut [f32], accumulate: bool) {
+pub fn product(a: Left<'_>, w: &Packed, out: &mut [f32], accumulate: bool) {
     if w.n == 0 || out.is_empty() {
         return;
     }
@@ -124,7 +131,7 @@ pub(crate) fn product(a: Left<'_>, w: &Packed, out: &mut [f32], accumulate: bool
 }
 
 /// [`product`] of `a (rows, k)`, row-major, by all threads of the pool.
-pub(crate) fn product_parallel(a: &[f32], w: &Packed, out: &mut [f32], accumulate: bool) {
+pub fn product_parallel(a: &[f32], w: &Packed, out: &mut [f32], accumulate: bool) {
     if w.n == 0 || out.is_empty() {
         return;
     }
@@ -138,7 +145,7 @@ pub(crate) fn product_parallel(a: &[f32], w: &Packed, out: &mut [f32], accumulat
 
 /// `out (m, n) += aᵀ · w` of `a (k, m)` by all threads of the pool: the gradient of a linear layer's weights, for `a` the
 /// gradient of its output and `w` its packed input.
-pub(crate) fn add_transposed_product(a: &[f32], m: usize, w: &Packed, out: &mut [f32]) {
+pub fn add_transposed_product(a: &[f32], m: usize, w: &Packed, out: &mut [f32]) {
     if out.is_empty() {
         return;
     }
@@ -150,7 +157,7 @@ pub(crate) fn add_transposed_product(a: &[f32], m: usize, w: &Packed, out: &mut 
 }
 
 /// Rows for each thread, in whole blocks; which thread computes a row does not change it.
-pub(crate) fn rows_per_task(rows: usize) -> usize {
+pub fn rows_per_task(rows: usize) -> usize {
     rows.div_ceil(rayon::current_num_threads().max(1)).next_multiple_of(ROWS).max(ROWS)
 }
 

@@ -1,0 +1,23 @@
+//! Fast operations on the CPU for candle, usable by any candle project.
+//!
+//! In reading order: [`gemm`] multiplies matrices whose right side is packed once; [`conv`] builds convolutions on it.
+//!
+//! # What it does not know
+//! Networks, files, training loops.
+//!
+//! # Invariants
+//! - Every result is the same to the last bit on any number of threads, and for a row or an image whatever else is in
+//!   the batch.
+//! - Which vector instructions the processor has changes no result.
+//! - No panic on any tensor: shapes are checked, and [`Error`] names what does not fit.
+//!
+//! # Features
+//! `cuda` and `metal` pass candle's features on: on such a device candle's own operations run.
+
+#![forbid(unsafe_code)]
+
+pub mod conv;
+pub mod error;
+pub mod gemm;
+
+pub use error::{Error, Result};
