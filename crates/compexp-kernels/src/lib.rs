@@ -16,8 +16,12 @@
 
 #![forbid(unsafe_code)]
 
+mod activation;
 pub mod conv;
 pub mod error;
 pub mod gemm;
+pub mod linear;
+pub mod lstm;
+mod values;
 
 pub use error::{Error, Result};

@@ -1,117 +1,132 @@
-//! The LSTM's gradients against candle's automatic ones, in f64.
+//! The LSTM's gradients against candle's automatic ones through the same LSTM, one sequence at a time, in f64.
 
 use candle_core::{DType, Device, Tensor, Var};
-use compexp_core::random::Stream;
 
 use super::*;
-use crate::model::lstm::{DirectionWeights, Lstm};
-use crate::random::Purpose;
 
 struct Case {
     inputs: usize,
     hidden: usize,
     x: Vec<f32>,
-    /// Input, hidden, and two biases.
-    weights: [Vec<f32>; 4],
-    /// The gradient of each final state.
+    /// Input, hidden, and two biases, of each direction.
+    weights: Vec<[Vec<f32>; 4]>,
+    /// The gradient of each final state, of both directions.
     d_finals: Vec<f32>,
     sequences: Vec<Vec<u32>>,
 }
 
-fn case(inputs: usize, hidden: usize) -> Case {
-    let stream = Stream::new(5, Purpose::Weights, 0);
-    let mut at = 0;
-    let mut noise = |n: usize| -> Vec<f32> {
-        at += n as u64;
-        (0..n).map(|i| stream.within(0.7, at + i as u64 * 1000)).collect()
-    };
-    let n_rows = 6;
-    let sequences: Vec<Vec<u32>> = vec![vec![0, 3, 0, 5], vec![], vec![2], vec![1, 1, 4, 0, 2, 5, 3], vec![4, 2]];
-    let wide = 4 * hidden;
-    Case {
-        inputs,
-        hidden,
-        x: noise(n_rows * inputs),
-        weights: [noise(wide * inputs), noise(wide * hidden), noise(wide), noise(wide)],
-        d_finals: noise(sequences.len() * hidden),
-        sequences,
+impl Case {
+    fn new(inputs: usize, hidden: usize, directions: usize) -> Self {
+        let mut state = 5u64;
+        let mut noise = |n: usize| -> Vec<f32> {
+            let mut next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                ((state >> 40) as f32 / (1u64 << 23) as f32 - 1.0) * 0.7
+            };
+            (0..n).map(|_| next()).collect()
+        };
+        let n_rows = 6;
+        let sequences: Vec<Vec<u32>> = vec![vec![0, 3, 0, 5], vec![], vec![2], vec![1, 1, 4, 0, 2, 5, 3], vec![4, 2]];
+        let wide = 4 * hidden;
+        Self {
+            inputs,
+            hidden,
+            x: noise(n_rows * inputs),
+            weights: (0..directions)
+                .map(|_| [noise(wide * inputs), noise(wide * hidden), noise(wide), noise(wide)])
+                .collect(),
+            d_finals: noise(sequences.len() * hidden * directions),
+            sequences,
+        }
+    }
+
+    /// The input and the weights as variables.
+    fn vars(&self, dtype: DType) -> candle_core::Result<(Var, Vec<[Var; 4]>)> {
+        let var = |values: &[f32], shape: &[usize]| {
+            Var::from_tensor(&Tensor::from_slice(values, shape, &Device::Cpu)?.to_dtype(dtype)?)
+        };
+        let (inputs, hidden, wide) = (self.inputs, self.hidden, 4 * self.hidden);
+        let weights = self.weights.iter().map(|[ih, hh, b1, b2]| {
+            Ok([var(ih, &[wide, inputs])?, var(hh, &[wide, hidden])?, var(b1, &[wide])?, var(b2, &[wide])?])
+        });
+        Ok((var(&self.x, &[self.x.len() / inputs, inputs])?, weights.collect::<candle_core::Result<_>>()?))
+    }
+
+    /// The gradients of `sum(finals * d_finals)`: of the inputs, and of the four weights of each direction.
+    fn gradients(
+        &self,
+        dtype: DType,
+        finals: impl Fn(&Tensor, &[[Var; 4]]) -> candle_core::Result<Tensor>,
+    ) -> candle_core::Result<Vec<Vec<f64>>> {
+        let (x, weights) = self.vars(dtype)?;
+        let finals = finals(&x, &weights)?;
+        let d = Tensor::from_slice(&self.d_finals, finals.shape(), &Device::Cpu)?.to_dtype(dtype)?;
+        let loss = (finals * d)?.sum_all()?;
+        let found = loss.backward()?;
+        // A second pass back through the same graph finds the same.
+        let again = loss.backward()?;
+        let values = |t: &Tensor| t.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>();
+        let of = |v: &Var| -> candle_core::Result<_> {
+            let [found, again] = [&found, &again].map(|store| store.get(v).expect("a gradient"));
+            assert_eq!(values(found)?, values(again)?);
+            values(found)
+        };
+        std::iter::once(&x).chain(weights.iter().flatten()).map(of).collect()
     }
 }
 
-/// Gradients of `sum(finals * d_finals)`: inputs, then the four weights.
-fn automatic(case: &Case, reversed: bool) -> candle_core::Result<Vec<Vec<f64>>> {
-    let (inputs, hidden) = (case.inputs, case.hidden);
-    let var = |values: &[f32], shape: &[usize]| {
-        let values: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
-        Var::from_vec(values, shape, &Device::Cpu)
-    };
-    let [ih, hh, b1, b2] = &case.weights;
-    let wide = 4 * hidden;
-    let vars = [
-        var(&case.x, &[case.x.len() / inputs, inputs])?,
-        var(ih, &[wide, inputs])?,
-        var(hh, &[wide, hidden])?,
-        var(b1, &[wide])?,
-        var(b2, &[wide])?,
-    ];
-    let [x, ih, hh, b1, b2] = &vars;
-    let mut loss = Tensor::zeros((), DType::F64, &Device::Cpu)?;
-    for (s, sequence) in case.sequences.iter().enumerate() {
-        let mut h = Tensor::zeros((1, hidden), DType::F64, &Device::Cpu)?;
-        let mut c = h.clone();
-        let mut rows = sequence.clone();
-        if reversed {
-            rows.reverse();
+/// The equations of torch.nn.LSTM's documentation in candle's operations, `(sequences, hidden · directions)`.
+fn slow(case: &Case, x: &Tensor, weights: &[[Var; 4]]) -> candle_core::Result<Tensor> {
+    let mut all = Vec::new();
+    for (direction, [ih, hh, b1, b2]) in weights.iter().enumerate() {
+        let mut finals = Vec::new();
+        for sequence in &case.sequences {
+            let mut h = Tensor::zeros((1, case.hidden), x.dtype(), &Device::Cpu)?;
+            let mut c = h.clone();
+            let mut rows = sequence.clone();
+            if direction == 1 {
+                rows.reverse();
+            }
+            for row in rows {
+                let input = x.narrow(0, row as usize, 1)?.matmul(&ih.t()?)?;
+                let gates = (input + h.matmul(&hh.t()?)?)?.broadcast_add(b1)?.broadcast_add(b2)?;
+                let gate = |i: usize| gates.narrow(1, i * case.hidden, case.hidden);
+                let sigmoid = |x: Tensor| (x.neg()?.exp()? + 1.0)?.recip();
+                let [i, f, o] = [0, 1, 3].map(|i| gate(i).and_then(sigmoid));
+                c = ((f? * c)? + (i? * gate(2)?.tanh()?)?)?;
+                h = (o? * c.tanh()?)?;
+            }
+            finals.push(h);
         }
-        for row in rows {
-            let input = x.narrow(0, row as usize, 1)?.matmul(&ih.t()?)?;
-            let gates = (input + h.matmul(&hh.t()?)?)?.broadcast_add(b1)?.broadcast_add(b2)?;
-            let gate = |i: usize| gates.narrow(1, i * hidden, hidden);
-            let [i, f, o] = [0, 1, 3].map(|i| gate(i).and_then(|g| candle_nn::ops::sigmoid(&g)));
-            c = ((f? * c)? + (i? * gate(2)?.tanh()?)?)?;
-            h = (o? * c.tanh()?)?;
-        }
-        let d: Vec<f64> = case.d_finals[s * hidden..][..hidden].iter().map(|&d| f64::from(d)).collect();
-        loss = (loss + (h * Tensor::from_vec(d, (1, hidden), &Device::Cpu)?)?.sum_all()?)?;
+        all.push(Tensor::cat(&finals, 0)?);
     }
-    let gradients = loss.backward()?;
-    vars.iter().map(|v| gradients.get(v).expect("a gradient").flatten_all()?.to_vec1()).collect()
+    Tensor::cat(&all, 1)
 }
 
 #[test]
 fn gradients_equal_automatic_ones() {
-    for (inputs, hidden) in [(1, 1), (4, 3), (9, 17)] {
-        for reversed in [false, true] {
-            let case = case(inputs, hidden);
-            let [weight_ih, weight_hh, bias_ih, bias_hh] = case.weights.each_ref().map(Vec::as_slice);
-            let weights = DirectionWeights { weight_ih, weight_hh, bias_ih, bias_hh };
-            let lstm = Lstm::new(inputs, hidden, &[weights, weights]).unwrap();
+    for (inputs, hidden, directions) in [(1, 1, 1), (4, 3, 2), (9, 17, 1), (9, 17, 2)] {
+        let case = Case::new(inputs, hidden, directions);
+        let ours = |x: &Tensor, weights: &[[Var; 4]]| {
+            let tensors = |[ih, hh, b1, b2]: &[Var; 4]| DirectionWeights {
+                weight_ih: ih.as_tensor().clone(),
+                weight_hh: hh.as_tensor().clone(),
+                bias_ih: b1.as_tensor().clone(),
+                bias_hh: b2.as_tensor().clone(),
+            };
+            let lstm = Lstm::new(inputs, hidden, weights.iter().map(tensors).collect()).expect("an LSTM");
             let sequences = Sequences::new(case.sequences.iter().map(Vec::as_slice));
-            // The columns of one direction among those of both.
-            let columns = Columns { column: usize::from(reversed) * hidden, stride: 2 * hidden };
-            let mut finals = vec![0.0; sequences.len() * 2 * hidden];
-            let mut d_finals = finals.clone();
-            for (to, from) in d_finals.chunks_exact_mut(2 * hidden).zip(case.d_finals.chunks_exact(hidden)) {
-                to[columns.column..][..hidden].copy_from_slice(from);
-            }
-            let mut tape = Tape::default();
-            // Twice, as memory is used again.
-            for _ in 0..2 {
-                tape.forward(&lstm.directions[usize::from(reversed)], &sequences, &case.x, &mut finals, columns);
-                let expected = lstm.forward(&sequences, &case.x).unwrap();
-                for (f, e) in finals.chunks_exact(2 * hidden).zip(expected.chunks_exact(2 * hidden)) {
-                    assert_eq!(f[columns.column..][..hidden], e[columns.column..][..hidden]);
-                }
-                let weights = Weights { hidden, n_inputs: inputs, weight_ih, weight_hh };
-                let mut d_inputs = vec![0.0; case.x.len()];
-                let found = tape.backward(weights, &case.x, &d_finals, columns, &mut d_inputs);
-                let found = [&d_inputs, &found.weight_ih, &found.weight_hh, &found.bias, &found.bias];
-                let expected = automatic(&case, reversed).unwrap();
-                for (what, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                    assert_eq!(found.len(), expected.len());
-                    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
-                        assert!((f64::from(*f) - e).abs() < 3e-6, "{hidden}, gradient {what}, {i}: {f}, expected {e}");
-                    }
+            Ok(lstm.forward(&sequences, x).expect("final states"))
+        };
+        let expected = case.gradients(DType::F64, |x, weights| slow(&case, x, weights)).unwrap();
+        // In f32 it is the fused operation, in f64 what other devices do.
+        for (dtype, tolerance) in [(DType::F32, 3e-6), (DType::F64, 1e-12)] {
+            let found = case.gradients(dtype, ours).unwrap();
+            for (what, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert_eq!(found.len(), expected.len());
+                for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+                    let name = format!("{inputs} to {hidden}, {directions} directions, {dtype:?}, gradient {what}");
+                    assert!((f - e).abs() < tolerance, "{name}, {i}: {f}, expected {e}");
                 }
             }
         }

@@ -1,111 +1,161 @@
-//! The LSTM in training: what a forward pass leaves behind, and the gradients from it.
+//! The steps of an LSTM as one operation of candle, f32 on the CPU.
 //!
-//! Backwards, each step takes one product for the states before it; the gradients of the weights come from one product
-//! each over all steps at the end, in which equal inputs count once. Sums run over steps in a fixed order.
+//! Forward, each step takes one product over the sequences that still run. Backward, each step takes one product for the
+//! states before it; the gradient of the weights comes from one product over all steps at the end. Sums run over steps
+//! in a fixed order.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::model::activation::tanh;
-use crate::model::lstm::Direction;
-use compexp_kernels::gemm::{Left, Packed, add_transposed_product, product, product_parallel, rows_per_task};
-use crate::model::steps::{Sequences, Steps};
+use super::steps::Steps;
+use crate::activation::{sigmoid, tanh};
+use crate::gemm::{Left, Packed, add_transposed_product, product, rows_per_task};
+use crate::values::{values, with_values};
 
-/// A forward pass in one direction; its memory serves the next one too. Values are `(positions, ...)` in the order of
-/// [`Steps`].
-#[derive(Debug, Default)]
-pub(super) struct Tape {
+/// From `projected (rows, 4 hidden)`, what the input rows add to the gates, and `weight_hh (4 hidden, hidden)` to the
+/// final states `(sequences, hidden)`, in the sequences' order.
+pub(super) struct Recurrence {
     steps: Steps,
-    /// `(rows, 4 hidden)`
-    projected: Vec<f32>,
+    packed: Option<Arc<Packed>>,
+    /// Whether a backward pass may come.
+    keeps: bool,
+    /// What the forward pass left for it. The first backward pass takes it; another one runs forward again.
+    tape: Mutex<Option<Tape>>,
+}
+
+/// A forward pass. Values are `(positions, ...)` in the order of [`Steps`] where it was kept.
+struct Tape {
     /// `(positions, 4 hidden)`: the gates, and in the end their gradients before their functions.
     gates: Vec<f32>,
     /// `(positions, hidden)`
     h: Vec<f32>,
     /// `(positions, hidden)`
     c: Vec<f32>,
-    packed: Packed,
 }
 
-/// The gradients of one direction's weights, from [`Tape::backward`].
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct DirectionGradients {
-    /// `(4 hidden, inputs)`
-    pub(super) weight_ih: Vec<f32>,
-    /// `(4 hidden, hidden)`
-    pub(super) weight_hh: Vec<f32>,
-    /// `(4 hidden,)`, of either bias.
-    pub(super) bias: Vec<f32>,
+impl Recurrence {
+    /// `packed` are the weights laid out already.
+    pub(super) fn apply(
+        steps: Steps,
+        projected: &Tensor,
+        weight_hh: &Tensor,
+        packed: Option<Arc<Packed>>,
+    ) -> Result<Tensor> {
+        let keeps = projected.track_op() || weight_hh.track_op();
+        projected.apply_op2(weight_hh, Self { steps, packed, keeps, tape: Mutex::new(None) })
+    }
+
+    /// The final states, and the pass that led to them.
+    fn run(&self, projected: &[f32], weight_hh: &[f32], hidden: usize, keeps: bool) -> Result<(Vec<f32>, Tape)> {
+        let own;
+        let packed = match &self.packed {
+            Some(packed) => packed.as_ref(),
+            None => {
+                own = Packed::transposed(hidden, 4 * hidden, weight_hh);
+                &own
+            }
+        };
+        let steps = &self.steps;
+        let width = steps.at(0).len();
+        // Where nothing is kept, gates are written over in each step, and states in every second one.
+        let (gates, states) = if keeps { (steps.rows.len(), steps.rows.len()) } else { (width, 2 * width) };
+        let mut tape =
+            Tape { gates: vec![0.0; gates * 4 * hidden], h: vec![0.0; states * hidden], c: vec![0.0; states * hidden] };
+        let place = |t: usize| if keeps { steps.at(t).start } else { t % 2 * width };
+        let mut finals = vec![0.0; steps.order.len() * hidden];
+        for t in 0..steps.count() {
+            let positions = steps.at(t);
+            let n = positions.len();
+            let to = place(t) * hidden..(place(t) + n) * hidden;
+            let from = t.checked_sub(1).map_or(to.end..to.end, |t| place(t) * hidden..(place(t) + n) * hidden);
+            let first = if keeps { positions.start * 4 * hidden } else { 0 };
+            let ([h, h_before], [c, c_before]) =
+                (disjoint(&mut tape.h, [to.clone(), from.clone()])?, disjoint(&mut tape.c, [to, from])?);
+            Step { projected, packed, hidden }.run(
+                &steps.rows[positions],
+                (t > 0).then_some((&*h_before, &*c_before)),
+                &mut tape.gates[first..first + n * 4 * hidden],
+                (&mut *h, c),
+            );
+            for place in steps.at(t + 1).len()..n {
+                finals[steps.order[place] * hidden..][..hidden].copy_from_slice(&h[place * hidden..][..hidden]);
+            }
+        }
+        Ok((finals, tape))
+    }
 }
 
-/// Columns `column..column + hidden` of a `(sequences, stride)` matrix.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Columns {
-    pub(super) column: usize,
-    pub(super) stride: usize,
+/// Two ranges of values that do not meet.
+fn disjoint(values: &mut [f32], ranges: [std::ops::Range<usize>; 2]) -> Result<[&mut [f32]; 2]> {
+    values.get_disjoint_mut(ranges).map_err(|e| candle_core::Error::Msg(format!("states of an LSTM's steps: {e}")))
+}
+
+impl CustomOp2 for Recurrence {
+    fn name(&self) -> &'static str {
+        "lstm-recurrence"
+    }
+
+    fn cpu_fwd(
+        &self,
+        projected: &CpuStorage,
+        projected_layout: &Layout,
+        weight_hh: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (_, hidden) = weight_layout.shape().dims2()?;
+        let (projected, weight_hh) = (values(projected, projected_layout)?, values(weight_hh, weight_layout)?);
+        let (finals, tape) = self.run(projected, weight_hh, hidden, self.keeps)?;
+        if self.keeps {
+            *self.tape.lock().unwrap_or_else(PoisonError::into_inner) = Some(tape);
+        }
+        Ok((CpuStorage::F32(finals), Shape::from((self.steps.order.len(), hidden))))
+    }
+
+    fn bwd(
+        &self,
+        projected: &Tensor,
+        weight_hh: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (rows, wide) = projected.dims2()?;
+        let hidden = wide / 4;
+        let kept = self.tape.lock().unwrap_or_else(PoisonError::into_inner).take();
+        with_values(weight_hh, |weight| {
+            let mut tape = match kept {
+                Some(tape) => tape,
+                None => with_values(projected, |projected| Ok(self.run(projected, weight, hidden, true)?.1))?,
+            };
+            with_values(gradient, |d_finals| {
+                tape.gates_back(&self.steps, weight, d_finals, hidden);
+                Ok(())
+            })?;
+            let d_projected = tape.sums_by_row(&self.steps, rows, wide);
+            let d_weight = tape.weight_back(&self.steps, hidden);
+            Ok((
+                Some(Tensor::from_vec(d_projected, (rows, wide), &Device::Cpu)?),
+                Some(Tensor::from_vec(d_weight, (wide, hidden), &Device::Cpu)?),
+            ))
+        })
+    }
 }
 
 impl Tape {
-    /// Runs the sequences and writes their final states to columns of `finals`.
-    pub(super) fn forward(
-        &mut self,
-        direction: &Direction,
-        sequences: &Sequences,
-        inputs: &[f32],
-        finals: &mut [f32],
-        to: Columns,
-    ) {
-        let hidden = direction.hidden();
-        self.steps = direction.steps(sequences);
-        direction.project(inputs, &mut self.projected);
-        let positions = sequences.steps();
-        self.gates.resize(positions * 4 * hidden, 0.0);
-        self.h.resize(positions * hidden, 0.0);
-        self.c.resize(positions * hidden, 0.0);
-        for t in 0..self.steps.count() {
-            let at = self.steps.at(t);
-            let states = at.start * hidden..at.end * hidden;
-            let (h_before, h) = self.h.split_at_mut(states.start);
-            let (c_before, c) = self.c.split_at_mut(states.start);
-            let before = (t > 0).then(|| {
-                let from = self.steps.at(t - 1).start * hidden;
-                (&h_before[from..from + states.len()], &c_before[from..from + states.len()])
-            });
-            direction.step(
-                &self.projected,
-                &self.steps.rows[at.clone()],
-                before,
-                &mut self.gates[at.start * 4 * hidden..at.end * 4 * hidden],
-                (&mut h[..states.len()], &mut c[..states.len()]),
-            );
-            for place in self.steps.at(t + 1).len()..at.len() {
-                let to = self.steps.order[place] * to.stride + to.column;
-                finals[to..to + hidden].copy_from_slice(&h[place * hidden..][..hidden]);
-            }
-        }
-    }
-
-    /// From the gradients of the final states, the same columns as those of the forward pass, to those of the weights,
-    /// which are set, and of the inputs, which are added to. `weights` are the direction's, `inputs (rows, n_inputs)`
-    /// those of the forward pass.
-    pub(super) fn backward(
-        &mut self,
-        weights: Weights<'_>,
-        inputs: &[f32],
-        d_finals: &[f32],
-        from: Columns,
-        d_inputs: &mut [f32],
-    ) -> DirectionGradients {
-        let Weights { hidden, n_inputs, weight_ih, weight_hh } = weights;
+    /// From the gradients of the final states `(sequences, hidden)` to those of the gates before their functions, which
+    /// take the place of the gates.
+    fn gates_back(&mut self, steps: &Steps, weight_hh: &[f32], d_finals: &[f32], hidden: usize) {
         let wide = 4 * hidden;
-        let steps = &self.steps;
         let width = steps.at(0).len();
         let mut dh = vec![0.0; width * hidden];
         let mut dc = vec![0.0; width * hidden];
         for (&sequence, dh) in steps.order.iter().zip(dh.chunks_exact_mut(hidden)) {
-            dh.copy_from_slice(&d_finals[sequence * from.stride + from.column..][..hidden]);
+            dh.copy_from_slice(&d_finals[sequence * hidden..][..hidden]);
         }
-        self.packed.set_rows(wide, hidden, |i| &weight_hh[i * hidden..][..hidden]);
+        let mut packed = Packed::default();
+        packed.set_rows(wide, hidden, |i| &weight_hh[i * hidden..][..hidden]);
         for t in (0..steps.count()).rev() {
             let at = steps.at(t);
             let n = at.len();
@@ -119,37 +169,18 @@ impl Tape {
                 .enumerate()
                 .for_each(|(task, (((gates, c), dh), dc))| {
                     let before = before.map(|c| &c[task * chunk * hidden..][..dc.len()]);
-                    Arch::new().dispatch(Cells { gates, c, before, dh, dc, hidden });
+                    Arch::new().dispatch(CellsBack { gates, c, before, dh, dc, hidden });
                     if t > 0 {
-                        product(Left::Rows(gates), &self.packed, dh, false);
+                        product(Left::Rows(gates), &packed, dh, false);
                     }
                 });
         }
-
-        let by_row = self.sums_by_row(inputs.len() / n_inputs, wide);
-        let mut gradients = DirectionGradients {
-            weight_ih: vec![0.0; wide * n_inputs],
-            weight_hh: vec![0.0; wide * hidden],
-            bias: vec![0.0; wide],
-        };
-        for row in by_row.chunks_exact(wide) {
-            gradients.bias.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-        }
-        self.packed.set_rows(wide, n_inputs, |i| &weight_ih[i * n_inputs..][..n_inputs]);
-        product_parallel(&by_row, &self.packed, d_inputs, true);
-        self.packed.set_rows(by_row.len() / wide, n_inputs, |i| &inputs[i * n_inputs..][..n_inputs]);
-        add_transposed_product(&by_row, wide, &self.packed, &mut gradients.weight_ih);
-        let before = self.steps.before();
-        let h = &self.h;
-        self.packed.set_rows(before.len(), hidden, |i| &h[before[i] * hidden..][..hidden]);
-        add_transposed_product(&self.gates[width * wide..], wide, &self.packed, &mut gradients.weight_hh);
-        gradients
     }
 
     /// The gates' gradients summed over the positions of each input row, `(rows, wide)`, in the order of positions.
-    fn sums_by_row(&self, n_rows: usize, wide: usize) -> Vec<f32> {
+    fn sums_by_row(&self, steps: &Steps, n_rows: usize, wide: usize) -> Vec<f32> {
         let mut positions = vec![Vec::new(); n_rows];
-        for (position, &row) in self.steps.rows.iter().enumerate() {
+        for (position, &row) in steps.rows.iter().enumerate() {
             positions[row as usize].push(position);
         }
         let mut sums = vec![0.0; n_rows * wide];
@@ -160,21 +191,101 @@ impl Tape {
         });
         sums
     }
+
+    /// The gradient of the weights, `(4 hidden, hidden)`, from those of the gates.
+    fn weight_back(&self, steps: &Steps, hidden: usize) -> Vec<f32> {
+        let wide = 4 * hidden;
+        let before = steps.before();
+        let mut packed = Packed::default();
+        packed.set_rows(before.len(), hidden, |i| &self.h[before[i] * hidden..][..hidden]);
+        let mut d_weight = vec![0.0; wide * hidden];
+        add_transposed_product(&self.gates[steps.at(0).len() * wide..], wide, &packed, &mut d_weight);
+        d_weight
+    }
 }
 
-/// The weights of a direction as they are trained.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Weights<'a> {
-    pub(super) hidden: usize,
-    pub(super) n_inputs: usize,
-    /// `(4 hidden, n_inputs)`
-    pub(super) weight_ih: &'a [f32],
-    /// `(4 hidden, hidden)`
-    pub(super) weight_hh: &'a [f32],
+/// What one step forward needs besides the states.
+struct Step<'a> {
+    projected: &'a [f32],
+    packed: &'a Packed,
+    hidden: usize,
+}
+
+impl Step<'_> {
+    /// One step of the first `rows.len()` sequences: from `before`, their hidden and cell states, zeros where `None`, to
+    /// `after`. `gates (n, 4 hidden)` are left as they are after their functions.
+    fn run(&self, rows: &[u32], before: Option<(&[f32], &[f32])>, gates: &mut [f32], after: (&mut [f32], &mut [f32])) {
+        let (hidden, wide) = (self.hidden, 4 * self.hidden);
+        let chunk = rows_per_task(rows.len());
+        let run = |task: usize, (rows, gates, h, c): (&[u32], &mut [f32], &mut [f32], &mut [f32])| {
+            for (&row, gates) in rows.iter().zip(gates.chunks_exact_mut(wide)) {
+                gates.copy_from_slice(&self.projected[row as usize * wide..][..wide]);
+            }
+            let states = task * chunk * hidden..(task * chunk + rows.len()) * hidden;
+            let before = before.map(|(h, c)| (&h[states.clone()], &c[states]));
+            if let Some((h, _)) = before {
+                product(Left::Rows(h), self.packed, gates, true);
+            }
+            Arch::new().dispatch(Cells { gates, before: before.map(|(_, c)| c), h, c, hidden });
+        };
+        let (h, c) = after;
+        rows.par_chunks(chunk)
+            .zip(gates.par_chunks_mut(chunk * wide))
+            .zip(h.par_chunks_mut(chunk * hidden))
+            .zip(c.par_chunks_mut(chunk * hidden))
+            .enumerate()
+            .for_each(|(task, (((rows, gates), h), c))| run(task, (rows, gates, h, c)));
+    }
+}
+
+/// The gates' functions and the new states of some sequences, compiled for the best instructions found at run time.
+struct Cells<'a> {
+    /// `(n, 4 hidden)`
+    gates: &'a mut [f32],
+    /// The cell states of the step before, `(n, hidden)`; zeros where there is none.
+    before: Option<&'a [f32]>,
+    h: &'a mut [f32],
+    c: &'a mut [f32],
+    hidden: usize,
+}
+
+impl WithSimd for Cells<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        match self.before {
+            Some(before) => self.c.copy_from_slice(before),
+            None => self.c.fill(0.0),
+        }
+        let states = self.h.chunks_exact_mut(self.hidden).zip(self.c.chunks_exact_mut(self.hidden));
+        for (gates, (h, c)) in self.gates.chunks_exact_mut(4 * self.hidden).zip(states) {
+            cell(gates, h, c);
+        }
+    }
+}
+
+/// `c = f c + i g`, `h = o tanh(c)` of one sequence; `gates` become the functions of what they are.
+#[inline(always)]
+fn cell(gates: &mut [f32], h: &mut [f32], c: &mut [f32]) {
+    let n = h.len();
+    let (i_f, rest) = gates.split_at_mut(2 * n);
+    let (g, o) = rest.split_at_mut(n);
+    // Loops of few slices each: compilers turn them into vector instructions, and one loop over six of them not.
+    i_f.iter_mut().for_each(|x| *x = sigmoid(*x));
+    g.iter_mut().for_each(|x| *x = tanh(*x));
+    o.iter_mut().for_each(|x| *x = sigmoid(*x));
+    let (i, f) = i_f.split_at(n);
+    for (c, ((i, f), g)) in c.iter_mut().zip(i.iter().zip(f).zip(&*g)) {
+        *c = f.mul_add(*c, i * g);
+    }
+    for ((h, c), o) in h.iter_mut().zip(&*c).zip(&*o) {
+        *h = o * tanh(*c);
+    }
 }
 
 /// One step back through the cells of some sequences, compiled for the best instructions found at run time.
-struct Cells<'a> {
+struct CellsBack<'a> {
     /// `(n, 4 hidden)`: the gates become their gradients before their functions.
     gates: &'a mut [f32],
     c: &'a [f32],
@@ -186,7 +297,7 @@ struct Cells<'a> {
     hidden: usize,
 }
 
-impl WithSimd for Cells<'_> {
+impl WithSimd for CellsBack<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -221,7 +332,3 @@ impl WithSimd for Cells<'_> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "tape_tests.rs"]
-mod tests;
