@@ -1,19 +1,19 @@
 //! Training of classifiers: from examples to weights, the same for a seed whatever the thread count, and the same
 //! whether or not it was interrupted.
 //!
-//! A step runs the network of [`crate::model`] in training mode and back by its own gradients, which are fused over the
-//! steps of the LSTM; candle's automatic ones stand beside them in the tests.
+//! A step runs the network of [`crate::model`] in training mode and back by candle; random numbers are the project's own.
 
 mod adam;
 pub mod config;
-mod network;
 mod state;
-mod tape;
+mod step;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use candle_core::Device;
+use candle_nn::Optimizer;
 use compexp_core::artifact::ContentHash;
 use compexp_core::random::Stream;
 use serde::{Deserialize, Serialize};
@@ -25,9 +25,9 @@ use crate::model::config::{EMBEDDING, NORM};
 use crate::model::{Classifier, Config, Model, Pair, Weights};
 use crate::random::Purpose;
 use crate::text::WordTable;
-use adam::Moments;
-use network::{Network, Step};
+use adam::Params;
 use state::{Place, State};
+use step::Step;
 
 /// The best model so far, in the folder of a training.
 pub const BEST_FILE: &str = "best.safetensors";
@@ -61,6 +61,8 @@ pub struct Setup<'a> {
     pub train: &'a [Example],
     /// The examples that decide which epoch is the best.
     pub dev: &'a [Example],
+    /// Where it runs. On the CPU the result is the same to the bit on every run; a GPU may add in another order.
+    pub device: &'a Device,
 }
 
 /// One epoch of a training: a row of its curves.
@@ -123,7 +125,7 @@ pub fn train(
     folder: Option<&Path>,
     mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome> {
-    let Setup { model, config, words, train, dev, .. } = *setup;
+    let Setup { model, config, words, train, dev, device, .. } = *setup;
     check(setup)?;
     let mut state = fresh(setup)?;
     if let Some(folder) = folder {
@@ -135,7 +137,7 @@ pub fn train(
     }
     let save = |state: &State| folder.map_or(Ok(()), |folder| state.save(&folder.join(STATE_FILE)));
     let rare = rare_words(words.len(), train);
-    let mut network = Network::default();
+    let network = state.network(model, words.len())?;
     let mut finished = true;
 
     'epochs: while state.place.epoch < config.epochs && !patience_is_over(config, &state.place) {
@@ -145,15 +147,16 @@ pub fn train(
         while let Some(batch) = batches.get(state.place.batch) {
             let examples: Vec<_> = batch.iter().map(|&i| &train[i]).collect();
             let step = Step { model, config, rare: &rare, number: state.place.step };
-            let (score, gradients) = network.step(step, &mut state.weights, &examples)?;
+            let (score, gradients) = step.run(&network, &examples)?;
             let place = &mut state.place;
             place.step += 1;
             place.batch += 1;
             place.loss += score.loss;
             place.correct += score.correct;
-            state.moments.update(config, config.rate(epoch), place.step, &mut state.weights, &gradients);
             let number = place.step;
-            state.average(config.kept(number));
+            state.adam.set_learning_rate(config.rate(epoch).into());
+            state.adam.step(&gradients)?;
+            state.average(config.kept(number))?;
             let place = &state.place;
             let seen: usize = batches[..place.batch].iter().map(|batch| batch.len()).sum();
             let loss = place.loss / seen as f64;
@@ -173,14 +176,14 @@ pub fn train(
             }
         }
 
-        let present = Model { config: model.clone(), words: words.clone(), weights: state.present().clone() };
+        let present = Model { config: model.clone(), words: words.clone(), weights: state.present()? };
         let place = &mut state.place;
         let row = EpochRow {
             epoch: epoch + 1,
             rate: config.rate(epoch),
             train_loss: place.loss / train.len() as f64,
             train_accuracy: place.correct as f64 / train.len() as f64,
-            dev_accuracy: accuracy(&present, dev)?,
+            dev_accuracy: accuracy(&present, dev, device)?,
         };
         place.curves.push(row);
         if place.best.is_none_or(|best| row.dev_accuracy > place.curves[best].dev_accuracy) {
@@ -198,19 +201,19 @@ pub fn train(
         }
     }
 
-    let weights = if state.place.best.is_some() { &state.best } else { state.present() }.clone();
+    let weights = if state.place.best.is_some() { state.best } else { state.present()? };
     let place = state.place;
     let model = Model { config: model.clone(), words: words.clone(), weights };
     Ok(Outcome { model, best_epoch: place.best.map(|best| best + 1), curves: place.curves, finished })
 }
 
-/// The share of examples whose label a model gives the highest logit.
+/// The share of examples whose label a model on this device gives the highest logit.
 ///
 /// # Errors
 /// [`compexp_core::Error::Mismatch`] where the model's weights are not those of its sizes, or a word number is not one of its table.
-pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
+pub fn accuracy(model: &Model, examples: &[Example], device: &Device) -> Result<f64> {
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
-    let found = Classifier::new(model)?.predict(&pairs)?;
+    let found = Classifier::on(model, device)?.predict(&pairs)?;
     let correct = found.iter().zip(examples).filter(|(found, e)| **found == e.label).count();
     Ok(correct as f64 / examples.len().max(1) as f64)
 }
@@ -263,10 +266,9 @@ pub fn initial_weights(
 }
 
 fn fresh(setup: &Setup<'_>) -> Result<State> {
-    let Setup { model, config, words, vectors, .. } = *setup;
+    let Setup { model, config, words, vectors, device, .. } = *setup;
     let weights = initial_weights(model, words, vectors, config.seed)?;
     let fixed = |name: &str| NORM[2..].contains(&name) || (config.freeze_embedding && name == EMBEDDING);
-    let moments = Moments::new(&weights, |name| !fixed(name));
     let place = Place {
         version: 1,
         fingerprint: fingerprint(setup, &weights)?,
@@ -278,8 +280,8 @@ fn fresh(setup: &Setup<'_>) -> Result<State> {
         curves: Vec::new(),
         best: None,
     };
-    let mean = if config.averaging > 0.0 { weights.clone() } else { Weights::new() };
-    Ok(State { place, weights, mean, moments, best: Weights::new() })
+    let optimizer = (Params::from(config), config.averaging > 0.0);
+    State::new(place, (&weights, &model.shapes(words.len())), |name| !fixed(name), optimizer, device)
 }
 
 /// A hash of all that decides what a training learns.

@@ -1,9 +1,12 @@
 //! The gradients of a whole step against finite differences, with everything dropped that can be.
 
 use super::*;
-use crate::model::Pair;
+use crate::model::config::NORM;
+use crate::model::{Classifier, Model, Pair, Weights};
 use crate::text::WordTable;
+use crate::train::adam::Params;
 use crate::train::initial_weights;
+use crate::train::state::{Place, State};
 
 const WORDS: usize = 7;
 
@@ -32,11 +35,32 @@ fn setup(kind: Kind, bidirectional: bool) -> (Config, Weights, Vec<Example>) {
     (model, weights, examples)
 }
 
-fn run(model: &Config, config: &TrainConfig, weights: &Weights, examples: &[Example]) -> (f64, Gradients) {
+fn state(model: &Config, config: &TrainConfig, weights: &Weights) -> State {
+    let place = Place {
+        version: 1,
+        fingerprint: String::new(),
+        step: 0,
+        epoch: 0,
+        batch: 0,
+        loss: 0.0,
+        correct: 0,
+        curves: Vec::new(),
+        best: None,
+    };
+    let trained = |name: &str| !NORM[2..].contains(&name);
+    let optimizer = (Params::from(config), false);
+    State::new(place, (weights, &model.shapes(WORDS)), trained, optimizer, &Device::Cpu).unwrap()
+}
+
+/// The mean loss, and the gradient of each weight that is trained.
+fn run(model: &Config, config: &TrainConfig, weights: &Weights, examples: &[Example]) -> (f64, Weights) {
     let examples: Vec<_> = examples.iter().collect();
     let rare: Vec<_> = (0..WORDS).map(|i| i == 5).collect();
+    let state = state(model, config, weights);
     let step = Step { model, config, rare: &rare, number: 11 };
-    let (score, gradients) = Network::default().step(step, &mut weights.clone(), &examples).unwrap();
+    let (score, gradients) = step.run(&state.network(model, WORDS).unwrap(), &examples).unwrap();
+    let values = |var: &candle_core::Var| Some(gradients.get(var)?.flatten_all().unwrap().to_vec1().unwrap());
+    let gradients = state.vars().filter_map(|(name, var)| Some((name.clone(), values(var)?))).collect();
     (score.loss / examples.len() as f64, gradients)
 }
 
@@ -60,15 +84,7 @@ fn gradients_equal_finite_differences() {
                     continue;
                 }
                 for i in 0..values.len() {
-                    let analytic = if name == EMBEDDING {
-                        let word = (i / model.embedding) as u32;
-                        gradients
-                            .words
-                            .binary_search(&word)
-                            .map_or(0.0, |at| gradients.vectors[at * model.embedding + i % model.embedding])
-                    } else {
-                        gradients.others[name][i]
-                    };
+                    let analytic = gradients[name][i];
                     let difference = |step: f32| {
                         let [above, below] = [step, -step].map(|step| {
                             let mut moved = weights.clone();
@@ -100,10 +116,12 @@ fn running_statistics_follow_the_batches() {
     let config = TrainConfig { dropout: 0.0, ..TrainConfig::default() };
     let step = Step { model: &model, config: &config, rare: &[false; WORDS], number: 0 };
     let batch: Vec<_> = examples.iter().collect();
-    let now = crate::model::Model { config: model.clone(), words: words(), weights: weights.clone() };
+    let now = Model { config: model.clone(), words: words(), weights: weights.clone() };
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
-    let features = crate::model::Classifier::new(&now).unwrap().forward(&pairs).unwrap().features;
-    Network::default().step(step, &mut weights, &batch).unwrap();
+    let features = Classifier::new(&now).unwrap().forward(&pairs).unwrap().features;
+    let state = state(&model, &config, &weights);
+    step.run(&state.network(&model, WORDS).unwrap(), &batch).unwrap();
+    let weights = state.weights().unwrap();
     for (j, (mean_now, variance_now)) in weights[NORM[2]].iter().zip(&weights[NORM[3]]).enumerate() {
         let column: Vec<_> = features.iter().skip(j).step_by(3).map(|&x| f64::from(x)).collect();
         let mean = column.iter().sum::<f64>() / 5.0;
