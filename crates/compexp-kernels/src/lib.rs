@@ -1,6 +1,6 @@
 //! Fast operations on the CPU for candle, usable by any candle project.
 //!
-//! In reading order: [`gemm`] multiplies matrices whose right side is packed once; [`conv`] builds convolutions on it.
+//! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side is packed once; [`conv`] builds convolutions on it.
 //!
 //! # What it does not know
 //! Networks, files, training loops.
@@ -19,5 +19,6 @@
 pub mod conv;
 pub mod error;
 pub mod gemm;
+pub mod simd;
 
 pub use error::{Error, Result};

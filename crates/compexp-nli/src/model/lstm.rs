@@ -9,9 +9,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::activation::{sigmoid, tanh};
-use compexp_kernels::gemm::{Left, Packed, product, product_parallel, rows_per_task};
 use super::steps::{Sequences, Steps};
 use crate::error::{Error, Result};
+use compexp_kernels::gemm::{Epilogue, Left, Packed, product, product_parallel, rows_per_task};
 
 /// The weights of one direction, f32, row-major, as PyTorch's `weight_ih_l0` and so on.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +130,7 @@ impl Direction {
         let (wide, rows) = (4 * self.hidden, inputs.len() / self.ih.k());
         projected.resize(rows * wide, 0.0);
         projected.par_chunks_mut(wide).for_each(|row| row.copy_from_slice(&self.bias));
-        product_parallel(inputs, &self.ih, projected, true);
+        product_parallel(inputs, &self.ih, projected, Epilogue::ADD);
     }
 
     /// Writes the final states to columns `column..` of `finals (sequences, stride)`.
@@ -179,7 +179,7 @@ impl Direction {
             let states = task * chunk * hidden..(task * chunk + rows.len()) * hidden;
             let before = before.map(|(h, c)| (&h[states.clone()], &c[states]));
             if let Some((h, _)) = before {
-                product(Left::Rows(h), &self.hh, gates, true);
+                product(Left::Rows(h), &self.hh, gates, Epilogue::ADD);
             }
             Arch::new().dispatch(Cells { gates, before: before.map(|(_, c)| c), h, c, hidden });
         };

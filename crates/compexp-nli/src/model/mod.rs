@@ -21,9 +21,9 @@ pub use file::{Model, WORDS_FILE, Weights};
 
 use crate::error::{Error, Result};
 use crate::text::WordTable;
+use compexp_kernels::gemm::{Epilogue, Packed, product_parallel};
 use config::{EMBEDDING, HIDDEN, NORM, lstm_names};
 use lstm::{DirectionWeights, Lstm};
-use compexp_kernels::gemm::{Packed, product_parallel};
 use steps::Sequences;
 
 /// What PyTorch adds to a variance before it divides by its root.
@@ -207,7 +207,7 @@ impl Classifier {
 
 impl Linear {
     fn apply(&self, x: &[f32], out: &mut [f32]) {
-        product_parallel(x, &self.weight, out, false);
+        product_parallel(x, &self.weight, out, Epilogue::default());
         add_bias(out, &self.bias);
     }
 }

@@ -8,10 +8,10 @@ use super::config::TrainConfig;
 use super::tape::{Columns, Tape, Weights as DirectionOf};
 use crate::error::Result;
 use crate::model::config::{Config, EMBEDDING, HIDDEN, Kind, NORM, lstm_names};
-use compexp_kernels::gemm::{Packed, add_transposed_product, product_parallel};
 use crate::model::{EPSILON, Weights, add_bias, best, gather, join, lstm_of, relu, sentences};
 use crate::random::Purpose;
 use crate::text::UNK;
+use compexp_kernels::gemm::{Epilogue, Packed, add_transposed_product, product_parallel};
 
 /// Share of a batch's statistics in the running ones, PyTorch's.
 const MOMENTUM: f32 = 0.1;
@@ -129,7 +129,7 @@ impl Network {
     fn linear(&mut self, x: &[f32], weights: &Weights, [weight, bias]: [&str; 2], k: usize, n: usize) -> Vec<f32> {
         self.packed.set_transposed(k, n, &weights[weight]);
         let mut out = vec![0.0; x.len() / k * n];
-        product_parallel(x, &self.packed, &mut out, false);
+        product_parallel(x, &self.packed, &mut out, Epilogue::default());
         add_bias(&mut out, &weights[bias]);
         out
     }
@@ -156,7 +156,7 @@ impl Network {
         gradients.insert(bias.to_owned(), d_bias);
         self.packed.set_rows(n, k, |i| &weights[weight][i * k..][..k]);
         let mut d_x = vec![0.0; x.len()];
-        product_parallel(d, &self.packed, &mut d_x, false);
+        product_parallel(d, &self.packed, &mut d_x, Epilogue::default());
         d_x
     }
 }

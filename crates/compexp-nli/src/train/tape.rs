@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use crate::model::activation::tanh;
 use crate::model::lstm::Direction;
-use compexp_kernels::gemm::{Left, Packed, add_transposed_product, product, product_parallel, rows_per_task};
 use crate::model::steps::{Sequences, Steps};
+use compexp_kernels::gemm::{Epilogue, Left, Packed, add_transposed_product, product, product_parallel, rows_per_task};
 
 /// A forward pass in one direction; its memory serves the next one too. Values are `(positions, ...)` in the order of
 /// [`Steps`].
@@ -121,7 +121,7 @@ impl Tape {
                     let before = before.map(|c| &c[task * chunk * hidden..][..dc.len()]);
                     Arch::new().dispatch(Cells { gates, c, before, dh, dc, hidden });
                     if t > 0 {
-                        product(Left::Rows(gates), &self.packed, dh, false);
+                        product(Left::Rows(gates), &self.packed, dh, Epilogue::default());
                     }
                 });
         }
@@ -136,7 +136,7 @@ impl Tape {
             gradients.bias.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
         }
         self.packed.set_rows(wide, n_inputs, |i| &weight_ih[i * n_inputs..][..n_inputs]);
-        product_parallel(&by_row, &self.packed, d_inputs, true);
+        product_parallel(&by_row, &self.packed, d_inputs, Epilogue::ADD);
         self.packed.set_rows(by_row.len() / wide, n_inputs, |i| &inputs[i * n_inputs..][..n_inputs]);
         add_transposed_product(&by_row, wide, &self.packed, &mut gradients.weight_ih);
         let before = self.steps.before();
