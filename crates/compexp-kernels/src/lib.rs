@@ -1,6 +1,7 @@
 //! Fast operations on the CPU for candle, usable by any candle project.
 //!
-//! In reading order: [`gemm`] multiplies matrices whose right side is packed once; [`conv`] builds convolutions on it.
+//! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side
+//! is packed once; [`conv`], [`linear`] and [`lstm`] build convolutions, linear layers and LSTMs on it.
 //!
 //! # What it does not know
 //! Networks, files, training loops.
@@ -22,6 +23,7 @@ pub mod error;
 pub mod gemm;
 pub mod linear;
 pub mod lstm;
+pub mod simd;
 mod values;
 
 pub use error::{Error, Result};

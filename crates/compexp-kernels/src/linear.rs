@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Module, Result, Shape, Tensor, bail};
 
 use crate::error;
-use crate::gemm::{Packed, add_transposed_product, product_parallel};
+use crate::gemm::{Epilogue, Packed, add_transposed_product, product_parallel};
 use crate::values::{are_ours, values, with_values};
 
 /// A linear layer. On the CPU in f32 it is one product with packed weights, forward and backward; elsewhere candle's
@@ -92,14 +92,10 @@ impl CustomOp3 for Product {
         }
         let (x, weight, bias) = (values(x, x_layout)?, values(weight, weight_layout)?, values(bias, bias_layout)?);
         let mut out = vec![0.0; rows * n];
+        let epilogue = Epilogue { bias: Some(bias), ..Epilogue::default() };
         match &self.packed {
-            Some(packed) => product_parallel(x, packed, &mut out, false),
-            None => product_parallel(x, &Packed::transposed(k, n, weight), &mut out, false),
-        }
-        if n > 0 {
-            for row in out.chunks_exact_mut(n) {
-                row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
-            }
+            Some(packed) => product_parallel(x, packed, &mut out, epilogue),
+            None => product_parallel(x, &Packed::transposed(k, n, weight), &mut out, epilogue),
         }
         Ok((CpuStorage::F32(out), Shape::from((rows, n))))
     }
@@ -119,7 +115,7 @@ impl CustomOp3 for Product {
                 let mut d_x = vec![0.0; rows * k];
                 with_values(weight, |weight| {
                     packed.set_rows(n, k, |i| &weight[i * k..][..k]);
-                    product_parallel(d, &packed, &mut d_x, false);
+                    product_parallel(d, &packed, &mut d_x, Epilogue::default());
                     Ok(())
                 })?;
                 Some(Tensor::from_vec(d_x, (rows, k), &Device::Cpu)?)

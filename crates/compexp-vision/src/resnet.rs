@@ -11,8 +11,8 @@ use candle_core::{Device, Tensor};
 use compexp_core::behaviour::Head;
 use ndarray::{Array2, ArrayView2};
 
-use compexp_kernels::conv::{Conv, max_pool};
 use crate::error::{Error, Result};
+use compexp_kernels::conv::{Conv, max_pool};
 use layers::{Layer, Part};
 
 /// Added to the variance in a batch norm.

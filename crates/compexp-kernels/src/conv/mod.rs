@@ -9,7 +9,6 @@
 //! are in the batch and however many threads there are.
 
 mod layout;
-pub mod panels;
 mod pool;
 mod rows;
 mod winograd;
@@ -17,12 +16,12 @@ mod winograd;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor, bail};
 
 use crate::error::{Error, Result};
+use crate::gemm::Epilogue;
 
 pub use layout::channels_first;
 pub use pool::max_pool;
 
 use layout::{channels_last, floats};
-use panels::Epilogue;
 use rows::Rows;
 use winograd::Winograd;
 
@@ -135,7 +134,7 @@ impl Conv {
         let (Plan::Winograd { bias, .. } | Plan::Rows { bias, .. }) = &self.plan else {
             bail!("the weights of this convolution are on another device than its input")
         };
-        let epilogue = Epilogue { bias: bias.as_deref(), residual, relu };
+        let epilogue = Epilogue { bias: bias.as_deref(), residual, relu, ..Epilogue::default() };
         match &self.plan {
             Plan::Winograd { kernel, .. } => kernel.run(x, (h, w), &mut out, epilogue),
             Plan::Rows { kernel, .. } => kernel.run(x, (h, w), (h_out, w_out), &mut out, epilogue),

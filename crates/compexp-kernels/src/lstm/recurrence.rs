@@ -7,12 +7,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
-use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::steps::Steps;
 use crate::activation::{sigmoid, tanh};
-use crate::gemm::{Left, Packed, add_transposed_product, product, rows_per_task};
+use crate::gemm::{Epilogue, Left, Packed, add_transposed_product, product, rows_per_task};
+use crate::simd::{Simd, WithSimd, dispatch};
 use crate::values::{values, with_values};
 
 /// From `projected (rows, 4 hidden)`, what the input rows add to the gates, and `weight_hh (4 hidden, hidden)` to the
@@ -169,9 +169,9 @@ impl Tape {
                 .enumerate()
                 .for_each(|(task, (((gates, c), dh), dc))| {
                     let before = before.map(|c| &c[task * chunk * hidden..][..dc.len()]);
-                    Arch::new().dispatch(CellsBack { gates, c, before, dh, dc, hidden });
+                    dispatch(CellsBack { gates, c, before, dh, dc, hidden });
                     if t > 0 {
-                        product(Left::Rows(gates), &packed, dh, false);
+                        product(Left::Rows(gates), &packed, dh, Epilogue::default());
                     }
                 });
         }
@@ -224,9 +224,9 @@ impl Step<'_> {
             let states = task * chunk * hidden..(task * chunk + rows.len()) * hidden;
             let before = before.map(|(h, c)| (&h[states.clone()], &c[states]));
             if let Some((h, _)) = before {
-                product(Left::Rows(h), self.packed, gates, true);
+                product(Left::Rows(h), self.packed, gates, Epilogue::ADD);
             }
-            Arch::new().dispatch(Cells { gates, before: before.map(|(_, c)| c), h, c, hidden });
+            dispatch(Cells { gates, before: before.map(|(_, c)| c), h, c, hidden });
         };
         let (h, c) = after;
         rows.par_chunks(chunk)

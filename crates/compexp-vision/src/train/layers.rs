@@ -5,12 +5,11 @@
 //! result depends on the thread count.
 
 use candle_core::{Device, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
-use compexp_kernels::conv::Conv;
-use compexp_kernels::conv::panels::{Epilogue, Multiply, Packed};
 use crate::error::Result;
+use compexp_kernels::conv::Conv;
+use compexp_kernels::gemm::{Epilogue, Left, Packed, product};
 
 /// Added to the variance in a batch norm.
 const EPSILON: f64 = 1e-5;
@@ -142,9 +141,8 @@ impl Convolution {
                 }
             }
             let gradient = &dy[first * w_out * c_out..][..positions * c_out];
-            let packed = Packed::new(positions, c_out, |i, o| gradient[i * c_out + o]);
-            let product = Multiply { a: &taps, weights: &packed, out: &mut part, epilogue: Epilogue::default() };
-            Arch::new().dispatch(product);
+            let packed = Packed::from_fn(positions, c_out, |i, o| gradient[i * c_out + o]);
+            product(Left::Direct(&taps), &packed, &mut part, Epilogue::default());
             sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
         }
     }
