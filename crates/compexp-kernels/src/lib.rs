@@ -19,6 +19,7 @@
 
 mod activation;
 pub mod conv;
+mod device;
 pub mod error;
 pub mod gemm;
 pub mod linear;
@@ -26,4 +27,5 @@ pub mod lstm;
 pub mod simd;
 mod values;
 
+pub use device::default_device;
 pub use error::{Error, Result};

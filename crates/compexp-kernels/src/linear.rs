@@ -146,3 +146,88 @@ impl CustomOp3 for Product {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Var};
+
+    use super::*;
+
+    fn noise(n: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    fn tensor(shape: &[usize], seed: u64) -> Tensor {
+        Tensor::from_vec(noise(shape.iter().product(), seed), shape, &Device::Cpu).unwrap()
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f64> {
+        tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+    }
+
+    /// The result of a layer with variables of this type, and the gradients of input, weight and bias of a sum of it.
+    fn run(
+        (rows, k, n): (usize, usize, usize),
+        dtype: DType,
+        forward: impl Fn(&Tensor, &Tensor, &Tensor) -> Tensor,
+    ) -> Vec<Vec<f64>> {
+        let shapes: [&[usize]; 3] = [&[rows, k], &[n, k], &[n]];
+        let vars = shapes.map(|shape| Var::from_tensor(&tensor(shape, 1).to_dtype(dtype).unwrap()).unwrap());
+        let y = forward(&vars[0], &vars[1], &vars[2]);
+        // A gradient that is not contiguous.
+        let weights = tensor(&[n, rows], 4).to_dtype(dtype).unwrap();
+        let gradients = (y.t().unwrap() * weights).unwrap().sum_all().unwrap().backward().unwrap();
+        std::iter::once(&y).chain(vars.iter().map(|var| gradients.get(var).unwrap())).map(values).collect()
+    }
+
+    #[test]
+    fn results_and_gradients_equal_candles() {
+        for shape in [(1, 1, 1), (7, 5, 3), (20, 700, 70), (33, 64, 130)] {
+            let ours = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
+                Linear::new(weight.clone(), bias.clone()).unwrap().forward(x).unwrap()
+            };
+            let expected = run(shape, DType::F64, |x, weight, bias| {
+                x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(bias).unwrap()
+            });
+            for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+                for (what, (found, expected)) in run(shape, dtype, ours).iter().zip(&expected).enumerate() {
+                    let off = found.iter().zip(expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
+                    assert_eq!(found.len(), expected.len());
+                    assert!(off < tolerance, "{shape:?}, {dtype:?}, value {what}: off by {off}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_same_bits_alone_among_others_and_with_any_number_of_threads() {
+        let (rows, k, n) = (37, 1100, 65);
+        let x = tensor(&[rows, k], 1);
+        let layer = Linear::new(tensor(&[n, k], 2), tensor(&[n], 3)).unwrap();
+        let run = |threads: usize, x: &Tensor| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| values(&layer.forward(x).unwrap()))
+        };
+        let all = run(1, &x);
+        for threads in [2, 3, 7] {
+            assert_eq!(run(threads, &x), all, "{threads} threads");
+        }
+        for row in 0..rows {
+            assert_eq!(run(2, &x.narrow(0, row, 1).unwrap()), all[row * n..][..n], "row {row}");
+        }
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() {
+        let error = Linear::new(tensor(&[3, 4], 1), tensor(&[4], 2)).unwrap_err().to_string();
+        assert!(error.contains("bias: found [4], expected [3]"), "{error}");
+        let layer = Linear::new(tensor(&[3, 4], 1), tensor(&[3], 2)).unwrap();
+        let error = layer.forward(&tensor(&[2, 5], 3)).unwrap_err().to_string();
+        assert!(error.contains("found shape [2, 5], expected [_, 4]"), "{error}");
+    }
+}

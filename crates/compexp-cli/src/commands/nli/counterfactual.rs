@@ -8,7 +8,7 @@ use compexp_core::artifact::{hash_file, open_probe};
 use compexp_core::explain::Progress;
 use compexp_nli::counterfactual::{Candidate, Case, Config, Direction, Lexicon, Subject, Unit};
 use compexp_nli::features::{Annotator, FeatureConfig, SplitPair};
-use compexp_nli::model::{Classifier, Model};
+use compexp_nli::model::{Classifier, Model, default_device};
 
 use super::counterfactual_files::{self as files, Names};
 use super::probe_files;
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     let known = Classified::open(&args.run, "nli probe", "features")?;
     let checkpoint = same_file(&known, "checkpoint", args.checkpoint.as_deref())?;
     let model = Model::load(&checkpoint)?;
-    let classifier = Classifier::new(&model)?;
+    let classifier = Classifier::on(&model, &default_device()?)?;
     let set = open_probe(&args.run.join(probe_files::FOLDER))?;
     let features = feature_config(&known);
     let pairs = sentences(&known, args.pairs.as_deref(), reporter)?;

@@ -14,7 +14,7 @@ use compexp_core::relation::Similarity;
 use compexp_core::stats::holdout::Part;
 use compexp_core::threshold::thresholds;
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
-use compexp_nli::model::{Classifier, Model, Pair};
+use compexp_nli::model::{Classifier, Model, Pair, default_device};
 use compexp_nli::text::Label;
 use serde_json::json;
 
@@ -40,7 +40,7 @@ const CHUNK: usize = 1024;
 
 pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let model = Model::load(&args.checkpoint)?;
-    let classifier = Classifier::new(&model)?;
+    let classifier = Classifier::on(&model, &default_device()?)?;
     let labels = label_names(model.config.classes)?;
     let features = feature_config(args);
     let n_units = n_units(&model, args.layer);

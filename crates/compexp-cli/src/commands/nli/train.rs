@@ -11,7 +11,7 @@ use compexp_core::artifact::AtomicFile;
 use compexp_core::explain::Progress as _;
 use compexp_nli::Error;
 use compexp_nli::features::for_each_vector;
-use compexp_nli::model::{Config, Kind};
+use compexp_nli::model::{Config, Kind, default_device};
 use compexp_nli::text::{Label, Pair, WordTable};
 use compexp_nli::train::{BEST_FILE, EpochRow, Example, Progress, Schedule, Setup, TrainConfig, accuracy, train};
 use serde_json::json;
@@ -53,6 +53,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     let (n, n_dev) = (count(train_examples.len()), count(dev_examples.len()));
     reporter.say(&format!("{n} pairs to learn from, {n_dev} held out, {} words", count(words.len())));
 
+    let device = default_device()?;
     let setup = Setup {
         model: &model,
         config: &config,
@@ -60,6 +61,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
         vectors: Some(&vectors),
         train: &train_examples,
         dev: &dev_examples,
+        device: &device,
     };
     let mut news = News { reporter, epoch: 0, started: Instant::now(), rows: curves::read(&args.out), error: None };
     let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress, &args.out))?;
@@ -73,7 +75,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     remove(&args.out.join(BEST_FILE))?;
     let test = test_pairs.map(|pairs| pairs.examples(&words));
     let test =
-        test.map(|examples| Ok::<_, Error>((accuracy(&outcome.model, &examples)?, examples.len()))).transpose()?;
+        test.map(|examples| Ok::<_, Error>((accuracy(&outcome.model, &examples, &device)?, examples.len()))).transpose()?;
     let record = json!({
         "version": 1,
         "classifier": model,
