@@ -1,7 +1,8 @@
 //! Fast operations on the CPU for candle, usable by any candle project.
 //!
 //! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side
-//! is packed once; [`conv`], [`linear`] and [`lstm`] build convolutions, linear layers and LSTMs on it.
+//! is packed once; [`conv`], [`linear`] and [`lstm`] build convolutions, linear layers and LSTMs on it; [`norm`] is a batch
+//! norm in training mode.
 //!
 //! # What it does not know
 //! Networks, files, training loops.
@@ -24,8 +25,22 @@ pub mod error;
 pub mod gemm;
 pub mod linear;
 pub mod lstm;
+pub mod norm;
 pub mod simd;
-mod values;
+mod storage;
 
 pub use device::default_device;
 pub use error::{Error, Result};
+
+/// Values in -1..1 that look random, from `seed`.
+#[cfg(test)]
+pub(crate) fn noise(shape: &[usize], seed: u64) -> candle_core::Tensor {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect();
+    candle_core::Tensor::from_vec(values, shape, &candle_core::Device::Cpu).expect("a shape that fits its values")
+}

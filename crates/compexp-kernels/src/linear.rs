@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Module, Result, Shape, 
 
 use crate::error;
 use crate::gemm::{Epilogue, Packed, add_transposed_product, product_parallel};
-use crate::values::{are_ours, values, with_values};
+use crate::storage::{are_ours, floats, with_values};
 
 /// A linear layer. On the CPU in f32 it is one product with packed weights, forward and backward; elsewhere candle's
 /// own operations.
@@ -90,7 +90,7 @@ impl CustomOp3 for Product {
         if k != inputs {
             bail!("inputs of a linear layer: found shape {:?}, expected [_, {inputs}]", [rows, k]);
         }
-        let (x, weight, bias) = (values(x, x_layout)?, values(weight, weight_layout)?, values(bias, bias_layout)?);
+        let (x, weight, bias) = (floats(x, x_layout)?, floats(weight, weight_layout)?, floats(bias, bias_layout)?);
         let mut out = vec![0.0; rows * n];
         let epilogue = Epilogue { bias: Some(bias), ..Epilogue::default() };
         match &self.packed {
@@ -152,19 +152,7 @@ mod tests {
     use candle_core::{DType, Var};
 
     use super::*;
-
-    fn noise(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-        };
-        (0..n).map(|_| next()).collect()
-    }
-
-    fn tensor(shape: &[usize], seed: u64) -> Tensor {
-        Tensor::from_vec(noise(shape.iter().product(), seed), shape, &Device::Cpu).unwrap()
-    }
+    use crate::noise;
 
     fn values(tensor: &Tensor) -> Vec<f64> {
         tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
@@ -177,10 +165,10 @@ mod tests {
         forward: impl Fn(&Tensor, &Tensor, &Tensor) -> Tensor,
     ) -> Vec<Vec<f64>> {
         let shapes: [&[usize]; 3] = [&[rows, k], &[n, k], &[n]];
-        let vars = shapes.map(|shape| Var::from_tensor(&tensor(shape, 1).to_dtype(dtype).unwrap()).unwrap());
+        let vars = shapes.map(|shape| Var::from_tensor(&noise(shape, 1).to_dtype(dtype).unwrap()).unwrap());
         let y = forward(&vars[0], &vars[1], &vars[2]);
         // A gradient that is not contiguous.
-        let weights = tensor(&[n, rows], 4).to_dtype(dtype).unwrap();
+        let weights = noise(&[n, rows], 4).to_dtype(dtype).unwrap();
         let gradients = (y.t().unwrap() * weights).unwrap().sum_all().unwrap().backward().unwrap();
         std::iter::once(&y).chain(vars.iter().map(|var| gradients.get(var).unwrap())).map(values).collect()
     }
@@ -207,8 +195,8 @@ mod tests {
     #[test]
     fn a_row_is_the_same_bits_alone_among_others_and_with_any_number_of_threads() {
         let (rows, k, n) = (37, 1100, 65);
-        let x = tensor(&[rows, k], 1);
-        let layer = Linear::new(tensor(&[n, k], 2), tensor(&[n], 3)).unwrap();
+        let x = noise(&[rows, k], 1);
+        let layer = Linear::new(noise(&[n, k], 2), noise(&[n], 3)).unwrap();
         let run = |threads: usize, x: &Tensor| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| values(&layer.forward(x).unwrap()))
@@ -224,10 +212,10 @@ mod tests {
 
     #[test]
     fn shapes_that_do_not_fit_are_refused() {
-        let error = Linear::new(tensor(&[3, 4], 1), tensor(&[4], 2)).unwrap_err().to_string();
+        let error = Linear::new(noise(&[3, 4], 1), noise(&[4], 2)).unwrap_err().to_string();
         assert!(error.contains("bias: found [4], expected [3]"), "{error}");
-        let layer = Linear::new(tensor(&[3, 4], 1), tensor(&[3], 2)).unwrap();
-        let error = layer.forward(&tensor(&[2, 5], 3)).unwrap_err().to_string();
+        let layer = Linear::new(noise(&[3, 4], 1), noise(&[3], 2)).unwrap();
+        let error = layer.forward(&noise(&[2, 5], 3)).unwrap_err().to_string();
         assert!(error.contains("found shape [2, 5], expected [_, 4]"), "{error}");
     }
 }

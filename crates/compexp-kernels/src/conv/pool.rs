@@ -3,9 +3,10 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::layout::{channels_last, floats};
+use super::layout::channels_last;
 use crate::error::{Error, Result};
 use crate::simd::{Simd, WithSimd, dispatch};
+use crate::storage::floats;
 
 /// The maximum of every window of 3 x 3 of `x (n, c, h, w)`, f32, with stride 2 and a border that never wins (NaN does):
 /// `(n, c, (h + 1) / 2, (w + 1) / 2)`, channels last in memory on the CPU.

@@ -20,7 +20,7 @@ pub use steps::Sequences;
 use crate::error::{Error, Result};
 use crate::gemm::Packed;
 use crate::linear::{Linear, packed_once};
-use crate::values::are_ours;
+use crate::storage::are_ours;
 use recurrence::Recurrence;
 use steps::Steps;
 

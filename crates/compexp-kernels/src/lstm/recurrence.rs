@@ -13,7 +13,7 @@ use super::steps::Steps;
 use crate::activation::{sigmoid, tanh};
 use crate::gemm::{Epilogue, Left, Packed, add_transposed_product, product, rows_per_task};
 use crate::simd::{Simd, WithSimd, dispatch};
-use crate::values::{values, with_values};
+use crate::storage::{floats, with_values};
 
 /// From `projected (rows, 4 hidden)`, what the input rows add to the gates, and `weight_hh (4 hidden, hidden)` to the
 /// final states `(sequences, hidden)`, in the sequences' order.
@@ -106,7 +106,7 @@ impl CustomOp2 for Recurrence {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (_, hidden) = weight_layout.shape().dims2()?;
-        let (projected, weight_hh) = (values(projected, projected_layout)?, values(weight_hh, weight_layout)?);
+        let (projected, weight_hh) = (floats(projected, projected_layout)?, floats(weight_hh, weight_layout)?);
         let (finals, tape) = self.run(projected, weight_hh, hidden, self.keeps)?;
         if self.keeps {
             *self.tape.lock().unwrap_or_else(PoisonError::into_inner) = Some(tape);

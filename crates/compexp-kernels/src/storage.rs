@@ -1,21 +1,19 @@
-//! Tensors as slices of their values.
+//! The values of tensors on the CPU.
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
 
-/// Whether the fast operations take these tensors: f32 on the CPU. All others go through candle's own.
+/// Whether the fast operations of [`crate::linear`] and [`crate::lstm`] take these tensors: f32 on the CPU. All others go
+/// through candle's own.
 pub(crate) fn are_ours(tensors: &[&Tensor]) -> bool {
     tensors.iter().all(|tensor| tensor.device().is_cpu() && tensor.dtype() == DType::F32)
 }
 
-/// The values of a contiguous f32 tensor on the CPU, row-major.
-///
-/// # Errors
-/// An error of candle for another type or layout.
-pub(crate) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let all = storage.as_slice::<f32>()?;
+/// The f32 values of a contiguous tensor.
+pub(crate) fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let CpuStorage::F32(values) = storage else { bail!("expected a tensor of f32") };
     match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&all[start..end]),
-        None => bail!("strides of a fast operation's input: found {:?}, expected contiguous values", layout.stride()),
+        Some((from, to)) => Ok(&values[from..to]),
+        None => bail!("expected a contiguous tensor"),
     }
 }
 
@@ -24,7 +22,7 @@ pub(crate) fn with_values<T>(tensor: &Tensor, run: impl FnOnce(&[f32]) -> Result
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
-        Storage::Cpu(storage) => run(values(storage, layout)?),
+        Storage::Cpu(storage) => run(floats(storage, layout)?),
         _ => bail!("device of a fast operation's input: found {:?}, expected the CPU", tensor.device().location()),
     }
 }
