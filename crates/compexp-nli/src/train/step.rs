@@ -4,6 +4,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use candle_nn::loss::cross_entropy;
 use compexp_core::random::Stream;
+use compexp_run::training::Score;
 use rayon::prelude::*;
 
 use super::Example;
@@ -14,15 +15,6 @@ use crate::model::network::{Masks, Network};
 use crate::model::{best, sentences};
 use crate::random::Purpose;
 use crate::text::UNK;
-
-/// The result of a step's forward pass.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Score {
-    /// The sum of the examples' losses.
-    pub(super) loss: f64,
-    /// Examples whose label has the highest logit.
-    pub(super) correct: usize,
-}
 
 /// What a step depends on besides the weights and the examples.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +47,8 @@ impl Step<'_> {
 
         let logits = logits.to_vec2::<f32>()?;
         let correct = logits.iter().zip(examples).filter(|(row, example)| best(row) == usize::from(example.label));
-        let score = Score { loss: f64::from(loss.to_scalar::<f32>()?) * n as f64, correct: correct.count() };
-        Ok((score, gradients))
+        let loss = f64::from(loss.to_scalar::<f32>()?) * n as f64;
+        Ok((Score { loss, correct: correct.count(), examples: n }, gradients))
     }
 
     fn stream(self, purpose: Purpose) -> Stream {

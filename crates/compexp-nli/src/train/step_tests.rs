@@ -4,9 +4,8 @@ use super::*;
 use crate::model::config::NORM;
 use crate::model::{Classifier, Model, Pair, Weights};
 use crate::text::WordTable;
-use crate::train::adam::Params;
 use crate::train::initial_weights;
-use crate::train::state::{Place, State};
+use crate::train::trainee::{network, variables};
 
 const WORDS: usize = 7;
 
@@ -35,32 +34,15 @@ fn setup(kind: Kind, bidirectional: bool) -> (Config, Weights, Vec<Example>) {
     (model, weights, examples)
 }
 
-fn state(model: &Config, config: &TrainConfig, weights: &Weights) -> State {
-    let place = Place {
-        version: 1,
-        fingerprint: String::new(),
-        step: 0,
-        epoch: 0,
-        batch: 0,
-        loss: 0.0,
-        correct: 0,
-        curves: Vec::new(),
-        best: None,
-    };
-    let trained = |name: &str| !NORM[2..].contains(&name);
-    let optimizer = (Params::from(config), false);
-    State::new(place, (weights, &model.shapes(WORDS)), trained, optimizer, &Device::Cpu).unwrap()
-}
-
 /// The mean loss, and the gradient of each weight that is trained.
 fn run(model: &Config, config: &TrainConfig, weights: &Weights, examples: &[Example]) -> (f64, Weights) {
     let examples: Vec<_> = examples.iter().collect();
     let rare: Vec<_> = (0..WORDS).map(|i| i == 5).collect();
-    let state = state(model, config, weights);
+    let vars = variables(model, WORDS, weights, &Device::Cpu).unwrap();
     let step = Step { model, config, rare: &rare, number: 11 };
-    let (score, gradients) = step.run(&state.network(model, WORDS).unwrap(), &examples).unwrap();
+    let (score, gradients) = step.run(&network(model, WORDS, &vars, false).unwrap(), &examples).unwrap();
     let values = |var: &candle_core::Var| Some(gradients.get(var)?.flatten_all().unwrap().to_vec1().unwrap());
-    let gradients = state.vars().filter_map(|(name, var)| Some((name.clone(), values(var)?))).collect();
+    let gradients = vars.iter().filter_map(|(name, var)| Some((name.clone(), values(var)?))).collect();
     (score.loss / examples.len() as f64, gradients)
 }
 
@@ -119,10 +101,10 @@ fn running_statistics_follow_the_batches() {
     let now = Model { config: model.clone(), words: words(), weights: weights.clone() };
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let features = Classifier::new(&now).unwrap().forward(&pairs).unwrap().features;
-    let state = state(&model, &config, &weights);
-    step.run(&state.network(&model, WORDS).unwrap(), &batch).unwrap();
-    let weights = state.weights().unwrap();
-    for (j, (mean_now, variance_now)) in weights[NORM[2]].iter().zip(&weights[NORM[3]]).enumerate() {
+    let vars = variables(&model, WORDS, &weights, &Device::Cpu).unwrap();
+    step.run(&network(&model, WORDS, &vars, false).unwrap(), &batch).unwrap();
+    let running = |name: &str| vars[name].to_vec1::<f32>().unwrap();
+    for (j, (mean_now, variance_now)) in running(NORM[2]).iter().zip(&running(NORM[3])).enumerate() {
         let column: Vec<_> = features.iter().skip(j).step_by(3).map(|&x| f64::from(x)).collect();
         let mean = column.iter().sum::<f64>() / 5.0;
         let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 4.0;

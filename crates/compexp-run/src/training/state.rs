@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use compexp_core::artifact::{ContentHash, write_bytes};
+use compexp_files::{ContentHash, write_bytes};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl<R: Row> Place<R> {
         let at = digits(&file).ok_or_else(|| fail(&"no metadata"))?;
         let hash = hash(&file);
         file[at..at + DIGITS].copy_from_slice(hash.as_bytes());
-        write_bytes(path, &file)
+        Ok(write_bytes(path, &file)?)
     }
 
     /// Reads a state of the same training as `self`, and gives its values.
