@@ -12,7 +12,11 @@
 //!
 //! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`.
 //!
-//! The library depends on nothing, so that any crate can have it as a dev-dependency.
+//! [`files`] makes small files for tests.
+//!
+//! The library depends on no other crate of the project, so that any of them can have it as a dev-dependency.
+
+pub mod files;
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;

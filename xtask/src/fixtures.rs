@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use compexp_core::artifact::{write_concepts, write_examples, write_npy};
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_core::formula::{Atom, Formula};
 use compexp_core::probe::Example;
+use compexp_files::write_npy;
+use compexp_run::{write_concepts, write_examples};
 
 const EXAMPLES: usize = 60;
 /// Positions a side of the annotations, and of the units' maps.

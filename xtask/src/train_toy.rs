@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use compexp_core::artifact::hash_file;
+use compexp_files::hash_file;
 
 use crate::ci::target_folder;
 use crate::compexp::Compexp;

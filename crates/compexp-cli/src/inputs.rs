@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use compexp_core::activation::MaskSource;
-use compexp_core::artifact::{ActivationFile, ContentHash, MaskFile, hash_file, open_probe};
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
+use compexp_files::{ContentHash, hash_file};
+use compexp_run::{ActivationFile, MaskFile, open_probe};
 use compexp_vision::broden::{self, Broden, BrodenOptions};
 use rayon::prelude::*;
 use serde_json::{Value, json};

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::run_dir::Prediction;
-use compexp_core::artifact::{FinishedRun, RunConfig, RunDir, RunWriter, position_store};
-use compexp_core::compare::Difference;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Progress, explain};
 use compexp_core::partition::{Partition, PartitionBuilder, PositionMap};
 use compexp_core::probe::{AnnotationSource, Neighbors, ProbeSet};
 use compexp_core::relation::Similarity;
-use compexp_core::stats::holdout::{FiringPart, Part, validate};
+use compexp_run::run_dir::Prediction;
+use compexp_run::{FinishedRun, RunConfig, RunDir, RunWriter, position_store};
+use compexp_trust::compare::Difference;
+use compexp_trust::stats::holdout::{FiringPart, Part, validate};
 use serde_json::{Value, json};
 
 use crate::args::OutArgs;

@@ -3,9 +3,9 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use compexp_core::artifact::FinishedRun;
 use compexp_core::explanation::Explanation;
 use compexp_core::search::Status;
+use compexp_run::FinishedRun;
 use serde_json::json;
 
 use crate::progress::{Reporter, duration};

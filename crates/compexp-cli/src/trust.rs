@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use compexp_core::artifact::run_dir::Summary;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Explained};
 use compexp_core::explanation::{Explanation, Scored};
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::Example;
-use compexp_core::stats::holdout::Split;
-use compexp_core::stats::null::{Exchange, NullConfig, NullTest};
+use compexp_run::run_dir::Summary;
+use compexp_trust::stats::holdout::Split;
+use compexp_trust::stats::null::{Exchange, NullConfig, NullTest, set_significance};
 use serde_json::{Value, json};
 
 use crate::progress::{Reporter, duration};
@@ -123,7 +123,7 @@ impl TrustArgs {
         }
         reporter.say(&format!("  {}", resolution(null, n)));
         let found = test.run(reporter)?;
-        explained.set_significance(found);
+        set_significance(explained, found);
         Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use ndarray::{ArrayView4, Axis, Slice};
 
-use crate::error::{Error, Result};
 use crate::probe::Grid;
+use crate::{Error, Result};
 
 /// Where activations come from: a file, a model's output, an array.
 ///

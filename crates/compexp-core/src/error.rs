@@ -1,7 +1,5 @@
 //! The errors of this crate: each names the operation, what was found and what was expected.
 
-use std::path::{Path, PathBuf};
-
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -9,28 +7,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file system refused an operation, or a file ended early.
-    #[error("cannot {op} `{}`: {source}", path.display())]
-    Io {
-        /// What was attempted: `read`, `write`, `create`, ...
-        op: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// A file does not hold what its format asks for.
-    #[error("`{}`: {field}: found {found}, expected {expected}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// The part of it that is wrong: `shape`, `dtype`, `line 3`, ...
-        field: String,
-        /// What the file holds.
-        found: String,
-        /// What it must hold, with a hint at the fix where there is one.
-        expected: String,
-    },
     /// Two inputs do not belong together, or a value is out of its range.
     #[error("{what}: found {found}, expected {expected}")]
     Mismatch {
@@ -72,6 +48,9 @@ pub enum Error {
         /// The reader's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A source of annotations, activations or masks could not give what was asked for: mostly a file that cannot be read.
+    #[error(transparent)]
+    Source(Box<dyn std::error::Error + Send + Sync>),
     /// A search found a formula better than what was proven to be best: a fault of this crate.
     #[error(
         "`{formula}` has an IoU of {found}, above the proven bound of {proven}: the proof is wrong, which is a fault of \
@@ -100,20 +79,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// An [`Error::Io`] for `op` on `path`; use with `map_err`.
-    pub fn io(op: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { op, path, source }
-    }
-
-    /// An [`Error::Format`] about `field` of the file `path`.
-    pub fn format(
-        path: &Path,
-        field: impl Into<String>,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-    ) -> Self {
-        Self::Format { path: path.to_owned(), field: field.into(), found: found.into(), expected: expected.into() }
+    /// An [`Error::Source`]; use with `map_err`.
+    pub fn source(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Source(Box::new(error))
     }
 
     /// An [`Error::Mismatch`] of `what`.

@@ -5,8 +5,8 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::activation::{ActivationSource, MaskSource};
-use crate::error::Result;
 use crate::formula::Formula;
 use crate::partition::{CellSet, Partition, PositionMap};
 use crate::profile::Profile;

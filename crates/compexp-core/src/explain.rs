@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::concept::Vocabulary;
-use crate::error::{Error, Result};
 use crate::exemplar::{Exemplars, Firing, draw};
 use crate::explanation::{Explanation, Explanations, Universe, VERSION};
 use crate::partition::{Partition, PositionMap};
@@ -12,6 +11,7 @@ use crate::relation::{Extent, Relation, Similarity, relate};
 use crate::search::ceiling::{Ceilings, ceilings};
 use crate::search::{SearchConfig, SearchResult, search_all, without_vacuous};
 use crate::threshold::{ThresholdRule, thresholds};
+use crate::{Error, Result};
 
 /// What to do with a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

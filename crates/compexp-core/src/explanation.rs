@@ -2,7 +2,7 @@
 
 mod trust;
 
-pub(crate) use trust::median;
+pub use trust::median;
 pub use trust::{
     HeldOut, HeldOutScore, HeldOutUniverse, HoldoutSummary, NullScores, OptimalSummary, Significance,
     SignificanceSummary,
@@ -11,7 +11,6 @@ pub use trust::{
 use serde::{Deserialize, Serialize};
 
 use crate::concept::Vocabulary;
-use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::partition::Partition;
 use crate::score::Metric;
@@ -189,60 +188,4 @@ impl Explanation {
             optimal: result.optimal.last().copied(),
         }
     }
-}
-
-impl Explanations {
-    /// The same rows as comma-separated values under a header, one line a unit; what is none is an empty field. `iou_k` is
-    /// the IoU of entry `k` of `by_length`, counted from 1.
-    ///
-    /// # Errors
-    /// [`Error::Mismatch`] where a row cannot be written, which no value of this record can cause.
-    pub fn to_csv(&self) -> Result<String> {
-        let lengths = self.units.iter().map(|u| u.by_length.len()).max().unwrap_or(0);
-        let fixed = "unit,status,formula,length,iou,score,intersection,union,unit_area,formula_area,threshold,\
-                     precision,recall,f1,primitive,primitive_iou";
-        let header: Vec<String> =
-            fixed.split(',').map(str::to_owned).chain((1..=lengths).map(|k| format!("iou_{k}"))).collect();
-        let mut rows = Vec::new();
-        fn show<T: ToString>(value: Option<T>) -> String {
-            value.map_or(String::new(), |v| v.to_string())
-        }
-        for u in &self.units {
-            let status = serde_json::to_value(u.status).ok();
-            let mut row = vec![
-                u.unit.to_string(),
-                show(status.as_ref().and_then(|s| s.as_str())),
-                show(u.formula.as_ref()),
-                show(u.length),
-                u.iou.to_string(),
-                u.score.to_string(),
-                show(u.intersection),
-                show(u.union),
-                u.unit_area.to_string(),
-                show(u.formula_area),
-                show(u.threshold),
-                show(u.scores.map(|s| s.precision)),
-                show(u.scores.map(|s| s.recall)),
-                show(u.scores.map(|s| s.f1)),
-                show(u.primitive.as_ref().map(|p| &p.formula)),
-                show(u.primitive.as_ref().map(|p| p.iou)),
-            ];
-            row.extend((0..lengths).map(|k| show(u.by_length.get(k).map(|s| s.iou))));
-            rows.push(row);
-        }
-        table(&header.join(","), rows)
-    }
-}
-
-/// Comma-separated values; the header's names hold no comma.
-fn table(header: &str, rows: Vec<Vec<String>>) -> Result<String> {
-    let header = header.split(',').map(str::to_owned).collect();
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
-    for row in [header].into_iter().chain(rows) {
-        let row: Vec<String> = row;
-        writer.write_record(row).map_err(|e| failed(&e))?;
-    }
-    let bytes = writer.into_inner().map_err(|e| failed(&e))?;
-    String::from_utf8(bytes).map_err(|e| failed(&e))
 }

@@ -27,11 +27,11 @@
 //! A unit that fires on water, unless it is night:
 //!
 //! ```
-//! use compexp_core::concept::{Concept, ConceptId, Vocabulary};
-//! use compexp_core::partition::{MemoryPositions, PartitionBuilder};
-//! use compexp_core::probe::{Annotation, AnnotationSource, Grid};
-//! use compexp_core::profile;
-//! use compexp_core::search::{SearchConfig, search};
+//! use crate::concept::{Concept, ConceptId, Vocabulary};
+//! use crate::partition::{MemoryPositions, PartitionBuilder};
+//! use crate::probe::{Annotation, AnnotationSource, Grid};
+//! use crate::profile;
+//! use crate::search::{SearchConfig, search};
 //!
 //! /// Four images of 1 x 2 positions: water (1) on the left of all of them, night (2) in the last two.
 //! struct Images;
@@ -71,10 +71,6 @@
 #![forbid(unsafe_code)]
 
 pub mod activation;
-pub mod analysis;
-pub mod artifact;
-pub mod behaviour;
-pub mod compare;
 pub mod concept;
 pub mod error;
 pub mod exemplar;
@@ -82,18 +78,14 @@ pub mod explain;
 pub mod explanation;
 pub mod formula;
 pub mod partition;
-pub mod planted;
 pub mod probe;
 pub mod profile;
 pub mod random;
 pub mod relation;
-#[cfg(feature = "report")]
-pub mod report;
 pub mod resize;
 pub mod score;
 pub mod search;
-mod simd;
-pub mod stats;
+pub mod simd;
 pub mod threshold;
 
 pub use error::{Error, Result};

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::concept::{ConceptId, Vocabulary};
-use crate::error::Result;
 
 /// The mask grid of every example: `height x width` positions, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

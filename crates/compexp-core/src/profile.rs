@@ -9,11 +9,11 @@ pub use patterns::{Counter, Patterns};
 use rayon::prelude::*;
 
 use crate::activation::{ActivationSource, MaskSource};
-use crate::error::{Error, Result};
 use crate::partition::{CellSet, PositionMap};
 use crate::resize::{LANES, Resizer};
 use crate::simd::vectorized;
 use crate::threshold::{cut, for_each_block};
+use crate::{Error, Result};
 
 /// One unit's hits in every cell it touches.
 #[derive(Clone, Debug, Default, PartialEq)]

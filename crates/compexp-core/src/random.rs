@@ -3,31 +3,8 @@
 //! No generator has a state to keep: the number at a place depends on nothing but the place and the three ([`Stream`]), so
 //! that threads draw in any order, and whoever knows the round has its numbers again. [`Random`] draws them one after
 //! another.
-
-/// What core draws numbers for; each purpose has its own. Other crates count theirs from 1.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Purpose {
-    /// The examples' exchange: a round for each unit, a part for each draw.
-    Null = 256,
-    /// Resampled groups: a round for each resample.
-    Bootstrap,
-    /// Resampled examples of trials.
-    Trials,
-    /// The order in which units are ablated.
-    Ablation,
-    /// The classes of a unit without any: a round for each unit.
-    Control,
-    /// Planted formulas: a round for each unit.
-    Formula,
-    /// Their noise: a round for each unit.
-    Noise,
-}
-
-impl From<Purpose> for u64 {
-    fn from(purpose: Purpose) -> Self {
-        purpose as Self
-    }
-}
+//!
+//! A purpose is a number: each crate counts its own, so that what is drawn for one thing does not depend on another.
 
 /// The numbers of one purpose and round, by their places: SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Debug, Clone, Copy)]
@@ -196,7 +173,7 @@ mod tests {
         let streams = [
             Stream::new(0, 1_u64, 0),
             Stream::new(7, 1_u64, 0),
-            Stream::new(u64::MAX, Purpose::Noise, 3),
+            Stream::new(u64::MAX, 262u64, 3),
             Stream::new(7, 1_u64, 5).part(9),
         ];
         assert_eq!(
@@ -222,8 +199,8 @@ mod tests {
 
     #[test]
     fn one_after_another_they_are_those_of_the_places() {
-        let stream = Stream::new(3, Purpose::Null, 2);
-        let mut random = Random::new(3, Purpose::Null, 2);
+        let stream = Stream::new(3, 256u64, 2);
+        let mut random = Random::new(3, 256u64, 2);
         for at in 0..40 {
             match at % 4 {
                 0 => assert_eq!(random.bits(), stream.bits(at)),
@@ -236,12 +213,12 @@ mod tests {
 
     #[test]
     fn seeds_purposes_rounds_and_parts_have_numbers_of_their_own() {
-        let mut streams = vec![Stream::new(0, Purpose::Null, 0), Stream::new(0, Purpose::Bootstrap, 0)];
+        let mut streams = vec![Stream::new(0, 256u64, 0), Stream::new(0, 257u64, 0)];
         for (a, b) in (0..30).flat_map(|a| (0..30).map(move |b| (a, b))) {
-            streams.push(Stream::new(1 + a, Purpose::Null, 0).part(b));
-            streams.push(Stream::new(0, Purpose::Null, 1 + a).part(b));
+            streams.push(Stream::new(1 + a, 256u64, 0).part(b));
+            streams.push(Stream::new(0, 256u64, 1 + a).part(b));
         }
-        streams.extend((1..31).map(|round| Stream::new(0, Purpose::Null, round)));
+        streams.extend((1..31).map(|round| Stream::new(0, 256u64, round)));
         let numbers: BTreeSet<u64> = streams.iter().flat_map(|stream| (0..50).map(|at| stream.bits(at))).collect();
         assert_eq!(numbers.len(), 50 * streams.len());
         let orders: BTreeSet<_> = streams.iter().map(|stream| Random::from(*stream).shuffled(50)).collect();
@@ -256,7 +233,7 @@ mod tests {
             let mean = values.iter().sum::<f64>() / n as f64;
             (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64)
         };
-        let stream = Stream::new(7, Purpose::Noise, 0);
+        let stream = Stream::new(7, 262u64, 0);
         let random = &mut Random::from(stream);
         let found = [
             ("normal", moments(&mut |at| stream.normal(at).into()), (0.0, 1.0)),
@@ -279,7 +256,7 @@ mod tests {
 
     #[test]
     fn all_orders_are_as_likely() {
-        let mut random = Random::new(7, Purpose::Ablation, 0);
+        let mut random = Random::new(7, 259u64, 0);
         let mut orders = BTreeMap::new();
         for _ in 0..24_000 {
             let mut items = [0, 1, 2, 3];

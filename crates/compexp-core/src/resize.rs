@@ -202,32 +202,6 @@ mod tests {
         Grid { height, width }
     }
 
-    #[test]
-    fn golden_maps_of_pillow() {
-        let bytes =
-            std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/numeric/pil_resize.safetensors"))
-                .unwrap();
-        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        for (input, output) in [
-            ("in_4x4", "out_4x4_to_64x64"),
-            ("in_7x7", "out_7x7_to_112x112"),
-            ("in_3x5", "out_3x5_to_h10_w20"),
-            ("in_64x64", "out_64x64_to_24x24"),
-        ] {
-            let (i, o) = (file.tensor(input).unwrap(), file.tensor(output).unwrap());
-            let (from, to) = (grid(i.shape()[1], i.shape()[2]), grid(o.shape()[1], o.shape()[2]));
-            let maps: Vec<f32> = bytemuck::allocation::pod_collect_to_vec(i.data());
-            let expected: Vec<f32> = bytemuck::allocation::pod_collect_to_vec(o.data());
-            let resizer = Resizer::new(from, to);
-            let mut found = vec![0.0; to.positions()];
-            for (n, (map, expected)) in maps.chunks(from.positions()).zip(expected.chunks(to.positions())).enumerate() {
-                resizer.resize(map, &mut found);
-                let differing = found.iter().zip(expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-                assert_eq!(differing, 0, "{output}, map {n}");
-            }
-        }
-    }
-
     proptest! {
         #[test]
         fn hits_are_the_resized_values_above_the_cut(

@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 ///
 /// Only what is inlined is compiled so: closures given here, and what they call, are marked `#[inline(always)]`.
 #[inline(always)]
-pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
     struct Run<F>(F);
 
     impl<R, F: FnOnce() -> R> WithSimd for Run<F> {

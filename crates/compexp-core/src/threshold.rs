@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::{ActivationSource, check_finite};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// How a unit's threshold is chosen. A position is a hit where its activation is strictly greater.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -254,27 +254,6 @@ mod tests {
         for q in [0.0, 1.0, -0.1, f64::NAN] {
             assert!(ThresholdBuilder::new(ThresholdRule::TopQuantile(q), 1, 10).is_err(), "{q}");
         }
-    }
-
-    #[test]
-    fn golden_quantiles_of_numpy() {
-        let bytes = std::fs::read(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/golden/numeric/numpy_quantile.safetensors"
-        ))
-        .unwrap();
-        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let matrix: Vec<f32> = bytemuck::allocation::pod_collect_to_vec(file.tensor("matrix").unwrap().data());
-        let view = ArrayView4::from_shape((2000, 24, 1, 1), &matrix).unwrap();
-        let f32s = |name| -> Vec<f32> { bytemuck::allocation::pod_collect_to_vec(file.tensor(name).unwrap().data()) };
-        let f64s = |name| -> Vec<f64> { bytemuck::allocation::pod_collect_to_vec(file.tensor(name).unwrap().data()) };
-        let found = |rule| thresholds(&view, rule, &|_| ()).unwrap();
-        for (name, top) in [("q995_axis0", 0.005), ("q99_axis0", 0.01), ("median_axis0", 0.5)] {
-            let expected: Vec<f64> = f32s(name).into_iter().map(f64::from).collect();
-            assert_eq!(found(ThresholdRule::TopQuantileF32(top)), expected, "{name}");
-        }
-        assert_eq!(found(ThresholdRule::TopQuantile(0.005)), f64s("q995_axis0_f64input"));
-        assert_eq!(of(&matrix, ThresholdRule::TopQuantileF32(0.005)) as f32, f32s("q995_all")[0]);
     }
 
     proptest! {

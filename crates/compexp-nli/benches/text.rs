@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use compexp_nli::features::{FeatureConfig, WordVectors, probe_set, split_pairs};
-use compexp_nli::tagger::Annotator;
 use compexp_nli::text::read_pairs;
-use compexp_nli::tokenizer::Tokenizer;
+use compexp_text::tagger::Annotator;
+use compexp_text::tokenizer::Tokenizer;
 
 const RUNS: usize = 5;
 

@@ -15,27 +15,49 @@ pub enum Error {
     /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),
+    /// A file cannot be read or written, or does not hold what its format asks for.
+    #[error(transparent)]
+    File(#[from] compexp_files::Error),
 }
 
 impl Error {
-    /// [`compexp_core::Error::io`] for `op` on `path`; use with `map_err`.
+    /// [`compexp_files::Error::io`] for `op` on `path`; use with `map_err`.
     pub fn io(op: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let error = compexp_core::Error::io(op, path);
-        move |source| Self::Core(error(source))
+        let error = compexp_files::Error::io(op, path);
+        move |source| Self::File(error(source))
     }
 
-    /// [`compexp_core::Error::format`] about `field` of the file `path`.
+    /// [`compexp_files::Error::format`] about `field` of the file `path`.
     pub fn format(
         path: &Path,
         field: impl Into<String>,
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self::Core(compexp_core::Error::format(path, field, found, expected))
+        Self::File(compexp_files::Error::format(path, field, found, expected))
     }
 
     /// [`compexp_core::Error::mismatch`] of `what`.
     pub fn mismatch(what: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
         Self::Core(compexp_core::Error::mismatch(what, found, expected))
+    }
+}
+
+impl From<compexp_run::Error> for Error {
+    fn from(error: compexp_run::Error) -> Self {
+        match error {
+            compexp_run::Error::File(error) => Self::File(error),
+            compexp_run::Error::Core(error) => Self::Core(error),
+        }
+    }
+}
+
+impl From<compexp_text::Error> for Error {
+    fn from(error: compexp_text::Error) -> Self {
+        match error {
+            compexp_text::Error::Checkpoint(error) => Self::Checkpoint(error),
+            compexp_text::Error::File(error) => Self::File(error),
+            compexp_text::Error::Core(error) => Self::Core(error),
+        }
     }
 }

@@ -46,15 +46,11 @@
 
 pub mod counterfactual;
 pub mod error;
-pub mod feats;
 pub mod features;
 pub mod grammar;
-mod lines;
 pub mod model;
 mod random;
-pub mod tagger;
 pub mod text;
-pub mod tokenizer;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -1,6 +1,36 @@
-//! What is kept of a run; so far, of a training.
+//! Run folders: everything that explaining a layer gives, in one folder; and the readers of what it is made from.
+//!
+//! - [`RunDir`] is a folder with everything that explaining a layer gives;
+//! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;
+//! - [`ActivationFile`] and [`MaskFile`] read arrays of activations and of ready masks, [`open_probe`] a probe directory;
+//! - [`Baseline`] is what a run came to, kept to compare later runs with;
+//! - [`training`] is what trainings share that can be taken up again where they were;
+//! - [`position_store`] holds a position map too large for memory.
+//!
+//! # What it does not know
+//! Networks, and any data set's format.
 #![forbid(unsafe_code)]
 
+pub mod activation_store;
+pub mod activations;
+pub mod baseline;
+pub mod error;
+pub mod head_file;
+mod masks;
+pub mod position_file;
+pub mod probe_dir;
+pub mod record_csv;
+pub mod run_dir;
+pub mod run_tables;
 pub mod training;
 
-pub use compexp_core::{Error, Result};
+pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
+pub use activations::{ActivationFile, MaskFile};
+pub use baseline::Baseline;
+pub use error::{Error, Result};
+pub use head_file::{read_head, write_head};
+pub use masks::write_masks;
+pub use position_file::{PositionFile, position_store};
+pub use probe_dir::{open_probe, write_concepts, write_examples};
+pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
+pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};

@@ -33,7 +33,7 @@ impl SceneClasses {
     /// numbers 0, 1, 2, ... in any order; or one name a line, numbered as they come. Empty lines are skipped.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`], and [`compexp_core::Error::Format`] with the line: a line with a number among lines without, a number that
+    /// [`compexp_files::Error::Io`], and [`compexp_files::Error::Format`] with the line: a line with a number among lines without, a number that
     /// leaves a gap or occurs twice, two names that are the same scene; a file that is empty or not UTF-8.
     pub fn read(path: &Path) -> Result<Self> {
         let text = String::from_utf8(read_limited(path, "it is to list the network's classes", MAX_BYTES)?)
@@ -104,7 +104,7 @@ impl SceneNames {
     /// Reads a JSON object of image file names and scene names.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] for anything but an object of strings.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] for anything but an object of strings.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_limited(path, "it is to give the scene of each image", MAX_BYTES)?;
         let scenes = serde_json::from_slice(&bytes).map_err(|e| {
@@ -215,7 +215,7 @@ mod tests {
         ];
         for (text, wanted) in cases {
             match parse(text) {
-                Err(Error::Core(compexp_core::Error::Format { field, .. })) => assert_eq!(field, wanted, "{text:?}"),
+                Err(Error::File(compexp_files::Error::Format { field, .. })) => assert_eq!(field, wanted, "{text:?}"),
                 other => panic!("{text:?}: {other:?}"),
             }
         }
@@ -232,11 +232,11 @@ mod tests {
         assert_eq!(scenes.get("y/b.jpg"), None);
         for bad in ["", "[]", r#"{"a": 1}"#, r#"{"a": "b""#] {
             std::fs::write(&path, bad).unwrap();
-            assert!(matches!(SceneNames::read(&path), Err(Error::Core(compexp_core::Error::Format { .. }))), "{bad}");
+            assert!(matches!(SceneNames::read(&path), Err(Error::File(compexp_files::Error::Format { .. }))), "{bad}");
         }
         assert!(matches!(
             SceneNames::read(&dir.path().join("none.json")),
-            Err(Error::Core(compexp_core::Error::Io { .. }))
+            Err(Error::File(compexp_files::Error::Io { .. }))
         ));
     }
 }

@@ -33,33 +33,52 @@ pub enum Error {
     /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),
-    /// A convolution's sizes do not fit, or its tensor operation failed.
+    /// A file cannot be read or written, or does not hold what its format asks for.
     #[error(transparent)]
-    Kernel(#[from] compexp_kernels::Error),
+    File(#[from] compexp_files::Error),
     /// A tensor operation failed.
     #[error("tensor operation: {0}")]
     Candle(#[from] candle_core::Error),
 }
 
 impl Error {
-    /// [`compexp_core::Error::io`] for `op` on `path`; use with `map_err`.
+    /// [`compexp_files::Error::io`] for `op` on `path`; use with `map_err`.
     pub fn io(op: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let error = compexp_core::Error::io(op, path);
-        move |source| Self::Core(error(source))
+        let error = compexp_files::Error::io(op, path);
+        move |source| Self::File(error(source))
     }
 
-    /// [`compexp_core::Error::format`] about `field` of the file `path`.
+    /// [`compexp_files::Error::format`] about `field` of the file `path`.
     pub fn format(
         path: &Path,
         field: impl Into<String>,
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self::Core(compexp_core::Error::format(path, field, found, expected))
+        Self::File(compexp_files::Error::format(path, field, found, expected))
     }
 
     /// [`compexp_core::Error::mismatch`] of `what`.
     pub fn mismatch(what: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
         Self::Core(compexp_core::Error::mismatch(what, found, expected))
+    }
+}
+
+impl From<compexp_run::Error> for Error {
+    fn from(error: compexp_run::Error) -> Self {
+        match error {
+            compexp_run::Error::File(error) => Self::File(error),
+            compexp_run::Error::Core(error) => Self::Core(error),
+        }
+    }
+}
+
+impl From<compexp_kernels::Error> for Error {
+    fn from(error: compexp_kernels::Error) -> Self {
+        match error {
+            compexp_kernels::Error::Mismatch { what, found, expected } => Self::mismatch(what, found, expected),
+            compexp_kernels::Error::Candle(error) => Self::Candle(error),
+            other => Self::mismatch("tensor operation", other, "one that can be computed"),
+        }
     }
 }

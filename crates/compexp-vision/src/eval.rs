@@ -24,7 +24,7 @@ impl Labelled {
     /// is `None` to the list's folder. Empty lines are left out. Classes MUST be below `classes`.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`] where the list cannot be read; [`compexp_core::Error::Format`] naming the first line that is not such a line.
+    /// [`compexp_files::Error::Io`] where the list cannot be read; [`compexp_files::Error::Format`] naming the first line that is not such a line.
     pub fn read(list: &Path, root: Option<&Path>, classes: usize) -> Result<Self> {
         let size = std::fs::metadata(list).map_err(Error::io("read", list))?.len();
         if size > MAX_LIST {
@@ -154,7 +154,7 @@ mod tests {
         std::fs::write(&list, [0xff, 0xfe, 0, 1]).unwrap();
         assert!(matches!(
             Labelled::read(&list, None, 10),
-            Err(Error::Core(compexp_core::Error::Io { op: "read", .. }))
+            Err(Error::File(compexp_files::Error::Io { op: "read", .. }))
         ));
     }
 

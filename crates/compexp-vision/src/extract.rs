@@ -45,7 +45,7 @@ impl Extract<'_> {
     /// current thread and rayon's current pool.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`]; those of [`Image::read`]; [`compexp_core::Error::Format`] for the first image of another size than
+    /// [`Error::UnknownLayer`]; those of [`Image::read`]; [`compexp_files::Error::Format`] for the first image of another size than
     /// `images[0]`; `compexp_core`'s `NotFinite` where a value overflows; whatever `sink` gives.
     pub fn run(
         &self,

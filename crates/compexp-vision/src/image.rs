@@ -34,7 +34,7 @@ impl Image {
     /// their low byte, an alpha channel is dropped, and the orientation tag is not applied.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`] where the file cannot be read; [`compexp_core::Error::Format`] where it is neither format, damaged, or larger
+    /// [`compexp_files::Error::Io`] where the file cannot be read; [`compexp_files::Error::Format`] where it is neither format, damaged, or larger
     /// than [`MAX_SIDE`] or [`MAX_PIXELS`], which is told from its header before any pixel is decoded.
     pub fn read(path: &Path) -> Result<Self> {
         let mut bytes = Vec::new();
@@ -200,19 +200,19 @@ mod tests {
     fn what_is_no_image_is_named() {
         for bytes in [&b""[..], b"GIF89a", &[0xff, 0xd8], &[0xff, 0xd8, 0xff], b"\x89PNG\r\n\x1a\n"] {
             let error = decode(bytes).unwrap_err();
-            assert!(matches!(&error, Error::Core(compexp_core::Error::Format { .. })), "{error}");
+            assert!(matches!(&error, Error::File(compexp_files::Error::Format { .. })), "{error}");
             assert!(error.to_string().starts_with("`photo`: "), "{error}");
         }
         let whole = png(64, 64, png::ColorType::Rgb, png::BitDepth::Eight, &[5; 64 * 64 * 3]);
         for end in [20, whole.len() / 2, whole.len() - 16] {
             assert!(
-                matches!(decode(&whole[..end]), Err(Error::Core(compexp_core::Error::Format { .. }))),
+                matches!(decode(&whole[..end]), Err(Error::File(compexp_files::Error::Format { .. }))),
                 "cut at {end}"
             );
         }
         assert!(matches!(
             Image::read(Path::new("no such file")),
-            Err(Error::Core(compexp_core::Error::Io { op: "open", .. }))
+            Err(Error::File(compexp_files::Error::Io { op: "open", .. }))
         ));
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use compexp_checkpoint::Value;
-use compexp_core::artifact::AtomicFile;
-use compexp_core::behaviour::Head;
+use compexp_files::AtomicFile;
+use compexp_trust::behaviour::Head;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ struct Header {
 /// Writes the weights of a network with its sizes as safetensors that [`Model::load`] reads.
 ///
 /// # Errors
-/// [`compexp_core::Error::Io`]; [`Error::Candle`] for weights that are not f32.
+/// [`compexp_files::Error::Io`]; [`Error::Candle`] for weights that are not f32.
 pub fn save(config: &Config, weights: &Weights, path: &Path) -> Result<()> {
     let header = serde_json::to_string(&Header { version: VERSION, config: config.clone() })
         .map_err(|e| Error::mismatch("sizes of a ResNet", e, "JSON"))?;
@@ -83,7 +83,7 @@ impl Model {
     /// that a file of [`save`] states, else follow from its weights ([`Config::of`]).
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where the file cannot be read, [`compexp_core::Error::Format`] where it holds another network.
+    /// [`Error::Checkpoint`] where the file cannot be read, [`compexp_files::Error::Format`] where it holds another network.
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
         let file = compexp_checkpoint::read(checkpoint)?;
         let entry = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);

@@ -76,7 +76,7 @@ impl Batch {
     /// `None` of the size of the first.
     ///
     /// # Errors
-    /// Those of [`Image::read`]; [`compexp_core::Error::Format`] naming the first file of another size.
+    /// Those of [`Image::read`]; [`compexp_files::Error::Format`] naming the first file of another size.
     pub fn read(paths: &[PathBuf], preprocess: Preprocess, expected: Option<(usize, usize)>) -> Result<Self> {
         let Some(first) = paths.first() else {
             let (height, width) = expected.unwrap_or_default();

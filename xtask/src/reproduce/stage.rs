@@ -10,7 +10,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use compexp_core::artifact::{AtomicFile, ContentHash, hash_file};
+use compexp_files::{AtomicFile, ContentHash, hash_file};
 use serde::{Deserialize, Serialize};
 
 use crate::compexp::Compexp;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use compexp_core::artifact::AtomicFile;
+use compexp_files::AtomicFile;
 use serde::{Deserialize, Serialize};
 
 use crate::compexp::Compexp;

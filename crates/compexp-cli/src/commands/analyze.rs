@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::analysis::Records;
-use compexp_core::analysis::paper::{Quantity, quantities};
-use compexp_core::artifact::{AtomicFile, FinishedRun};
-use compexp_core::report::figures;
+use compexp_files::AtomicFile;
+use compexp_report::analysis::Records;
+use compexp_report::analysis::paper::{Quantity, quantities};
+use compexp_report::figures;
+use compexp_run::FinishedRun;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
     }
     let records = Records::read(&FinishedRun::open(&args.run)?)?;
     if let Some(out) = &args.out {
-        std::fs::create_dir_all(out).map_err(compexp_core::Error::io("create", out))?;
+        std::fs::create_dir_all(out).map_err(compexp_files::Error::io("create", out))?;
         for figure in figures(&records)? {
             write(&out.join(format!("{}.svg", figure.id)), &figure.svg)?;
             write(&out.join(format!("{}.csv", figure.id)), &figure.csv)?;

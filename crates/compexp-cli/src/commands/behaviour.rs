@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::Error;
 use compexp_core::activation::{ActivationSource, check_finite};
-use compexp_core::analysis::Records;
-use compexp_core::analysis::behaviour::{
-    Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, contributions as measure, curves, support, targets,
-    top_share,
-};
-use compexp_core::artifact::{ActivationFile, AtomicFile, FinishedRun, read_head, write_json, write_rows};
-use compexp_core::behaviour::ablation::{Effect, Fill, Subject};
-use compexp_core::behaviour::contribution::Contributions;
-use compexp_core::behaviour::{Features, Head};
 use compexp_core::explain::Progress;
 use compexp_core::explanation::Explanations;
 use compexp_core::probe::Grid;
-use compexp_core::report::behaviour::ablation_figures;
+use compexp_files::{AtomicFile, write_json, write_rows};
+use compexp_report::analysis::Records;
+use compexp_report::analysis::behaviour::{
+    Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, contributions as measure, curves, support, targets,
+    top_share,
+};
+use compexp_report::behaviour::ablation_figures;
+use compexp_run::{ActivationFile, FinishedRun, read_head};
+use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
+use compexp_trust::behaviour::contribution::Contributions;
+use compexp_trust::behaviour::{Features, Head};
 use serde_json::json;
 
 use crate::args::at_most;
@@ -170,12 +170,14 @@ impl ActivationSource for Checked {
         self.0.grid()
     }
 
-    fn read(&self, first: usize, out: &mut [f32]) -> Result<(), Error> {
+    fn read(&self, first: usize, out: &mut [f32]) -> compexp_core::Result<()> {
         self.0.read(first, out)?;
         check_finite(out, first, self.n_units(), self.grid().positions()).map_err(|e| match e {
-            Error::NotFinite { unit, example, value } => {
+            compexp_core::Error::NotFinite { unit, example, value } => {
                 let field = format!("unit {unit} on example {example}");
-                Error::format(self.0.path(), field, value.to_string(), format!("a finite number; {AGAIN}"))
+                let expected = format!("a finite number; {AGAIN}");
+                let error = compexp_files::Error::format(self.0.path(), field, value.to_string(), expected);
+                compexp_core::Error::source(error)
             }
             other => other,
         })
@@ -274,7 +276,7 @@ pub(crate) fn ablate(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         "support": found,
     });
     let out = args.run.join("ablation");
-    std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
+    std::fs::create_dir_all(&out).map_err(compexp_files::Error::io("create", &out))?;
     write_curves(&out.join("ablation.csv"), &curves)?;
     let columns = [
         "order",
@@ -310,7 +312,7 @@ pub(crate) fn ablate(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
 }
 
 fn write_curves(path: &Path, curves: &[Curve]) -> Result<()> {
-    let row = |curve: &Curve, step: &compexp_core::behaviour::ablation::Step| {
+    let row = |curve: &Curve, step: &compexp_trust::behaviour::ablation::Step| {
         let (order, seed, fill) = (curve.order.name(), curve.order.seed(), curve.fill.name());
         (order, seed, fill, step.removed, step.accuracy, step.concerned, step.concerned_before)
     };

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::{ActivationFile, ActivationStore, FinishedRun, RunConfig, TensorFile, read_head};
-use compexp_core::behaviour::{Features, Head};
 use compexp_core::concept::Vocabulary;
 use compexp_core::formula::Formula;
+use compexp_files::TensorFile;
+use compexp_run::{ActivationFile, ActivationStore, FinishedRun, RunConfig, read_head};
+use compexp_trust::behaviour::{Features, Head};
 
 use crate::failure::Failure;
 

@@ -4,7 +4,6 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::FinishedRun;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::explanation::Universe;
@@ -13,6 +12,7 @@ use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::profile::{Profile, from_activations, from_masks};
 use compexp_core::score::{Counts, Metric};
 use compexp_core::threshold::thresholds;
+use compexp_run::FinishedRun;
 use serde_json::{Value, json};
 
 use crate::args::EvalArgs;

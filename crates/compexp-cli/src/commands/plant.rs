@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::artifact::{remove_partials, write_json, write_masks};
 use compexp_core::explain::Progress;
-use compexp_core::planted::{Noise, PlantConfig, Planted};
+use compexp_files::{remove_partials, write_json};
+use compexp_run::write_masks;
+use compexp_trust::planted::{Noise, PlantConfig, Planted};
 
 use crate::args::{AnnotationArgs, at_most};
 use crate::failure::Failure;
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
         return Err(Failure::usage("--out -: planted units are a folder of files").into());
     }
     let set = Annotations::new(&args.annotations).open()?.set;
-    std::fs::create_dir_all(&args.out).map_err(compexp_core::Error::io("create", &args.out))?;
+    std::fs::create_dir_all(&args.out).map_err(compexp_files::Error::io("create", &args.out))?;
     let (partition, map) = pipeline::divide(&set, &args.out, reporter)?;
     let noise = args.noise.iter().map(|noise| noise.0).collect();
     let PlantArgs { units, length, min_share, seed, .. } = *args;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::artifact::{AtomicFile, FinishedRun, read_json};
-use compexp_core::planted::{Noise, PlantedUnits, Row, recover, rows, to_csv};
+use compexp_files::{AtomicFile, read_json};
+use compexp_run::FinishedRun;
+use compexp_trust::planted::{Noise, PlantedUnits, Row, recover, rows, to_csv};
 use serde_json::json;
 
 use super::eval::annotations_of;

@@ -3,10 +3,10 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use compexp_core::artifact::FinishedRun;
 use compexp_core::exemplar::{Choice, Exemplar};
 use compexp_core::explanation::{Explanation, Explanations, Scored};
 use compexp_core::probe::Example;
+use compexp_run::FinishedRun;
 use serde_json::json;
 
 use crate::args::{ShowArgs, SortArg};

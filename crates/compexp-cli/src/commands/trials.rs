@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::{hash_file, write_json, write_rows};
-use compexp_core::behaviour::trial::{Difference, Effect, Tally};
+use compexp_files::{hash_file, write_json, write_rows};
+use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

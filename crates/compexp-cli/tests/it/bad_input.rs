@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use compexp_core::artifact::write_npy;
+use compexp_files::write_npy;
 
 use crate::{fails, ok, scene};
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use compexp_core::artifact::{write_head, write_npy};
-use compexp_core::behaviour::Head;
+use compexp_files::write_npy;
+use compexp_run::write_head;
+use compexp_trust::behaviour::Head;
 use ndarray::Array2;
 
 use crate::nli::{TRAIN, tables};

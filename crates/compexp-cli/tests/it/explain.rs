@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use compexp_core::artifact::{write_concepts, write_npy};
+use compexp_files::write_npy;
+use compexp_run::write_concepts;
 
 use crate::{compexp, fails, finished, json, ok, run, scene};
 

@@ -21,8 +21,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use compexp_core::artifact::{write_concepts, write_npy};
 use compexp_core::concept::{Concept, ConceptId};
+use compexp_files::write_npy;
+use compexp_run::write_concepts;
 use serde_json::Value;
 
 /// The command with these arguments, in the folder `dir`.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use compexp_core::artifact::{FinishedRun, write_npy};
 use compexp_core::explain::Silent;
 use compexp_core::probe::Example;
-use compexp_core::report::{ExampleSource, Figure, ReportRun, Showing, Sink, Thumbnail, write_report};
-use compexp_core::{Error, Result};
+use compexp_files::write_npy;
+use compexp_report::{Error, Result};
+use compexp_report::{ExampleSource, Figure, ReportRun, Showing, Sink, Thumbnail, write_report};
+use compexp_run::FinishedRun;
 
 use crate::{fails, json, ok, run, scene};
 
@@ -190,7 +191,7 @@ fn pages_are_the_same_on_any_number_of_threads_and_a_full_disk_is_an_error() {
     assert!(index.contains("<svg></svg>") && index.contains("&lt;A&gt;") && index.contains("B &amp; C."), "{index}");
     for room in 0..files.len() {
         let e = report(1, room).unwrap_err();
-        assert!(matches!(&e, Error::Io { op: "write", .. }), "{e}");
+        assert!(matches!(&e, Error::File(compexp_files::Error::Io { op: "write", .. })), "{e}");
     }
 }
 

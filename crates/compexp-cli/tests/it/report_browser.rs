@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use compexp_core::artifact::{write_concepts, write_examples, write_npy};
 use compexp_core::concept::{Concept, ConceptId};
 use compexp_core::probe::Example;
+use compexp_files::write_npy;
+use compexp_run::{write_concepts, write_examples};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use compexp_core::artifact::{write_concepts, write_npy};
 use compexp_core::concept::{Concept, ConceptId};
+use compexp_files::write_npy;
+use compexp_run::write_concepts;
 use serde_json::Value;
 
 use crate::{fails, json, ok};

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Explanations, table};
-use crate::error::Result;
+use super::Explanations;
 
 /// How an explanation compares with those of the same unit once its maps are given to other examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,53 +114,6 @@ pub struct OptimalSummary {
     pub median_gap: Option<f64>,
 }
 
-impl Explanations {
-    /// The scores of draws as comma-separated values under a header, one line a unit and length; none where no unit was
-    /// tested.
-    ///
-    /// # Errors
-    /// As [`Explanations::to_csv`].
-    pub fn null_csv(&self) -> Result<Option<String>> {
-        let header = "unit,length,iou,draws,p,q,mean,median,q95,q99,max";
-        let mut rows = Vec::new();
-        for unit in &self.units {
-            let Some(s) = &unit.significance else { continue };
-            for (null, own) in s.by_length.iter().zip(&unit.by_length) {
-                // What is decided is the greatest length: q is of that.
-                let q = if null.length == s.by_length.len() { s.q.to_string() } else { String::new() };
-                let numbers = [null.p.to_string(), q];
-                let nulls = [null.mean, null.median, null.q95, null.q99, null.max].map(|v| v.to_string());
-                let mut row =
-                    vec![unit.unit.to_string(), null.length.to_string(), own.iou.to_string(), s.draws.to_string()];
-                row.extend(numbers.into_iter().chain(nulls));
-                rows.push(row);
-            }
-        }
-        if rows.is_empty() { Ok(None) } else { table(header, rows).map(Some) }
-    }
-
-    /// The scores on held-out examples as comma-separated values under a header, one line a unit and length; none where
-    /// nothing was held out.
-    ///
-    /// # Errors
-    /// As [`Explanations::to_csv`].
-    pub fn holdout_csv(&self) -> Result<Option<String>> {
-        let header = "unit,length,formula,search_iou,held_out_iou,low,high,standard_error,drop,suggested";
-        let mut rows = Vec::new();
-        for unit in &self.units {
-            let Some(held_out) = &unit.holdout else { continue };
-            for (out, own) in held_out.by_length.iter().zip(&unit.by_length) {
-                let mut row = vec![unit.unit.to_string(), out.length.to_string(), own.formula.clone()];
-                let [low, high] = out.interval;
-                row.extend([own.iou, out.iou, low, high, out.standard_error, out.drop].map(|v| v.to_string()));
-                row.push((out.length == held_out.suggested_length).to_string());
-                rows.push(row);
-            }
-        }
-        if self.held_out.is_none() { Ok(None) } else { table(header, rows).map(Some) }
-    }
-}
-
 impl SignificanceSummary {
     /// The summary of explanations; none where no unit was tested.
     pub fn of(explanations: &Explanations) -> Option<Self> {
@@ -183,7 +135,7 @@ impl OptimalSummary {
 }
 
 /// The median; of an even number of values the mean of the two in the middle, of none none.
-pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;
     let above = *values.get(middle)?;

@@ -10,7 +10,7 @@ use std::fmt::{self, Write};
 
 use super::{Atom, Formula};
 use crate::concept::{Concept, ConceptId, Vocabulary};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// How deeply a formula's text may nest; far beyond any formula a search makes.
 const MAX_DEPTH: usize = 200;

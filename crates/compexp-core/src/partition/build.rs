@@ -9,9 +9,9 @@ use super::Partition;
 use super::local::{Divider, LocalCells};
 use super::positions::{PositionMap, PositionStore};
 use crate::concept::ConceptId;
-use crate::error::{Error, Result};
 use crate::formula::Atom;
 use crate::probe::{Annotation, AnnotationSource, Grid, Neighbors};
+use crate::{Error, Result};
 
 /// More columns than this are refused: rows of the co-occurrence matrix are kept, and grow with the square.
 const MAX_COLUMNS: usize = 16_384;

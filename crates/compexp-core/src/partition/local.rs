@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::error::{Error, Result};
 use crate::probe::Annotation;
+use crate::{Error, Result};
 
 /// One example's cells, in the order in which its positions first meet them.
 pub(super) struct LocalCells {

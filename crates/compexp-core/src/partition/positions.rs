@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::Result;
 use crate::probe::Grid;
 
 /// Where the local cells of positions are kept: in memory, or in a file where they are many.

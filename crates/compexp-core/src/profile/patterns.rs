@@ -6,8 +6,8 @@
 use rayon::prelude::*;
 
 use super::{Gathered, Profile, check_examples, check_units};
+use crate::Result;
 use crate::activation::{ActivationSource, MaskSource};
-use crate::error::Result;
 use crate::partition::PositionMap;
 use crate::resize::{LANES, Resizer};
 use crate::threshold::{cut, for_each_block};

@@ -23,12 +23,12 @@ use serde::{Deserialize, Serialize};
 pub use exact::{ExactConfig, Grammar, Optimal};
 pub use vacuous::without_vacuous;
 
-use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::partition::Partition;
 use crate::probe::Task;
 use crate::profile::Profile;
 use crate::score::{Counts, Metric};
+use crate::{Error, Result};
 
 /// Which search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,5 +2,6 @@
 
 mod engine;
 mod exact;
+mod golden_numeric;
 mod golden_search;
 mod oracle;

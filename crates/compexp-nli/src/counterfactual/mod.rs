@@ -13,11 +13,11 @@ mod edits;
 #[cfg(test)]
 mod tests;
 
-use compexp_core::behaviour::trial::{Effect, Outcome, Trial, likeliest, probabilities};
-use compexp_core::behaviour::{Features, Head};
 use compexp_core::formula::Formula;
 use compexp_core::probe::Neighbors;
 use compexp_core::random::Random;
+use compexp_trust::behaviour::trial::{Effect, Outcome, Trial, likeliest, probabilities};
+use compexp_trust::behaviour::{Features, Head};
 use rayon::prelude::*;
 
 pub use edits::{Edit, How, Lexicon, Side};

@@ -5,23 +5,22 @@
 //! one position a pair.
 
 mod annotator;
-mod neighbors;
 mod overlap;
 mod table;
 
 pub use annotator::Annotator;
-pub use neighbors::{WordVectors, for_each_vector};
+pub use compexp_text::vectors::{WordVectors, for_each_vector};
 
 use std::collections::HashMap;
 
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
+use compexp_text::feats::Feats;
+use compexp_text::tagger::Tagger;
+use compexp_text::tokenizer::Tokenizer;
 
 use crate::error::{Error, Result};
-use crate::feats::Feats;
-use crate::tagger::Tagger;
 use crate::text::{Pair, WordTable};
-use crate::tokenizer::Tokenizer;
 
 /// One side of a pair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,7 +79,7 @@ pub fn pairs_from_feats(feats: &Feats) -> Result<Vec<SplitPair>> {
         let expected = "an even number: premise and hypothesis in turn";
         return Err(Error::mismatch("annotated sentences", feats.sentences.len(), expected));
     }
-    let sentence = |tokens: &Vec<crate::feats::Token>| Sentence {
+    let sentence = |tokens: &Vec<compexp_text::feats::Token>| Sentence {
         words: tokens.iter().map(|token| token.word.clone()).collect(),
         tags: tokens.iter().map(|token| token.values.get(tag).cloned().unwrap_or_default()).collect(),
     };

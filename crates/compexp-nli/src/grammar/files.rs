@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use compexp_core::artifact::AtomicFile;
+use compexp_files::AtomicFile;
+use compexp_text::feats::{Column, Feats, Kind, Token};
 
 use super::Corpus;
 use super::vectors::vectors;
 use super::words::{Entry, entries};
 use crate::error::{Error, Result};
-use crate::feats::{Column, Feats, Kind, Token};
 use crate::text::{Label, Pair};
 
 /// Labelled pairs to learn from, a table separated by tabs.
@@ -30,7 +30,7 @@ impl Corpus {
     /// which exists.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`]
+    /// [`compexp_files::Error::Io`]
     pub fn write(&self, dir: &Path) -> Result<()> {
         let mut table = String::from("gold_label\tsentence1\tsentence2\n");
         for Pair { label, premise, hypothesis } in &self.train {

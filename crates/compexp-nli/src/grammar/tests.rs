@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use compexp_text::feats::Feats;
+
 use super::words::entries;
 use super::world::{ACTIVITIES, PLACES};
 use super::*;
-use crate::feats::Feats;
 use crate::features::WordVectors;
 use crate::text::{read_gold, read_pairs, read_tok};
 

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 
 use compexp_checkpoint::{StateDict, Value, read, state_dict};
-use compexp_core::artifact::AtomicFile;
+use compexp_files::AtomicFile;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ impl Model {
     /// [`WORDS_FILE`] beside it.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for an unreadable file; [`compexp_core::Error::Format`] for a weight that is missing or has
+    /// [`Error::Checkpoint`] for an unreadable file; [`compexp_files::Error::Format`] for a weight that is missing or has
     /// another shape, which it names, for words that do not fit, weights of layers that no classifier has, and
     /// weights that are no finite numbers.
     pub fn load(path: &Path) -> Result<Self> {
@@ -58,7 +58,7 @@ impl Model {
         let header = checkpoint.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
         let header = header.map(|text| parse_header(path, text)).transpose()?;
         let words = match checkpoint.get("stoi") {
-            Some(_) => in_file(path, "stoi", WordTable::from_checkpoint(&checkpoint))?,
+            Some(_) => in_file(path, "stoi", WordTable::from_checkpoint(&checkpoint).map_err(Error::from))?,
             None => beside(path)?,
         };
         if let Some(header) = header.as_ref().filter(|header| header.words != words.content_hash()) {
@@ -161,7 +161,7 @@ fn beside(path: &Path) -> Result<WordTable> {
         let expected = format!("a dict with `stoi`, or its words in `{}`", words.display());
         return Err(Error::format(path, "words", "none", expected));
     }
-    WordTable::load(&words)
+    Ok(WordTable::load(&words)?)
 }
 
 /// The sizes that fit the weights' shapes, as far as they can be told; what does not fit is found on reading.

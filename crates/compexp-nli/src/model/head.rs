@@ -1,6 +1,6 @@
 //! The last layer of a classifier, as a linear map from its features.
 
-use compexp_core::behaviour::Head;
+use compexp_trust::behaviour::Head;
 use ndarray::Array2;
 
 use super::config::{Kind, NORM};

@@ -80,7 +80,7 @@ fn the_head_gives_the_logits_from_the_features() {
         let output = Classifier::new(&model).unwrap().forward(&pairs).unwrap();
         let features = ndarray::Array2::from_shape_vec((3, model.config.probed()), output.features).unwrap();
         let head = model.head(["a", "b", "c"].map(String::from).into()).unwrap();
-        let logits = head.logits(&compexp_core::behaviour::Features::new(features).unwrap()).unwrap();
+        let logits = head.logits(&compexp_trust::behaviour::Features::new(features).unwrap()).unwrap();
         let logits: Vec<f32> = logits.iter().map(|logit| *logit as f32).collect();
         assert!(distance(&logits, &output.logits) < 1e-5, "{kind:?}: {logits:?} {:?}", output.logits);
         assert!(model.head(vec!["a".into(), "b".into()]).is_err());

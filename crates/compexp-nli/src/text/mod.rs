@@ -1,10 +1,9 @@
 //! Sentence pairs and words: what the data files hold, and the numbers that a classifier knows words by.
 
 mod pairs;
-mod words;
 
+pub use compexp_text::words::{PAD, UNK, WordTable};
 pub use pairs::{read_gold, read_pairs, read_tok};
-pub use words::{PAD, UNK, WordTable};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use compexp_text::lines::{self, excerpt, for_each_line};
 use serde::Deserialize;
 
 use super::{Label, Pair};
 use crate::error::{Error, Result};
-use crate::lines::{excerpt, for_each_line, line_error};
 
 /// Reads a file of sentence pairs; its extension says how:
 ///
@@ -18,7 +18,7 @@ use crate::lines::{excerpt, for_each_line, line_error};
 /// A label is `entailment`, `neutral` or `contradiction`; `-`, `UNK` or nothing where there is none.
 ///
 /// # Errors
-/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
 pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("jsonl") => read_jsonl(path),
@@ -31,13 +31,13 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
 /// labels, as many as pairs; see [`read_gold`].
 ///
 /// # Errors
-/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] where a premise has no hypothesis; [`compexp_core::Error::Mismatch`] where the number of labels is
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a premise has no hypothesis; [`compexp_core::Error::Mismatch`] where the number of labels is
 /// another.
 pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>> {
     let mut pairs: Vec<Pair> = Vec::new();
     let mut premise = None;
     let mut last = 0;
-    for_each_line(path, |number, line| {
+    for_each_line::<Error>(path, |number, line| {
         last = number;
         match premise.take() {
             None => premise = Some(line.to_owned()),
@@ -63,10 +63,10 @@ pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>
 /// Reads gold labels, one a line.
 ///
 /// # Errors
-/// [`compexp_core::Error::Io`]; [`compexp_core::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
 pub fn read_gold(path: &Path) -> Result<Vec<Option<Label>>> {
     let mut labels = Vec::new();
-    for_each_line(path, |number, line| {
+    for_each_line::<Error>(path, |number, line| {
         labels.push(label(path, number, line)?);
         Ok(())
     })?;
@@ -89,7 +89,7 @@ struct Record {
 
 fn read_jsonl(path: &Path) -> Result<Vec<Pair>> {
     let mut pairs = Vec::new();
-    for_each_line(path, |number, line| {
+    for_each_line::<Error>(path, |number, line| {
         let record: Record = serde_json::from_str(line).map_err(|e| {
             let expected = "a JSON object with the texts gold_label, sentence1 and sentence2";
             line_error(path, number, e.to_string(), expected)
@@ -128,10 +128,15 @@ impl Columns {
     }
 }
 
+/// A [`compexp_files::Error::Format`] about a line.
+fn line_error(path: &Path, number: usize, found: impl Into<String>, expected: impl Into<String>) -> Error {
+    lines::line_error(path, number, found, expected).into()
+}
+
 fn read_table(path: &Path) -> Result<Vec<Pair>> {
     let mut columns = None;
     let mut pairs = Vec::new();
-    for_each_line(path, |number, line| {
+    for_each_line::<Error>(path, |number, line| {
         let Some(columns) = &columns else {
             columns = Some(Columns::read(path, line)?);
             return Ok(());

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use compexp_core::artifact::ContentHash;
 use compexp_core::random::Stream;
+use compexp_files::ContentHash;
 use serde::{Deserialize, Serialize};
 
 pub use config::{Schedule, TrainConfig};
@@ -116,8 +116,8 @@ pub struct Outcome {
 /// of every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is saved then.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for settings and examples outside their ranges; [`compexp_core::Error::Format`] and [`Error::Checkpoint`] for
-/// a folder whose state is damaged or of another setup; [`Error::Core`] and [`compexp_core::Error::Io`] where it cannot be written.
+/// [`compexp_core::Error::Mismatch`] for settings and examples outside their ranges; [`compexp_files::Error::Format`] and [`Error::Checkpoint`] for
+/// a folder whose state is damaged or of another setup; [`Error::Core`] and [`compexp_files::Error::Io`] where it cannot be written.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,

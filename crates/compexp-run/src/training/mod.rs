@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use compexp_core::artifact::{hash_file, write_bytes};
+use compexp_files::{hash_file, write_bytes};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -271,7 +271,7 @@ fn resume<T: Trainee>(trainee: &mut T, place: &mut Place<T::Row>, folder: &Path)
     if let (Some(expected), Some(name)) = (&place.kept, trainee.kept_file()) {
         let file = folder.join(name);
         let there = file.try_exists().map_err(Error::io("read", &file))?;
-        if !there || hash_file(&file)? != *expected {
+        if !there || hash_file(&file).map_err(Error::from)? != *expected {
             write_kept(trainee, folder)?;
         }
     }
@@ -293,7 +293,7 @@ fn write_kept<T: Trainee>(trainee: &T, folder: &Path) -> std::result::Result<Opt
     let Some(name) = trainee.kept_file() else { return Ok(None) };
     let path = folder.join(name);
     trainee.write_kept(&path)?;
-    Ok(Some(hash_file(&path)?))
+    Ok(Some(hash_file(&path).map_err(Error::from)?))
 }
 
 fn write_curves<R: Row>(folder: &Path, rows: &[R]) -> Result<()> {
@@ -301,5 +301,5 @@ fn write_curves<R: Row>(folder: &Path, rows: &[R]) -> Result<()> {
     for row in rows {
         let _ = writeln!(text, "{}", row.csv());
     }
-    write_bytes(&folder.join(CURVES_FILE), text.as_bytes())
+    Ok(write_bytes(&folder.join(CURVES_FILE), text.as_bytes())?)
 }

@@ -67,7 +67,7 @@ impl Trainee for Toy {
     }
 
     fn write_kept(&self, path: &Path) -> Result<()> {
-        write_bytes(path, format!("{:?}", self.best).as_bytes())
+        Ok(write_bytes(path, format!("{:?}", self.best).as_bytes())?)
     }
 
     fn is_over(&self, curves: &[ToyRow], best: Option<usize>) -> bool {

@@ -54,7 +54,7 @@ impl Labels {
     /// A row for label 0 (none) is not needed, and ignored where there is one.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Io`] where `label.csv` or `category.csv` is missing; [`compexp_core::Error::Format`] with file and line for a
+    /// [`compexp_files::Error::Io`] where `label.csv` or `category.csv` is missing; [`compexp_files::Error::Format`] with file and line for a
     /// missing column, a bad number, and a number or a name that occurs twice.
     pub fn read(dir: &Path, wanted: &[String]) -> Result<Self> {
         let mut files = Vec::new();

@@ -51,7 +51,7 @@ impl AnnotationSource for Masks {
 /// The blue channel, and alpha where there is one, is not looked at, as in the reference. `pixels` is scratch memory.
 ///
 /// # Errors
-/// [`compexp_core::Error::Io`] for a missing file; [`compexp_core::Error::Format`] for a file that is corrupt or cut off, of another size than
+/// [`compexp_files::Error::Io`] for a missing file; [`compexp_files::Error::Format`] for a file that is corrupt or cut off, of another size than
 /// `grid`, neither RGB nor RGBA of 8 bits, or with a number that `labels` lacks.
 fn read_layer(path: &Path, grid: Grid, labels: &Labels, pixels: &mut Vec<u8>, layers: &mut Vec<u32>) -> Result<()> {
     let file = File::open(path).map_err(|e| missing(path, "the index names it", e))?;

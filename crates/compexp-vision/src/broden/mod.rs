@@ -82,7 +82,7 @@ pub struct Broden {
 /// Label PNGs are read when the probe set is asked for an annotation, from any number of threads at once.
 ///
 /// # Errors
-/// [`compexp_core::Error::Io`] for a missing file or folder. [`compexp_core::Error::Format`], with the file and the line, for a
+/// [`compexp_files::Error::Io`] for a missing file or folder. [`compexp_files::Error::Format`], with the file and the line, for a
 /// missing column or category, a row of another length than the header, a number that is none or out of range, `sh`
 /// or `sw` that differ between rows, a label that `label.csv` lacks, and a path that leads out of the folder.
 /// [`compexp_core::Error::Mismatch`] for an empty list of categories. A bad PNG is an error when its annotation is asked

@@ -195,7 +195,7 @@ pub(crate) fn read_limited(path: &Path, hint: &str, limit: u64) -> Result<Vec<u8
     Ok(bytes)
 }
 
-/// An [`compexp_core::Error::Io`] that says what the file is for where it is missing.
+/// An [`compexp_files::Error::Io`] that says what the file is for where it is missing.
 pub(crate) fn missing(path: &Path, hint: &str, error: std::io::Error) -> Error {
     let source = match error.kind() {
         std::io::ErrorKind::NotFound => std::io::Error::new(error.kind(), format!("no such file or folder; {hint}")),

@@ -137,7 +137,7 @@ fn refusal(result: Result<Broden>) -> Error {
 /// Checks that an error names `file` and `field`, and that what it found holds `found`.
 fn check_format(error: &Error, file: &str, field: &str, found: &str) {
     match error {
-        Error::Core(compexp_core::Error::Format { path, field: f, found: what, .. }) => {
+        Error::File(compexp_files::Error::Format { path, field: f, found: what, .. }) => {
             assert!(path.ends_with(file), "{error}: not about {file}");
             assert_eq!(f, field, "{error}");
             assert!(what.contains(found), "{error}: not {found}");
@@ -281,7 +281,7 @@ fn the_ade20k_index_is_preferred_and_another_can_be_named() {
     let by = |index: PathBuf| load(folder.path(), &BrodenOptions { index: Some(index), categories: None });
     assert_eq!(by("index.csv".into()).unwrap().images().len(), 3);
     assert_eq!(by(folder.path().join("index.csv")).unwrap().images().len(), 3);
-    assert!(matches!(refusal(by("other.csv".into())), Error::Core(compexp_core::Error::Io { .. })));
+    assert!(matches!(refusal(by("other.csv".into())), Error::File(compexp_files::Error::Io { .. })));
 }
 
 #[test]
@@ -306,18 +306,18 @@ fn missing_files_are_named_with_a_hint() {
     for file in ["index.csv", "label.csv", "category.csv"] {
         let folder = Folder::new();
         let error = refusal(folder.remove(file).load());
-        let Error::Core(compexp_core::Error::Io { path, .. }) = &error else { panic!("{error}") };
+        let Error::File(compexp_files::Error::Io { path, .. }) = &error else { panic!("{error}") };
         assert!(path.ends_with(file) && error.to_string().contains("a Broden folder"), "{error}");
     }
     let folder = Folder::new();
     std::fs::remove_dir_all(folder.path().join("images")).unwrap();
     assert!(
-        matches!(refusal(folder.load()), Error::Core(compexp_core::Error::Io { path, .. }) if path.ends_with("images"))
+        matches!(refusal(folder.load()), Error::File(compexp_files::Error::Io { path, .. }) if path.ends_with("images"))
     );
     let folder = Folder::new();
     let error = annotation_error(folder.remove("images/x/a_part.png"), 0);
     assert!(
-        matches!(&error, Error::Core(compexp_core::Error::Io { path, .. }) if path.ends_with("x/a_part.png")),
+        matches!(&error, Error::File(compexp_files::Error::Io { path, .. }) if path.ends_with("x/a_part.png")),
         "{error}"
     );
 }

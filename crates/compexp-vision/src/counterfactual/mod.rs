@@ -18,10 +18,10 @@ mod trials;
 
 use std::path::PathBuf;
 
-use compexp_core::behaviour::{Features, Head};
 use compexp_core::concept::ConceptId;
 use compexp_core::formula::Formula;
 use compexp_core::probe::AnnotationSource;
+use compexp_trust::behaviour::{Features, Head};
 
 pub use plan::{Candidate, Survey};
 pub use trials::{Best, Case, PlaceTally};
@@ -160,7 +160,7 @@ impl<'a> Subject<'a> {
     }
 
     fn predicted(&self, image: usize) -> usize {
-        compexp_core::behaviour::trial::likeliest(self.logits_of(image))
+        compexp_trust::behaviour::trial::likeliest(self.logits_of(image))
     }
 
     /// The images that are taken for `class`, rightly where that is known.

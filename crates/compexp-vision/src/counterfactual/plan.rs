@@ -1,9 +1,9 @@
 //! Which cases are worth trying, and what is cut out for them.
 
-use compexp_core::behaviour::contribution::{Measure, Role};
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::Annotation;
 use compexp_core::random::Random;
+use compexp_trust::behaviour::contribution::{Measure, Role};
 use rayon::prelude::*;
 
 use super::masks::{Masks, both, count};

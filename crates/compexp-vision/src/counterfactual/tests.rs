@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use compexp_core::behaviour::contribution::Measure;
 use compexp_core::probe::{Annotation, Grid};
+use compexp_trust::behaviour::contribution::Measure;
 use ndarray::Array2;
 
 use super::*;

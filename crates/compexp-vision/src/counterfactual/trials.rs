@@ -1,8 +1,8 @@
 //! Trying a case: pasting, predicting again, and adding up.
 
 use candle_core::Device;
-use compexp_core::behaviour::trial::{Effect, Outcome, Tally, Trial, likeliest, probabilities};
 use compexp_core::concept::ConceptId;
+use compexp_trust::behaviour::trial::{Effect, Outcome, Tally, Trial, likeliest, probabilities};
 use rayon::prelude::*;
 
 use super::plan::{Cut, Plan};

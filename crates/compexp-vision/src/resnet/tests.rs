@@ -149,7 +149,7 @@ fn the_head_gives_the_logits_from_the_mean_of_the_last_stage() {
         let (n, units, h, w) = output.maps.dims4().unwrap();
         let maps = output.maps.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let maps = ndarray::Array4::from_shape_vec((n, units, h, w), maps).unwrap();
-        let logits = head.logits(&compexp_core::behaviour::Features::pool(&maps.view()).unwrap()).unwrap();
+        let logits = head.logits(&compexp_trust::behaviour::Features::pool(&maps.view()).unwrap()).unwrap();
         let expected = output.logits.to_vec2::<f32>().unwrap().concat();
         for (found, expected) in logits.iter().zip(expected) {
             assert!((found - f64::from(expected)).abs() < 1e-5, "{layer}: {found} {expected}");

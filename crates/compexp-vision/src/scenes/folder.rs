@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use compexp_core::artifact::{AtomicFile, read_json, write_json};
+use compexp_files::{AtomicFile, read_json, write_json};
 use png::{BitDepth, ColorType, Compression, Encoder};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -112,8 +112,8 @@ impl Paint {
     /// number a line), `list.txt` (an image's path and class a line) and `scenes.json` (this `Paint`).
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] for a number of images out of range; [`compexp_core::Error::Format`] for a folder that holds
-    /// anything but the files of an earlier painting, which are replaced; [`compexp_core::Error::Io`].
+    /// [`compexp_core::Error::Mismatch`] for a number of images out of range; [`compexp_files::Error::Format`] for a folder that holds
+    /// anything but the files of an earlier painting, which are replaced; [`compexp_files::Error::Io`].
     pub fn write(&self, dir: &Path, progress: &(dyn Fn(usize) + Sync)) -> Result<()> {
         if self.images == 0 || self.images > MAX_IMAGES {
             return Err(Error::mismatch("scenes to paint", self.images, format!("from 1 to {MAX_IMAGES}")));

@@ -28,7 +28,7 @@ impl Images {
     ///
     /// # Errors
     /// Those of [`Image::read`]; [`compexp_core::Error::Mismatch`] where there are none, or not as many classes as images;
-    /// [`compexp_core::Error::Format`] for the first image of another size than the first.
+    /// [`compexp_files::Error::Format`] for the first image of another size than the first.
     pub fn read(list: &Labelled) -> Result<Self> {
         let Some(first) = list.paths.first().filter(|_| list.paths.len() == list.classes.len()) else {
             let expected = format!("{}, and at least one", list.paths.len());

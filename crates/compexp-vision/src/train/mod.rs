@@ -16,8 +16,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use compexp_core::artifact::ContentHash;
 use compexp_core::random::Random;
+use compexp_files::ContentHash;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -105,8 +105,8 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`compexp_core::Error::Mismatch`] for settings, sizes and classes outside their ranges, and a loss that is no number;
-/// [`compexp_core::Error::Format`] and [`Error::Checkpoint`] for a folder whose state is damaged or of another setup;
-/// [`compexp_core::Error::Io`] where it cannot be written.
+/// [`compexp_files::Error::Format`] and [`Error::Checkpoint`] for a folder whose state is damaged or of another setup;
+/// [`compexp_files::Error::Io`] where it cannot be written.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,

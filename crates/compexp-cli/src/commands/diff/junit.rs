@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use compexp_core::compare::{Comparison, Difference, Found, UnitChange, Verdict};
+use compexp_trust::compare::{Comparison, Difference, Found, UnitChange, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 

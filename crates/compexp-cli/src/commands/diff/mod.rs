@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use compexp_core::artifact::{AtomicFile, Baseline, write_json};
-use compexp_core::compare::{Allowance, Comparison, Found, Tolerances, Verdict, compare};
+use compexp_files::{AtomicFile, write_json};
+use compexp_run::Baseline;
+use compexp_trust::compare::{Allowance, Comparison, Found, Tolerances, Verdict, compare};
 
 use crate::failure::Failure;
 use crate::pipeline::PROBE_SET;

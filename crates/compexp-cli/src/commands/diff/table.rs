@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use compexp_core::compare::{Comparison, Difference, Found, Outcome, UnitChange, Verdict};
+use compexp_trust::compare::{Comparison, Difference, Found, Outcome, UnitChange, Verdict};
 
 use super::{DiffArgs, formula, percent, words};
 use crate::table::{count, name, write as write_table};

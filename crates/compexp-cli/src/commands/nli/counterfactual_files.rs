@@ -10,8 +10,8 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::write_rows;
 use compexp_core::concept::Vocabulary;
+use compexp_files::write_rows;
 use compexp_nli::counterfactual::{Case, Config, Direction, Edit, Edited, Side, Unit};
 use compexp_nli::features::{Sentence, SplitPair};
 use serde::Serialize;

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::AtomicFile;
-use compexp_core::report::{Figure, training_curves};
+use compexp_files::AtomicFile;
 use compexp_nli::train::EpochRow;
+use compexp_report::{Figure, training_curves};
 
 /// Writes `curves.csv` (a row an epoch) and `curves.svg` in `dir`.
 ///

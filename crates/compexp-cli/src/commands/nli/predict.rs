@@ -4,9 +4,10 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::{FinishedRun, hash_file};
 use compexp_core::explanation::Explanation;
+use compexp_files::hash_file;
 use compexp_nli::model::{Classifier, Model, Pair};
+use compexp_run::FinishedRun;
 use ndarray::ArrayView1;
 use serde_json::{Value, json};
 

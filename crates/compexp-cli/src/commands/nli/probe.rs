@@ -4,18 +4,19 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::activation::ActivationSource;
-use compexp_core::artifact::run_dir::Prediction;
-use compexp_core::artifact::{ActivationFile, NpyWriter, hash_file, write_head};
 use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::probe::{Example, ProbeSet, Task};
 use compexp_core::relation::Similarity;
-use compexp_core::stats::holdout::Part;
 use compexp_core::threshold::thresholds;
+use compexp_files::{NpyWriter, hash_file};
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
 use compexp_nli::model::{Classifier, Model, Pair};
 use compexp_nli::text::Label;
+use compexp_run::run_dir::Prediction;
+use compexp_run::{ActivationFile, write_head};
+use compexp_trust::stats::holdout::Part;
 use serde_json::json;
 
 use super::probe_files;

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::{NpyWriter, remove_partials, write_concepts, write_examples, write_npy};
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::{Annotation, ProbeSet};
+use compexp_files::{NpyWriter, remove_partials, write_npy};
+use compexp_run::{write_concepts, write_examples};
 
 /// Its name in the run directory.
 pub(super) const FOLDER: &str = "probe";

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_nli::feats::Feats;
 use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
-use compexp_nli::tagger::Tagger;
 use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
-use compexp_nli::tokenizer::Tokenizer;
+use compexp_text::feats::Feats;
+use compexp_text::tagger::Tagger;
+use compexp_text::tokenizer::Tokenizer;
 
 use crate::failure::Failure;
 use crate::nli_args::{PairArgs, TagArgs};

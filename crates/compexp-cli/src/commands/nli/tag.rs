@@ -4,10 +4,10 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::AtomicFile;
 use compexp_core::explain::Progress;
-use compexp_nli::tagger::{Annotation, Annotator};
+use compexp_files::AtomicFile;
 use compexp_nli::text::read_pairs;
+use compexp_text::tagger::{Annotation, Annotator};
 
 use super::sentences::{Words, is_tokenized};
 use crate::failure::Failure;

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use compexp_core::artifact::AtomicFile;
 use compexp_core::explain::Progress as _;
+use compexp_files::AtomicFile;
 use compexp_nli::Error;
 use compexp_nli::features::for_each_vector;
 use compexp_nli::model::{Config, Kind};

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::AtomicFile;
-use compexp_core::behaviour::Head;
+use compexp_files::AtomicFile;
+use compexp_trust::behaviour::Head;
 
 /// Counts of the pairs on which each unit fires.
 pub(super) struct Firings<'a> {

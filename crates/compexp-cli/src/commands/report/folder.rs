@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::{read_json, write_json};
-use compexp_core::report::Sink;
-use compexp_core::{Error, Result as CoreResult};
+use compexp_files::{read_json, write_json};
+use compexp_report::Sink;
+use compexp_report::{Error, Result as ReportResult};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -64,7 +64,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Error::Io`]
-    pub(super) fn create(out: &Path) -> CoreResult<Self> {
+    pub(super) fn create(out: &Path) -> ReportResult<Self> {
         let whole = std::path::absolute(out).map_err(Error::io("find", out))?;
         let parent = whole.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
@@ -86,7 +86,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Error::Io`]
-    pub(super) fn finish(self) -> CoreResult<()> {
+    pub(super) fn finish(self) -> ReportResult<()> {
         let Self { out, partial, .. } = self;
         let mark = Mark { version: VERSION, compexp: env!("CARGO_PKG_VERSION").into() };
         write_json(&partial.path().join(MARK), &mark)?;
@@ -109,7 +109,7 @@ impl Folder {
 }
 
 impl Sink for Folder {
-    fn write(&mut self, name: &str, bytes: &[u8]) -> CoreResult<()> {
+    fn write(&mut self, name: &str, bytes: &[u8]) -> ReportResult<()> {
         let path = self.partial.path().join(name);
         let parent = path.parent().unwrap_or(self.partial.path()).to_owned();
         if self.last.as_ref() != Some(&parent) {

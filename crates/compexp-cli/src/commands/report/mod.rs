@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::analysis::Records;
-use compexp_core::artifact::FinishedRun;
-use compexp_core::report::{Figure, ReportRun, figures, write_report};
+use compexp_report::analysis::Records;
+use compexp_report::{Figure, ReportRun, figures, write_report};
+use compexp_run::FinishedRun;
 use serde_json::json;
 
 use crate::failure::Failure;

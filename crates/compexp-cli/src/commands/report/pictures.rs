@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::FinishedRun;
 use compexp_core::probe::Example;
-use compexp_core::report::{ExampleSource, Showing, Thumbnail};
+use compexp_report::{ExampleSource, Showing, Thumbnail};
+use compexp_run::FinishedRun;
 use compexp_vision::thumbnail::thumbnail;
 
 /// The longer side of a picture, in pixels.

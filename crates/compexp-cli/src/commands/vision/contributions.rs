@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use compexp_core::activation::ActivationSource;
-use compexp_core::analysis::behaviour::between as measure;
-use compexp_core::artifact::{BelowRun, FinishedRun, hash_file, write_json};
+use compexp_files::{hash_file, write_json};
+use compexp_report::analysis::behaviour::between as measure;
+use compexp_run::{BelowRun, FinishedRun};
 use compexp_vision::model::{Model, default_device};
 
 use crate::commands::behaviour::{activations, write_contributions, write_contributions_to_classes};

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::artifact::hash_file;
-use compexp_core::behaviour::contribution::Measure;
 use compexp_core::concept::{ConceptId, Vocabulary};
 use compexp_core::explain::Progress;
+use compexp_files::hash_file;
+use compexp_trust::behaviour::contribution::Measure;
 use compexp_vision::broden::{self, BrodenOptions};
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
 use compexp_vision::model::{Model, default_device};

@@ -10,9 +10,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::{write_bytes, write_rows};
-use compexp_core::behaviour::trial::likeliest;
 use compexp_core::concept::Vocabulary;
+use compexp_files::{write_bytes, write_rows};
+use compexp_trust::behaviour::trial::likeliest;
 use compexp_vision::counterfactual::{Case, Config, Unit};
 use serde_json::{Value, json};
 

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::artifact::{ActivationFile, ActivationStore, ContentHash, StoreShape};
 use compexp_core::explain::Progress;
 use compexp_core::probe::Grid;
+use compexp_files::ContentHash;
+use compexp_run::{ActivationFile, ActivationStore, StoreShape};
 use compexp_vision::extract::Extract;
 use compexp_vision::model::Model;
 use compexp_vision::preprocess::Preprocess;

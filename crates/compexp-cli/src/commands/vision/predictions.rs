@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_core::artifact::run_dir::Prediction;
-use compexp_core::artifact::{ActivationStore, TensorFile};
 use compexp_core::probe::Example;
+use compexp_files::TensorFile;
+use compexp_run::ActivationStore;
+use compexp_run::run_dir::Prediction;
 use compexp_vision::broden::Image;
 use compexp_vision::classes::{SceneClasses, SceneNames};
 

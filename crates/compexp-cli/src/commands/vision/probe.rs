@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use compexp_core::artifact::{hash_file, write_head};
 use compexp_core::exemplar::Firing;
 use compexp_core::probe::Task;
+use compexp_files::hash_file;
+use compexp_run::write_head;
 use compexp_vision::broden::{self, BrodenOptions};
 use compexp_vision::model::{Model, default_device};
 use serde_json::json;

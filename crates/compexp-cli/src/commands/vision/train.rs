@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
-use compexp_core::artifact::{AtomicFile, write_json};
 use compexp_core::explain::Progress as _;
+use compexp_files::{AtomicFile, write_json};
 use compexp_vision::eval::Labelled;
 use compexp_vision::model::save;
 use compexp_vision::resnet::Config;

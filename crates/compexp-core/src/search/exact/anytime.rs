@@ -339,7 +339,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::error::Result;
+    use crate::Result;
     use crate::formula::Formula;
     use crate::partition::{MemoryPositions, PartitionBuilder};
     use crate::probe::{Annotation, AnnotationSource, Grid};

@@ -21,11 +21,11 @@ use self::pairs::Pairs;
 use self::triples::Decided;
 use super::chain::{Chain, Op};
 use super::{Found, Mode, SearchConfig, SearchResult, Status, beam};
-use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::partition::Partition;
 use crate::profile::Profile;
 use crate::score::{Counts, Metric};
+use crate::{Error, Result};
 
 /// Which formulas the exact search looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

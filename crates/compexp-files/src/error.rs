@@ -1,0 +1,67 @@
+//! The errors of this crate: each names the file, what was found and what was expected.
+
+use std::path::{Path, PathBuf};
+
+/// The result of an operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong with a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file system refused an operation, or a file ended early.
+    #[error("cannot {op} `{}`: {source}", path.display())]
+    Io {
+        /// What was attempted: `read`, `write`, `create`, ...
+        op: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A file does not hold what its format asks for.
+    #[error("`{}`: {field}: found {found}, expected {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The part of it that is wrong: `shape`, `dtype`, `line 3`, ...
+        field: String,
+        /// What the file holds.
+        found: String,
+        /// What it must hold, with a hint at the fix where there is one.
+        expected: String,
+    },
+    /// A caller asked for something that does not fit the file.
+    #[error("{what}: found {found}, expected {expected}")]
+    Mismatch {
+        /// The quantity: `elements of ...`, ...
+        what: String,
+        /// The value found.
+        found: String,
+        /// The value expected, with a hint at the fix where there is one.
+        expected: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] for `op` on `path`; use with `map_err`.
+    pub fn io(op: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { op, path, source }
+    }
+
+    /// An [`Error::Format`] about `field` of the file `path`.
+    pub fn format(
+        path: &Path,
+        field: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Format { path: path.to_owned(), field: field.into(), found: found.into(), expected: expected.into() }
+    }
+
+    /// An [`Error::Mismatch`] of `what`.
+    pub fn mismatch(what: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
+        Self::Mismatch { what: what.into(), found: found.to_string(), expected: expected.to_string() }
+    }
+}

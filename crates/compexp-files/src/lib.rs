@@ -1,0 +1,38 @@
+//! Files: how every crate of compexp opens, reads, hashes and writes them.
+//!
+//! - [`TensorFile`] reads arrays (`.npy`, `.safetensors`) in blocks, by position;
+//! - [`read_json`], [`read_rows`] and their counterparts read and write JSON and CSV within limits;
+//! - [`AtomicFile`], [`NpyWriter`], [`write_json`] and [`write_bytes`] write files that are whole or absent,
+//!   [`remove_partials`] clears away what killed processes left;
+//! - [`ContentHash`] and [`hash_file`] tell whether two files were made from the same things.
+//!
+//! Everything read here may be broken, hostile, or changing while it is read: sizes are checked against the file's
+//! length before memory is allocated, and files are read by position rather than mapped into memory, because a mapped
+//! file that shrinks kills the process.
+//!
+//! # What it does not know
+//! What a file is for: no concept, formula, model or run.
+#![forbid(unsafe_code)]
+
+mod dtype;
+mod error;
+mod hash;
+mod json;
+pub mod npy;
+mod rows;
+mod source_file;
+mod tensor_file;
+mod unnamed;
+mod write;
+
+pub use dtype::Dtype;
+pub use error::{Error, Result};
+pub use hash::{ContentHash, hash_file};
+pub use json::{read_json, write_json};
+pub use rows::{read_rows, write_rows};
+pub use source_file::SourceFile;
+pub use tensor_file::TensorFile;
+pub use unnamed::UnnamedFile;
+pub use write::{
+    AtomicFile, NpyElement, NpyWriter, remove_partials, sync_folder, write_bytes, write_elements, write_npy,
+};

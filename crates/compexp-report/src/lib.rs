@@ -1,0 +1,250 @@
+//! The report: what a run directory holds, drawn as static pages that stand alone.
+//!
+//! [`write_report`] makes one folder of one or several runs. It needs neither the model nor the annotations, opens no path of
+//! its own (pictures come through [`ExampleSource`], pages go to a [`Sink`]), and its pages load nothing from a network.
+//! [`figures()`] draws every analysis of a run, and [`training_curves`] a training; a [`Figure`] has its numbers with it.
+//!
+//! | file | content |
+//! |---|---|
+//! | `index.html` | the overview of the run; of several runs, the table that compares them |
+//! | `units.html`, `units/U.html` | the units as cards; one page a unit |
+//! | `classes.html`, `classes/C.html` | the model's classes and their units; one page a class; where the run has predictions, or weights of classes |
+//! | `behaviour.html`, `counterfactuals/` | accuracy without units, and changed inputs, where the run has either |
+//! | `figures/*.svg`, `*.csv` | the figures |
+//! | `images/E.*` | the picture of example `E`, once however often it is shown |
+//! | `assets/` | style and script |
+//!
+//! Of several runs the pages of run `i`, counted from 1, are in the folder `run-i`.
+#![forbid(unsafe_code)]
+
+pub mod analysis;
+mod bearing;
+pub mod behaviour;
+mod below;
+mod charts;
+pub mod figure;
+pub mod figures;
+mod material;
+mod outline;
+mod pages;
+mod random;
+mod svg;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+pub use figure::Figure;
+pub use figures::{figures, training_curves};
+
+use compexp_core::explain::Progress;
+use compexp_core::probe::Example;
+use compexp_run::FinishedRun;
+use material::{Material, Picture};
+use pages::{Lower, Site};
+
+pub use compexp_run::{Error, Result};
+
+/// Pages and pictures that are made at once, in parallel, before they are written.
+const CHUNK: usize = 64;
+
+/// What there is to show of an example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Showing {
+    /// A picture.
+    Image(Thumbnail),
+    /// Nothing but its name, and its text if it has one.
+    Name,
+    /// A picture that was to be there and is not.
+    Missing,
+}
+
+/// A small picture, as a file that browsers show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// The file's content.
+    pub bytes: Vec<u8>,
+    /// The ending of its name: `jpg` or `png`.
+    pub extension: &'static str,
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+}
+
+/// Where pictures of examples come from.
+pub trait ExampleSource: Sync {
+    /// What to show of an example, counted from 0.
+    fn show(&self, number: usize, example: &Example) -> Showing;
+}
+
+/// Where pages go.
+pub trait Sink {
+    /// Writes the file of this name, relative to the report, with `/` between folders.
+    ///
+    /// # Errors
+    /// Whatever keeps the sink from writing.
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()>;
+}
+
+/// A run to report on.
+pub struct ReportRun<'a> {
+    /// What pages call it.
+    pub name: String,
+    /// The run.
+    pub run: &'a FinishedRun,
+    /// Its figures.
+    pub figures: &'a [Figure],
+    /// Its examples' pictures.
+    pub source: &'a dyn ExampleSource,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Files.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The names of examples whose picture is missing, in their order, run after run.
+    pub missing: Vec<String>,
+}
+
+/// Writes the report of `runs`.
+///
+/// # Errors
+/// Those of the runs' files and of the sink; [`Error::Mismatch`] where there are no runs.
+pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn Progress) -> Result<Written> {
+    if runs.is_empty() {
+        return Err(Error::mismatch("runs to report on", 0, "at least one"));
+    }
+    let mut out = Counted { sink, written: Written::default() };
+    for (name, text) in pages::ASSETS {
+        out.write(name, text.as_bytes())?;
+    }
+    let several = runs.len() > 1;
+    let mut materials = Vec::with_capacity(runs.len());
+    let folder = |i: usize| if several { format!("run-{}/", i + 1) } else { String::new() };
+    for (i, run) in runs.iter().enumerate() {
+        let folder_of = folder;
+        let folder = folder(i);
+        let mut material = Material::read(run)?;
+        pictures(&mut material, run.source, &folder, &mut out, progress)?;
+        for figure in run.figures {
+            out.write(&format!("{folder}figures/{}.svg", figure.id), figure.svg.as_bytes())?;
+            out.write(&format!("{folder}figures/{}.csv", figure.id), figure.csv.as_bytes())?;
+        }
+        trial_pictures(&mut material, run.run, &folder, &mut out)?;
+        let lower = material.below.as_ref().and_then(|below| {
+            let explanations = runs.iter().map(|run| &run.run.explanations);
+            let (at, explanations) = explanations.enumerate().find(|(_, e)| e.config["inputs"] == below.inputs)?;
+            Some(Lower { folder: folder_of(at), explanations })
+        });
+        let site = Site { material: &material, figures: run.figures, several, lower };
+        write_run(&site, &folder, &mut out, progress)?;
+        materials.push((folder, material));
+    }
+    if several {
+        out.write("index.html", pages::compare::page(&materials).as_bytes())?;
+    }
+    Ok(out.written)
+}
+
+fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dyn Progress) -> Result<()> {
+    let units = &site.material.explanations().units;
+    out.write(&format!("{folder}index.html"), pages::overview::page(site)?.as_bytes())?;
+    out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
+    if site.has_classes() {
+        let (classes, counts) = (site.material.classes(), pages::classes::confusion(site.material, None));
+        out.write(&format!("{folder}classes.html"), pages::classes::page(site, &classes, &counts).as_bytes())?;
+        let page = |class: usize| pages::class::page(site, &classes, &counts, class);
+        let made: Vec<String> = (0..classes.len()).into_par_iter().map(page).collect::<Result<_>>()?;
+        for (class, page) in made.iter().enumerate() {
+            out.write(&format!("{folder}classes/{class}.html"), page.as_bytes())?;
+        }
+    }
+    if site.material.has_behaviour() {
+        out.write(&format!("{folder}behaviour.html"), pages::behaviour::page(site).as_bytes())?;
+    }
+    progress.stage("pages", "units", units.len());
+    for (at, chunk) in units.chunks(CHUNK).enumerate() {
+        let first = at * CHUNK;
+        let pages: Vec<String> =
+            (0..chunk.len()).into_par_iter().map(|i| pages::unit::page(site, first + i)).collect::<Result<_>>()?;
+        for (unit, page) in chunk.iter().zip(pages) {
+            out.write(&format!("{folder}units/{}.html", unit.unit), page.as_bytes())?;
+        }
+        progress.done(first + chunk.len());
+    }
+    Ok(())
+}
+
+/// Writes every picture that some page shows, once.
+fn pictures(
+    material: &mut Material,
+    source: &dyn ExampleSource,
+    folder: &str,
+    out: &mut Counted<'_>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let wanted = material.shown_examples();
+    let mut pictures = BTreeMap::new();
+    progress.stage("pictures", "examples", wanted.len());
+    for chunk in wanted.chunks(CHUNK) {
+        let shown: Vec<Showing> =
+            chunk.par_iter().map(|e| source.show(*e as usize, &material.examples[*e as usize])).collect();
+        for (example, showing) in chunk.iter().zip(shown) {
+            let picture = match showing {
+                Showing::Name => Picture::Name,
+                Showing::Missing => {
+                    out.written.missing.push(material.examples[*example as usize].name.clone());
+                    Picture::Name
+                }
+                Showing::Image(Thumbnail { bytes, extension, width, height }) => {
+                    // The number, never the name: names are whatever somebody called a file.
+                    let file = format!("images/{example}.{extension}");
+                    out.write(&format!("{folder}{file}"), &bytes)?;
+                    Picture::Image { file, width, height }
+                }
+            };
+            pictures.insert(*example, picture);
+        }
+        progress.done(pictures.len());
+    }
+    material.pictures = pictures;
+    Ok(())
+}
+
+/// Writes the pictures of changed inputs that the run has.
+fn trial_pictures(material: &mut Material, run: &FinishedRun, folder: &str, out: &mut Counted<'_>) -> Result<()> {
+    let cases = material.counterfactuals.as_ref().and_then(|record| record["cases"].as_array());
+    let mut found = BTreeSet::new();
+    for case in cases.into_iter().flatten().filter_map(|case| case["case"].as_u64()) {
+        for kind in ["before", "after", "control"] {
+            // By number: the names in the record are whatever stands there.
+            if found.contains(&(case, kind)) {
+                continue;
+            }
+            if let Some(bytes) = run.counterfactual_picture(case, kind)? {
+                out.write(&format!("{folder}counterfactuals/{case}-{kind}.png"), &bytes)?;
+                found.insert((case, kind));
+            }
+        }
+    }
+    material.trial_pictures = found;
+    Ok(())
+}
+
+/// A sink that counts.
+struct Counted<'a> {
+    sink: &'a mut dyn Sink,
+    written: Written,
+}
+
+impl Counted<'_> {
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.written.files += 1;
+        self.written.bytes += bytes.len() as u64;
+        self.sink.write(name, bytes)
+    }
+}

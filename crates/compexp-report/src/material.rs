@@ -1,0 +1,294 @@
+//! Everything that the pages of a run are made of, read once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use compexp_core::concept::ConceptId;
+use compexp_core::exemplar::{Choice, Exemplar};
+use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::formula::{Atom, Formula};
+use compexp_core::probe::{Annotation, Example, ProbeSet};
+use compexp_files::TensorFile;
+use compexp_run::run_dir::{ExemplarList, Prediction, RunConfig, Summary};
+use compexp_run::{FinishedRun, Table, Weights};
+use serde_json::Value;
+
+use super::ReportRun;
+use super::bearing::Bearing;
+use super::below::Below;
+use crate::{Error, Result};
+
+/// The exemplars of each choice that are shown.
+pub(super) const SHOWN: usize = 12;
+
+/// What the report shows of an example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Picture {
+    /// A file, relative to the run's pages, and its size in pixels.
+    Image { file: String, width: usize, height: usize },
+    /// No picture.
+    Name,
+}
+
+/// How often predictions are right where a unit fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WhenActive {
+    /// Examples on which the unit fires.
+    pub(super) active: usize,
+    /// Those of them whose target is known.
+    pub(super) known: usize,
+    /// Those of these that are predicted rightly.
+    pub(super) correct: usize,
+}
+
+impl WhenActive {
+    pub(super) fn accuracy(self) -> Option<f64> {
+        (self.known > 0).then(|| self.correct as f64 / self.known as f64)
+    }
+}
+
+/// On which examples each unit fires: bits, the first example in the lowest.
+pub(super) struct Activity {
+    /// The row of each unit.
+    rows: HashMap<usize, usize>,
+    bytes: usize,
+    bits: Vec<u8>,
+}
+
+impl Activity {
+    pub(super) fn fires(&self, unit: usize, example: usize) -> bool {
+        let byte = self.rows.get(&unit).and_then(|row| self.bits.get(row * self.bytes + example / 8));
+        byte.is_some_and(|byte| byte >> (example % 8) & 1 == 1)
+    }
+}
+
+/// A run as the pages see it.
+pub(super) struct Material<'a> {
+    pub(super) name: String,
+    run: &'a FinishedRun,
+    pub(super) config: RunConfig,
+    pub(super) summary: Summary,
+    pub(super) examples: Vec<Example>,
+    exemplars: ExemplarList,
+    masks: TensorFile,
+    /// Places in `exemplars`, by unit.
+    by_unit: HashMap<usize, Vec<usize>>,
+    pub(super) predictions: Option<Vec<Prediction>>,
+    weights: Option<Weights>,
+    pub(super) activity: Activity,
+    /// How units bear on classes, where the run tells.
+    pub(super) bearing: Option<Bearing>,
+    /// How the units of the layer below bear on those of the run, where it tells.
+    pub(super) below: Option<Below>,
+    /// Kinds of concepts, by name.
+    categories: HashMap<String, String>,
+    /// Areas of concepts, by name.
+    areas: HashMap<String, u64>,
+    probe: Option<ProbeSet>,
+    /// The summary of units taken away, accuracy meanwhile, and what each does alone.
+    pub(super) ablation: Option<Value>,
+    pub(super) bands: Option<Table>,
+    pub(super) effects: Option<Table>,
+    /// The record of changed inputs.
+    pub(super) counterfactuals: Option<Value>,
+    /// Which of its pictures there are: the number of the case, and which picture of it.
+    pub(super) trial_pictures: BTreeSet<(u64, &'static str)>,
+    pub(super) pictures: BTreeMap<u32, Picture>,
+}
+
+impl<'a> Material<'a> {
+    pub(super) fn read(run: &ReportRun<'a>) -> Result<Self> {
+        let ReportRun { name, run, .. } = run;
+        let exemplars = run.exemplars()?;
+        let masks = run.masks()?;
+        let expected = [exemplars.exemplars.len(), 2, exemplars.grid.positions().div_ceil(8)];
+        if masks.shape() != expected {
+            let (found, expected) =
+                (format!("{:?}", masks.shape()), format!("{expected:?}, as exemplars.json has them"));
+            return Err(Error::format(masks.path(), "shape", found, expected));
+        }
+        let mut by_unit: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (at, exemplar) in exemplars.exemplars.iter().enumerate() {
+            by_unit.entry(exemplar.unit).or_default().push(at);
+        }
+        let examples = run.examples()?;
+        let predictions = run.predictions()?;
+        if let Some(predictions) = predictions.as_ref().filter(|p| p.len() != examples.len()) {
+            let expected = format!("{}, one an example", examples.len());
+            return Err(Error::mismatch("rows of predictions.csv", predictions.len(), expected));
+        }
+        let concepts = run.concepts()?;
+        let weights = run.weights()?;
+        let units = &run.explanations.units;
+        let activity = Activity {
+            rows: units.iter().enumerate().map(|(row, u)| (u.unit, row)).collect(),
+            bytes: examples.len().div_ceil(8),
+            bits: run.activity()?,
+        };
+        let bearing = Bearing::read(run, weights.as_ref())?;
+        let ablation = run.ablation()?;
+        let tables = |name: &str| if ablation.is_some() { run.table(name) } else { Ok(None) };
+        Ok(Self {
+            name: name.clone(),
+            run,
+            config: run.config()?,
+            summary: run.summary()?,
+            examples,
+            exemplars,
+            masks,
+            by_unit,
+            predictions,
+            weights,
+            activity,
+            bearing,
+            below: Below::read(run)?,
+            categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
+            areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
+            probe: run.probe()?,
+            bands: tables("ablation/bands.csv")?,
+            effects: tables("ablation/effects.csv")?,
+            ablation,
+            counterfactuals: run.counterfactuals()?,
+            trial_pictures: BTreeSet::new(),
+            pictures: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn explanations(&self) -> &Explanations {
+        &self.run.explanations
+    }
+
+    /// Whether units were taken away, or inputs changed.
+    pub(super) fn has_behaviour(&self) -> bool {
+        self.ablation.is_some() || self.counterfactuals.is_some()
+    }
+
+    pub(super) fn grid(&self) -> compexp_core::probe::Grid {
+        self.exemplars.grid
+    }
+
+    /// The examples that some page shows, ascending.
+    pub(super) fn shown_examples(&self) -> Vec<u32> {
+        let shown = |e: &&Exemplar| e.chosen.iter().any(|(_, place)| *place < SHOWN);
+        let set: BTreeSet<u32> = self.exemplars.exemplars.iter().filter(shown).map(|e| e.example).collect();
+        set.into_iter().collect()
+    }
+
+    /// The exemplars of a unit that were chosen so, in order, each with its place among all masks.
+    pub(super) fn chosen(&self, unit: usize, choice: Choice) -> Vec<(usize, &Exemplar)> {
+        let all = self.by_unit.get(&unit).map_or(&[][..], Vec::as_slice);
+        let mut found: Vec<(usize, usize, &Exemplar)> = all
+            .iter()
+            .map(|at| (*at, &self.exemplars.exemplars[*at]))
+            .filter_map(|(at, e)| {
+                let place = e.chosen.iter().find(|(c, _)| *c == choice)?.1;
+                Some((place, at, e))
+            })
+            .filter(|(place, ..)| *place < SHOWN)
+            .collect();
+        found.sort_by_key(|(place, ..)| *place);
+        found.into_iter().map(|(_, at, e)| (at, e)).collect()
+    }
+
+    /// The packed masks of an exemplar: the unit's, then the formula's.
+    pub(super) fn masks_of(&self, at: usize) -> Result<Vec<u8>> {
+        let bytes = 2 * self.grid().positions().div_ceil(8);
+        let mut values = vec![0_u32; bytes];
+        self.masks.read_u32(at * bytes, &mut values)?;
+        Ok(values.into_iter().map(|v| v as u8).collect())
+    }
+
+    /// How right the model is where a unit fires, if that is known.
+    pub(super) fn when_active(&self, unit: usize) -> Option<WhenActive> {
+        if let Some(predictions) = &self.predictions {
+            let fires = |(example, _): &(usize, _)| self.activity.fires(unit, *example);
+            let mut counts = WhenActive { active: 0, known: 0, correct: 0 };
+            for (_, prediction) in predictions.iter().enumerate().filter(fires) {
+                counts.active += 1;
+                counts.known += usize::from(prediction.correct.is_some());
+                counts.correct += usize::from(prediction.correct == Some(true));
+            }
+            return Some(counts);
+        }
+        let [active, known, correct] = self.weights.as_ref()?.units.iter().find(|w| w.unit == unit)?.active;
+        Some(WhenActive { active, known, correct })
+    }
+
+    /// The kind of a concept, empty where it is not known.
+    pub(super) fn category(&self, name: &str) -> &str {
+        self.categories.get(name).map_or("", String::as_str)
+    }
+
+    /// The positions of a concept, where that is known.
+    pub(super) fn area(&self, name: &str) -> Option<u64> {
+        self.areas.get(name).copied()
+    }
+
+    /// Which concepts an example of one position has, where the run keeps them.
+    pub(super) fn concepts_of(&self, example: usize) -> Result<Option<Present<'_>>> {
+        let Some(probe) = self.probe.as_ref().filter(|p| p.source.n_examples() == self.examples.len()) else {
+            return Ok(None);
+        };
+        if probe.source.grid().positions() != 1 {
+            return Ok(None);
+        }
+        let mut annotation = Annotation::default();
+        probe.source.annotate(example, &mut annotation)?;
+        let all = annotation.layers.iter().chain(&annotation.scalars).filter(|id| **id != Annotation::NONE);
+        Ok(Some(Present { probe, ids: all.map(|id| ConceptId(*id)).collect() }))
+    }
+
+    /// The concepts that NEIGHBORS of a concept takes in, itself among them.
+    pub(super) fn neighbors(&self, name: &str) -> Vec<String> {
+        let mut names = vec![name.to_owned()];
+        if let Some(probe) = &self.probe
+            && let Some(ids) = probe.vocabulary.find(name).and_then(|id| probe.neighbors.get(&id))
+        {
+            names.extend(ids.iter().map(|id| probe.vocabulary.name(*id).into_owned()).filter(|n| n != name));
+        }
+        names
+    }
+
+    /// The classes, in alphabetical order, or as the weights have them.
+    pub(super) fn classes(&self) -> Vec<String> {
+        let mut classes: Vec<String> = self.bearing.as_ref().map_or(Vec::new(), |b| b.classes.clone());
+        let mut others: BTreeSet<&str> = BTreeSet::new();
+        for p in self.predictions.iter().flatten() {
+            others.extend([p.target.as_str(), p.predicted.as_str()]);
+        }
+        let others: Vec<String> = others
+            .into_iter()
+            .filter(|c| !c.is_empty() && !classes.iter().any(|k| k == c))
+            .map(str::to_owned)
+            .collect();
+        classes.extend(others);
+        classes
+    }
+}
+
+/// The concepts that an example has.
+pub(super) struct Present<'a> {
+    probe: &'a ProbeSet,
+    ids: BTreeSet<ConceptId>,
+}
+
+impl Present<'_> {
+    /// Whether an atom, by name, is true.
+    pub(super) fn has(&self, name: &str, neighbors: bool) -> bool {
+        let Some(id) = self.probe.vocabulary.find(name) else { return false };
+        let near = || self.probe.neighbors.get(&id).is_some_and(|all| all.iter().any(|id| self.ids.contains(id)));
+        self.ids.contains(&id) || neighbors && near()
+    }
+}
+
+/// The formula of a unit and the names of its concepts; none where it has none, or one that cannot be read.
+pub(super) fn formula_of(unit: &Explanation) -> Option<(Formula, compexp_core::concept::Vocabulary)> {
+    Formula::read(unit.formula.as_deref()?).ok()
+}
+
+/// The names of a formula's atoms, with whether each is a NEIGHBORS, in the order of the text.
+pub(super) fn atoms_of(unit: &Explanation) -> Vec<(String, bool)> {
+    let Some((formula, names)) = formula_of(unit) else { return Vec::new() };
+    let mut atoms = formula.atoms();
+    atoms.sort_by_key(|a| a.concept);
+    atoms.into_iter().map(|Atom { neighbors, concept }| (names.name(concept).into_owned(), neighbors)).collect()
+}

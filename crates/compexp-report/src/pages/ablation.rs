@@ -1,0 +1,212 @@
+//! What the model loses without units.
+
+use compexp_run::Table;
+use maud::{Markup, PreEscaped, html};
+use serde_json::Value;
+
+use super::behaviour::unit;
+use super::{Site, count, formula, percent, plain};
+use crate::behaviour::{QUANTITIES, Row, order_name, panel, scatter};
+use crate::charts::{PLACE, SIZE};
+use crate::material::Material;
+use crate::svg::Svg;
+
+/// Units in the table of effects.
+const UNITS: usize = 20;
+
+/// Curves, what units do alone, and whether that is what their contributions say.
+pub(super) fn sections(site: &Site<'_>) -> Markup {
+    let material = site.material;
+    html! {
+        @if let Some(bands) = &material.bands { (curves(bands)) }
+        @if let Some(summary) = &material.ablation { (support(summary)) }
+        @if let Some(effects) = &material.effects { (alone(material, effects)) }
+    }
+}
+
+/// The fields of a row, by name of column; empty where there is no such column.
+fn field<'a>(table: &'a Table, row: &'a [String], column: &str) -> &'a str {
+    table.header.iter().position(|h| h == column).and_then(|at| row.get(at)).map_or("", String::as_str)
+}
+
+fn number(table: &Table, row: &[String], column: &str) -> Option<f64> {
+    field(table, row, column).parse().ok().filter(|v: &f64| v.is_finite())
+}
+
+/// A change in percentage points, with its sign unless it is nothing.
+pub(super) fn points(change: Option<f64>) -> String {
+    let text = change.map_or(String::new(), |v| format!("{:+.1}", 100.0 * v));
+    if matches!(&text[..], "+0.0" | "-0.0") { "0.0".into() } else { text }
+}
+
+fn set_to(fill: &str) -> &str {
+    if fill == "mean" { "their mean" } else { fill }
+}
+
+/// Accuracy while units are taken away, a chart for each value that they are set to, and for each quantity.
+fn curves(bands: &Table) -> Markup {
+    let mut fills: Vec<&str> = Vec::new();
+    bands.rows.iter().for_each(|row| fills.extend(Some(field(bands, row, "fill")).filter(|f| !fills.contains(f))));
+    let rows = |fill: &str| -> Vec<Row> {
+        let of_fill = bands.rows.iter().filter(|row| field(bands, row, "fill") == fill);
+        let row = |row: &Vec<String>| {
+            let values = |columns: [&str; 3]| columns.map(|column| number(bands, row, column));
+            let concerned = ["concerned_change", "concerned_change_low", "concerned_change_high"];
+            let curves = number(bands, row, "curves").unwrap_or(1.0) as usize;
+            Some(Row {
+                order: order_name(field(bands, row, "order"), curves),
+                removed: number(bands, row, "removed")?,
+                quantities: [values(["accuracy", "low", "high"]), values(concerned)],
+            })
+        };
+        of_fill.filter_map(row).collect()
+    };
+    html! {
+        section {
+            h2 { "Accuracy without units" }
+            p.sub {
+                "Units of the layer that the model decides by are taken away one after another, in several orders. An order \
+                 that tells which units matter falls faster than a random one, whose band holds 80% of the seeds. The second \
+                 chart is of the classes concerned alone: those to which the weights of a unit that is gone contribute."
+            }
+            div.figures { @for (i, fill) in fills.iter().enumerate() {
+                @let rows = rows(fill);
+                @for (quantity, name) in QUANTITIES.iter().enumerate() {
+                    @if rows.iter().any(|row| row.quantities[quantity][0].is_some()) {
+                        @let title = format!("Units set to {}: {name}", plain(set_to(fill)));
+                        @let drawing = {
+                            let mut svg = Svg::new();
+                            panel(&mut svg, PLACE, &rows, quantity);
+                            svg.finish(&format!("ablation-{i}-{quantity}"), SIZE, &title, &format!("{name}, by units taken away."))
+                        };
+                        figure.chart { h3 { (title) } (PreEscaped(drawing)) }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+/// Whether the classes that a unit supports are those that suffer without it.
+fn support(summary: &Value) -> Markup {
+    let rows = summary["support"].as_array().map_or(&[][..], Vec::as_slice);
+    let share = |hurt: &Value| {
+        let of = hurt["units"].as_u64().map(count);
+        hurt["share"]["value"]
+            .as_f64()
+            .map_or(String::new(), |v| format!("{} of {}", percent(v), of.unwrap_or_default()))
+    };
+    let above = |estimate: &Value| {
+        let at = |value: &Value| points(value.as_f64());
+        match estimate["value"].is_number() {
+            true => format!(
+                "{} [{}, {}]",
+                at(&estimate["value"]),
+                at(&estimate["interval"][0]),
+                at(&estimate["interval"][1])
+            ),
+            false => String::new(),
+        }
+    };
+    html! {
+        @if rows.iter().any(|row| row["supported"].is_object()) {
+            section {
+                h2 { "Do their classes suffer?" }
+                p.sub {
+                    "The share of units whose ablation makes the model less often right: on the classes that they support, being \
+                     contributors by the measure; on all other classes; and, as a control, units that support nothing, on the \
+                     classes of supporting units. The difference to the control is in percentage points, with its 95% interval."
+                }
+                div.scroll { table.short {
+                    thead { tr {
+                        th scope="col" { "supported by" } th scope="col" { "set to" } th scope="col" { "their classes" }
+                        th scope="col" { "other classes" } th scope="col" { "control" } th scope="col" { "above the control" }
+                    } }
+                    tbody { @for row in rows {
+                        tr {
+                            th scope="row" { (plain(row["measure"].as_str().unwrap_or_default())) }
+                            td { (plain(set_to(row["fill"].as_str().unwrap_or_default()))) }
+                            td.n { (share(&row["supported"])) } td.n { (share(&row["others"])) }
+                            td.n { (share(&row["control"])) } td.n { (above(&row["share_above_control"])) }
+                        }
+                    } }
+                } }
+            }
+        }
+    }
+}
+
+/// A unit that was taken away alone, and supports classes.
+struct Alone<'a> {
+    unit: usize,
+    change: f64,
+    others: Option<f64>,
+    supports: &'a str,
+    examples: Option<f64>,
+    weight: Option<f64>,
+    formula: &'a str,
+}
+
+/// What each unit does alone: against its weight, and those first without which their classes suffer most.
+fn alone(material: &Material<'_>, effects: &Table) -> Markup {
+    let mut rows: Vec<Alone<'_>> = Vec::new();
+    for row in effects.rows.iter().filter(|row| field(effects, row, "fill") == "zero") {
+        let (unit, change) = (field(effects, row, "unit").parse().ok(), number(effects, row, "supported_change"));
+        if let (Some(unit), Some(change)) = (unit, change) {
+            let others = number(effects, row, "others_change");
+            let (supports, formula) = (field(effects, row, "supports"), field(effects, row, "formula"));
+            let (examples, weight) =
+                (number(effects, row, "supported_examples"), number(effects, row, "greatest_weight"));
+            rows.push(Alone { unit, change, others, supports, examples, weight, formula });
+        }
+    }
+    rows.sort_by(|a, b| a.change.total_cmp(&b.change).then(a.unit.cmp(&b.unit)));
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Units without which their classes suffer most" }
+                p.sub {
+                    "Change of accuracy in percentage points when one unit alone is set to zero, over the examples of the classes \
+                     to which its weights contribute, and over all others. Where those examples are few, a single one decides."
+                }
+                (by_weight(&rows))
+                div.scroll { table.effects {
+                    thead { tr {
+                        th scope="col" { "unit" } th scope="col" { "its classes" } th scope="col" { "others" }
+                        th scope="col" { "examples" } th scope="col" { "classes" } th scope="col" { "formula" }
+                    } }
+                    tbody { @for row in rows.iter().take(UNITS) {
+                        tr {
+                            th scope="row" { (unit(material, Some(row.unit))) }
+                            td.n { (points(Some(row.change))) } td.n { (points(row.others)) }
+                            td.n { (row.examples.map_or(String::new(), |n| count(n as u64))) }
+                            td.names { (plain(row.supports)) }
+                            td { (formula::markup(material, row.formula)) }
+                        }
+                    } }
+                } }
+            }
+        }
+    }
+}
+
+/// What ablation does to a unit's classes against the greatest of its weights for them.
+fn by_weight(rows: &[Alone<'_>]) -> Markup {
+    let points: Vec<_> = rows.iter().filter_map(|row| Some((row.unit, row.weight?, row.change))).collect();
+    let title = "Effect against contribution";
+    html! {
+        @if !points.is_empty() {
+            div.figures { figure.chart {
+                h3 { (title) }
+                (PreEscaped({
+                    let mut svg = Svg::new();
+                    let dots = points.iter().map(|(unit, weight, change)| (format!("unit {unit}"), *weight, *change));
+                    let names = ["greatest weight to a class that it supports", "change on its classes, percentage points"];
+                    scatter(&mut svg, &dots.collect::<Vec<_>>(), names);
+                    svg.finish("ablation-effects", SIZE, title, "A dot a unit that supports classes.")
+                }))
+                figcaption { "A dot is a unit that supports classes, set to zero alone: what the model then loses on these." }
+            } }
+        }
+    }
+}

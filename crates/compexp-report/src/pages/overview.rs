@@ -1,0 +1,137 @@
+//! The overview of a run.
+
+use compexp_core::search::Status;
+use maud::{Markup, PreEscaped, html};
+use serde_json::Value;
+
+use super::units::{card, names};
+use super::{Place, Site, best_first, count, patterns, percent, plain, status_text};
+use crate::Result;
+use crate::material::Material;
+
+/// The best units that are shown.
+const BEST: usize = 8;
+
+/// The characters of a setting's value that are shown: hashes are longer.
+const VALUE: usize = 48;
+
+/// What a run found, and how it was made.
+///
+/// # Errors
+/// Those of the masks' file.
+pub(crate) fn page(site: &Site<'_>) -> Result<String> {
+    let material = site.material;
+    let units = &material.explanations().units;
+    let (concepts, categories) = names(material, units);
+    let top = units.iter().map(|u| u.iou).fold(0.0, f64::max);
+    let explained = best_first(units).into_iter().filter(|u| u.status == Status::Explained);
+    let best: Vec<Markup> =
+        explained.take(BEST).map(|u| card(material, u, top, &concepts, &categories)).collect::<Result<_>>()?;
+    let body = html! {
+        (patterns(material.grid()))
+        h1 { bdi { (plain(&material.name)) } }
+        p.lead { (sentence(material)) }
+        (tiles(material))
+        section {
+            h2 { "Best units" }
+            @if best.is_empty() { p { "No unit is explained." } }
+            ul.cards { @for card in &best { (card) } }
+            p { a.more href="units.html" { "All " (count(material.summary.units as u64)) " units as cards →" } }
+        }
+        @if !site.figures.is_empty() {
+            section #figures {
+                h2 { "Figures" }
+                div.figures { @for figure in site.figures {
+                    figure.chart id=(figure.id) {
+                        h3 { (plain(&figure.title)) }
+                        (PreEscaped(&figure.svg))
+                        figcaption {
+                            (plain(&figure.caption)) " "
+                            a href=(format!("figures/{}.csv", figure.id)) { "numbers" } " "
+                            a href=(format!("figures/{}.svg", figure.id)) { "drawing" }
+                        }
+                    }
+                } }
+            }
+        }
+        section {
+            h2 { "How it was made" }
+            details {
+                summary { "Every setting, and the hash of every input" }
+                table.settings { tbody { @for (field, value) in settings(&material.config.config) {
+                    tr { th scope="row" { (plain(&field)) } td { code { (value) } } }
+                } } }
+            }
+        }
+    };
+    Ok(site.page(Place::Overview, "Overview", body))
+}
+
+/// What was explained on what.
+fn sentence(material: &Material<'_>) -> Markup {
+    let universe = material.explanations().universe;
+    let examples = if material.examples.iter().any(|e| !e.text.is_empty()) { "sentence pairs" } else { "examples" };
+    let layer = material.config.config.pointer("/inputs/layer").and_then(Value::as_str);
+    html! {
+        (count(material.summary.units as u64)) " units "
+        @if let Some(layer) = layer { "of " code { (plain(layer)) } " " }
+        "were observed on " (count(universe.examples as u64)) " " (examples)
+        @if universe.positions > 1 {
+            " of " (count(universe.positions as u64)) " positions"
+        }
+        ", which fall into " (count(universe.cells as u64)) " cells of equal concepts. "
+        "Each is explained by the logical formula over concepts whose mask overlaps most with the unit's."
+    }
+}
+
+pub(super) fn tiles(material: &Material<'_>) -> Markup {
+    let summary = &material.summary;
+    let tile = |value: String, label: &str| html! { div.tile { b { (value) } span { (label) } } };
+    let all = [Status::Explained, Status::Silent, Status::NoOverlap, Status::TooFew];
+    let optimal = || material.explanations().units.iter().filter_map(|u| u.optimal);
+    let (proofs, proven) = (optimal().count(), optimal().filter(|o| o.certified).count());
+    html! {
+        div.tiles {
+            @for status in all {
+                @let n = summary.by_status.get(status.name()).copied().unwrap_or(0);
+                @if n > 0 || status == Status::Explained { (tile(count(n as u64), status_text(status))) }
+            }
+            @if let Some(mean) = summary.mean_iou { (tile(format!("{mean:.3}"), "mean IoU")) }
+            @if let Some(median) = summary.median_iou { (tile(format!("{median:.3}"), "median IoU")) }
+            @if let Some(s) = summary.significance {
+                (tile(format!("{} of {}", count(s.significant as u64), count(s.tested as u64)), "more than luck (q < 0.05)"))
+            }
+            @if let Some(iou) = summary.holdout.as_ref().and_then(|h| h.mean_iou_by_length.last()) {
+                (tile(format!("{iou:.3}"), "mean held-out IoU"))
+            }
+            @if proofs > 0 { (tile(format!("{} of {}", count(proven as u64), count(proofs as u64)), "proven optimal")) }
+            @if let Some(accuracy) = summary.accuracy { (tile(percent(accuracy.share()), "model accuracy")) }
+        }
+    }
+}
+
+/// Every value of a configuration with the names that lead to it.
+pub(super) fn settings(config: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    flatten(config, String::new(), &mut found);
+    found
+}
+
+fn flatten(value: &Value, field: String, into: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (name, value) in map {
+                let field = if field.is_empty() { name.clone() } else { format!("{field}.{name}") };
+                flatten(value, field, into);
+            }
+        }
+        value => {
+            let text = plain(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            let text = match text.char_indices().nth(VALUE) {
+                Some((end, _)) => format!("{}…", &text[..end]),
+                None => text,
+            };
+            into.push((field, text));
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The page of one unit.
+
+use compexp_core::exemplar::Choice;
+use compexp_core::explanation::Explanation;
+use maud::{Markup, html};
+
+use super::classes::{SQUARE, confusion, confusion_table};
+use super::{
+    Place, Site, class, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
+    tree,
+};
+use crate::Result;
+use crate::bearing::Bearing;
+use crate::material::{Material, atoms_of};
+
+/// From the page to those of its run.
+const UP: &str = "../";
+
+/// The formulas of each beam that are shown.
+const BEAM: usize = 10;
+
+/// Classes of each direction that are shown, where there are many.
+const CLASSES: usize = 8;
+
+/// The page of the unit at place `at` of the run's list.
+pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
+    let material = site.material;
+    let units = &material.explanations().units;
+    let unit = &units[at];
+    let when_active = material.when_active(unit.unit);
+    let top = units.iter().map(|u| u.iou).fold(0.0, f64::max);
+    let neighbour = |at: Option<usize>, rel: &str, text: &str| {
+        let found = at.and_then(|at| units.get(at));
+        html! { @if let Some(u) = found {
+            a rel=(rel) href=(format!("{}.html", u.unit)) { (text.replace("{}", &u.unit.to_string())) }
+        } }
+    };
+    let body = html! {
+        (patterns(material.grid()))
+        nav.steps aria-label="Units" {
+            (neighbour(at.checked_sub(1), "prev", "← unit {}"))
+            a href="../units.html" data-back="" { "all units" }
+            (neighbour(at.checked_add(1), "next", "unit {} →"))
+        }
+        header.unit-head {
+            h1 { "Unit " (unit.unit) }
+            p.lead { (formula::of_unit(material, unit)) }
+            @if let Some(text) = &unit.formula {
+                details.raw { summary { "as text" } code { (plain(text)) } }
+            }
+            div.tiles {
+                @if unit.formula.is_some() { (tile("IoU", &format!("{:.3}", unit.iou))) }
+                @if let Some(s) = unit.scores {
+                    (tile("precision", &format!("{:.3}", s.precision))) (tile("recall", &format!("{:.3}", s.recall)))
+                }
+                @if let Some(accuracy) = when_active.and_then(|w| w.accuracy()) {
+                    (tile("accuracy when active", &percent(accuracy)))
+                }
+                @if let Some(s) = &unit.significance { (tile("q", &format!("{:.3}", s.q))) }
+                @if let Some(h) = &unit.holdout { (tile("held-out IoU", &format!("{:.3}", h.iou))) }
+            }
+            (overlap_bar(unit))
+        }
+        (examples(material, unit)?)
+        div.columns {
+            @if !unit.by_length.is_empty() {
+                section {
+                    h2 { "How the formula grew" }
+                    (curve::by_length(&unit.by_length, top, true))
+                    (by_length(material, unit))
+                }
+            }
+            section {
+                h2 { "Measures" }
+                table.measures { tbody { @for row in rows::measures(material.explanations(), unit, when_active) {
+                    tr { th scope="row" { (row.label) } td.n { (row.value) } td.why { (row.note) } }
+                } } }
+            }
+        }
+        (concepts(material, unit))
+        (classes(material, unit))
+        (tree::from_below(site, unit.unit))
+        (beams(material, unit))
+    };
+    Ok(site.page(Place::Unit, &format!("Unit {}", unit.unit), body))
+}
+
+/// The best formula of each length, beside what luck reaches and what is left on held-out examples, where that is known.
+fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
+    let luck = unit.significance.as_ref().map(|s| &s.by_length);
+    let held_out = unit.holdout.as_ref().map(|h| &h.by_length);
+    let proven = unit.by_length.iter().any(|s| s.certified.is_some());
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "length" } th scope="col" { "IoU" }
+                @if proven { th scope="col" { "proven" } }
+                @if luck.is_some() { th scope="col" { "luck, 95%" } }
+                @if held_out.is_some() { th scope="col" { "held out" } }
+                th scope="col" { "best formula" }
+            } }
+            tbody { @for (k, s) in unit.by_length.iter().enumerate() {
+                tr {
+                    td.n { (s.length) } td.n { (curve::short(s.iou)) }
+                    @if proven { td.n { @match (s.certified, s.upper_bound) {
+                        (Some(true), _) => "optimal",
+                        (_, Some(bound)) => { "at most " (curve::short(bound)) }
+                        _ => "",
+                    } } }
+                    @if let Some(luck) = luck { td.n { (luck.get(k).map_or(String::new(), |n| curve::short(n.q95))) } }
+                    @if let Some(h) = held_out { td.n { (h.get(k).map_or(String::new(), |h| curve::short(h.iou))) } }
+                    td { (formula::markup(material, &s.formula)) }
+                }
+            } }
+        }
+    }
+}
+
+fn tile(label: &str, value: &str) -> Markup {
+    html! { div.tile { b { (value) } span { (label) } } }
+}
+
+fn examples(material: &Material<'_>, unit: &Explanation) -> Result<Markup> {
+    let near = material.chosen(unit.unit, Choice::NearMiss);
+    let lists = [
+        (
+            "top",
+            "Where the unit fires most",
+            "By the unit's largest activation, or by the area of its mask.",
+            Choice::Unit,
+        ),
+        ("formula", "Where the formula is largest", "Whether or not the unit fires there.", Choice::Formula),
+    ];
+    let texts = material.examples.iter().any(|e| !e.text.is_empty());
+    let mut sections = Vec::new();
+    for (id, title, lead, choice) in lists {
+        let mut figures = Vec::new();
+        for chosen in material.chosen(unit.unit, choice) {
+            figures.push(example::figure(material, unit, chosen, UP, None)?);
+        }
+        sections.push((id, title, lead, figures));
+    }
+    let mut figures = Vec::new();
+    for chosen in near {
+        let note = formula::near_miss(material, unit, &example::fires(material, chosen.1));
+        figures.push(example::figure(material, unit, chosen, UP, note)?);
+    }
+    let lead = "All of the formula holds but its last condition: what the unit does here tells whether that condition matters.";
+    sections.push(("near", "Near misses", lead, figures));
+    Ok(html! {
+        @if sections.iter().any(|s| !s.3.is_empty()) {
+            div.examples-head {
+                @if texts { (sentence::legend()) } @else {
+                    (legend(material.grid()))
+                    fieldset.layers hidden {
+                        legend.sr { "Shown masks" }
+                        label { input type="checkbox" checked data-layer="mu"; " unit" }
+                        label { input type="checkbox" checked data-layer="mb"; " both" }
+                        label { input type="checkbox" checked data-layer="mf"; " formula" }
+                    }
+                }
+            }
+        }
+        @for (id, title, lead, figures) in &sections {
+            @if !figures.is_empty() {
+                section id=(id) {
+                    h2 { (title) }
+                    p.sub { (lead) }
+                    div.examples.texts[texts] { @for f in figures { (f) } }
+                }
+            }
+        }
+    })
+}
+
+fn concepts(material: &Material<'_>, unit: &Explanation) -> Markup {
+    let mut names: Vec<String> = atoms_of(unit).into_iter().map(|(name, _)| name).collect();
+    names.dedup();
+    html! {
+        @if !names.is_empty() {
+            section {
+                h2 { "Concepts of the formula" }
+                table {
+                    thead { tr { th scope="col" { "concept" } th scope="col" { "category" } th scope="col" { "positions" } th scope="col" { "" } } }
+                    tbody { @for name in &names {
+                        tr {
+                            td { bdi { (plain(name)) } }
+                            td { (plain(material.category(name))) }
+                            td.n { (material.area(name).map_or(String::new(), count)) }
+                            td { a href=(format!("../units.html#concept={}", escape(&plain(name)))) { "units with it" } }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// A text as a value in a fragment of an address.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => out.push(byte as char),
+            other => out += &format!("%{other:02X}"),
+        }
+    }
+    out
+}
+
+fn classes(material: &Material<'_>, unit: &Explanation) -> Markup {
+    let confused = confusion(material, Some(unit.unit));
+    html! {
+        @if let Some(bearing) = &material.bearing { (weights(bearing, unit.unit)) }
+        @if !confused.is_empty() {
+            section {
+                h2 { "Classes where the unit fires" }
+                p.sub { "Examples on which it fires: rows are what they are, columns what the model says." }
+                (confusion_table(&confused, &material.classes()))
+            }
+        }
+    }
+}
+
+/// How a unit counts for classes: for all, or where there are many for those on which it bears most.
+fn weights(bearing: &Bearing, unit: usize) -> Markup {
+    let all = (0..bearing.classes.len()).filter_map(|class| Some((class, bearing.weight(unit, class)?)));
+    let mut shown: Vec<(usize, f64)> = all.collect();
+    let few = shown.len() <= SQUARE;
+    if !few {
+        let [up, down] = Bearing::strongest(shown.into_iter(), CLASSES);
+        shown = up.into_iter().chain(down.into_iter().rev()).collect();
+    }
+    let top = shown.iter().fold(0.0_f64, |top, (_, w)| top.max(w.abs()));
+    let measures = bearing.has_measures();
+    html! {
+        @if !shown.is_empty() {
+            section {
+                h2 { "Class weights" }
+                p.sub {
+                    "How the unit's value counts for each class of the model"
+                    @if !few { "; of " (bearing.classes.len()) " classes those that it pushes up and down most" } "."
+                    @if measures {
+                        " Correlation is that of its value with the class's logit, overlap the IoU of the examples on which it \
+                         fires with those on which the logit is highest; ▲ marks the strongest 1% of all, ▼ the weakest."
+                    }
+                }
+                table.weights {
+                    @if measures {
+                        thead { tr {
+                            th scope="col" { "class" } th scope="col" { "weight" } th scope="col" { "correlation" }
+                            th scope="col" { "overlap" } th scope="col" { "" }
+                        } }
+                    }
+                    tbody { @for (i, weight) in &shown {
+                        @let measured = bearing.measured(unit, *i);
+                        tr {
+                            th scope="row" { a href=(format!("../classes/{i}.html")) { bdi { (plain(&bearing.classes[*i])) } } }
+                            td.n { (format!("{weight:+.4}")) (class::mark(measured, 0)) }
+                            @if measures {
+                                td.n { (class::value(measured.and_then(|m| m.correlation))) (class::mark(measured, 1)) }
+                                td.n { (class::value(measured.and_then(|m| m.overlap))) (class::mark(measured, 2)) }
+                            }
+                            td { span.weight.minus[*weight < 0.0] aria-hidden="true" {
+                                i style=(format!("width:{:.1}%", 50.0 * weight.abs() / top.max(f64::MIN_POSITIVE))) {}
+                            } }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn beams(material: &Material<'_>, unit: &Explanation) -> Markup {
+    html! {
+        @for (step, beam) in unit.beams.iter().flatten().enumerate() {
+            details.beam {
+                summary { "Formulas kept at step " (step + 1) }
+                table { tbody { @for (text, score) in beam.iter().take(BEAM) {
+                    tr { td.n { (curve::short(*score)) } td { (formula::markup(material, text)) } }
+                } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What a run directory may hold beside the files that every run has: tables, and a probe set of its own.
+
+use compexp_core::probe::ProbeSet;
+use compexp_files::SourceFile;
+use compexp_files::read_json;
+use compexp_trust::behaviour::Head;
+use compexp_trust::behaviour::contribution::Role;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::head_file::read_head;
+use crate::probe_dir::open_probe;
+use crate::run_dir::FinishedRun;
+
+/// The version of `contributions-below.json`.
+const BELOW_VERSION: u32 = 1;
+
+/// A table of text: a header and rows of as many fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The names of the columns.
+    pub header: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// How a unit counts for each class, and how often the model is right where it fires: a row of `weights.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitWeights {
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// One weight a class; empty where the layer does not decide directly.
+    pub weights: Vec<f64>,
+    /// Examples on which it fires, those of them whose target is known, and those of these that are predicted rightly.
+    pub active: [usize; 3],
+}
+
+/// What `weights.csv` holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// The classes.
+    pub classes: Vec<String>,
+    /// One entry a unit.
+    pub units: Vec<UnitWeights>,
+}
+
+/// How a unit bears on a target, mostly a class: a row of `contributions.csv`. Measures and roles are by weight, correlation
+/// and overlap.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitContribution {
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// The name of the target.
+    pub target: String,
+    /// None where a measure is not defined.
+    pub measures: [Option<f64>; 3],
+    /// What the unit is to the target.
+    pub roles: [Role; 3],
+}
+
+/// What `contributions-below.json` says of the run whose units `contributions-below.csv` measures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BelowRun {
+    version: u32,
+    /// The layer's name.
+    pub layer: String,
+    /// Its units in that table.
+    pub units: usize,
+    /// What the run was made from: `inputs` of its configuration.
+    pub inputs: Value,
+}
+
+impl BelowRun {
+    /// The file's name.
+    pub const FILE: &str = "contributions-below.json";
+
+    /// What is kept of the run `below`.
+    pub fn new(below: &FinishedRun) -> Self {
+        let inputs = below.explanations.config["inputs"].clone();
+        let layer = inputs["layer"].as_str().unwrap_or_default().to_owned();
+        Self { version: BELOW_VERSION, layer, units: below.explanations.units.len(), inputs }
+    }
+}
+
+impl FinishedRun {
+    /// Of which run the table of contributions from the layer below is, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`read_json`]; [`compexp_files::Error::Format`] for another version.
+    pub fn below(&self) -> Result<Option<BelowRun>> {
+        let path = self.dir().join(BelowRun::FILE);
+        if !path.try_exists().map_err(Error::io("open", &path))? {
+            return Ok(None);
+        }
+        let below: BelowRun = read_json(&path)?;
+        match below.version {
+            BELOW_VERSION => Ok(Some(below)),
+            other => Err(Error::format(&path, "version", other.to_string(), BELOW_VERSION.to_string())),
+        }
+    }
+
+    /// The summary of units taken away, `ablation/ablation.json`, if the run has one. Only then its tables beside it count.
+    ///
+    /// # Errors
+    /// Those of [`read_json`].
+    pub fn ablation(&self) -> Result<Option<Value>> {
+        let path = self.dir().join("ablation/ablation.json");
+        match path.try_exists().map_err(Error::io("open", &path))? {
+            true => read_json(&path).map(Some).map_err(Error::from),
+            false => Ok(None),
+        }
+    }
+
+    /// The table in the file `name` of the run directory, if it is there.
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is no table.
+    pub fn table(&self, name: &str) -> Result<Option<Table>> {
+        let path = self.dir().join(name);
+        if !path.try_exists().map_err(Error::io("open", &path))? {
+            return Ok(None);
+        }
+        let text = SourceFile::open(&path)?.read_text()?;
+        let fail = |e: csv::Error| {
+            let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
+            Error::format(&path, field, e.to_string(), "a CSV file in UTF-8 with as many columns in every row")
+        };
+        let mut csv = csv::Reader::from_reader(&text[..]);
+        let fields = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
+        let header = fields(csv.headers().map_err(fail)?);
+        let rows = csv.records().map(|r| r.map(|r| fields(&r)).map_err(fail)).collect::<Result<_>>()?;
+        Ok(Some(Table { header, rows }))
+    }
+
+    /// The weights of units for the model's classes, if the run has them.
+    ///
+    /// # Errors
+    /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for a field that is no number.
+    pub fn weights(&self) -> Result<Option<Weights>> {
+        const FILE: &str = "weights.csv";
+        let Some(table) = self.table(FILE)? else { return Ok(None) };
+        let path = self.dir().join(FILE);
+        let counts = ["active", "known", "correct"];
+        let first = table.header.iter().position(|h| h == counts[0]).unwrap_or(0);
+        let ends = table.header.get(first..first + 3).is_some_and(|h| h == counts);
+        if first == 0 || table.header[0] != "unit" || !ends {
+            let expected = "`unit`, the classes, `active`, `known`, `correct` and `accuracy`";
+            return Err(Error::format(&path, "columns", table.header.join(", "), expected));
+        }
+        let mut units = Vec::with_capacity(table.rows.len());
+        for (line, row) in table.rows.iter().enumerate() {
+            let bad =
+                |field: &str| Error::format(&path, format!("line {}", line + 2), format!("`{field}`"), "a number");
+            let whole = |at: usize| row[at].parse::<usize>().map_err(|_| bad(&row[at]));
+            let number = |field: &String| field.parse::<f64>().map_err(|_| bad(field));
+            units.push(UnitWeights {
+                unit: whole(0)?,
+                weights: row[1..first].iter().map(number).collect::<Result<_>>()?,
+                active: [whole(first)?, whole(first + 1)?, whole(first + 2)?],
+            });
+        }
+        Ok(Some(Weights { classes: table.header[1..first].to_vec(), units }))
+    }
+
+    /// The contributions of units to classes, if the run has them.
+    ///
+    /// # Errors
+    /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for other columns, and for a field that is not what its column has.
+    pub fn contributions(&self) -> Result<Option<Vec<UnitContribution>>> {
+        self.contributions_in("contributions.csv")
+    }
+
+    /// The contributions of the units of [`FinishedRun::below`] to those of the run, which are targets by number.
+    ///
+    /// # Errors
+    /// Those of [`FinishedRun::contributions`].
+    pub fn contributions_below(&self) -> Result<Option<Vec<UnitContribution>>> {
+        self.contributions_in("contributions-below.csv")
+    }
+
+    fn contributions_in(&self, file: &str) -> Result<Option<Vec<UnitContribution>>> {
+        const COLUMNS: [&str; 8] =
+            ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
+        let Some(table) = self.table(file)? else { return Ok(None) };
+        let path = self.dir().join(file);
+        let places: Option<Vec<usize>> =
+            COLUMNS.iter().map(|name| table.header.iter().position(|h| h == name)).collect();
+        let Some(&[unit, target, weight, correlation, overlap, ref roles @ ..]) = places.as_deref() else {
+            return Err(Error::format(&path, "columns", table.header.join(", "), COLUMNS.join(", ")));
+        };
+        let read = |(line, row): (usize, &Vec<String>)| {
+            let bad = |at: usize, expected: &str| {
+                Error::format(&path, format!("line {}", line + 2), format!("`{}`", row[at]), expected)
+            };
+            // Where a measure is not defined its field is empty, or says so.
+            let number = |at: usize| match row[at].as_str() {
+                "" => Ok(None),
+                text => text.parse().map(|v: f64| Some(v).filter(|v| v.is_finite())).map_err(|_| bad(at, "a number")),
+            };
+            let role = |at: usize| {
+                let all = [Role::Contributor, Role::Inhibitor, Role::Neither];
+                let found = all.into_iter().find(|role| role.name() == row[at]);
+                found.ok_or_else(|| bad(at, "`contributor`, `inhibitor` or nothing"))
+            };
+            Ok(UnitContribution {
+                unit: row[unit].parse().map_err(|_| bad(unit, "the number of a unit"))?,
+                target: row[target].clone(),
+                roles: [role(roles[0])?, role(roles[1])?, role(roles[2])?],
+                measures: [number(weight)?, number(correlation)?, number(overlap)?],
+            })
+        };
+        table.rows.iter().enumerate().map(read).collect::<Result<_>>().map(Some)
+    }
+
+    /// The model's last layer, if it reads the units and the run keeps it.
+    ///
+    /// # Errors
+    /// Those of [`read_head`].
+    pub fn head(&self) -> Result<Option<Head>> {
+        read_head(self.dir())
+    }
+
+    /// The record of changed inputs in the folder `counterfactuals`, if the run has one.
+    ///
+    /// # Errors
+    /// Those of [`read_json`].
+    pub fn counterfactuals(&self) -> Result<Option<Value>> {
+        let path = self.dir().join("counterfactuals/counterfactuals.json");
+        match path.try_exists().map_err(Error::io("open", &path))? {
+            true => read_json(&path).map(Some).map_err(Error::from),
+            false => Ok(None),
+        }
+    }
+
+    /// A picture of the case of this number in that folder, as a PNG file: `kind` is `before`, `after` or `control`.
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Io`]
+    pub fn counterfactual_picture(&self, case: u64, kind: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.dir().join(format!("counterfactuals/case-{case:03}-{kind}.png"));
+        match path.try_exists().map_err(Error::io("open", &path))? {
+            true => Ok(SourceFile::open(&path)?.read_text().map(Some)?),
+            false => Ok(None),
+        }
+    }
+
+    /// The probe set that the run keeps in its folder `probe`, if it keeps one.
+    ///
+    /// # Errors
+    /// Those of [`open_probe`].
+    pub fn probe(&self) -> Result<Option<ProbeSet>> {
+        let dir = self.dir().join("probe");
+        match dir.join("probe.json").try_exists().map_err(Error::io("open", &dir))? {
+            true => open_probe(&dir).map(Some),
+            false => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The errors of this crate: each names the operation, what was found and what was expected.
+
+use std::path::Path;
+
+/// The result of an operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong in this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] compexp_checkpoint::Error),
+    /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
+    #[error(transparent)]
+    Core(#[from] compexp_core::Error),
+    /// A file cannot be read or written, or does not hold what its format asks for.
+    #[error(transparent)]
+    File(#[from] compexp_files::Error),
+}
+
+impl Error {
+    /// [`compexp_files::Error::io`] for `op` on `path`; use with `map_err`.
+    pub fn io(op: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let error = compexp_files::Error::io(op, path);
+        move |source| Self::File(error(source))
+    }
+
+    /// [`compexp_files::Error::format`] about `field` of the file `path`.
+    pub fn format(
+        path: &Path,
+        field: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::File(compexp_files::Error::format(path, field, found, expected))
+    }
+
+    /// [`compexp_core::Error::mismatch`] of `what`.
+    pub fn mismatch(what: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
+        Self::Core(compexp_core::Error::mismatch(what, found, expected))
+    }
+}

@@ -1,0 +1,22 @@
+//! Annotation of language: raw text to words, tags and lemmas, without Python.
+//!
+//! - [`tokenizer`]: spaCy's English rules, read from a model folder: raw text to words;
+//! - [`tagger`]: the tagging network of a spaCy model: words to tags, parts of speech and lemmas;
+//! - [`feats`]: sentences annotated elsewhere, `.feats` and CoNLL-U;
+//! - [`vectors`]: word vectors, and the nearest words by cosine;
+//! - [`words`]: the words that a model knows, with their numbers;
+//! - [`lines`]: text files line by line, within limits.
+//!
+//! # What it does not know
+//! Sentence pairs, classifiers, probe sets and the search.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod feats;
+pub mod lines;
+pub mod tagger;
+pub mod tokenizer;
+pub mod vectors;
+pub mod words;
+
+pub use error::{Error, Result};

@@ -1,0 +1,87 @@
+//! Text files line by line: numbered from 1, UTF-8, bounded in length, with either line ending.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// The longest line that is read, in bytes: far above any sentence with its annotation and any word with its vector.
+const MAX_LINE: usize = 1 << 20;
+
+/// Calls `each` with the number (from 1) and the text of every line of `path`, line endings and a byte order mark
+/// removed.
+///
+/// # Errors
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] for a line that is not UTF-8 or longer than 1 MiB; whatever `each` returns.
+pub fn for_each_line<E: From<Error>>(path: &Path, mut each: impl FnMut(usize, &str) -> Result<(), E>) -> Result<(), E> {
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(Error::io("open", path))?);
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        bytes.clear();
+        let limit = MAX_LINE as u64 + 1;
+        if (&mut reader).take(limit).read_until(b'\n', &mut bytes).map_err(Error::io("read", path))? == 0 {
+            break;
+        }
+        if bytes.len() > MAX_LINE {
+            let expected = format!("at most {MAX_LINE} bytes: is this a text file?");
+            return Err(Error::format(path, format!("line {number}"), "a longer line", expected).into());
+        }
+        let mut line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        line = line.strip_suffix(b"\r").unwrap_or(line);
+        if number == 1 {
+            line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+        }
+        let text = std::str::from_utf8(line).map_err(|e| {
+            let found = format!("an invalid byte at {}", e.valid_up_to());
+            Error::format(path, format!("line {number}"), found, "UTF-8 text: convert the file first")
+        })?;
+        each(number, text)?;
+    }
+    Ok(())
+}
+
+/// An [`compexp_files::Error::Format`] about a line.
+pub fn line_error(path: &Path, number: usize, found: impl Into<String>, expected: impl Into<String>) -> Error {
+    Error::format(path, format!("line {number}"), found, expected)
+}
+
+/// The beginning of a text for a message, in backticks: hostile lines can be long.
+pub fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("`{}...`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(content: &[u8]) -> Result<Vec<(usize, String)>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        std::fs::write(&path, content).unwrap();
+        let mut found = Vec::new();
+        for_each_line::<Error>(&path, |n, line| {
+            found.push((n, line.to_owned()));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    #[test]
+    fn either_line_ending_and_a_missing_last_one_are_read() {
+        let found = lines("\u{feff}a b\r\n\nlast".as_bytes()).unwrap();
+        assert_eq!(found, [(1, "a b".into()), (2, String::new()), (3, "last".into())]);
+    }
+
+    #[test]
+    fn bytes_and_endless_lines_are_refused_with_their_number() {
+        let error = lines(b"fine\n\xff\xfe\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("UTF-8"), "{error}");
+        let error = lines(&vec![b'x'; MAX_LINE + 10]).unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains("longer"), "{error}");
+        assert_eq!(lines(&[&vec![b'x'; MAX_LINE - 1][..], b"\n"].concat()).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,82 @@
+//! The part-of-speech tagger of spaCy's English models, natively: the same tags from the same weights. [`Annotator`] adds
+//! universal parts of speech and lemmas.
+//!
+//! It reads a model folder of the kind of `en_core_web_sm` 3.8 as it is published, and needs neither Python nor spaCy.
+//!
+//! Facts it rests on, none of which a model folder tells: spaCy's hash of strings, the names it numbers by hand and the
+//! normal forms of all languages; both are built in, for spaCy 3.
+
+mod annotate;
+mod hash;
+mod layer;
+mod lemma;
+mod lexeme;
+pub(crate) mod msgpack;
+mod network;
+mod ruler;
+mod symbols;
+
+pub use annotate::{Annotation, Annotator};
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::lines::excerpt;
+use lexeme::Lexicon;
+use network::Network;
+
+/// A part-of-speech tagger.
+pub struct Tagger {
+    labels: Vec<String>,
+    lexicon: Lexicon,
+    network: Network,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    labels: Vec<String>,
+}
+
+impl Tagger {
+    /// Reads a model folder: `tok2vec/model`, `tagger/model`, `tagger/cfg` and `vocab/lookups.bin`.
+    ///
+    /// `symbols` is for models of another version of spaCy than 3: a JSON file with `symbols` (name to number) and
+    /// `base_norms` (word to normal form) to use instead of the built-in ones.
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a file is damaged or the network is of another kind.
+    pub fn load(folder: &Path, symbols: Option<&Path>) -> Result<Self> {
+        let path = folder.join("tagger").join("cfg");
+        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let config: Config = serde_json::from_slice(&text)
+            .map_err(|e| Error::format(&path, "content", e.to_string(), "JSON with a list of `labels`"))?;
+        if config.labels.is_empty() {
+            return Err(Error::format(&path, "labels", "none", "at least one"));
+        }
+        let lexicon = Lexicon::load(&folder.join("vocab").join("lookups.bin"), symbols)?;
+        let network = Network::load(folder, config.labels.len())?;
+        Ok(Self { labels: config.labels, lexicon, network })
+    }
+
+    /// All tags it knows.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// The Penn Treebank tag of every word of a sentence.
+    pub fn tag<S: AsRef<str> + Sync>(&self, words: &[S]) -> Vec<&str> {
+        self.tag_all(&[words]).into_iter().flatten().collect()
+    }
+
+    /// The tags of many sentences, in parallel; the same as of each alone.
+    pub fn tag_all<S: AsRef<str> + Sync>(&self, sentences: &[&[S]]) -> Vec<Vec<&str>> {
+        let labels = self.network.label(&self.lexicon, sentences);
+        let names = |labels: Vec<usize>| labels.into_iter().map(|label| self.labels[label].as_str()).collect();
+        labels.into_iter().map(names).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! Trials: an input is changed and predicted again, beside a control that is changed as much without what is tested.
+//!
+//! Trials on one example are not independent, so the interval of a difference is a bootstrap over examples: as many
+//! examples are drawn with replacement, and all trials of a drawn example count as often as it was drawn.
+
+use std::collections::BTreeMap;
+
+use crate::random::Purpose;
+use compexp_core::random::Random;
+use serde::{Deserialize, Serialize};
+
+/// Resamples of a bootstrap.
+const RESAMPLES: u64 = 2000;
+
+/// What became of a prediction that was not a wanted one before: a class is wanted, or all others than a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A wanted class is predicted.
+    Success,
+    /// Another class than before, and not a wanted one.
+    Partial,
+    /// The class of before.
+    Failure,
+}
+
+impl Outcome {
+    /// The outcome of a change of the predicted class, where `wanted` says whether the class `after` is a wanted one.
+    pub fn of(before: usize, after: usize, wanted: bool) -> Self {
+        match (wanted, after == before) {
+            (true, _) => Self::Success,
+            (false, false) => Self::Partial,
+            (false, true) => Self::Failure,
+        }
+    }
+}
+
+/// One trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// The example that was changed.
+    pub example: usize,
+    /// Whether it is a control.
+    pub control: bool,
+    /// What became of the prediction.
+    pub outcome: Outcome,
+    /// The change of the probability of what is wanted.
+    pub change: f64,
+}
+
+/// What trials of one kind came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Trials.
+    pub trials: usize,
+    /// Those with [`Outcome::Success`].
+    pub success: usize,
+    /// Those with [`Outcome::Partial`].
+    pub partial: usize,
+    /// Those with [`Outcome::Failure`].
+    pub failure: usize,
+    /// The sum of the changes of the probability of what is wanted.
+    pub change: f64,
+}
+
+impl Tally {
+    /// The tally of some trials.
+    pub fn of<'a>(trials: impl IntoIterator<Item = &'a Trial>) -> Self {
+        let mut tally = Self::default();
+        for trial in trials {
+            tally.trials += 1;
+            tally.change += trial.change;
+            *match trial.outcome {
+                Outcome::Success => &mut tally.success,
+                Outcome::Partial => &mut tally.partial,
+                Outcome::Failure => &mut tally.failure,
+            } += 1;
+        }
+        tally
+    }
+
+    /// The share of successes; 0 of no trials.
+    pub fn rate(&self) -> f64 {
+        self.success as f64 / self.trials.max(1) as f64
+    }
+
+    /// The mean change of the probability of what is wanted; 0 of no trials.
+    pub fn mean_change(&self) -> f64 {
+        self.change / self.trials.max(1) as f64
+    }
+}
+
+/// A difference with its 95% interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The value.
+    pub value: f64,
+    /// The 2.5% quantile of the bootstrap over examples.
+    pub low: f64,
+    /// The 97.5% quantile.
+    pub high: f64,
+}
+
+/// Trials beside their controls.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// The examples that were changed.
+    pub examples: usize,
+    /// The trials.
+    pub tested: Tally,
+    /// The controls.
+    pub control: Tally,
+    /// The success rate less that of the controls.
+    pub success: Difference,
+    /// The mean change of the probability of what is wanted less that of the controls.
+    pub change: Difference,
+}
+
+impl Effect {
+    /// The effect that trials show. With a single example there is nothing to resample, and with no success anywhere
+    /// nothing to vary: the interval is then of no width, and says nothing.
+    pub fn of(trials: &[Trial], seed: u64) -> Self {
+        let mut by_example: BTreeMap<usize, [Vec<Trial>; 2]> = BTreeMap::new();
+        for trial in trials {
+            by_example.entry(trial.example).or_default()[usize::from(trial.control)].push(*trial);
+        }
+        let tallies: Vec<[Tally; 2]> =
+            by_example.values().map(|[tested, control]| [Tally::of(tested), Tally::of(control)]).collect();
+        let all: Vec<usize> = (0..tallies.len()).collect();
+        let [success, change] = differences(&tallies, &all);
+        let mut random = Random::new(seed, Purpose::Trials, 0);
+        let (mut successes, mut changes) = (Vec::new(), Vec::new());
+        for _ in 0..RESAMPLES {
+            let drawn: Vec<usize> = all.iter().map(|_| random.below(all.len())).collect();
+            let [success, change] = differences(&tallies, &drawn);
+            successes.push(success);
+            changes.push(change);
+        }
+        Self {
+            examples: tallies.len(),
+            tested: Tally::of(trials.iter().filter(|trial| !trial.control)),
+            control: Tally::of(trials.iter().filter(|trial| trial.control)),
+            success: interval(success, successes),
+            change: interval(change, changes),
+        }
+    }
+}
+
+/// The difference of success rates, and that of mean changes, over the drawn examples.
+fn differences(tallies: &[[Tally; 2]], drawn: &[usize]) -> [f64; 2] {
+    let mut sums = [Tally::default(); 2];
+    for &example in drawn {
+        for (sum, tally) in sums.iter_mut().zip(&tallies[example]) {
+            sum.trials += tally.trials;
+            sum.success += tally.success;
+            sum.change += tally.change;
+        }
+    }
+    let [tested, control] = sums;
+    [tested.rate() - control.rate(), tested.mean_change() - control.mean_change()]
+}
+
+fn interval(value: f64, mut resampled: Vec<f64>) -> Difference {
+    resampled.sort_unstable_by(f64::total_cmp);
+    let last = resampled.len().saturating_sub(1);
+    let at = |q: f64| resampled.get((q * last as f64).round() as usize).copied().unwrap_or(value);
+    Difference { value, low: at(0.025), high: at(0.975) }
+}
+
+/// The softmax of logits, in f64.
+pub fn probabilities(logits: &[f32]) -> Vec<f64> {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|x| f64::from(x - most).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+/// The class of the greatest logit, the first of equal ones.
+pub fn likeliest(logits: &[f32]) -> usize {
+    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(example: usize, control: bool, success: bool, change: f64) -> Trial {
+        let outcome = if success { Outcome::Success } else { Outcome::Failure };
+        Trial { example, control, outcome, change }
+    }
+
+    #[test]
+    fn outcomes_compare_with_before_and_with_what_is_wanted() {
+        let found = [(1, 2, 2), (1, 0, 2), (1, 1, 2)]
+            .map(|(before, after, wanted)| Outcome::of(before, after, after == wanted));
+        assert_eq!(found, [Outcome::Success, Outcome::Partial, Outcome::Failure]);
+    }
+
+    #[test]
+    fn a_small_case_by_hand() {
+        // A model of two classes that says 1 where a number is above 10; adding 8 against adding 3.
+        let (mut trials, numbers) = (Vec::new(), [1, 4, 9]);
+        for (example, number) in numbers.into_iter().enumerate() {
+            for (control, more) in [(false, 8), (true, 3)] {
+                let class = |x: i32| usize::from(x > 10);
+                let outcome = Outcome::of(class(number), class(number + more), class(number + more) == 1);
+                trials.push(Trial { example, control, outcome, change: f64::from(more) / 100.0 });
+            }
+        }
+        let effect = Effect::of(&trials, 0);
+        let counts = |t: &Tally| (t.trials, t.success, t.partial, t.failure);
+        assert_eq!((counts(&effect.tested), counts(&effect.control)), ((3, 2, 0, 1), (3, 1, 0, 2)));
+        assert_eq!(effect.examples, 3);
+        assert!((effect.success.value - 1.0 / 3.0).abs() < 1e-12, "{effect:?}");
+        assert!((effect.change.value - 0.05).abs() < 1e-12 && (effect.change.high - 0.05).abs() < 1e-12, "{effect:?}");
+        // Only example 1 differs: it is drawn 0 to 3 times of 3.
+        assert_eq!((effect.success.low, effect.success.high), (0.0, 1.0));
+        assert_eq!(effect, Effect::of(&trials, 0));
+    }
+
+    #[test]
+    fn the_interval_covers_the_truth_about_as_often_as_it_says() {
+        // 40 examples with 3 trials of either kind that agree within an example; the true difference is 0.3.
+        let mut covered = 0;
+        for seed in 0..200 {
+            let mut random = Random::new(seed, 1_u64, 0);
+            let mut trials = Vec::new();
+            for example in 0..40 {
+                let [tested, control] = [random.below(10) < 6, random.below(10) < 3];
+                for _ in 0..3 {
+                    trials.push(trial(example, false, tested, 0.0));
+                    trials.push(trial(example, true, control, 0.0));
+                }
+            }
+            let found = Effect::of(&trials, seed).success;
+            covered += usize::from(found.low <= 0.3 + 1e-9 && found.high >= 0.3 - 1e-9);
+        }
+        assert!((180..=198).contains(&covered), "{covered} of 200 intervals");
+    }
+
+    #[test]
+    fn nothing_comes_to_nothing() {
+        let effect = Effect::of(&[], 1);
+        assert_eq!((effect.examples, effect.success.value, effect.change.low), (0, 0.0, 0.0));
+        let one = Effect::of(&[trial(5, false, true, 0.5), trial(5, true, false, 0.25)], 1);
+        assert_eq!((one.success.low, one.success.high, one.change.value), (1.0, 1.0, 0.25));
+    }
+
+    #[test]
+    fn probabilities_add_up_even_where_powers_would_overflow() {
+        let found = probabilities(&[1000.0, 1000.0, -1000.0]);
+        assert_eq!(found, [0.5, 0.5, 0.0]);
+        assert_eq!(likeliest(&[1.0, 3.0, 3.0]), 1);
+    }
+}

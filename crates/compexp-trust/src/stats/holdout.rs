@@ -1,0 +1,353 @@
+//! Scores on examples that the search never saw.
+//!
+//! Groups of examples are held out as a whole: thresholds, search and choice of the formula happen on the others, and the
+//! formulas are measured on what was held out. The fall of the IoU is what the search owes to luck.
+
+use std::collections::HashMap;
+
+use compexp_core::activation::{ActivationSource, MaskSource};
+use compexp_core::concept::ConceptId;
+use compexp_core::exemplar::Firing;
+use compexp_core::explain::{Explained, Progress};
+use compexp_core::explanation::{HeldOut, HeldOutScore, HeldOutUniverse};
+use compexp_core::partition::{CellSet, Partition, PositionMap};
+use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid};
+use compexp_core::profile::{Counter, Patterns};
+use compexp_core::score::{Counts, Metric};
+use compexp_core::search::SearchResult;
+use rayon::prelude::*;
+
+use super::bootstrap::{Bootstrap, interval, standard_error};
+use crate::{Error, Result};
+
+/// Which examples the search sees and which are held out, each ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Those that the search sees.
+    pub search: Vec<usize>,
+    /// Those that it does not.
+    pub held_out: Vec<usize>,
+    /// The group of each that is held out, numbered from 0 as they first come.
+    groups: Vec<u32>,
+}
+
+impl Split {
+    /// Holds out about `fraction` of the groups, in (0, 1). An example without a group is a group of its own.
+    ///
+    /// On which side a group is follows from its name (of an example without a group: the example's) and `seed` alone, so
+    /// that other examples, their order or their number change nothing.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for a fraction that is not between 0 and 1, and where a side has no example.
+    pub fn new(examples: &[Example], fraction: f64, seed: u64) -> Result<Self> {
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(Error::mismatch("fraction to hold out", fraction, "a share between 0 and 1"));
+        }
+        let mut split = Self { search: Vec::new(), held_out: Vec::new(), groups: Vec::new() };
+        let mut numbers: HashMap<(&str, usize), u32> = HashMap::new();
+        for (i, example) in examples.iter().enumerate() {
+            let (share, key) = match example.group.as_str() {
+                "" => (share_of(seed, "example to hold out", &example.name), ("", i)),
+                group => (share_of(seed, "group to hold out", group), (group, 0)),
+            };
+            if share < fraction {
+                let next = numbers.len() as u32;
+                split.groups.push(*numbers.entry(key).or_insert(next));
+                split.held_out.push(i);
+            } else {
+                split.search.push(i);
+            }
+        }
+        let sides = [("held out", &split.held_out, "greater"), ("for the search", &split.search, "smaller")];
+        for (side, side_examples, way) in sides {
+            if side_examples.is_empty() {
+                let expected = format!(
+                    "at least one of {}: try a {way} fraction than {fraction}, another seed, or more groups",
+                    examples.len()
+                );
+                return Err(Error::mismatch(format!("examples {side}"), 0, expected));
+            }
+        }
+        Ok(split)
+    }
+
+    /// What was held out, in numbers.
+    pub fn universe(&self) -> HeldOutUniverse {
+        HeldOutUniverse { examples: self.held_out.len(), groups: self.n_groups() }
+    }
+
+    fn n_groups(&self) -> usize {
+        self.groups.iter().max().map_or(0, |last| *last as usize + 1)
+    }
+}
+
+/// Some of the examples of a source, in their order.
+pub struct Part<'a, S: ?Sized> {
+    source: &'a S,
+    examples: &'a [usize],
+    declared: Vec<ConceptId>,
+}
+
+impl<'a, S: ?Sized> Part<'a, S> {
+    /// The given examples (ascending) of a source.
+    pub fn new(source: &'a S, examples: &'a [usize]) -> Self {
+        Self { source, examples, declared: Vec::new() }
+    }
+
+    /// The same with the concepts of `partition` as columns even where no example of the part has them, so that whatever
+    /// was found there means the same here.
+    pub fn with_concepts_of(self, partition: &Partition) -> Self {
+        let concepts = &partition.columns()[..partition.n_concepts()];
+        Self { declared: concepts.iter().map(|atom| atom.concept).collect(), ..self }
+    }
+
+    /// Fills `out`, of `stride` values an example, with those from `first` on: `read` gives runs of consecutive examples of the
+    /// source.
+    fn read_runs<T>(
+        &self,
+        first: usize,
+        stride: usize,
+        out: &mut [T],
+        mut read: impl FnMut(usize, &mut [T]) -> Result<()>,
+    ) -> Result<()> {
+        let mut rest = out;
+        let examples = &self.examples[first..first + rest.len() / stride.max(1)];
+        for run in examples.chunk_by(|a, b| a + 1 == *b) {
+            let (here, behind) = rest.split_at_mut(run.len() * stride);
+            read(run[0], here)?;
+            rest = behind;
+        }
+        Ok(())
+    }
+}
+
+impl AnnotationSource for Part<'_, dyn AnnotationSource + '_> {
+    fn n_examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn grid(&self) -> Grid {
+        self.source.grid()
+    }
+
+    fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()> {
+        self.source.annotate(self.examples[example], into)
+    }
+
+    fn declared(&self) -> Vec<ConceptId> {
+        let mut declared = self.source.declared();
+        declared.extend(&self.declared);
+        declared
+    }
+}
+
+impl ActivationSource for Part<'_, dyn ActivationSource + '_> {
+    fn n_examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn n_units(&self) -> usize {
+        self.source.n_units()
+    }
+
+    fn grid(&self) -> Grid {
+        self.source.grid()
+    }
+
+    fn read(&self, first: usize, out: &mut [f32]) -> Result<()> {
+        let stride = self.n_units() * ActivationSource::grid(self).positions();
+        self.read_runs(first, stride, out, |first, out| self.source.read(first, out))
+    }
+}
+
+impl MaskSource for Part<'_, dyn MaskSource + '_> {
+    fn n_examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn n_units(&self) -> usize {
+        self.source.n_units()
+    }
+
+    fn grid(&self) -> Grid {
+        self.source.grid()
+    }
+
+    fn read(&self, unit: usize, first: usize, out: &mut [bool]) -> Result<()> {
+        let stride = MaskSource::grid(self).positions();
+        self.read_runs(first, stride, out, |first, out| self.source.read(unit, first, out))
+    }
+}
+
+/// Some of the examples of a layer.
+pub enum FiringPart<'a> {
+    /// Of activations.
+    Activations(Part<'a, dyn ActivationSource + 'a>),
+    /// Of masks.
+    Masks(Part<'a, dyn MaskSource + 'a>),
+}
+
+impl<'a> FiringPart<'a> {
+    /// The given examples (ascending) of a layer.
+    pub fn new(firing: Firing<'a>, examples: &'a [usize]) -> Self {
+        match firing {
+            Firing::Activations(source) => Self::Activations(Part::new(source, examples)),
+            Firing::Masks(source) => Self::Masks(Part::new(source, examples)),
+        }
+    }
+
+    /// Where the masks of the part come from.
+    pub fn firing(&self) -> Firing<'_> {
+        match self {
+            Self::Activations(part) => Firing::Activations(part),
+            Self::Masks(part) => Firing::Masks(part),
+        }
+    }
+}
+
+/// Measures the formulas of `explained` on the examples held out, and records it.
+///
+/// `partition`, `map` and `firing` are of the held-out side of `split`, with the concepts of the search's side
+/// ([`Part::with_concepts_of`]). The thresholds are those of the search's side. `seed` decides the bootstrap's resamples.
+///
+/// # Errors
+/// Those of the inputs, and [`Error::Mismatch`] where they do not belong together.
+pub fn validate(
+    split: &Split,
+    partition: &Partition,
+    map: &PositionMap,
+    firing: Firing<'_>,
+    explained: &mut Explained,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<()> {
+    if partition.n_examples() != split.held_out.len() {
+        return Err(Error::mismatch("examples held out", partition.n_examples(), split.held_out.len()));
+    }
+    let units: Vec<usize> = explained.explanations.units.iter().map(|u| u.unit).collect();
+    let patterns = super::patterns(firing, &explained.thresholds, &units, map, "held-out profiles", progress)?;
+    progress.stage("held-out scores", "units", units.len());
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let bootstrap = Bootstrap::new(split.n_groups(), seed);
+    let measured: Vec<Option<HeldOut>> = explained
+        .results
+        .par_iter()
+        .enumerate()
+        .map_init(Counter::default, |counter, (i, result)| {
+            let counted = Counted::new(split, partition, map, &patterns, i, result, counter)?;
+            progress.done(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            Ok((!result.by_length.is_empty()).then(|| counted.measure(result, &bootstrap)))
+        })
+        .collect::<Result<_>>()?;
+    explained.explanations.held_out = Some(split.universe());
+    for (unit, measured) in explained.explanations.units.iter_mut().zip(measured) {
+        unit.holdout = measured;
+    }
+    Ok(())
+}
+
+/// The counts of one unit on every held-out group.
+struct Counted {
+    /// Positions in the unit's mask.
+    unit: Vec<u64>,
+    /// For each length the positions in the formula's mask.
+    formula: Vec<Vec<u64>>,
+    /// The same in both masks.
+    both: Vec<Vec<u64>>,
+}
+
+impl Counted {
+    fn new(
+        split: &Split,
+        partition: &Partition,
+        map: &PositionMap,
+        patterns: &Patterns,
+        unit: usize,
+        result: &SearchResult,
+        counter: &mut Counter,
+    ) -> Result<Self> {
+        let sets: Vec<CellSet> = result.by_length.iter().map(|found| partition.evaluate(&found.formula)).collect();
+        let none = vec![0; split.n_groups()];
+        let mut counted =
+            Self { unit: none.clone(), formula: vec![none.clone(); sets.len()], both: vec![none; sets.len()] };
+        for (example, group) in split.groups.iter().enumerate() {
+            for (cell, size) in map.cells_of(example).iter().zip(map.sizes_of(example)) {
+                for (areas, _) in counted.formula.iter_mut().zip(&sets).filter(|(_, set)| set.contains(*cell)) {
+                    areas[*group as usize] += u64::from(*size);
+                }
+            }
+        }
+        patterns.count(
+            unit,
+            map,
+            counter,
+            |example| example,
+            |example, local| {
+                let group = split.groups[example as usize] as usize;
+                for (cell, hits) in map.cells_of(example as usize).iter().zip(local).filter(|(_, hits)| **hits > 0) {
+                    counted.unit[group] += u64::from(*hits);
+                    for (both, _) in counted.both.iter_mut().zip(&sets).filter(|(_, set)| set.contains(*cell)) {
+                        both[group] += u64::from(*hits);
+                    }
+                }
+            },
+        )?;
+        Ok(counted)
+    }
+
+    fn measure(&self, result: &SearchResult, bootstrap: &Bootstrap) -> HeldOut {
+        let ratio = |(formula, both): (&Vec<u64>, &Vec<u64>)| -> Vec<[u64; 2]> {
+            let groups = self.unit.iter().zip(formula).zip(both);
+            groups.map(|((unit, formula), both)| [*both, unit + formula - both]).collect()
+        };
+        let ratios: Vec<Vec<[u64; 2]>> = self.formula.iter().zip(&self.both).map(ratio).collect();
+        let resampled = bootstrap.ratios(&ratios);
+        let unit_area = self.unit.iter().sum();
+        let score = |k: usize| {
+            let counts =
+                Counts { formula: self.formula[k].iter().sum(), unit: unit_area, both: self.both[k].iter().sum() };
+            let iou = Metric::Iou.of(counts);
+            HeldOutScore {
+                length: k + 1,
+                iou,
+                interval: interval(&resampled[k]),
+                standard_error: standard_error(&resampled[k]),
+                drop: result.by_length[k].iou - iou,
+            }
+        };
+        let by_length: Vec<HeldOutScore> = (0..ratios.len()).map(score).collect();
+        let ious: Vec<f64> = by_length.iter().map(|s| s.iou).collect();
+        let last = &by_length[by_length.len() - 1];
+        HeldOut {
+            unit_area,
+            iou: last.iou,
+            interval: last.interval,
+            drop: last.drop,
+            suggested_length: suggest(&ious, &resampled),
+            by_length,
+        }
+    }
+}
+
+/// The smallest length whose IoU is below the best one by no more than one standard error of their difference.
+fn suggest(ious: &[f64], resampled: &[Vec<f64>]) -> usize {
+    let best = (0..ious.len()).fold(0, |best, k| if ious[k] > ious[best] { k } else { best });
+    let within = |k: &usize| {
+        let differences: Vec<f64> = resampled[best].iter().zip(&resampled[*k]).map(|(b, a)| b - a).collect();
+        ious[best] - ious[*k] <= standard_error(&differences)
+    };
+    1 + (0..best).find(within).unwrap_or(best)
+}
+
+/// A number in [0, 1) that follows from a seed, a purpose and a name, and from nothing else.
+fn share_of(seed: u64, purpose: &str, name: &str) -> f64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(purpose.len() as u64).to_le_bytes()).update(purpose.as_bytes());
+    hasher.update(&seed.to_le_bytes()).update(name.as_bytes());
+    let hash = hasher.finalize();
+    let bits = hash.as_bytes().iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests;
