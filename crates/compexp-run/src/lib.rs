@@ -4,8 +4,8 @@
 //! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;
 //! - [`ActivationFile`] and [`MaskFile`] read arrays of activations and of ready masks, [`open_probe`] a probe directory;
 //! - [`Baseline`] is what a run came to, kept to compare later runs with;
-//! - [`position_store`] holds a position map too large for memory;
-//! - [`training`] is a training that can be taken up again.
+//! - [`training`] is what trainings share that can be taken up again where they were;
+//! - [`position_store`] holds a position map too large for memory.
 //!
 //! # What it does not know
 //! Networks, and any data set's format.

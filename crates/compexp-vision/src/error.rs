@@ -33,9 +33,6 @@ pub enum Error {
     /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),
-    /// A convolution's sizes do not fit, or its tensor operation failed.
-    #[error(transparent)]
-    Kernel(#[from] compexp_kernels::Error),
     /// A file cannot be read or written, or does not hold what its format asks for.
     #[error(transparent)]
     File(#[from] compexp_files::Error),
@@ -72,6 +69,16 @@ impl From<compexp_run::Error> for Error {
         match error {
             compexp_run::Error::File(error) => Self::File(error),
             compexp_run::Error::Core(error) => Self::Core(error),
+        }
+    }
+}
+
+impl From<compexp_kernels::Error> for Error {
+    fn from(error: compexp_kernels::Error) -> Self {
+        match error {
+            compexp_kernels::Error::Mismatch { what, found, expected } => Self::mismatch(what, found, expected),
+            compexp_kernels::Error::Candle(error) => Self::Candle(error),
+            other => Self::mismatch("tensor operation", other, "one that can be computed"),
         }
     }
 }

@@ -8,12 +8,12 @@ mod layers;
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use compexp_kernels::conv::{Conv, max_pool};
 use compexp_trust::behaviour::Head;
 use layers::{Layer, Part};
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::{Error, Result};
-use compexp_kernels::conv::{Conv, max_pool};
 
 /// Added to the variance in a batch norm.
 const EPSILON: f64 = 1e-5;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use compexp_files::{ContentHash, write_bytes};
+use compexp_files::{ContentHash, SourceFile, write_bytes};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
@@ -89,7 +89,9 @@ impl<R: Row> Place<R> {
         let wrong = |found: String, expected: &str| {
             Error::format(path, "state of a training", found, format!("{expected}; {HINT}"))
         };
-        let mut file = std::fs::read(path).map_err(Error::io("read", path))?;
+        let source = SourceFile::open(path)?;
+        let mut file = vec![0; usize::try_from(source.len()).map_err(|e| wrong(e.to_string(), "a smaller file"))?];
+        source.read_at(&mut file, 0)?;
         let Some(at) = digits(&file) else {
             return Err(wrong(format!("no `{ENTRY}`"), "a state that this version wrote"));
         };

@@ -53,8 +53,10 @@ impl Convolution {
     pub(super) fn forward(&self, weight: &[f32], x: &Maps) -> Result<Maps> {
         let shape = (self.c_out, self.c_in, self.kernel, self.kernel);
         let conv = Conv::new(&Tensor::from_slice(weight, shape, &Device::Cpu)?, None, self.stride, self.padding)?;
-        let (h, w) = conv.out_size(x.h, x.w);
-        Ok(Maps { n: x.n, h, w, c: self.c_out, data: conv.channels_last(&x.data, x.n, (x.h, x.w))? })
+        let x = Tensor::from_slice(&x.data, (x.n, x.h, x.w, x.c), &Device::Cpu)?.permute((0, 3, 1, 2))?;
+        let y = conv.forward(&x, None, false)?.permute((0, 2, 3, 1))?; // (n, h_out, w_out, c_out)
+        let (n, h, w, c) = y.dims4()?;
+        Ok(Maps { n, h, w, c, data: y.flatten_all()?.to_vec1()? })
     }
 
     /// The gradient of the input of `h x w`: the convolution of the output's gradient, spread to stride 1, with the
