@@ -8,8 +8,8 @@ use compexp_core::explain::Progress;
 use compexp_files::hash_file;
 use compexp_nli::counterfactual::{Candidate, Case, Config, Direction, Lexicon, Subject, Unit};
 use compexp_nli::features::{Annotator, FeatureConfig, SplitPair};
-use compexp_run::open_probe;
 use compexp_nli::model::{Classifier, Model, default_device};
+use compexp_run::open_probe;
 
 use super::counterfactual_files::{self as files, Names};
 use super::probe_files;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::explanation::Explanation;
 use compexp_files::hash_file;
-use compexp_run::FinishedRun;
 use compexp_nli::model::{Classifier, Model, Pair, default_device};
+use compexp_run::FinishedRun;
 use ndarray::ArrayView1;
 use serde_json::{Value, json};
 
