@@ -6,6 +6,7 @@
 //! - [`ActivationFile`] and [`MaskFile`] read arrays of activations and of ready masks, [`open_probe`] a probe directory;
 //! - [`Provenance`] is what a run was made with;
 //! - [`Baseline`] is what a run came to, kept to compare later runs with;
+//! - [`training`] is what trainings share that can be taken up again where they were;
 //! - [`position_store`] holds a position map too large for memory.
 //!
 //! # What it does not know
@@ -25,6 +26,7 @@ pub mod provenance;
 pub mod record_csv;
 pub mod run_dir;
 pub mod run_tables;
+pub mod training;
 pub mod wording;
 
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};

@@ -7,7 +7,7 @@ use compexp_core::explain::Progress;
 use compexp_files::hash_file;
 use compexp_nli::counterfactual::{Candidate, Case, Config, Direction, Lexicon, Subject, Unit};
 use compexp_nli::features::{Annotator, FeatureConfig, SplitPair};
-use compexp_nli::model::{Classifier, Model};
+use compexp_nli::model::{Classifier, Model, default_device};
 use compexp_run::provenance::PairInputs;
 use compexp_run::{Provenance, open_probe};
 
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     let known = Classified::open(&args.run, "nli probe", "features")?;
     let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, args.checkpoint.as_deref())?;
     let model = Model::load(&checkpoint)?;
-    let classifier = Classifier::new(&model)?;
+    let classifier = Classifier::on(&model, &default_device()?)?;
     let set = open_probe(&args.run.join(probe_files::FOLDER))?;
     let features = FeatureConfig::from(&pair_inputs(&known)?.features);
     let pairs = sentences(&known, args.pairs.as_deref(), reporter)?;

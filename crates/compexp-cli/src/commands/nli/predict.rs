@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::explanation::Explanation;
 use compexp_files::hash_file;
-use compexp_nli::model::{Classifier, Model, Pair};
+use compexp_nli::model::{Classifier, Model, Pair, default_device};
 use compexp_run::FinishedRun;
 use ndarray::ArrayView1;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::terminal::{self, name};
 
 pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     let model = Model::load(&args.checkpoint)?;
-    let classifier = Classifier::new(&model)?;
+    let classifier = Classifier::on(&model, &default_device()?)?;
     let labels = label_names(model.config.classes)?;
     let run = args.run.as_deref().map(|dir| open_run(dir, args, model.config.probed())).transpose()?;
     let words = words(args, run.as_ref(), reporter)?;

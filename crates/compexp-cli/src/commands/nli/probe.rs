@@ -10,7 +10,7 @@ use compexp_core::probe::{Example, Grid, ProbeSet, Variant};
 use compexp_core::relation::Similarity;
 use compexp_files::{ContentHash, TensorFile, hash_file};
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
-use compexp_nli::model::{Classifier, Model, Output, Pair};
+use compexp_nli::model::{Classifier, Model, Output, Pair, default_device};
 use compexp_nli::text::Label;
 use compexp_run::provenance::{Made, PairFeatures, PairInputs, Settings};
 use compexp_run::run_dir::Prediction;
@@ -40,7 +40,7 @@ const CHUNK: usize = 1024;
 
 pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let model = Model::load(&args.checkpoint)?;
-    let classifier = Classifier::new(&model)?;
+    let classifier = Classifier::on(&model, &default_device()?)?;
     let labels = label_names(model.config.classes)?;
     let features = feature_config(args);
     let n_units = n_units(&model, args.layer);

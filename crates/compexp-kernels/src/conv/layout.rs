@@ -1,7 +1,9 @@
 //! Between `(n, c, h, w)` and channels last, on the CPU in parallel: candle's own strided copy takes as long as a layer.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
 use rayon::prelude::*;
+
+use crate::storage::floats;
 
 /// `x (n, c, h, w)` contiguous in that order, copied only where it is not.
 ///
@@ -24,15 +26,6 @@ pub(super) fn channels_last(x: &Tensor) -> candle_core::Result<Tensor> {
         return last.contiguous();
     }
     x.reshape((n, c, h * w))?.apply_op1_no_bwd(&Swap)?.reshape((n, h, w, c))
-}
-
-/// The f32 values of a contiguous tensor.
-pub(super) fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
-    let CpuStorage::F32(values) = storage else { bail!("expected a tensor of f32") };
-    match layout.contiguous_offsets() {
-        Some((from, to)) => Ok(&values[from..to]),
-        None => bail!("expected a contiguous tensor"),
-    }
 }
 
 /// `(n, a, b)` to `(n, b, a)`.

@@ -1,5 +1,7 @@
 //! The LSTM against its definition in f64, one sequence and one number at a time.
 
+use candle_core::Device;
+
 use super::*;
 
 struct Random(u64);
@@ -33,8 +35,14 @@ impl Owned {
         }
     }
 
-    fn weights(&self) -> DirectionWeights<'_> {
-        DirectionWeights { weight_ih: &self.ih, weight_hh: &self.hh, bias_ih: &self.b1, bias_hh: &self.b2 }
+    fn weights(&self) -> DirectionWeights {
+        let wide = self.b1.len();
+        DirectionWeights {
+            weight_ih: matrix(&self.ih, self.ih.len() / wide),
+            weight_hh: matrix(&self.hh, wide / 4),
+            bias_ih: Tensor::from_slice(&self.b1, wide, &Device::Cpu).unwrap(),
+            bias_hh: Tensor::from_slice(&self.b2, wide, &Device::Cpu).unwrap(),
+        }
     }
 
     /// The equations of torch.nn.LSTM's documentation.
@@ -58,6 +66,16 @@ impl Owned {
     }
 }
 
+/// Row-major values as a matrix of so many columns.
+fn matrix(values: &[f32], columns: usize) -> Tensor {
+    Tensor::from_slice(values, (values.len() / columns, columns), &Device::Cpu).unwrap()
+}
+
+/// The final states as values.
+fn finals(lstm: &Lstm, sequences: &Sequences, x: &Tensor) -> Vec<f32> {
+    lstm.forward(sequences, x).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
 /// Sequences of mixed lengths, an empty one and one of a single step among them.
 fn batch(random: &mut Random, n_rows: u64) -> Sequences {
     let lengths = [3, 0, 7, 1, 7, 12, 2, 5, 5, 1];
@@ -73,8 +91,8 @@ fn both_directions_equal_their_equations() {
         let (ahead, back) = (Owned::new(&mut random, inputs, hidden), Owned::new(&mut random, inputs, hidden));
         let sequences = batch(&mut random, 9);
         let x = random.floats(9 * inputs);
-        let lstm = Lstm::new(inputs, hidden, &[ahead.weights(), back.weights()]).unwrap();
-        let found = lstm.forward(&sequences, &x).unwrap();
+        let lstm = Lstm::new(inputs, hidden, vec![ahead.weights(), back.weights()]).unwrap();
+        let found = finals(&lstm, &sequences, &matrix(&x, inputs));
         for s in 0..sequences.len() {
             let row = |&row: &u32| &x[row as usize * inputs..][..inputs];
             let mut expected = ahead.slow(sequences.get(s).iter().map(row), hidden);
@@ -92,11 +110,11 @@ fn a_sequence_is_the_same_bits_alone_in_a_batch_and_with_any_number_of_threads()
     let (inputs, hidden) = (7, 40);
     let weights = Owned::new(&mut random, inputs, hidden);
     let sequences = batch(&mut random, 30);
-    let x = random.floats(30 * inputs);
-    let lstm = Lstm::new(inputs, hidden, &[weights.weights()]).unwrap();
+    let x = matrix(&random.floats(30 * inputs), inputs);
+    let lstm = Lstm::new(inputs, hidden, vec![weights.weights()]).unwrap();
     let run = |threads: usize, batch: &Sequences| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| lstm.forward(batch, &x).unwrap())
+        pool.install(|| finals(&lstm, batch, &x))
     };
     let expected = run(1, &sequences);
     for threads in [2, 3, 7] {
@@ -113,12 +131,31 @@ fn weights_and_inputs_of_another_size_are_refused() {
     let mut random = Random(3);
     let weights = Owned::new(&mut random, 3, 2);
     let message = |result: Result<Lstm>| result.unwrap_err().to_string();
-    assert!(message(Lstm::new(4, 2, &[weights.weights()])).contains("weight_ih: found 24, expected 32"));
-    assert!(message(Lstm::new(3, 2, &[])).contains("found 0, expected 1 or 2"));
-    assert!(message(Lstm::new(0, 2, &[weights.weights()])).contains("at least 1"));
-    let lstm = Lstm::new(3, 2, &[weights.weights()]).unwrap();
-    let error = |batch: &[u32], x: &[f32]| lstm.forward(&Sequences::new([batch]), x).unwrap_err().to_string();
-    assert!(error(&[0], &[0.0; 4]).contains("whole rows of 3"));
-    assert!(error(&[0, 2], &[0.0; 6]).contains("found 2, expected one of 2"));
-    assert!(lstm.forward(&Sequences::default(), &[]).unwrap().is_empty());
+    assert!(message(Lstm::new(4, 2, vec![weights.weights()])).contains("weight_ih: found [8, 3], expected [8, 4]"));
+    assert!(message(Lstm::new(3, 2, vec![])).contains("found 0, expected 1 or 2"));
+    assert!(message(Lstm::new(0, 2, vec![weights.weights()])).contains("at least 1"));
+    let lstm = Lstm::new(3, 2, vec![weights.weights()]).unwrap();
+    let error = |batch: &[u32], x: &Tensor| lstm.forward(&Sequences::new([batch]), x).unwrap_err().to_string();
+    assert!(error(&[0], &matrix(&[0.0; 4], 2)).contains("found [2, 2], expected [_, 3]"));
+    assert!(error(&[0, 2], &matrix(&[0.0; 6], 3)).contains("found 2, expected one of 2"));
+    let none = lstm.forward(&Sequences::default(), &matrix(&[0.0; 6], 3)).unwrap();
+    assert_eq!(none.dims(), [0, 2]);
+}
+
+#[test]
+fn weights_that_are_trained_and_those_that_are_not_give_the_same_bits() {
+    let mut random = Random(4);
+    let (inputs, hidden) = (7, 40);
+    let sequences = batch(&mut random, 30);
+    let (ahead, back) = (Owned::new(&mut random, inputs, hidden), Owned::new(&mut random, inputs, hidden));
+    let x = matrix(&random.floats(30 * inputs), inputs);
+    let trained = |weights: DirectionWeights| {
+        let var = |t: Tensor| candle_core::Var::from_tensor(&t).unwrap().into_inner();
+        let DirectionWeights { weight_ih, weight_hh, bias_ih, bias_hh } = weights;
+        let (weight_ih, weight_hh) = (var(weight_ih), var(weight_hh));
+        DirectionWeights { weight_ih, weight_hh, bias_ih: var(bias_ih), bias_hh: var(bias_hh) }
+    };
+    let fixed = Lstm::new(inputs, hidden, vec![ahead.weights(), back.weights()]).unwrap();
+    let varying = Lstm::new(inputs, hidden, vec![trained(ahead.weights()), trained(back.weights())]).unwrap();
+    assert_eq!(finals(&varying, &sequences, &x), finals(&fixed, &sequences, &x));
 }

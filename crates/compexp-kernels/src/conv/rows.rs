@@ -3,10 +3,9 @@
 //! Images are (h, w, channels), so the inputs under one row of the kernel are one contiguous copy, and a 1 x 1
 //! convolution of stride 1 needs no copy at all. Only as many rows are made at a time as fit a core's cache.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
-use super::panels::{Epilogue, Multiply, Packed};
+use crate::gemm::{Epilogue, Left, Packed, product};
 
 /// Floats of copied inputs that one thread works on at a time.
 const BLOCK: usize = 1 << 16;
@@ -31,7 +30,7 @@ impl Rows {
         padding: usize,
     ) -> Self {
         assert_eq!(weights.len(), c_out * c_in * kh * kw, "shape of the weights");
-        let packed = Packed::new(kh * kw * c_in, c_out, |i, o| {
+        let packed = Packed::from_fn(kh * kw * c_in, c_out, |i, o| {
             let (tap, c) = (i / c_in, i % c_in);
             weights[(o * c_in + c) * kh * kw + tap]
         });
@@ -63,8 +62,7 @@ impl Rows {
                 &rows[..count * k]
             };
             let residual = epilogue.residual.map(|r| &r[first * n..][..count * n]);
-            let epilogue = Epilogue { residual, ..epilogue };
-            Arch::new().dispatch(Multiply { a, weights: &self.weights, out, epilogue });
+            product(Left::Direct(a), &self.weights, out, Epilogue { residual, ..epilogue });
         });
     }
 

@@ -1,11 +1,12 @@
 //! Max pooling over channels-last images.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
-use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::layout::{channels_last, floats};
+use super::layout::channels_last;
 use crate::error::{Error, Result};
+use crate::simd::{Simd, WithSimd, dispatch};
+use crate::storage::floats;
 
 /// The maximum of every window of 3 x 3 of `x (n, c, h, w)`, f32, with stride 2 and a border that never wins (NaN does):
 /// `(n, c, (h + 1) / 2, (w + 1) / 2)`, channels last in memory on the CPU.
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 /// On other devices the border is 0, which is the same after a ReLU, the only place where a ResNet pools.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for empty images.
+/// [`Error::Mismatch`] for empty images.
 pub fn max_pool(x: &Tensor) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
     if h == 0 || w == 0 {
@@ -43,7 +44,7 @@ impl CustomOp1 for MaxPool {
                 let (image, y) = (row / h_out, row % h_out);
                 for y in (2 * y).saturating_sub(1)..(2 * y + 2).min(h) {
                     let x = &x[(image * h + y) * w * c..][..w * c];
-                    Arch::new().dispatch(Row { x, w, c, out: &mut *out });
+                    dispatch(Row { x, w, c, out: &mut *out });
                 }
             });
         }

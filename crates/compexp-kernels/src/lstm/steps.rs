@@ -51,7 +51,7 @@ impl Sequences {
     }
 
     /// Numbers the distinct rows from 0 in ascending order: the sequences in these numbers, and the row of each.
-    pub(crate) fn distinct(&self) -> (Self, Vec<u32>) {
+    pub fn distinct(&self) -> (Self, Vec<u32>) {
         let mut rows = self.rows.clone();
         rows.sort_unstable();
         rows.dedup();

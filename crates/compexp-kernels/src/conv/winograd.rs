@@ -10,10 +10,10 @@
 
 use std::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::panels::{Epilogue, Packed, load, product, relu, store};
+use crate::gemm::{Epilogue, Left, Packed, product};
+use crate::simd::{Simd, WithSimd, dispatch, load, relu, store};
 
 /// Outputs along a side of a tile.
 const OUT: usize = 4;
@@ -101,8 +101,10 @@ impl Winograd {
                 }
             }
         }
-        let weights =
-            transformed.chunks_exact(c_in * c_out).map(|m| Packed::new(c_in, c_out, |i, o| m[i * c_out + o])).collect();
+        let weights = transformed
+            .chunks_exact(c_in * c_out)
+            .map(|m| Packed::from_fn(c_in, c_out, |i, o| m[i * c_out + o]))
+            .collect();
         Self { c_in, c_out, padding, weights }
     }
 
@@ -160,13 +162,13 @@ impl Winograd {
         tiles.resize(POINTS * v_step, 0.0);
         products.resize(POINTS * m_step, 0.0);
         let mut points: Vec<&mut [f32]> = tiles.chunks_exact_mut(v_step).collect();
-        Arch::new().dispatch(Forward { conv: self, x, sizes, strips, points: &mut points });
+        dispatch(Forward { conv: self, x, sizes, strips, points: &mut points });
         let pairs = tiles.chunks_exact(v_step).zip(products.chunks_exact_mut(m_step));
         for (weights, (v, m)) in self.weights.iter().zip(pairs) {
             let (a, out) = (&v[..count * self.c_in], &mut m[..count * self.c_out]);
-            Arch::new().dispatch(Multiply { a, weights, out });
+            product(Left::Direct(a), weights, out, Epilogue::default());
         }
-        Arch::new().dispatch(Backward { conv: self, products, m_step, first: 0, sizes, strips, epilogue });
+        dispatch(Backward { conv: self, products, m_step, first: 0, sizes, strips, epilogue });
     }
 
     /// Many tiles, in three rounds over all threads: transform, multiply, transform back.
@@ -194,16 +196,16 @@ impl Winograd {
             .collect();
         jobs.into_par_iter().for_each(|(strip, mut points)| {
             let strips = std::slice::from_ref(strip);
-            Arch::new().dispatch(Forward { conv: self, x, sizes, strips, points: &mut points });
+            dispatch(Forward { conv: self, x, sizes, strips, points: &mut points });
         });
         let pairs = tiles.par_chunks_exact(v_step).zip(products.par_chunks_exact_mut(m_step));
         self.weights.par_iter().zip(pairs).for_each(|(weights, (v, m))| {
             let (a, out) = (&v[..count * self.c_in], &mut m[..count * self.c_out]);
-            Arch::new().dispatch(Multiply { a, weights, out });
+            product(Left::Direct(a), weights, out, Epilogue::default());
         });
         strips.par_iter_mut().enumerate().for_each(|(s, strip)| {
             let (first, strips) = (s * sizes.tiles, std::slice::from_mut(strip));
-            Arch::new().dispatch(Backward { conv: self, products, m_step, first, sizes, strips, epilogue });
+            dispatch(Backward { conv: self, products, m_step, first, sizes, strips, epilogue });
         });
     }
 }
@@ -212,20 +214,6 @@ impl Winograd {
 /// same few cache lines.
 fn step(floats: usize) -> usize {
     floats.next_multiple_of(1024) + 16
-}
-
-struct Multiply<'a> {
-    a: &'a [f32],
-    weights: &'a Packed,
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Multiply<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        product(simd, self.a, self.weights, self.out, Epilogue::default());
-    }
 }
 
 /// `Bᵀ d B` of the tiles of some strips.

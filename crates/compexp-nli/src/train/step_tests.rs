@@ -1,9 +1,11 @@
 //! The gradients of a whole step against finite differences, with everything dropped that can be.
 
 use super::*;
-use crate::model::Pair;
+use crate::model::config::NORM;
+use crate::model::{Classifier, Model, Pair, Weights};
 use crate::text::WordTable;
 use crate::train::initial_weights;
+use crate::train::trainee::{network, variables};
 
 const WORDS: usize = 7;
 
@@ -32,11 +34,15 @@ fn setup(kind: Kind, bidirectional: bool) -> (Config, Weights, Vec<Example>) {
     (model, weights, examples)
 }
 
-fn run(model: &Config, config: &TrainConfig, weights: &Weights, examples: &[Example]) -> (f64, Gradients) {
+/// The mean loss, and the gradient of each weight that is trained.
+fn run(model: &Config, config: &TrainConfig, weights: &Weights, examples: &[Example]) -> (f64, Weights) {
     let examples: Vec<_> = examples.iter().collect();
     let rare: Vec<_> = (0..WORDS).map(|i| i == 5).collect();
+    let vars = variables(model, WORDS, weights, &Device::Cpu).unwrap();
     let step = Step { model, config, rare: &rare, number: 11 };
-    let (score, gradients) = Network::default().step(step, &mut weights.clone(), &examples).unwrap();
+    let (score, gradients) = step.run(&network(model, WORDS, &vars, false).unwrap(), &examples).unwrap();
+    let values = |var: &candle_core::Var| Some(gradients.get(var)?.flatten_all().unwrap().to_vec1().unwrap());
+    let gradients = vars.iter().filter_map(|(name, var)| Some((name.clone(), values(var)?))).collect();
     (score.loss / examples.len() as f64, gradients)
 }
 
@@ -60,15 +66,7 @@ fn gradients_equal_finite_differences() {
                     continue;
                 }
                 for i in 0..values.len() {
-                    let analytic = if name == EMBEDDING {
-                        let word = (i / model.embedding) as u32;
-                        gradients
-                            .words
-                            .binary_search(&word)
-                            .map_or(0.0, |at| gradients.vectors[at * model.embedding + i % model.embedding])
-                    } else {
-                        gradients.others[name][i]
-                    };
+                    let analytic = gradients[name][i];
                     let difference = |step: f32| {
                         let [above, below] = [step, -step].map(|step| {
                             let mut moved = weights.clone();
@@ -100,11 +98,13 @@ fn running_statistics_follow_the_batches() {
     let config = TrainConfig { dropout: 0.0, ..TrainConfig::default() };
     let step = Step { model: &model, config: &config, rare: &[false; WORDS], number: 0 };
     let batch: Vec<_> = examples.iter().collect();
-    let now = crate::model::Model { config: model.clone(), words: words(), weights: weights.clone() };
+    let now = Model { config: model.clone(), words: words(), weights: weights.clone() };
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
-    let features = crate::model::Classifier::new(&now).unwrap().forward(&pairs).unwrap().features;
-    Network::default().step(step, &mut weights, &batch).unwrap();
-    for (j, (mean_now, variance_now)) in weights[NORM[2]].iter().zip(&weights[NORM[3]]).enumerate() {
+    let features = Classifier::new(&now).unwrap().forward(&pairs).unwrap().features;
+    let vars = variables(&model, WORDS, &weights, &Device::Cpu).unwrap();
+    step.run(&network(&model, WORDS, &vars, false).unwrap(), &batch).unwrap();
+    let running = |name: &str| vars[name].to_vec1::<f32>().unwrap();
+    for (j, (mean_now, variance_now)) in running(NORM[2]).iter().zip(&running(NORM[3])).enumerate() {
         let column: Vec<_> = features.iter().skip(j).step_by(3).map(|&x| f64::from(x)).collect();
         let mean = column.iter().sum::<f64>() / 5.0;
         let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 4.0;
