@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use compexp_core::explain::Progress;
+pub(crate) use compexp_run::wording::duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Without a terminal, a stage says how far it is this often.
@@ -89,6 +90,14 @@ impl Reporter {
 }
 
 impl Progress for Reporter {
+    fn end(&self) {
+        Self::end(self);
+    }
+
+    fn say(&self, text: &str) {
+        Self::say(self, text);
+    }
+
     fn stage(&self, name: &str, counted: &str, total: usize) {
         self.end();
         let (now, bar) = (Instant::now(), self.bar(name, counted, total));
@@ -119,25 +128,4 @@ impl Progress for Reporter {
 /// Writes a line to standard error; where that is closed, there is nobody to tell.
 fn line(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// A duration as people say it.
-pub(crate) fn duration(d: Duration) -> String {
-    let s = d.as_secs();
-    match s {
-        0..60 => format!("{:.1} s", d.as_secs_f64()),
-        60..3600 => format!("{} min {} s", s / 60, s % 60),
-        _ => format!("{} h {} min", s / 3600, s / 60 % 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_two_units() {
-        let of = |s: f64| duration(Duration::from_secs_f64(s));
-        assert_eq!([of(0.26), of(59.0), of(61.0), of(3_725.0)], ["0.3 s", "59.0 s", "1 min 1 s", "1 h 2 min"]);
-    }
 }

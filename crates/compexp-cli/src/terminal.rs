@@ -3,19 +3,7 @@
 use std::io::{self, Write};
 
 pub(crate) use compexp_core::formula::escape_for_terminal as name;
-
-/// A number with its thousands apart.
-pub(crate) fn count(n: impl TryInto<u64>) -> String {
-    let digits = n.try_into().unwrap_or(u64::MAX).to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub(crate) use compexp_run::wording::count;
 
 /// Writes rows under a header, two blanks between columns: numbers to the right, the last column as it is.
 pub(crate) fn write<const N: usize>(
@@ -67,14 +55,6 @@ pub(crate) fn write_json(out: &mut impl Write, value: &impl serde::Serialize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_apart() {
-        assert_eq!(
-            [count(0_u32), count(999_u32), count(1_000_u32), count(15_864_832_u64)],
-            ["0", "999", "1,000", "15,864,832"]
-        );
-    }
 
     #[test]
     fn columns_line_up() {

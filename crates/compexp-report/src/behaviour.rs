@@ -9,7 +9,7 @@ use super::figures::{figure, span, table_of};
 use super::svg::{COLORS, Svg};
 use crate::Result;
 use crate::analysis::behaviour::Band;
-use crate::analysis::text::many;
+use compexp_run::wording::many;
 
 /// Curves of accuracy for each fill, and what each unit's ablation does against `weights` `(n_units, n_classes)`, its
 /// contributions. `of_class` are the examples of every class.

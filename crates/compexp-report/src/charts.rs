@@ -1,7 +1,7 @@
 //! The kinds of charts that figures are made of: bars, boxes, points, intervals, lines and grids.
 
 use super::svg::{Anchor, COLORS, Svg};
-use crate::analysis::text::count;
+use compexp_run::wording::count;
 
 /// A panel of a drawing: where it is, and which values its axes span.
 #[derive(Clone, Copy)]
@@ -193,7 +193,7 @@ pub(super) fn number(value: f64) -> String {
     let text = format!("{:.4}", value.abs());
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
     let decimals = decimals.trim_end_matches('0');
-    let whole = whole.parse().map_or(whole.to_owned(), count);
+    let whole = whole.parse::<u64>().map_or(whole.to_owned(), count);
     let text = if decimals.is_empty() { whole } else { format!("{whole}.{decimals}") };
     if value < 0.0 && text != "0" { format!("-{text}") } else { text }
 }

@@ -12,9 +12,9 @@ use crate::analysis::accuracy::{ActivityRow, CorrelationRow, by_activity, confus
 use crate::analysis::iou::{by_length, distribution};
 use crate::analysis::kind::{Kind, kinds};
 use crate::analysis::makeup::{categories, distinct, operators};
-use crate::analysis::text::{count, many};
 use crate::analysis::{Records, coverage};
 use crate::{Error, Result};
+use compexp_run::wording::{count, many};
 
 /// The rows of a chart of bars, at most.
 const ROWS: usize = 20;

@@ -46,7 +46,7 @@ impl<'a> Training<'a> {
     pub(super) fn new(setup: Setup<'a>, weights: &Weights) -> Result<Self> {
         let Setup { model, config, words, train, device, .. } = setup;
         let vars = variables(model, words.len(), weights, device)?;
-        let trained = |name: &str| !NORM[2..].contains(&name) && !(config.freeze_embedding && name == EMBEDDING);
+        let trained = |name: &str| !NORM[2..].contains(&name) && (!config.freeze_embedding || name != EMBEDDING);
         let trained: Vec<_> = vars.keys().filter(|name| trained(name)).cloned().collect();
         let adam = Adam::new(trained.iter().map(|name| vars[name].clone()).collect(), Params::from(config))?;
         Ok(Self {

@@ -9,7 +9,6 @@ pub mod iou;
 pub mod kind;
 pub mod makeup;
 pub mod paper;
-pub(crate) mod text;
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_core::explanation::{Explanation, Explanations};

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::kind::{Kind, kinds};
 use super::makeup::{Operators, categories, distinct, literals, operators};
-use super::text::{count as digits, many};
 use super::{Records, accuracy, iou};
+use compexp_run::wording::{count as digits, many};
 
 /// A quantity of the paper, and its value here.
 #[derive(Clone, Debug, PartialEq, Serialize)]

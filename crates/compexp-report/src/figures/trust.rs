@@ -6,10 +6,10 @@ use compexp_core::explanation::Explanation;
 use super::{figure, number, round_out, span, table_of};
 use crate::Result;
 use crate::analysis::Records;
-use crate::analysis::text::{count, many};
 use crate::charts::{PLACE, Panel, SIZE};
 use crate::figure::Figure;
 use crate::svg::{Anchor, COLORS, Svg};
+use compexp_run::wording::{count, many};
 
 /// Below this a unit counts as more than luck.
 const SIGNIFICANT: f64 = 0.05;

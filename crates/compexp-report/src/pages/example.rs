@@ -111,7 +111,7 @@ pub(super) fn fires(material: &Material<'_>, exemplar: &Exemplar) -> String {
         n => format!(
             "the unit fires on {} of it ({} positions)",
             percent(f64::from(n) / positions as f64),
-            count(n.into())
+            count(n)
         ),
     }
 }

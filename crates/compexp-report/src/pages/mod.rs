@@ -23,7 +23,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Figure;
 use super::material::Material;
-use crate::analysis::text::count;
+use compexp_run::wording::count;
 
 /// Style and script, which all pages share.
 pub(super) const ASSETS: [(&str, &str); 2] = [
