@@ -108,10 +108,6 @@ pub(super) fn fires(material: &Material<'_>, exemplar: &Exemplar) -> String {
     match unit {
         0 => "the unit does not fire".into(),
         _ if positions == 1 => "the unit fires all the same".into(),
-        n => format!(
-            "the unit fires on {} of it ({} positions)",
-            percent(f64::from(n) / positions as f64),
-            count(n)
-        ),
+        n => format!("the unit fires on {} of it ({} positions)", percent(f64::from(n) / positions as f64), count(n)),
     }
 }
