@@ -13,6 +13,7 @@ use crate::commands::diff::DiffArgs;
 use crate::commands::plant::PlantArgs;
 use crate::commands::recovered::RecoveredArgs;
 use crate::commands::report::ReportArgs;
+use crate::commands::verify::VerifyArgs;
 use crate::commands::vision::contributions::ContributionsArgs;
 use crate::commands::vision::counterfactual::VisionCounterfactualArgs;
 use crate::commands::vision::paint::VisionPaintArgs;
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Compare a run with another or with a baseline, and fail where explanations drifted
     Diff(DiffArgs),
+    /// Check every byte of a run, and find what killed commands left
+    Verify(VerifyArgs),
     /// Plant units of known formulas in annotations, to see how far a search can be trusted
     Plant(PlantArgs),
     /// Compare what a run found with what was planted

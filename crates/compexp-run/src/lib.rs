@@ -1,6 +1,7 @@
 //! Run folders: everything that explaining a layer gives, in one folder; and the readers of what it is made from.
 //!
 //! - [`RunDir`] is a folder with everything that explaining a layer gives;
+//! - [`Manifest`] names the files of a run with their hashes, [`Adding`] puts more into it, [`verify`] checks it all;
 //! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;
 //! - [`ActivationFile`] and [`MaskFile`] read arrays of activations and of ready masks, [`open_probe`] a probe directory;
 //! - [`Baseline`] is what a run came to, kept to compare later runs with;
@@ -12,23 +13,34 @@
 
 pub mod activation_store;
 pub mod activations;
+mod additions;
 pub mod baseline;
+mod blocks;
 pub mod error;
+mod finished_run;
 pub mod head_file;
+pub mod layout;
+pub mod manifest;
 mod masks;
 pub mod position_file;
 pub mod probe_dir;
 pub mod record_csv;
 pub mod run_dir;
 pub mod run_tables;
+mod run_writer;
+mod summary;
+mod verify;
 
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
 pub use activations::{ActivationFile, MaskFile};
+pub use additions::Adding;
 pub use baseline::Baseline;
-pub use error::{Error, Result};
+pub use error::{Damage, Error, Result};
 pub use head_file::{read_head, write_head};
+pub use manifest::Manifest;
 pub use masks::write_masks;
 pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{open_probe, write_concepts, write_examples};
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
 pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};
+pub use verify::{Verified, fix, verify};

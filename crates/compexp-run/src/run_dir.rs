@@ -26,58 +26,26 @@
 //! does not, since inputs may move. Other files are left alone: the activations of [`crate::ActivationStore`] for one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
-use compexp_core::exemplar::Exemplar;
-use compexp_core::explain::Explained;
-use compexp_core::explanation::{Explanations, HoldoutSummary, OptimalSummary, SignificanceSummary, VERSION, median};
-use compexp_core::probe::{Example, Grid};
-use compexp_core::relation::{Extent, Relation};
-use compexp_core::search::Status;
-use compexp_files::Dtype;
-use compexp_files::TensorFile;
-use compexp_files::{read_json, write_json};
-use compexp_files::{read_rows, write_rows};
-use compexp_files::{remove_partials, sync_folder, write_bytes, write_npy};
+use compexp_files::{FolderLock, read_json, write_json};
 use compexp_trust::compare::{Difference, differences};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
-use crate::head_file::CLASSES as HEAD;
-use crate::probe_dir::{read_examples, write_examples};
-use crate::record_csv;
+use crate::error::{Damage, Error, Result};
+pub use crate::finished_run::{ExemplarList, FinishedRun};
+use crate::layout::*;
+use crate::manifest::{FileRecord, Manifest, damaged};
+pub use crate::run_writer::RunWriter;
+use crate::run_writer::{remove_leftovers, settle};
+pub use crate::summary::{Accuracy, Prediction, Summary};
 
 /// The version of `config.json` and `exemplars.json`.
-const FILE_VERSION: u32 = 1;
-
-const CONFIG: &str = "config.json";
-const EXPLANATIONS: &str = "explanations.json";
-const TABLE: &str = "explanations.csv";
-const THRESHOLDS: &str = "thresholds.npy";
-const NULL: &str = "null.csv";
-const HOLDOUT: &str = "holdout.csv";
-pub(crate) const SUMMARY: &str = "summary.json";
-const EXAMPLES: &str = "examples.csv";
-const EXEMPLARS: &str = "exemplars.json";
-const MASKS: &str = "exemplars.npy";
-const ACTIVITY: &str = "activity.npy";
-const CONCEPTS: &str = "concepts.csv";
-const RELATIONS: &str = "relations.csv";
-const CEILINGS: &str = "ceilings.csv";
-const PREDICTIONS: &str = "predictions.csv";
-
-/// What other commands add, and what is not of the run once it is made anew.
-const ADDED: [&str; 4] =
-    ["contributions.csv", "contributions-below.csv", "contributions-below.json", "ablation/ablation.json"];
-
-/// Those of an [`crate::ActivationStore`].
-const ACTIVATIONS: &str = "activations.npy";
-const PARTIAL_ACTIVATIONS: &str = "activations.npy.partial";
-
-/// Those that every complete run has; the configuration first, then the explanations.
-const NEEDED: [&str; 10] =
-    [CONFIG, EXPLANATIONS, TABLE, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, ACTIVITY, CONCEPTS, RELATIONS];
+pub(crate) const FILE_VERSION: u32 = 1;
 
 /// What `config.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,70 +63,11 @@ impl RunConfig {
     pub fn new(config: Value, paths: BTreeMap<String, String>) -> Self {
         Self { version: FILE_VERSION, config, paths }
     }
-}
 
-/// What the units of a run came to, in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Units asked for.
-    pub units: usize,
-    /// How many of them have each status.
-    pub by_status: BTreeMap<String, usize>,
-    /// The mean IoU of the explained ones; none where there are none.
-    pub mean_iou: Option<f64>,
-    /// The median; of an even number the mean of the two in the middle.
-    pub median_iou: Option<f64>,
-    /// How often the model's predictions are right, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<Accuracy>,
-    /// What is proven; none unless the search proves anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub optimal: Option<OptimalSummary>,
-    /// How many units are more than luck; none unless asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub significance: Option<SignificanceSummary>,
-    /// How the formulas do on examples held out; none where nothing was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holdout: Option<HoldoutSummary>,
-}
-
-/// How often predictions are right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Accuracy {
-    /// Examples whose target is known.
-    pub known: usize,
-    /// Those of them whose prediction is the target.
-    pub correct: usize,
-}
-
-impl Accuracy {
-    /// The share of correct ones.
-    pub fn share(self) -> f64 {
-        self.correct as f64 / self.known.max(1) as f64
+    /// The command that the run is of.
+    pub(crate) fn command(&self) -> String {
+        self.config["command"].as_str().unwrap_or("explain").to_owned()
     }
-}
-
-/// What a model makes of an example.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The example's name, which of a vision run is its image.
-    pub image: String,
-    /// The class it has; empty where that is not known, or none of the model's.
-    pub target: String,
-    /// The class that the model predicts.
-    pub predicted: String,
-    /// Whether that is the target, where there is one.
-    pub correct: Option<bool>,
-}
-
-/// What `exemplars.json` holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ExemplarList {
-    version: u32,
-    /// The grid of the masks in `exemplars.npy`.
-    pub grid: Grid,
-    /// One entry an exemplar, in the order of its masks.
-    pub exemplars: Vec<Exemplar>,
 }
 
 /// What a folder is to a configuration.
@@ -174,284 +83,127 @@ pub enum RunDir {
 }
 
 impl RunDir {
-    /// Looks at the folder `dir`, and makes it where there is none. With `replace` a run in it is removed, whatever its
-    /// configuration; without, only one that is unfinished and has no activations.
+    /// Looks at the folder `dir`, makes it where there is none, and keeps other processes away from it. There are three cases:
+    ///
+    /// - no whole run: what an interrupted run left is continued or made anew;
+    /// - a run whose files are all as its manifest says (or one of an earlier version, without a manifest): it is complete if
+    ///   it is of `config`, else the differences come back;
+    /// - a run of which a file is missing, changed, or cannot be read: an error that names it, and nothing changes.
+    ///
+    /// With `replace` a run that is there stands until the new one is whole, whatever state it is in.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the folder holds files (other than hidden ones) and is no run directory, or
-    /// its `config.json` is broken and not to be replaced.
+    /// `compexp_files::Error::Locked` if another process writes there; `Error::Damaged` for the third case; `Error::File` if
+    /// a file cannot be read or written, or the folder holds files (other than hidden ones) and is no run directory.
     pub fn open(dir: &Path, config: &RunConfig, replace: bool) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-        let path = dir.join(CONFIG);
-        if !path.try_exists().map_err(Error::io("open", &path))? {
+        let lock = FolderLock::take(dir)?;
+        settle(dir)?;
+        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        let whole = is_there(dir, MANIFEST)? || is_there(dir, EXPLANATIONS)? && !is_there(dir, UNFINISHED)?;
+        let known = is_there(dir, CONFIG)?;
+        if whole && replace {
+            return Ok(Self::Open(RunWriter::beside(dir, config, lock)?));
+        }
+        if whole {
+            return Self::whole(dir, config, lock);
+        }
+        if !known && !is_there(dir, UNFINISHED)? {
             refuse_strangers(dir)?;
-        } else if !replace {
-            let found: RunConfig = read_json(&path)?;
-            let mut differences = differences(&found.config, &config.config);
-            if found.version != config.version {
-                let field = "version of config.json".to_owned();
-                let values = [found.version, config.version].map(|v| Some(v.to_string()));
-                let [base, run] = values;
-                differences.insert(0, Difference { field, base, run });
-            }
+        } else if known && !replace {
+            let found: RunConfig = read_json(&dir.join(CONFIG))?;
+            let differences = found.differences(config);
             // An unfinished run has nothing to lose, unless activations were extracted for it.
-            let lost = [EXPLANATIONS, ACTIVATIONS, PARTIAL_ACTIVATIONS].iter().any(|name| dir.join(name).exists());
+            let lost = is_there(dir, ACTIVATIONS)? || is_there(dir, PARTIAL_ACTIVATIONS)?;
             if !differences.is_empty() && lost {
                 return Ok(Self::Other(differences));
             }
-            if let Some(run) = FinishedRun::complete(dir, config) {
-                if found.paths != config.paths {
-                    write_json(&path, config)?;
+        }
+        Ok(Self::Open(RunWriter::in_place(dir, config, lock)?))
+    }
+
+    /// The run in `dir`, which is whole or damaged.
+    fn whole(dir: &Path, config: &RunConfig, lock: FolderLock) -> Result<Self> {
+        let manifest = Manifest::read(dir)?;
+        if let Some(manifest) = &manifest {
+            manifest.check(dir, CONFIG)?;
+        }
+        let path = dir.join(CONFIG);
+        let found: RunConfig = read_json(&path)?;
+        let differences = found.differences(config);
+        if !differences.is_empty() {
+            return Ok(Self::Other(differences));
+        }
+        match &manifest {
+            Some(manifest) => manifest.check_all(dir)?,
+            None => {
+                for name in NEEDED {
+                    let kind = fs::symlink_metadata(dir.join(name));
+                    if !kind.is_ok_and(|kind| kind.is_file()) {
+                        return Err(damaged(dir, name, Damage::Missing, &config.command()));
+                    }
                 }
-                return Ok(Self::Complete(run));
             }
         }
-        // The explanations first: without them nothing else counts.
-        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS, HEAD]).chain(&ADDED) {
-            match std::fs::remove_file(dir.join(name)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &dir.join(name))(e));
-                }
-                _ => {}
-            }
+        let run = FinishedRun::open(dir)?;
+        if run.explanations.config != config.config {
+            return Err(damaged(dir, EXPLANATIONS, Damage::OtherRun, &config.command()));
         }
-        remove_partials(dir)?;
-        write_json(&path, config)?;
-        Ok(Self::Open(RunWriter { dir: dir.to_owned() }))
+        let moving = manifest.as_ref().is_some_and(|m| m.moved.is_some());
+        if manifest.is_some() {
+            remove_leftovers(dir)?;
+        }
+        if found.paths != config.paths || moving {
+            rewrite_config(dir, config, manifest)?;
+            return Ok(Self::Complete(FinishedRun::open(dir)?.locked(Arc::new(lock))));
+        }
+        Ok(Self::Complete(run.locked(Arc::new(lock))))
     }
 }
 
-/// A run that is not complete yet.
-#[derive(Debug)]
-pub struct RunWriter {
-    dir: PathBuf,
-}
-
-impl RunWriter {
-    /// The folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// Writes everything. `examples` are those of the probe set, `grid` its grid.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]
-    pub fn finish(
-        self,
-        explained: &Explained,
-        examples: &[Example],
-        grid: Grid,
-        predictions: Option<&[Prediction]>,
-    ) -> Result<FinishedRun> {
-        let path = |name: &str| self.dir.join(name);
-        let explanations = &explained.explanations;
-        write_bytes(&path(TABLE), record_csv::explanations_csv(explanations)?.as_bytes())?;
-        if !explained.thresholds.is_empty() {
-            write_npy(&path(THRESHOLDS), &[explained.thresholds.len()], &explained.thresholds)?;
+impl RunConfig {
+    /// How the run of `asked` differs from this one.
+    fn differences(&self, asked: &Self) -> Vec<Difference> {
+        let mut differences = differences(&self.config, &asked.config);
+        if self.version != asked.version {
+            let [base, run] = [self.version, asked.version].map(|v| Some(v.to_string()));
+            differences.insert(0, Difference { field: "version of config.json".to_owned(), base, run });
         }
-        for (name, text) in
-            [(NULL, record_csv::null_csv(explanations)?), (HOLDOUT, record_csv::holdout_csv(explanations)?)]
-        {
-            text.map_or(Ok(()), |text| write_bytes(&path(name), text.as_bytes()))?;
-        }
-        write_examples(&self.dir, examples)?;
-        let list = explained.exemplars.list.clone();
-        let shape = [list.len(), 2, grid.positions().div_ceil(8)];
-        write_npy(&path(MASKS), &shape, &explained.exemplars.masks)?;
-        write_json(&path(EXEMPLARS), &ExemplarList { version: FILE_VERSION, grid, exemplars: list })?;
-        let shape = [explained.profiles.len(), examples.len().div_ceil(8)];
-        write_npy(&path(ACTIVITY), &shape, &activity(explained, examples.len()))?;
-        write_rows(&path(CONCEPTS), &EXTENT_COLUMNS, &explained.concepts)?;
-        write_rows(&path(RELATIONS), &RELATION_COLUMNS, &explained.relations)?;
-        write_rows(&path(CEILINGS), &CEILING_COLUMNS, &ceiling_rows(explained))?;
-        if let Some(predictions) = predictions {
-            write_rows(&path(PREDICTIONS), &PREDICTION_COLUMNS, predictions)?;
-        }
-        write_json(&path(SUMMARY), &Summary::of(explanations, predictions))?;
-        sync_folder(&self.dir);
-        write_json(&path(EXPLANATIONS), explanations)?;
-        sync_folder(&self.dir);
-        FinishedRun::open(&self.dir)
+        differences
     }
 }
 
-/// A complete run.
-#[derive(Clone, Debug)]
-pub struct FinishedRun {
-    dir: PathBuf,
-    /// The explanations.
-    pub explanations: Explanations,
+/// Writes where inputs are now. The manifest knows both forms of the file until it is done, so that the run is whole whenever
+/// this is cut short.
+fn rewrite_config(dir: &Path, config: &RunConfig, manifest: Option<Manifest>) -> Result<()> {
+    let path = dir.join(CONFIG);
+    let Some(mut manifest) = manifest else { return Ok(write_json(&path, config)?) };
+    let staged = dir.join(ADDING);
+    compexp_files::remove_tree(&staged)?;
+    write_json(&staged, config)?;
+    // Cut short before, the file is what `moved` says.
+    manifest.files.insert(CONFIG.to_owned(), FileRecord::of(&path)?);
+    let new = FileRecord::of(&staged)?;
+    manifest.moved = Some(new.clone());
+    manifest.write(dir)?;
+    fs::rename(&staged, &path).map_err(Error::io("rename", &staged))?;
+    manifest.files.insert(CONFIG.to_owned(), new);
+    manifest.moved = None;
+    manifest.write(dir)
 }
 
-impl FinishedRun {
-    /// Opens the run directory `dir`.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the folder holds no complete run, or one of another version.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let path = dir.join(EXPLANATIONS);
-        if std::fs::metadata(dir).map_err(Error::io("open", dir))?.is_dir() && !path.exists() {
-            let (found, expected) = match dir.join(CONFIG).exists() {
-                true => ("a run that is not complete", "a complete one: run the same command again"),
-                false => ("no explanations.json", "a run directory, as `--out` names"),
-            };
-            return Err(Error::format(dir, "run", found, expected));
-        }
-        Ok(Self { dir: dir.to_owned(), explanations: read_explanations(&path)? })
+/// Whether there is anything of this name; a system that cannot tell is an error.
+fn is_there(dir: &Path, name: &str) -> Result<bool> {
+    let path = dir.join(name);
+    match fs::symlink_metadata(&path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io("open", &path)(e)),
     }
-
-    /// The complete run of `config` in `dir`; whatever is wrong with it, it is made anew.
-    fn complete(dir: &Path, config: &RunConfig) -> Option<Self> {
-        let all = NEEDED.iter().all(|name| dir.join(name).is_file());
-        Self::open(dir).ok().filter(|run| all && run.explanations.config == config.config)
-    }
-
-    /// The folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// The configuration, and where the inputs were found.
-    ///
-    /// # Errors
-    /// Those of [`read_json`].
-    pub fn config(&self) -> Result<RunConfig> {
-        Ok(read_json(&self.dir.join(CONFIG))?)
-    }
-
-    /// What the units came to.
-    ///
-    /// # Errors
-    /// Those of [`read_json`].
-    pub fn summary(&self) -> Result<Summary> {
-        Ok(read_json(&self.dir.join(SUMMARY))?)
-    }
-
-    /// The examples, in order.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where they are not as many as the explanations say.
-    pub fn examples(&self) -> Result<Vec<Example>> {
-        read_examples(&self.dir.join(EXAMPLES), self.explanations.universe.examples)
-    }
-
-    /// The exemplars, without their masks.
-    ///
-    /// # Errors
-    /// Those of [`read_json`], and [`compexp_files::Error::Format`] for an example that the run does not have.
-    pub fn exemplars(&self) -> Result<ExemplarList> {
-        let path = self.dir.join(EXEMPLARS);
-        let list: ExemplarList = read_json(&path)?;
-        let n = self.explanations.universe.examples;
-        match list.exemplars.iter().find(|e| e.example as usize >= n) {
-            Some(e) => Err(Error::format(&path, "example", e.example.to_string(), format!("less than {n}"))),
-            None => Ok(list),
-        }
-    }
-
-    /// The masks of the exemplars: u8 `[exemplars, 2, bytes]`.
-    ///
-    /// # Errors
-    /// Those of [`TensorFile::open`].
-    pub fn masks(&self) -> Result<TensorFile> {
-        Ok(TensorFile::open(self.dir.join(MASKS))?)
-    }
-
-    /// What the model made of the examples, if the run has that.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] naming the line that is not as documented.
-    pub fn predictions(&self) -> Result<Option<Vec<Prediction>>> {
-        let path = self.dir.join(PREDICTIONS);
-        if !path.try_exists().map_err(Error::io("open", &path))? {
-            return Ok(None);
-        }
-        read_rows(&path, &PREDICTION_COLUMNS).map(Some).map_err(Error::from)
-    }
-
-    /// The examples on which each unit fires, in the order of the explanations: u8 `[units, ceil(n / 8)]`, the first
-    /// example in the lowest bit.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the array has another type or shape.
-    pub fn activity(&self) -> Result<Vec<u8>> {
-        let file = TensorFile::open(self.dir.join(ACTIVITY))?;
-        let shape = [self.explanations.units.len(), self.explanations.universe.examples.div_ceil(8)];
-        if file.shape() != shape || file.dtype() != Dtype::U8 {
-            let found = format!("{:?} {:?}", file.dtype(), file.shape());
-            return Err(Error::format(file.path(), "array", found, format!("u8 {shape:?}")));
-        }
-        let mut wide = vec![0; file.elements()];
-        file.read_u32(0, &mut wide)?;
-        Ok(wide.into_iter().map(|byte| byte as u8).collect())
-    }
-
-    /// The concepts of the probe set.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] naming the line that is not as documented.
-    pub fn concepts(&self) -> Result<Vec<Extent>> {
-        Ok(read_rows(&self.dir.join(CONCEPTS), &EXTENT_COLUMNS)?)
-    }
-
-    /// How concepts go together that stand in one formula.
-    ///
-    /// # Errors
-    /// Those of [`Self::concepts`].
-    pub fn relations(&self) -> Result<Vec<Relation>> {
-        Ok(read_rows(&self.dir.join(RELATIONS), &RELATION_COLUMNS)?)
-    }
-}
-
-impl Summary {
-    /// The summary of explanations.
-    pub fn of(explanations: &Explanations, predictions: Option<&[Prediction]>) -> Self {
-        let mut by_status = BTreeMap::new();
-        let mut ious = Vec::new();
-        for unit in &explanations.units {
-            *by_status.entry(unit.status.name().to_owned()).or_insert(0) += 1;
-            if unit.status == Status::Explained {
-                ious.push(unit.iou);
-            }
-        }
-        let n = ious.len();
-        let accuracy = predictions.map(|all| Accuracy {
-            known: all.iter().filter(|p| p.correct.is_some()).count(),
-            correct: all.iter().filter(|p| p.correct == Some(true)).count(),
-        });
-        Self {
-            units: explanations.units.len(),
-            by_status,
-            mean_iou: (n > 0).then(|| ious.iter().sum::<f64>() / n as f64),
-            median_iou: median(ious),
-            accuracy,
-            optimal: OptimalSummary::of(explanations),
-            significance: SignificanceSummary::of(explanations),
-            holdout: HoldoutSummary::of(explanations),
-        }
-    }
-}
-
-/// Reads a file of explanations.
-///
-/// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the file is none, or one of another version.
-pub(crate) fn read_explanations(path: &Path) -> Result<Explanations> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let Version { version } = read_json(path)?;
-    if version != VERSION {
-        return Err(Error::format(path, "version", version.to_string(), VERSION.to_string()));
-    }
-    Ok(read_json(path)?)
 }
 
 /// Refuses a folder with files that a run did not write: it would be littered, or lose some of them.
 fn refuse_strangers(dir: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(dir).map_err(Error::io("read", dir))? {
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
         let name = entry.map_err(Error::io("read", dir))?.file_name();
         if !name.to_string_lossy().starts_with('.') {
             let found = format!("`{}` and no config.json", name.to_string_lossy());
@@ -464,36 +216,6 @@ fn refuse_strangers(dir: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Which examples each unit fires on, a bit an example.
-fn activity(explained: &Explained, n: usize) -> Vec<u8> {
-    let bytes = n.div_ceil(8);
-    let mut bits = vec![0; explained.profiles.len() * bytes];
-    for (unit, profile) in explained.profiles.iter().enumerate() {
-        for example in &profile.active {
-            bits[unit * bytes + *example as usize / 8] |= 1 << (example % 8);
-        }
-    }
-    bits
-}
-
-const PREDICTION_COLUMNS: [&str; 4] = ["image", "target", "predicted", "correct"];
-const EXTENT_COLUMNS: [&str; 5] = ["id", "name", "category", "area", "examples"];
-const RELATION_COLUMNS: [&str; 6] = ["first", "second", "area", "examples", "context", "similarity"];
-const CEILING_COLUMNS: [&str; 6] = ["unit", "vocabulary", "ceiling", "cells", "singleton_cells", "informative"];
-
-/// A row for each unit and vocabulary. Where most cells are single positions ceilings say little of the unit.
-fn ceiling_rows(explained: &Explained) -> Vec<(usize, String, f64, usize, usize, bool)> {
-    let units = explained.explanations.units.iter().enumerate();
-    let row = |(i, unit): (usize, &compexp_core::explanation::Explanation)| {
-        let row = move |of: &compexp_core::search::ceiling::Ceilings| {
-            let vocabulary = of.without.as_ref().map_or("all".into(), |category| format!("without {category}"));
-            (unit.unit, vocabulary, of.ceilings[i], of.cells, of.singleton_cells, of.are_informative())
-        };
-        explained.ceilings.iter().map(row).collect::<Vec<_>>()
-    };
-    units.flat_map(row).collect()
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use compexp_report::analysis::behaviour::{
     top_share,
 };
 use compexp_report::behaviour::ablation_figures;
-use compexp_run::{ActivationFile, FinishedRun, read_head};
+use compexp_run::layout::{ABLATION_BANDS, ABLATION_CURVES, ABLATION_EFFECTS, ABLATION_SUMMARY, CONTRIBUTIONS};
+use compexp_run::{ActivationFile, FinishedRun, layout};
 use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
 use compexp_trust::behaviour::contribution::Contributions;
 use compexp_trust::behaviour::{Features, Head};
@@ -38,8 +39,6 @@ const MEASUREMENTS: usize = 128;
 
 /// The shares of units taken away that the printed table shows.
 const SHOWN: [f64; 4] = [0.0, 0.1, 0.25, 0.5];
-
-const FILE: &str = "contributions.csv";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -83,7 +82,7 @@ impl Decided {
     /// Those of the files; a [`Failure`] that says what is missing, and which command makes it.
     fn read(run: &FinishedRun) -> Result<Self> {
         let dir = run.dir();
-        let Some(head) = read_head(dir)? else {
+        let Some(head) = run.head()? else {
             let message = format!("`{}`: found no head.json, expected the last layer of the model", dir.display());
             return Err(Failure::new(message).hint(way_to_head(run)).into());
         };
@@ -132,7 +131,7 @@ fn way_to_head(run: &FinishedRun) -> String {
 /// Those of the file; a [`Failure`] where it is not there, or of other examples.
 pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
     let dir = run.dir();
-    let path = dir.join("activations.npy");
+    let path = dir.join(layout::ACTIVATIONS);
     if let Some(out) = run.explanations.held_out {
         let message = format!(
             "`{}`: found a run of some examples, expected one of all: {} are held out",
@@ -141,11 +140,10 @@ pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
         );
         return Err(Failure::new(message).hint("use a run that was made without --holdout").into());
     }
-    if !path.is_file() {
+    let Some(file) = run.activations()? else {
         let message = format!("`{}`: found no activations.npy, expected what the units give", dir.display());
         return Err(Failure::new(message).hint(AGAIN).into());
-    }
-    let file = ActivationFile::open(&path)?;
+    };
     let (found, expected) = (file.n_examples(), run.explanations.universe.examples);
     if found != expected {
         let message = format!("examples in `{}`: found {found}, expected {expected}, as the run has", path.display());
@@ -190,7 +188,7 @@ impl ActivationSource for Checked {
 /// # Errors
 /// Those of [`Decided::read`] and of the file.
 pub(crate) fn contributions(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Result<()> {
-    if up_to_date && run.dir().join(FILE).is_file() {
+    if up_to_date && run.find(CONTRIBUTIONS)?.is_some() {
         return Ok(());
     }
     if run.explanations.held_out.is_some() {
@@ -206,9 +204,12 @@ pub(crate) fn contributions(run: &FinishedRun, up_to_date: bool, reporter: &Repo
 /// As [`contributions`].
 pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBuf> {
     let decided = Decided::read(run)?;
-    let path = run.dir().join(FILE);
-    write_contributions(&path, &decided.records.explanations, &decided.contributions()?, &decided.head.classes)?;
-    Ok(path)
+    let contributions = decided.contributions()?;
+    let adding = run.add("vision contributions")?;
+    let path = adding.path(CONTRIBUTIONS);
+    write_contributions(&path, &decided.records.explanations, &contributions, &decided.head.classes)?;
+    adding.finish()?;
+    Ok(run.dir().join(CONTRIBUTIONS))
 }
 
 /// Writes a row for every unit of the run and target.
@@ -275,9 +276,10 @@ pub(crate) fn ablate(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         "top_share": top_share(head.classes.len()),
         "support": found,
     });
-    let out = args.run.join("ablation");
-    std::fs::create_dir_all(&out).map_err(compexp_files::Error::io("create", &out))?;
-    write_curves(&out.join("ablation.csv"), &curves)?;
+    let adding = run.add(&format!("{} ablate", kind(&run)))?;
+    let folder = adding.path(layout::ABLATION);
+    std::fs::create_dir(&folder).map_err(compexp_files::Error::io("create", &folder))?;
+    write_curves(&adding.path(ABLATION_CURVES), &curves)?;
     let columns = [
         "order",
         "fill",
@@ -290,14 +292,16 @@ pub(crate) fn ablate(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         "concerned_change_low",
         "concerned_change_high",
     ];
-    write_rows(&out.join("bands.csv"), &columns, &bands)?;
-    write_effects(&out.join("effects.csv"), records, head, &subject, &effects)?;
+    write_rows(&adding.path(ABLATION_BANDS), &columns, &bands)?;
+    write_effects(&adding.path(ABLATION_EFFECTS), records, head, &subject, &effects)?;
     for figure in ablation_figures(&bands, &effects[0].1, &supports.values, subject.examples_of())? {
-        let mut file = AtomicFile::create(&out.join(format!("{}.svg", figure.id)))?;
+        let mut file = AtomicFile::create(&folder.join(format!("{}.svg", figure.id)))?;
         file.write_all(figure.svg.as_bytes())?;
         file.commit()?;
     }
-    write_json(&out.join("ablation.json"), &summary)?;
+    write_json(&adding.path(ABLATION_SUMMARY), &summary)?;
+    adding.finish()?;
+    let out = args.run.join(layout::ABLATION);
 
     let mut stdout = BufWriter::new(io::stdout().lock());
     if args.json {
@@ -309,6 +313,14 @@ pub(crate) fn ablate(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
     }
     stdout.flush()?;
     Ok(())
+}
+
+/// `vision` or `nli`: which commands a run belongs to.
+fn kind(run: &FinishedRun) -> &'static str {
+    match run.explanations.config["command"].as_str() {
+        Some("nli probe") => "nli",
+        _ => "vision",
+    }
 }
 
 fn write_curves(path: &Path, curves: &[Curve]) -> Result<()> {

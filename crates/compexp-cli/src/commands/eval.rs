@@ -12,7 +12,7 @@ use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::profile::{Profile, from_activations, from_masks};
 use compexp_core::score::{Counts, Metric};
 use compexp_core::threshold::thresholds;
-use compexp_run::FinishedRun;
+use compexp_run::{FinishedRun, layout};
 use serde_json::{Value, json};
 
 use crate::args::EvalArgs;
@@ -82,6 +82,10 @@ impl Inputs {
         // Its own activations are relative to the run directory.
         let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
         let spec = activations.as_deref().or(masks.as_deref());
+        if recorded("activations").is_some_and(|path| path == Path::new(layout::ACTIVATIONS)) {
+            // Those that the run keeps are as it left them.
+            run.find(layout::ACTIVATIONS)?;
+        }
         let layer = Layer::open(activations.as_deref(), masks.as_deref())?;
         let (Some(layer), Some(spec)) = (layer, spec) else {
             return Err(lacks(dir, "where its activations were").into());
@@ -147,7 +151,12 @@ pub(super) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<A
             Annotations::broden(&broden, recorded("index"), serde_json::from_value(categories.clone()).ok())
         }
         // One that a run made itself is relative to the run directory.
-        (None, Some(probe)) => Annotations::Probe(dir.join(probe)),
+        (None, Some(probe)) => {
+            if probe == Path::new(layout::PROBE) {
+                run.probe()?;
+            }
+            Annotations::Probe(dir.join(probe))
+        }
         (None, None) => return Err(lacks(dir, "where its annotations were").into()),
     };
     let annotated = annotations.open()?;

@@ -12,4 +12,5 @@ pub(crate) mod recovered;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod trials;
+pub(crate) mod verify;
 pub(crate) mod vision;

@@ -16,7 +16,7 @@ use super::probe_files;
 use super::sentences::Sentences;
 use crate::args::at_most;
 use crate::commands::classified::Classified;
-use crate::commands::trials::{CASES, first_cases, print_json};
+use crate::commands::trials::{CASES, first_cases, print_json, write_trials};
 use crate::failure::Failure;
 use crate::nli_args::{PairArgs, TagArgs};
 use crate::progress::Reporter;
@@ -191,8 +191,9 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     }
     notes.iter().for_each(|note| reporter.say(note));
     let names = Names { run: &known, vocabulary: &set.vocabulary, units: &units, pairs: &pairs };
-    let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
-    let record = files::write(&out, &names, &config, &cases)?;
+    let command = "nli counterfactual";
+    let write = |out: &Path| files::write(out, &names, &config, &cases);
+    let (out, record) = write_trials(&known.run, args.out.as_deref(), command, write)?;
     if args.json {
         return print_json(&record);
     }

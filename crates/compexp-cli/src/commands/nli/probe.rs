@@ -15,7 +15,7 @@ use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
 use compexp_nli::model::{Classifier, Model, Pair};
 use compexp_nli::text::Label;
 use compexp_run::run_dir::Prediction;
-use compexp_run::{ActivationFile, write_head};
+use compexp_run::{ActivationFile, layout, write_head};
 use compexp_trust::stats::holdout::Part;
 use serde_json::json;
 
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     // Relative to the run directory, which may move.
     let mut paths = Paths::from([
         ("probe".into(), probe_files::FOLDER.into()),
-        ("activations".into(), "activations.npy".into()),
+        ("activations".into(), layout::ACTIVATIONS.into()),
         ("pairs".into(), absolute(&args.pairs.pairs)),
         ("checkpoint".into(), absolute(&args.checkpoint)),
     ]);
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
             let dir = writer.dir();
             probe_files::write(dir, &set)?;
             let layer = Observed::new(&classifier, &sentences.split, args.layer, dir, reporter)?;
-            let activations = ActivationFile::open(dir.join("activations.npy"))?;
+            let activations = ActivationFile::open(dir.join(layout::ACTIVATIONS))?;
             // Where a unit fires is decided, and counted, on what the search sees.
             let part: Part<'_, dyn ActivationSource> = Part::new(&activations, &seen.examples);
             let cuts = thresholds(&part, config.threshold, &|_| ())?;
@@ -184,8 +184,8 @@ impl Observed {
         let (n, classes) = (pairs.len(), classifier.config().classes);
         let encoded = classifier.config().encoded();
         let n_units = if layer == LayerArg::Features { classifier.config().probed() } else { 2 * encoded };
-        let mut file = NpyWriter::create(&dir.join("activations.npy"), &[n, n_units])?;
-        let mut logits = NpyWriter::create(&dir.join("logits.npy"), &[n, classes])?;
+        let mut file = NpyWriter::create(&dir.join(layout::ACTIVATIONS), &[n, n_units])?;
+        let mut logits = NpyWriter::create(&dir.join(layout::LOGITS), &[n, classes])?;
         let mut all = Self { values: Vec::with_capacity(n * n_units), predicted: Vec::with_capacity(n) };
         reporter.stage("activations", "pairs", n);
         for chunk in pairs.chunks(CHUNK) {

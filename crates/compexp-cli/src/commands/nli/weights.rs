@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_files::AtomicFile;
+use compexp_run::layout::WEIGHTS;
 use compexp_trust::behaviour::Head;
 
 /// Counts of the pairs on which each unit fires.
@@ -51,7 +52,7 @@ impl<'a> Firings<'a> {
             }
             text.push('\n');
         }
-        let mut file = AtomicFile::create(&dir.join("weights.csv"))?;
+        let mut file = AtomicFile::create(&dir.join(WEIGHTS))?;
         file.write_all(text.as_bytes())?;
         Ok(file.commit()?)
     }
@@ -72,7 +73,7 @@ mod tests {
         let weights = ndarray::arr2(&[[0.5, -1.0], [0.25, 2.0]]);
         let head = Head::new(vec!["a".into(), "b".into()], weights, vec![0.0; 2]).unwrap();
         firings.write(folder.path(), Some(&head)).unwrap();
-        let text = std::fs::read_to_string(folder.path().join("weights.csv")).unwrap();
+        let text = std::fs::read_to_string(folder.path().join(WEIGHTS)).unwrap();
         assert_eq!(text, "unit,a,b,active,known,correct,accuracy\n0,0.5,0.25,2,1,1,1\n1,-1,2,2,1,0,0\n");
     }
 }

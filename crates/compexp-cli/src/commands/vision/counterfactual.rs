@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::counterfactual_files::{self as files, Names};
 use crate::args::at_most;
 use crate::commands::classified::Classified;
-use crate::commands::trials::{CASES, first_cases, print_json};
+use crate::commands::trials::{CASES, first_cases, print_json, write_trials};
 use crate::failure::Failure;
 use crate::progress::{Reporter, duration};
 
@@ -157,8 +157,9 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
         .run(&candidates, wanted, concept, predictions, to.is_some(), reporter)
         .map_err(|e| if to.is_some() { lacking(e) } else { e })?;
     let names = Names { run: &known, images: &names, vocabulary: &set.vocabulary, units: &units };
-    let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
-    let record = files::write(&out, &names, &config, &cases)?;
+    let command = "vision counterfactual";
+    let write = |out: &Path| files::write(out, &names, &config, &cases);
+    let (out, record) = write_trials(&known.run, args.out.as_deref(), command, write)?;
     match args.json {
         true => print_json(&record),
         false => names.trials(&cases).print(&out, |_| Ok(())),
