@@ -220,12 +220,19 @@ fn refuse_strangers(dir: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use compexp_core::exemplar::{Choice, Exemplars};
+    use compexp_core::exemplar::{Choice, Exemplar, Exemplars};
     use compexp_core::explanation::{Explanation, Universe};
     use compexp_core::profile::Profile;
     use compexp_core::search::Optimal;
     use compexp_tests::files::Scratch;
     use serde_json::json;
+
+    use compexp_core::explain::Explained;
+    use compexp_core::explanation::{Explanations, OptimalSummary, VERSION};
+    use compexp_core::probe::{Example, Grid};
+    use compexp_core::relation::{Extent, Relation};
+    use compexp_core::search::Status;
+    use compexp_files::write_npy;
 
     use super::*;
 
@@ -344,7 +351,7 @@ mod tests {
         assert_eq!((summary.mean_iou, summary.median_iou), (Some((0.1 + 0.3 + 0.5 + 0.9) / 4.0), Some(0.4)));
         assert_eq!(summary.accuracy, Some(Accuracy { known: 1, correct: 0 }));
         assert_eq!(summary.optimal, None);
-        let thresholds = std::fs::read(dir.join(THRESHOLDS)).unwrap();
+        let thresholds = fs::read(dir.join(THRESHOLDS)).unwrap();
         assert!(thresholds.ends_with(&[(0.1_f64 + 0.2).to_le_bytes(), (-1.5_f64).to_le_bytes()].concat()));
     }
 
@@ -377,6 +384,8 @@ mod tests {
         moved.paths.insert("probe".into(), "there".into());
         let RunDir::Complete(found) = RunDir::open(&dir, &moved, false).unwrap() else { panic!("not complete") };
         assert_eq!(found.config().unwrap(), moved, "inputs may move");
+        found.manifest().unwrap().check_all(&dir).unwrap();
+        drop(found);
 
         let RunDir::Other(differences) = RunDir::open(&dir, &config(5), false).unwrap() else { panic!("the same") };
         let text = |t: &str| Some(t.to_owned());
@@ -394,18 +403,80 @@ mod tests {
         assert_eq!(fields, expected);
     }
 
+    /// A configuration of a run that keeps its activations.
+    fn storing(length: usize) -> RunConfig {
+        let mut config = config(length);
+        config.paths.insert("activations".into(), ACTIVATIONS.into());
+        config
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+        names(dir).into_iter().map(|name| (name.clone(), fs::read(dir.join(name)).unwrap_or_default())).collect()
+    }
+
     #[test]
-    fn replacing_removes_what_the_other_run_left() {
+    fn a_run_stands_until_the_one_that_replaces_it_is_whole() {
         let scratch = Scratch::new();
         let dir = scratch.path("run");
         run(&dir, &config(3), false, Some(&[]));
-        std::fs::write(dir.join("activations.npy"), b"kept").unwrap();
+        for (name, text) in [(WEIGHTS, "of the old run"), ("notes.md", "mine"), (CONTRIBUTIONS, "of the old run")] {
+            fs::write(dir.join(name), text).unwrap();
+        }
+        fs::create_dir(dir.join(COUNTERFACTUALS)).unwrap();
+        let before = contents(&dir);
         let again = writer(&dir, &config(5), true);
-        let mut names: Vec<_> = std::fs::read_dir(again.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names, ["activations.npy", "config.json"]);
-        let e = FinishedRun::open(&dir).unwrap_err().to_string();
-        assert!(e.contains("a run that is not complete"), "{e}");
+        assert_ne!(again.dir(), dir);
+        assert_eq!(contents(&dir), before);
+        drop(again);
+        assert_eq!(
+            (contents(&dir), scratch.names()),
+            (before, vec!["run".to_owned()]),
+            "it failed, and nothing is left"
+        );
+        run(&dir, &config(5), true, None);
+        let mut expected: Vec<String> =
+            NEEDED.iter().chain(&[THRESHOLDS, CEILINGS, MANIFEST]).map(|n| (*n).into()).collect();
+        expected.push("notes.md".into());
+        expected.sort();
+        assert_eq!((names(&dir), scratch.names()), (expected, vec!["run".to_owned()]));
+        assert_eq!(FinishedRun::open(&dir).unwrap().config().unwrap(), config(5));
+    }
+
+    #[test]
+    fn whenever_the_exchange_is_cut_short_the_next_command_brings_it_to_its_end() {
+        let scratch = Scratch::new();
+        let [dir, new, old] = ["run", ".run.new", ".run.old"].map(|name| scratch.path(name));
+        // The new run is in its place, the old one beside it under either name.
+        for beside in [&new, &old] {
+            let [first, second] = [3, 5].map(|length| {
+                let path = scratch.path(&length.to_string());
+                run(&path, &config(length), false, None);
+                path
+            });
+            fs::write(first.join("notes.md"), "mine").unwrap();
+            fs::rename(first, beside).unwrap();
+            fs::rename(second, &dir).unwrap();
+            fs::write(dir.join(UNFINISHED), "").unwrap();
+            let RunDir::Complete(_) = RunDir::open(&dir, &config(5), false).unwrap() else { panic!("not complete") };
+            assert_eq!(
+                (fs::read(dir.join("notes.md")).unwrap(), dir.join(UNFINISHED).exists()),
+                (b"mine".into(), false)
+            );
+            assert_eq!(scratch.names(), ["run"]);
+            fs::remove_dir_all(&dir).unwrap();
+        }
+        // The old run was moved away, and the new one did not come.
+        run(&dir, &config(3), false, None);
+        fs::rename(&dir, &old).unwrap();
+        let RunDir::Complete(_) = RunDir::open(&dir, &config(3), false).unwrap() else { panic!("not complete") };
+        assert_eq!(scratch.names(), ["run"]);
     }
 
     #[test]
@@ -414,45 +485,228 @@ mod tests {
         let dir = scratch.path("run");
         writer(&dir, &config(3), false);
         let left = dir.join(".explanations.json.partial-aB3dE6");
-        std::fs::write(&left, b"{").unwrap();
-        std::fs::write(dir.join(".gitignore"), b"*").unwrap();
+        fs::write(&left, b"{").unwrap();
+        fs::write(dir.join(".gitignore"), b"*").unwrap();
         run(&dir, &config(3), false, None);
         assert!(!left.exists() && dir.join(".gitignore").exists());
-        std::fs::write(&left, b"{").unwrap();
+        fs::write(&left, b"{").unwrap();
         assert!(matches!(RunDir::open(&dir, &config(5), false).unwrap(), RunDir::Other(_)));
         assert!(left.exists(), "a folder that is refused is left as it is");
-        writer(&dir, &config(5), true);
+        assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Complete(_)));
         assert!(!left.exists());
     }
 
     #[test]
-    fn an_unfinished_or_damaged_run_is_made_anew() {
+    fn what_an_interrupted_run_left_is_made_anew() {
         let scratch = Scratch::new();
         let dir = scratch.path("run");
         writer(&dir, &config(3), false);
+        assert!(FinishedRun::open(&dir).unwrap_err().to_string().contains("a run that is not complete"));
         run(&dir, &config(3), false, None);
-        for name in [EXPLANATIONS, EXAMPLES, MASKS, ACTIVITY, CONCEPTS, RELATIONS] {
-            std::fs::remove_file(dir.join(name)).unwrap();
-            run(&dir, &config(3), false, None);
-        }
-        std::fs::write(dir.join(EXPLANATIONS), b"{\"version\": 1").unwrap();
+        let whole = contents(&dir);
+        // Killed before the manifest: the explanations are there, and count for nothing.
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        fs::write(dir.join(UNFINISHED), "").unwrap();
+        fs::remove_file(dir.join(EXAMPLES)).unwrap();
+        fs::write(dir.join(PREDICTIONS), "").unwrap();
+        assert!(FinishedRun::open(&dir).unwrap_err().to_string().contains("a run that is not complete"));
         run(&dir, &config(3), false, None);
-        std::fs::write(dir.join(CONFIG), b"{").unwrap();
+        assert_eq!(contents(&dir), whole);
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        fs::remove_file(dir.join(EXPLANATIONS)).unwrap();
+        fs::write(dir.join(CONFIG), b"{").unwrap();
         let e = RunDir::open(&dir, &config(3), false).unwrap_err();
         assert!(matches!(e, Error::File(compexp_files::Error::Format { .. })), "{e}");
         run(&dir, &config(3), true, None);
+        assert_eq!(contents(&dir), whole);
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_and_nothing_changes_until_the_run_is_forced() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, Some(&[]));
+        let whole = contents(&dir);
+        let change = |name: &str, at: usize| {
+            let mut bytes = whole[name].clone();
+            bytes[at] ^= 1;
+            fs::write(dir.join(name), bytes).unwrap();
+        };
+        type Change<'a> = &'a dyn Fn(&str);
+        let changes: [(Change<'_>, Damage); 6] = [
+            (&|name| fs::remove_file(dir.join(name)).unwrap(), Damage::Missing),
+            (&|name| fs::write(dir.join(name), &whole[name][..whole[name].len() - 1]).unwrap(), Damage::Changed),
+            (&|name| change(name, 0), Damage::Changed),
+            (&|name| change(name, whole[name].len() - 1), Damage::Changed),
+            (&|name| fs::write(dir.join(name), [b"\xef\xbb\xbf", &whole[name][..]].concat()).unwrap(), Damage::Changed),
+            (
+                &|name| {
+                    fs::remove_file(dir.join(name)).unwrap();
+                    fs::create_dir(dir.join(name)).unwrap();
+                },
+                Damage::NoFile,
+            ),
+        ];
+        for name in whole.keys() {
+            for (change, expected) in &changes {
+                if name == MANIFEST && *expected == Damage::Missing {
+                    // A complete run without one is an earlier version's.
+                    continue;
+                }
+                change(name);
+                let before = contents(&dir);
+                match RunDir::open(&dir, &config(3), false).unwrap_err() {
+                    Error::Damaged { path, damage, again } => {
+                        assert_eq!((path, damage), (dir.join(name), *expected));
+                        assert!(again.contains("--force"), "{again}");
+                    }
+                    other => panic!("{name}: {other}"),
+                }
+                let found = crate::verify(&dir).unwrap();
+                assert!(matches!(&found.damage[..], [Error::Damaged { .. }]), "{name}: {:?}", found.damage);
+                assert_eq!(contents(&dir), before, "{name}");
+                run(&dir, &config(3), true, Some(&[]));
+                assert_eq!(contents(&dir), whole, "{name}");
+            }
+        }
+        assert!(crate::verify(&dir).unwrap().damage.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_no_damage() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, None);
+        for (name, manifest) in [(EXPLANATIONS, true), (MANIFEST, true), (EXPLANATIONS, false), (CONFIG, false)] {
+            if !manifest {
+                let _ = fs::remove_file(dir.join(MANIFEST));
+            }
+            // Of a link that leads to itself the system cannot tell what it is.
+            let kept = scratch.path("kept");
+            fs::rename(dir.join(name), &kept).unwrap();
+            std::os::unix::fs::symlink(name, dir.join(name)).unwrap();
+            let e = RunDir::open(&dir, &config(3), false).unwrap_err();
+            assert!(e.to_string().contains(name), "{e}");
+            assert!(fs::symlink_metadata(dir.join(name)).unwrap().is_symlink(), "nothing was made anew");
+            fs::remove_file(dir.join(name)).unwrap();
+            fs::rename(&kept, dir.join(name)).unwrap();
+            assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Complete(_)));
+        }
+    }
+
+    #[test]
+    fn a_complete_run_of_an_earlier_version_is_read_and_kept() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, None);
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        let before = contents(&dir);
+        assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Complete(_)));
+        assert!(matches!(RunDir::open(&dir, &config(5), false).unwrap(), RunDir::Other(_)));
+        assert_eq!(contents(&dir), before);
+        fs::remove_file(dir.join(EXAMPLES)).unwrap();
+        let e = RunDir::open(&dir, &config(3), false).unwrap_err();
+        assert!(matches!(e, Error::Damaged { damage: Damage::Missing, .. }), "{e}");
+        assert!(dir.join(EXPLANATIONS).exists());
+        run(&dir, &config(3), true, None);
+        assert!(dir.join(MANIFEST).exists() && dir.join(EXAMPLES).exists());
+    }
+
+    #[test]
+    fn one_process_at_a_time_writes_to_a_run() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        let first = writer(&dir, &config(3), false);
+        for replace in [false, true] {
+            let e = RunDir::open(&dir, &config(5), replace).unwrap_err();
+            assert!(matches!(e, Error::File(compexp_files::Error::Locked { .. })), "{e}");
+        }
+        let run = first.finish(&explained(&config(3)), &examples(), GRID, None).unwrap();
+        let e = FinishedRun::open(&dir).unwrap().add("report").unwrap_err();
+        assert!(matches!(e, Error::File(compexp_files::Error::Locked { .. })), "{e}");
+        run.add("vision contributions").unwrap();
+        drop(run);
+        FinishedRun::open(&dir).unwrap().add("report").unwrap();
+    }
+
+    #[test]
+    fn additions_are_named_by_the_manifest_and_only_then_count() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        let done = run(&dir, &config(3), false, None);
+        let add = |text: &str| {
+            let adding = done.add("vision ablate").unwrap();
+            fs::create_dir(adding.path(ABLATION)).unwrap();
+            fs::write(adding.path(ABLATION_SUMMARY), text).unwrap();
+            adding
+        };
+        drop(add("1"));
+        assert!(!dir.join(ABLATION).exists() && !dir.join(ADDING).exists(), "it failed, and nothing is left");
+        let open = || FinishedRun::open(&dir).unwrap();
+        for text in ["1", "2"] {
+            add(text).finish().unwrap();
+            assert_eq!(open().ablation().unwrap().unwrap().to_string(), text);
+            assert!(crate::verify(&dir).unwrap().damage.is_empty());
+        }
+        fs::write(dir.join(ABLATION_SUMMARY), "3").unwrap();
+        let e = open().ablation().unwrap_err();
+        assert!(matches!(e, Error::Damaged { damage: Damage::Changed, .. }), "{e}");
+        assert!(e.to_string().contains("`compexp vision ablate RUN`"), "{e}");
+        fs::write(dir.join(CONTRIBUTIONS), "unit\n").unwrap();
+        assert!(open().contributions().unwrap().is_none(), "the manifest does not name it");
+        assert_eq!(crate::verify(&dir).unwrap().leftovers, [dir.join(CONTRIBUTIONS)]);
+        drop(done);
+        add_of_another_run(&dir);
+    }
+
+    /// What was made from another run is refused.
+    fn add_of_another_run(dir: &Path) {
+        let mut manifest = Manifest::read(dir).unwrap().unwrap();
+        fs::write(dir.join(ABLATION_SUMMARY), "2").unwrap();
+        assert!(FinishedRun::open(dir).unwrap().ablation().unwrap().is_some());
+        manifest.added[0].run = "0".repeat(64);
+        manifest.write(dir).unwrap();
+        let e = FinishedRun::open(dir).unwrap().ablation().unwrap_err();
+        assert!(matches!(e, Error::Damaged { damage: Damage::OtherRun, .. }), "{e}");
+    }
+
+    #[test]
+    fn verify_names_what_lies_around_and_fix_removes_it() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, None);
+        fs::write(dir.join("notes.md"), "mine").unwrap();
+        let whole = contents(&dir);
+        let left =
+            [dir.join(".adding"), dir.join(".summary.json.partial-aB3dE6"), dir.join(NULL), scratch.path(".run.new")];
+        left.iter().for_each(|path| fs::write(path, "").unwrap());
+        let found = crate::verify(&dir).unwrap();
+        let mut expected = left.to_vec();
+        expected.sort();
+        assert_eq!((found.leftovers, found.strangers, found.damage.len()), (expected, vec![dir.join("notes.md")], 0));
+        assert_eq!((found.files, found.bytes > 1000), (whole.len() - 1, true));
+        let found = crate::fix(&dir).unwrap();
+        assert!(found.leftovers.is_empty() && found.damage.is_empty(), "{found:?}");
+        assert_eq!((contents(&dir), scratch.names()), (whole, vec!["run".to_owned()]));
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        let found = crate::verify(&dir).unwrap();
+        assert!(found.damage[0].to_string().contains("an earlier version made it"), "{:?}", found.damage);
     }
 
     #[test]
     fn an_unfinished_run_of_another_configuration_makes_way_unless_it_has_activations() {
         let scratch = Scratch::new();
         let dir = scratch.path("run");
-        writer(&dir, &config(3), false);
-        writer(&dir, &config(4), false);
-        std::fs::write(dir.join("activations.npy.partial"), b"").unwrap();
-        writer(&dir, &config(4), false);
-        assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Other(_)));
+        writer(&dir, &storing(3), false);
+        writer(&dir, &storing(4), false);
+        fs::write(dir.join(PARTIAL_ACTIVATIONS), b"").unwrap();
+        writer(&dir, &storing(4), false);
+        assert!(matches!(RunDir::open(&dir, &storing(3), false).unwrap(), RunDir::Other(_)));
+        writer(&dir, &storing(3), true);
+        assert!(dir.join(PARTIAL_ACTIVATIONS).exists());
         writer(&dir, &config(3), true);
+        assert!(!dir.join(PARTIAL_ACTIVATIONS).exists(), "nothing of this run goes on with them");
     }
 
     #[test]
@@ -477,20 +731,23 @@ mod tests {
     fn files_of_a_run_that_lie_are_refused() {
         let scratch = Scratch::new();
         let dir = scratch.path("run");
-        let good = run(&dir, &config(3), false, Some(&[]));
-        let list = std::fs::read_to_string(dir.join(EXEMPLARS)).unwrap();
-        std::fs::write(dir.join(EXEMPLARS), list.replace("\"example\": 1", "\"example\": 2")).unwrap();
+        run(&dir, &config(3), false, Some(&[]));
+        // As an earlier version left it: nothing tells that its files are changed.
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        let good = FinishedRun::open(&dir).unwrap();
+        let list = fs::read_to_string(dir.join(EXEMPLARS)).unwrap();
+        fs::write(dir.join(EXEMPLARS), list.replace("\"example\": 1", "\"example\": 2")).unwrap();
         assert!(good.exemplars().unwrap_err().to_string().contains("example: found 2, expected less than 2"));
-        std::fs::write(dir.join(EXAMPLES), "name\na\n").unwrap();
+        fs::write(dir.join(EXAMPLES), "name\na\n").unwrap();
         assert!(good.examples().is_err());
-        std::fs::write(dir.join(PREDICTIONS), "image,target,predicted,correct\na,b,c,perhaps\n").unwrap();
+        fs::write(dir.join(PREDICTIONS), "image,target,predicted,correct\na,b,c,perhaps\n").unwrap();
         assert!(good.predictions().unwrap_err().to_string().contains("line 2"));
         write_npy(&dir.join(ACTIVITY), &[5, 2], &[0_u8; 10]).unwrap();
         assert!(good.activity().unwrap_err().to_string().contains("expected u8 [5, 1]"));
-        std::fs::write(dir.join(RELATIONS), "first,second\na,b\n").unwrap();
+        fs::write(dir.join(RELATIONS), "first,second\na,b\n").unwrap();
         assert!(good.relations().unwrap_err().to_string().contains("line 2"));
-        let text = std::fs::read_to_string(dir.join(EXPLANATIONS)).unwrap();
-        std::fs::write(dir.join(EXPLANATIONS), text.replace("\"version\": 1", "\"version\": 9")).unwrap();
+        let text = fs::read_to_string(dir.join(EXPLANATIONS)).unwrap();
+        fs::write(dir.join(EXPLANATIONS), text.replace("\"version\": 1", "\"version\": 9")).unwrap();
         let e = FinishedRun::open(&dir).unwrap_err().to_string();
         assert!(e.contains("version: found 9, expected 1"), "{e}");
     }
