@@ -16,6 +16,7 @@ use crate::error::{Damage, Error, Result};
 use crate::layout::*;
 use crate::manifest::{Manifest, damaged};
 use crate::probe_dir::read_examples;
+use crate::provenance::Provenance;
 use crate::run_dir::RunConfig;
 use crate::summary::{Prediction, Summary};
 
@@ -148,6 +149,16 @@ impl FinishedRun {
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What the run was made with.
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Format`] where the configuration is not one that this version of compexp writes.
+    pub fn provenance(&self) -> Result<Provenance> {
+        let expected = "the settings of a run of this version of compexp";
+        let wrong = |e| Error::format(&self.dir.join(EXPLANATIONS), "config", e, expected);
+        Provenance::parse(&self.explanations.config).map_err(wrong)
     }
 
     /// The configuration, and where the inputs were found.

@@ -40,6 +40,7 @@ use crate::error::{Damage, Error, Result};
 pub use crate::finished_run::{ExemplarList, FinishedRun};
 use crate::layout::*;
 use crate::manifest::{FileRecord, Manifest, damaged};
+use crate::provenance::Provenance;
 pub use crate::run_writer::RunWriter;
 use crate::run_writer::{remove_leftovers, settle};
 pub use crate::summary::{Accuracy, Prediction, Summary};
@@ -62,6 +63,15 @@ impl RunConfig {
     /// The configuration of a run.
     pub fn new(config: Value, paths: BTreeMap<String, String>) -> Self {
         Self { version: FILE_VERSION, config, paths }
+    }
+
+    /// What the run was made with.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] where the configuration is not one that this version of compexp writes.
+    pub fn provenance(&self) -> Result<Provenance> {
+        let expected = "the settings of a run of this version of compexp";
+        Provenance::parse(&self.config).map_err(|e| Error::mismatch("config of the run", e, expected))
     }
 
     /// The command that the run is of.

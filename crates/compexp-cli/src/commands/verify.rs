@@ -4,37 +4,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::Args;
 use compexp_run::{Verified, fix, verify};
 use serde_json::json;
 
+use crate::args::verify::VerifyArgs;
 use crate::failure::Failure;
-use crate::table::{self, count, name};
+use crate::terminal::{self, count, name};
 
 /// The version of what `--json` prints.
 const VERSION: u32 = 1;
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-The manifest of a run names every file with its size and hash. A file that is missing, changed or unreadable fails the check.
-What killed commands left (files that nothing reads) is listed, and so are files that compexp did not write.
-
-Examples:
-  Check every byte of a run:
-    compexp verify runs/layer4
-
-  Remove what killed commands left in and beside it:
-    compexp verify --fix runs/layer4")]
-pub(crate) struct VerifyArgs {
-    /// A run directory
-    run: PathBuf,
-    /// Remove what killed commands left; files of the run and files of yours are not touched
-    #[arg(long)]
-    fix: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
     let before = verify(&args.run)?;
@@ -50,7 +28,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
             "version": VERSION, "whole": damage.is_empty(), "files": found.files, "bytes": found.bytes, "damage": damage,
             "leftovers": texts(&found.leftovers), "removed": texts(&removed), "strangers": texts(&found.strangers),
         });
-        table::write_json(&mut out, &value)?;
+        terminal::write_json(&mut out, &value)?;
     } else {
         print(&mut out, &args.run, &found, &removed)?;
     }
