@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_files::{FolderLock, hash_file, remove_partials, whole_path, write_json, write_rows};
+use compexp_files::{claim_folder, hash_file, whole_path, write_json, write_rows};
 use compexp_run::{FinishedRun, layout};
 use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
 use serde::Serialize;
@@ -261,9 +261,7 @@ pub(crate) fn write_trials<T>(
     if let Some(out) = out
         && whole_path(out)? != whole_path(&own)?
     {
-        let _lock = FolderLock::take(out)?;
-        create(out)?;
-        remove_partials(out)?;
+        let _lock = claim_folder(out)?;
         return Ok((out.to_owned(), write(out)?));
     }
     let adding = run.add(command)?;

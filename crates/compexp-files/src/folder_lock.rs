@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::staged::{beside, whole_path};
+use crate::write::remove_partials;
 use crate::{Error, Result};
 
 /// How often a new holder is waited for that has not yet written who it is, 5 ms each.
@@ -45,6 +46,17 @@ impl FolderLock {
             return Ok(Self { file, path });
         }
     }
+}
+
+/// Makes `folder` where there is none, takes its lock, and removes the partial files that killed processes left in it.
+///
+/// # Errors
+/// `Error::Locked` if another process holds the lock, `Error::Io` if the folder cannot be made or read.
+pub fn claim_folder(folder: &Path) -> Result<FolderLock> {
+    let lock = FolderLock::take(folder)?;
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    remove_partials(folder)?;
+    Ok(lock)
 }
 
 impl Drop for FolderLock {

@@ -30,7 +30,7 @@ mod write;
 
 pub use dtype::Dtype;
 pub use error::{Error, Result};
-pub use folder_lock::FolderLock;
+pub use folder_lock::{FolderLock, claim_folder};
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
 pub use rows::{read_rows, write_rows};

@@ -7,8 +7,8 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use compexp_checkpoint::Value;
 use compexp_files::AtomicFile;
-use compexp_trust::behaviour::Head;
 pub use compexp_kernels::default_device;
+use compexp_trust::behaviour::Head;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
