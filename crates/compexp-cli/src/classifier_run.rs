@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::concept::Vocabulary;
 use compexp_core::formula::Formula;
-use compexp_files::TensorFile;
-use compexp_run::{ActivationFile, ActivationStore, FinishedRun, Provenance, RunConfig, read_head};
+use compexp_run::{FinishedRun, Provenance, RunConfig, layout};
 use compexp_trust::behaviour::{Features, Head};
 
 use crate::failure::Failure;
@@ -48,7 +47,7 @@ impl Classified {
             }
             .into());
         }
-        let Some(head) = read_head(dir)? else {
+        let Some(head) = run.head()? else {
             let probed = made.layer().unwrap_or("another");
             let message = format!(
                 "`{}`: found no head.json: the run is of the layer `{probed}`, which the model's last layer does not read, \
@@ -57,20 +56,26 @@ impl Classified {
             );
             return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
         };
-        let path = ActivationStore::logits_path(dir);
-        if !path.is_file() {
+        let Some(file) = run.logits()? else {
             let message = format!("`{}`: found no logits.npy, which holds the model's predictions", dir.display());
             return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
-        }
+        };
         let (n, n_classes) = (run.explanations.universe.examples, head.classes.len());
-        let file = TensorFile::open(&path)?;
         if file.shape() != [n, n_classes] {
-            let message = format!("`{}`: found shape {:?}, expected [{n}, {n_classes}]", path.display(), file.shape());
+            let message = format!(
+                "`{}`: found shape {:?}, expected [{n}, {n_classes}]",
+                dir.join(layout::LOGITS).display(),
+                file.shape()
+            );
             return Err(Failure::new(message).hint(make).into());
         }
         let mut logits = vec![0.0; n * n_classes];
         file.read_f32(0, &mut logits)?;
-        let features = Features::pool(&ActivationFile::open(dir.join("activations.npy"))?)?;
+        let Some(activations) = run.activations()? else {
+            let message = format!("`{}`: found no activations.npy, expected what the units give", dir.display());
+            return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
+        };
+        let features = Features::pool(&activations)?;
         if (features.n_examples(), features.n_units()) != (n, head.n_units()) {
             let message = format!(
                 "`{}`: found activations of {} examples and {} units, expected {n} and {}, as the last layer reads",

@@ -9,16 +9,14 @@ use compexp_core::probe::Grid;
 use compexp_files::write_rows;
 use compexp_report::analysis::Records;
 use compexp_report::analysis::behaviour::{contributions as measure, top_share};
-use compexp_run::{ActivationFile, FinishedRun, Provenance, read_head};
+use compexp_run::layout::{ACTIVATIONS, CONTRIBUTIONS};
+use compexp_run::{ActivationFile, FinishedRun, Provenance};
 use compexp_trust::behaviour::contribution::Contributions;
 use compexp_trust::behaviour::{Features, Head};
 
 use crate::failure::Failure;
 use crate::progress::Reporter;
 use crate::terminal::count;
-
-/// The file in a run directory.
-const FILE: &str = "contributions.csv";
 
 /// A run with what its model decides by.
 pub(crate) struct Decided {
@@ -34,7 +32,7 @@ impl Decided {
     /// Those of the files; a [`Failure`] that says what is missing, and which command makes it.
     pub(crate) fn read(run: &FinishedRun) -> Result<Self> {
         let dir = run.dir();
-        let Some(head) = read_head(dir)? else {
+        let Some(head) = run.head()? else {
             let message = format!("`{}`: found no head.json, expected the last layer of the model", dir.display());
             return Err(Failure::new(message).hint(way_to_head(run)).into());
         };
@@ -88,7 +86,7 @@ fn way_to_head(run: &FinishedRun) -> String {
 /// Those of the file; a [`Failure`] where it is not there, or of other examples.
 pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
     let dir = run.dir();
-    let path = dir.join("activations.npy");
+    let path = dir.join(ACTIVATIONS);
     if let Some(out) = run.explanations.held_out {
         let message = format!(
             "`{}`: found a run of some examples, expected one of all: {} are held out",
@@ -97,11 +95,10 @@ pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
         );
         return Err(Failure::new(message).hint("use a run that was made without --holdout").into());
     }
-    if !path.is_file() {
+    let Some(file) = run.activations()? else {
         let message = format!("`{}`: found no activations.npy, expected what the units give", dir.display());
         return Err(Failure::new(message).hint(AGAIN).into());
-    }
-    let file = ActivationFile::open(&path)?;
+    };
     let (found, expected) = (file.n_examples(), run.explanations.universe.examples);
     if found != expected {
         let message = format!("examples in `{}`: found {found}, expected {expected}, as the run has", path.display());
@@ -146,7 +143,7 @@ impl ActivationSource for Checked {
 /// # Errors
 /// Those of [`Decided::read`] and of the file.
 pub(crate) fn measure_to_classes(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Result<()> {
-    if up_to_date && run.dir().join(FILE).is_file() {
+    if up_to_date && run.find(CONTRIBUTIONS)?.is_some() {
         return Ok(());
     }
     if run.explanations.held_out.is_some() {
@@ -162,9 +159,12 @@ pub(crate) fn measure_to_classes(run: &FinishedRun, up_to_date: bool, reporter: 
 /// As [`measure_to_classes`].
 pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBuf> {
     let decided = Decided::read(run)?;
-    let path = run.dir().join(FILE);
-    write_contributions(&path, &decided.records.explanations, &decided.contributions()?, &decided.head.classes)?;
-    Ok(path)
+    let contributions = decided.contributions()?;
+    let adding = run.add("vision contributions")?;
+    let path = adding.path(CONTRIBUTIONS);
+    write_contributions(&path, &decided.records.explanations, &contributions, &decided.head.classes)?;
+    adding.finish()?;
+    Ok(run.dir().join(CONTRIBUTIONS))
 }
 
 /// Writes a row for every unit of the run and target.

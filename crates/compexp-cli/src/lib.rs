@@ -71,6 +71,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Report(args) => commands::report::run(args, reporter),
         Command::Eval(args) => commands::eval::run(args, reporter),
         Command::Diff(args) => commands::diff::run(args),
+        Command::Verify(args) => commands::verify::run(args),
         Command::Plant(args) => commands::plant::run(args, reporter),
         Command::Recovered(args) => commands::recovered::run(args, reporter),
     }

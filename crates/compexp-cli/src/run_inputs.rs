@@ -16,6 +16,8 @@ use crate::progress::Reporter;
 pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<Annotated> {
     let (dir, config) = (run.dir(), run.config()?);
     let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
+    // Those that the run keeps are as it left them.
+    run.probe()?;
     let annotated = annotations.open()?;
     // Those of sentence pairs are the run's own, and not among its inputs.
     if let Some(recorded) = run.provenance()?.annotations() {

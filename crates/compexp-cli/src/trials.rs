@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_files::{hash_file, write_json, write_rows};
+use compexp_files::{claim_folder, hash_file, whole_path, write_json, write_rows};
+use compexp_run::{FinishedRun, layout};
 use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -162,17 +163,17 @@ impl Trials<'_> {
         ]
         .concat();
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        write_rows(&out.join("cases.csv"), &columns, &rows)?;
+        write_rows(&out.join(layout::CASES), &columns, &rows)?;
         let record = json!({
             "version": 1,
             "kind": self.kind.name,
-            "run": hash_file(&self.run.run.dir().join("explanations.json"))?,
+            "run": hash_file(&self.run.run.dir().join(layout::EXPLANATIONS))?,
             "config": config,
             "interval": self.kind.interval,
             "order": "weight x gain",
             "cases": records,
         });
-        write_json(&out.join("counterfactuals.json"), &record)?;
+        write_json(&out.join(layout::TRIALS), &record)?;
         Ok(record)
     }
 
@@ -242,6 +243,33 @@ impl Trials<'_> {
         writeln!(stdout, "tables in `{}`", terminal::name(&out.display().to_string()))?;
         Ok(stdout.flush()?)
     }
+}
+
+/// Writes with `write` into the folder `out`, or where that is none into the run's own folder of changed inputs, which
+/// appears as a whole. The folder's path comes back, with what `write` gives.
+///
+/// # Errors
+/// Those of the files and of `write`.
+pub(crate) fn write_trials<T>(
+    run: &FinishedRun,
+    out: Option<&Path>,
+    command: &str,
+    write: impl FnOnce(&Path) -> Result<T>,
+) -> Result<(PathBuf, T)> {
+    let create = |folder: &Path| std::fs::create_dir_all(folder).map_err(compexp_files::Error::io("create", folder));
+    let own = run.dir().join(layout::COUNTERFACTUALS);
+    if let Some(out) = out
+        && whole_path(out)? != whole_path(&own)?
+    {
+        let _lock = claim_folder(out)?;
+        return Ok((out.to_owned(), write(out)?));
+    }
+    let adding = run.add(command)?;
+    let folder = adding.path(layout::COUNTERFACTUALS);
+    create(&folder)?;
+    let done = write(&folder)?;
+    adding.finish()?;
+    Ok((own, done))
 }
 
 fn fields(difference: Difference) -> [String; 3] {

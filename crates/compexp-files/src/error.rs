@@ -41,6 +41,14 @@ pub enum Error {
         /// The value expected, with a hint at the fix where there is one.
         expected: String,
     },
+    /// Another process is writing to a folder.
+    #[error("`{}` is in use by {holder}: wait until it is done, or name another folder", folder.display())]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+        /// Who holds its lock: the process number and the host.
+        holder: String,
+    },
 }
 
 impl Error {

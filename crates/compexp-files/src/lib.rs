@@ -4,6 +4,7 @@
 //! - [`read_json`], [`read_rows`] and their counterparts read and write JSON and CSV within limits;
 //! - [`AtomicFile`], [`NpyWriter`], [`write_json`] and [`write_bytes`] write files that are whole or absent,
 //!   [`remove_partials`] clears away what killed processes left;
+//! - [`FolderLock`] keeps other processes away from a folder, [`StagedFolder`] replaces one as a whole;
 //! - [`ContentHash`] and [`hash_file`] tell whether two files were made from the same things.
 //!
 //! Everything read here may be broken, hostile, or changing while it is read: sizes are checked against the file's
@@ -16,23 +17,27 @@
 
 mod dtype;
 mod error;
+mod folder_lock;
 mod hash;
 mod json;
 pub mod npy;
 mod rows;
 mod source_file;
+mod staged;
 mod tensor_file;
 mod unnamed;
 mod write;
 
 pub use dtype::Dtype;
 pub use error::{Error, Result};
+pub use folder_lock::{FolderLock, claim_folder};
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
 pub use rows::{read_rows, write_rows};
 pub use source_file::SourceFile;
+pub use staged::{StagedFolder, beside, put_in_place, recover_place, remove_tree, whole_path};
 pub use tensor_file::TensorFile;
 pub use unnamed::UnnamedFile;
 pub use write::{
-    AtomicFile, NpyElement, NpyWriter, remove_partials, sync_folder, write_bytes, write_elements, write_npy,
+    AtomicFile, NpyElement, NpyWriter, is_partial, remove_partials, sync_folder, write_bytes, write_elements, write_npy,
 };

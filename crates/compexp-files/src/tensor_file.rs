@@ -34,6 +34,11 @@ pub struct TensorFile {
 }
 
 impl TensorFile {
+    /// Where the first element is in the file, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Opens the array that `spec` names: the path of a `.npy` or `.safetensors` file, told apart by their content. A
     /// safetensors file of several tensors needs the name of one after a `#`, as in `acts.safetensors#layer4`; a `#`
     /// within the path of an existing file is part of the path.

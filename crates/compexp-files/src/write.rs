@@ -214,7 +214,8 @@ pub fn remove_partials(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn is_partial(name: &str) -> bool {
+/// Whether this is the name of a partial file of an [`AtomicFile`].
+pub fn is_partial(name: &str) -> bool {
     let parts = name.strip_prefix('.').and_then(|name| name.rsplit_once(PARTIAL));
     parts.is_some_and(|(name, letters)| {
         !name.is_empty() && letters.len() == LETTERS && letters.bytes().all(|b| b.is_ascii_alphanumeric())

@@ -9,7 +9,7 @@ use super::bearing::Measured;
 use crate::{Error, Result};
 
 /// The table of measures, with units of the layer below and units of the run as their targets.
-const MEASURES: &str = "contributions-below.csv";
+const MEASURES: &str = compexp_run::layout::CONTRIBUTIONS_BELOW;
 
 const AGAIN: &str = "measure again: `compexp vision contributions RUN --below RUN`";
 

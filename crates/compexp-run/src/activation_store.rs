@@ -8,10 +8,12 @@
 //! | `logits.npy` | f32 `[n, classes]`; absent where there are none |
 //! | `activations.json` | `version` (1), `key` (the hash of what the activations were made from), and the fields of [`StoreShape`] |
 //!
-//! and before that the same files as `*.partial`, the arrays with fewer examples than their headers say. The lengths
-//! of these files are the only record of progress: examples that are whole in both are there, what follows is cut off
-//! on resumption. That is safe against a killed process; against a power failure only once the store is complete,
-//! since waiting for the disk at every block would cost more than extracting the layer again.
+//! | `activations.blocks.json` | the hashes of the blocks of `activations.npy` |
+//!
+//! and before that the same files as `*.partial`, the arrays with fewer examples than their headers say, and
+//! `activations.progress.partial`: for each block of examples that was appended the number of the example after it (u64,
+//! little endian) and the hash of its values (32 bytes). On resumption the blocks whose hashes are right are kept, and what
+//! follows the first other one is cut off. That is safe against a killed process, a power failure, and changed bytes.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -24,7 +26,13 @@ use compexp_files::{sync_folder, write_elements};
 use serde::{Deserialize, Serialize};
 
 use crate::activations::ActivationFile;
+use crate::blocks::{Blocks, CheckedFile};
 use crate::error::{Error, Result};
+use crate::layout::{
+    ACTIVATIONS, BLOCKS, LOGITS, PARTIAL_ACTIVATIONS, PARTIAL_LOGITS, PARTIAL_STORE as PARTIAL_META, PROGRESS,
+    STORE as META, STORED,
+};
+use crate::store_progress::Progress;
 
 const VERSION: u32 = 1;
 
@@ -100,7 +108,7 @@ impl ActivationStore {
         let partial_meta = dir.join(PARTIAL_META);
         if read_json::<Meta>(&partial_meta).ok().as_ref() != Some(&meta) {
             // The metadata first: without them the arrays mean nothing, whenever this is cut short.
-            for name in [META, PARTIAL_META, ACTIVATIONS, LOGITS, PARTIAL_ACTIVATIONS, PARTIAL_LOGITS] {
+            for name in STORED {
                 remove(&dir.join(name))?;
             }
             write_json(&partial_meta, &meta)?;
@@ -113,11 +121,25 @@ impl ActivationStore {
             0 => None,
             _ => Some(PartialArray::open(dir, LOGITS, PARTIAL_LOGITS, &[n_examples, n_classes])?),
         };
-        let next = activations.whole.min(logits.as_ref().map_or(n_examples, |l| l.whole));
+        let whole = activations.whole.min(logits.as_ref().map_or(n_examples, |l| l.whole));
+        let progress = Progress::open(&dir.join(PROGRESS), whole, |from, to| {
+            let mut parts = vec![activations.bytes(from, to)?];
+            parts.extend(logits.as_ref().map(|l| l.bytes(from, to)).transpose()?);
+            Ok(parts)
+        })?;
+        let next = progress.next();
         for array in std::iter::once(&activations).chain(&logits) {
             array.cut(next)?;
         }
-        Ok(Self::Partial(ActivationWriter { dir: dir.to_owned(), shape, next, activations, logits, _lock: lock }))
+        Ok(Self::Partial(ActivationWriter {
+            dir: dir.to_owned(),
+            shape,
+            next,
+            activations,
+            logits,
+            progress,
+            _lock: lock,
+        }))
     }
 
     /// The path of the logits of a complete store in `dir`: f32 `[n, classes]`.
@@ -134,6 +156,7 @@ pub struct ActivationWriter {
     next: usize,
     activations: PartialArray,
     logits: Option<PartialArray>,
+    progress: Progress,
     /// Held until the writer is dropped.
     _lock: Option<File>,
 }
@@ -172,6 +195,8 @@ impl ActivationWriter {
         if let Some(array) = &mut self.logits {
             array.write(self.next, logits)?;
         }
+        let parts: Vec<&[f32]> = std::iter::once(activations).chain(self.logits.is_some().then_some(logits)).collect();
+        self.progress.append(self.next + examples, &parts)?;
         self.next += examples;
         Ok(())
     }
@@ -188,20 +213,15 @@ impl ActivationWriter {
         for array in std::iter::once(activations).chain(logits) {
             array.finish()?;
         }
+        Blocks::of(&dir.join(ACTIVATIONS))?.write(&dir.join(BLOCKS))?;
         // The metadata last: they say that the arrays are complete.
         sync_folder(&dir);
         rename(&dir.join(PARTIAL_META), &dir.join(META))?;
         sync_folder(&dir);
+        remove(&dir.join(PROGRESS))?;
         ActivationFile::open(dir.join(ACTIVATIONS))
     }
 }
-
-const META: &str = "activations.json";
-const PARTIAL_META: &str = "activations.json.partial";
-const ACTIVATIONS: &str = "activations.npy";
-const PARTIAL_ACTIVATIONS: &str = "activations.npy.partial";
-const LOGITS: &str = "logits.npy";
-const PARTIAL_LOGITS: &str = "logits.npy.partial";
 
 /// What `activations.json` holds.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
@@ -260,6 +280,15 @@ impl PartialArray {
         self.file.set_len(self.start + examples as u64 * self.row).map_err(Error::io("write", &self.path))
     }
 
+    /// The bytes of the examples `from..to`, which are in the file.
+    fn bytes(&self, from: usize, to: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; (to - from) * self.row as usize];
+        let mut file = &self.file;
+        let at = SeekFrom::Start(self.start + from as u64 * self.row);
+        file.seek(at).and_then(|_| file.read_exact(&mut bytes)).map_err(Error::io("read", &self.path))?;
+        Ok(bytes)
+    }
+
     fn write(&mut self, example: usize, values: &[f32]) -> Result<()> {
         let at = SeekFrom::Start(self.start + example as u64 * self.row);
         let written = self.file.seek(at).and_then(|_| write_elements(&mut self.file, values));
@@ -276,7 +305,7 @@ impl PartialArray {
 
 /// The activations in `dir`, if they are complete and those of `meta`.
 fn open_complete(dir: &Path, meta: &Meta) -> Option<ActivationFile> {
-    // Whatever is wrong with a file here, it is made anew.
+    // Whatever is wrong with a file here, it is made anew. All of it is read: what is damaged is not to be used.
     let found: Meta = read_json(&dir.join(META)).ok()?;
     let file = ActivationFile::open(dir.join(ACTIVATIONS)).ok()?;
     let logits = || compexp_files::TensorFile::open(dir.join(LOGITS)).ok();
@@ -284,7 +313,17 @@ fn open_complete(dir: &Path, meta: &Meta) -> Option<ActivationFile> {
     let shape = [n_examples, n_units, grid.height, grid.width];
     let whole = file.tensor().shape() == if maps { &shape[..] } else { &shape[..2] }
         && (n_classes == 0 || logits()?.shape() == [n_examples, n_classes]);
-    (whole && found == *meta).then_some(file)
+    if !whole || found != *meta {
+        return None;
+    }
+    let blocks = dir.join(BLOCKS);
+    if !blocks.exists() {
+        // Of an earlier version.
+        return Some(file);
+    }
+    let checked = CheckedFile::open(file.path(), Blocks::read(&blocks).ok()?, "extract it again").ok()?;
+    checked.check_all().ok()?;
+    Some(file.checked(checked))
 }
 
 /// Keeps other writers away from `dir` while the answer lives; nothing where the system locks no folders.
@@ -370,7 +409,13 @@ mod tests {
         assert_eq!(writer.next_example(), 0);
         append(&mut writer, 3);
         let names: Vec<_> = contents(&scratch.path("store")).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["activations.json.partial", "activations.npy.partial", "logits.npy.partial"]);
+        let expected = [
+            "activations.json.partial",
+            "activations.npy.partial",
+            "activations.progress.partial",
+            "logits.npy.partial",
+        ];
+        assert_eq!(names, expected);
         let file = complete(writer);
         assert_eq!((file.n_examples(), file.n_units(), file.grid()), (7, 3, Grid { height: 2, width: 1 }));
         for again in [false, true] {
@@ -394,7 +439,7 @@ mod tests {
         complete(partial(open(&whole, "key")));
         let expected = contents(&whole.path("store"));
         let (header, row, logits_row) = (128, 24, 8);
-        assert_eq!(expected[1].1.len(), header + 7 * row, "the lengths that this test counts on");
+        assert_eq!(expected[2].1.len(), header + 7 * row, "the lengths that this test counts on");
 
         // Around every boundary, and some in between; the logits are cut off elsewhere, and examples count where they
         // are whole in both.
@@ -404,10 +449,14 @@ mod tests {
         {
             for logits_len in [header + 7 * logits_row, header + (len * 5) % 57, len.min(header - 1)] {
                 let scratch = Scratch::new();
-                drop(partial(open(&scratch, "key")));
+                let mut writer = partial(open(&scratch, "key"));
+                (0..7).for_each(|_| append(&mut writer, 1));
+                drop(writer);
                 let dir = scratch.path("store");
-                std::fs::write(dir.join(PARTIAL_ACTIVATIONS), &expected[1].1[..len]).unwrap();
-                std::fs::write(dir.join(PARTIAL_LOGITS), &expected[2].1[..logits_len]).unwrap();
+                let activations = whole.path("store").join(ACTIVATIONS);
+                std::fs::write(dir.join(PARTIAL_ACTIVATIONS), &std::fs::read(activations).unwrap()[..len]).unwrap();
+                let logits = whole.path("store").join(LOGITS);
+                std::fs::write(dir.join(PARTIAL_LOGITS), &std::fs::read(logits).unwrap()[..logits_len]).unwrap();
                 let writer = partial(open(&scratch, "key"));
                 let next = (len.saturating_sub(header) / row).min(logits_len.saturating_sub(header) / logits_row);
                 assert_eq!(writer.next_example(), next, "{len} and {logits_len} bytes");
@@ -415,6 +464,52 @@ mod tests {
                 assert_eq!(contents(&dir), expected, "{len} and {logits_len} bytes");
             }
         }
+    }
+
+    #[test]
+    fn a_partial_store_that_was_changed_goes_on_before_the_change() {
+        let kept = |change: &dyn Fn(&Path)| {
+            let scratch = Scratch::new();
+            let mut writer = partial(open(&scratch, "key"));
+            (0..5).for_each(|_| append(&mut writer, 1));
+            drop(writer);
+            change(&scratch.path("store"));
+            let writer = partial(open(&scratch, "key"));
+            let next = writer.next_example();
+            let file = complete(writer);
+            let mut out = vec![0.0; 42];
+            file.read(0, &mut out).unwrap();
+            assert_eq!(out, values(0, 7, 6, 0.25));
+            next
+        };
+        let edit = |path: PathBuf, change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = std::fs::read(&path).unwrap();
+            change(&mut bytes);
+            std::fs::write(path, bytes).unwrap();
+        };
+        assert_eq!(kept(&|_| ()), 5);
+        assert_eq!(
+            kept(&|dir| edit(dir.join(PARTIAL_ACTIVATIONS), &|b| b.resize(128 + 7 * 24, 0))),
+            5,
+            "zeros behind it"
+        );
+        assert_eq!(kept(&|dir| edit(dir.join(PARTIAL_ACTIVATIONS), &|b| b[128 + 3 * 24] ^= 1)), 3);
+        assert_eq!(kept(&|dir| edit(dir.join(PARTIAL_LOGITS), &|b| b[128 + 8] ^= 1)), 1);
+        assert_eq!(kept(&|dir| edit(dir.join(PROGRESS), &|b| b[40 * 2 + 9] ^= 1)), 2);
+        assert_eq!(kept(&|dir| edit(dir.join(PROGRESS), &|b| b[40] = 200)), 1);
+        assert_eq!(kept(&|dir| edit(dir.join(PROGRESS), &|b| b.truncate(97))), 2);
+        assert_eq!(kept(&|dir| std::fs::remove_file(dir.join(PROGRESS)).unwrap()), 0);
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_complete_store_is_found() {
+        let scratch = Scratch::new();
+        complete(partial(open(&scratch, "key")));
+        let path = scratch.path("store").join(ACTIVATIONS);
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(partial(open(&scratch, "key")).next_example(), 0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use compexp_core::probe::Grid;
 use compexp_files::Dtype;
 use compexp_files::TensorFile;
 
+use crate::blocks::CheckedFile;
 use crate::error::{Error, Result};
 
 /// The activations of a layer: an array of f32 (f16, bf16 and f64 are converted), `(n_examples, n_units, height, width)`
@@ -17,6 +18,8 @@ pub struct ActivationFile {
     n_examples: usize,
     n_units: usize,
     grid: Grid,
+    /// What its blocks must be, where that is known.
+    checked: Option<CheckedFile>,
 }
 
 impl ActivationFile {
@@ -29,7 +32,12 @@ impl ActivationFile {
         tensor.expect_dtype(&[Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64], "f32, f16, bf16 or f64")?;
         let ([n_examples, n_units], grid) =
             dimensions(&tensor, "[examples, units, height, width] or [examples, units]")?;
-        Ok(Self { tensor, n_examples, n_units, grid })
+        Ok(Self { tensor, n_examples, n_units, grid, checked: None })
+    }
+
+    /// The same, whose blocks are checked as they are read.
+    pub(crate) fn checked(self, file: CheckedFile) -> Self {
+        Self { checked: Some(file), ..self }
     }
 
     /// The file's path, without a tensor's name.
@@ -63,7 +71,12 @@ impl ActivationSource for ActivationFile {
     fn read(&self, first: usize, out: &mut [f32]) -> compexp_core::Result<()> {
         let per_example = self.n_units * self.grid.positions();
         let start = block_start(first, out.len(), self.n_examples, per_example)?;
-        Ok(self.tensor.read_f32(start, out).map_err(Error::from)?)
+        self.tensor.read_f32(start, out).map_err(Error::from)?;
+        if let Some(file) = &self.checked {
+            let bytes = |elements: usize| self.tensor.offset() + (elements * self.tensor.dtype().size()) as u64;
+            file.check(bytes(start), bytes(start + out.len()))?;
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,9 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::run_dir::{FinishedRun, SUMMARY, Summary, read_explanations};
+use crate::finished_run::{FinishedRun, read_explanations};
+use crate::layout::SUMMARY;
+use crate::summary::Summary;
 
 /// The explanations of a run, and its summary where there is one.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +38,7 @@ impl Baseline {
         }
         if std::fs::metadata(path).map_err(Error::io("open", path))?.is_dir() {
             let run = FinishedRun::open(path)?;
-            let summary = path.join(SUMMARY).exists().then(|| run.summary()).transpose()?;
+            let summary = run.find(SUMMARY)?.map(|_| run.summary()).transpose()?;
             return Ok(Self { explanations: run.explanations, summary });
         }
         Ok(Self { explanations: read_explanations(path)?, summary: read_json::<Kept>(path)?.summary })

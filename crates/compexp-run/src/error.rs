@@ -1,6 +1,7 @@
 //! The errors of this crate: what is wrong with a file, or with what was computed from it.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -14,6 +15,40 @@ pub enum Error {
     /// Inputs do not belong together, or a value is out of its range.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),
+    /// A file of a run is not what the run's manifest says.
+    #[error("`{}`: {damage}: {again}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        damage: Damage,
+        /// How to get it back.
+        again: String,
+    },
+}
+
+/// What can be wrong with a file that a manifest names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// It is not there.
+    Missing,
+    /// It holds other bytes.
+    Changed,
+    /// Something else stands in its place: a folder, a link, a pipe.
+    NoFile,
+    /// It was made from another run.
+    OtherRun,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "found no such file, expected the one that manifest.json names",
+            Self::Changed => "found other bytes than manifest.json says, the file was changed or damaged",
+            Self::NoFile => "found something else than a plain file",
+            Self::OtherRun => "found a file that was made from another run",
+        })
+    }
 }
 
 impl Error {
@@ -45,6 +80,7 @@ impl From<Error> for compexp_core::Error {
         match error {
             Error::Core(error) => error,
             Error::File(error) => Self::source(error),
+            damaged => Self::source(damaged),
         }
     }
 }

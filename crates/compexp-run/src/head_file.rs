@@ -15,10 +15,9 @@ use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::layout::{HEAD_CLASSES as CLASSES, HEAD_WEIGHTS as WEIGHTS};
 
 const VERSION: u32 = 1;
-pub(crate) const CLASSES: &str = "head.json";
-const WEIGHTS: &str = "head.npy";
 
 #[derive(Serialize, Deserialize)]
 struct Classes {

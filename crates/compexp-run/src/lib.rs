@@ -2,6 +2,7 @@
 //!
 //! - [`explain_run`] is the method in one call: from a probe set and a layer to a finished run;
 //! - [`RunDir`] is a folder with everything that explaining a layer gives;
+//! - [`Manifest`] names the files of a run with their hashes, [`Adding`] puts more into it, [`verify`] checks it all;
 //! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;
 //! - [`ActivationFile`] and [`MaskFile`] read arrays of activations and of ready masks, [`open_probe`] a probe directory;
 //! - [`Provenance`] is what a run was made with;
@@ -15,10 +16,15 @@
 
 pub mod activation_store;
 pub mod activations;
+mod additions;
 pub mod baseline;
+mod blocks;
 pub mod error;
 pub mod explain_run;
+mod finished_run;
 pub mod head_file;
+pub mod layout;
+pub mod manifest;
 mod masks;
 pub mod position_file;
 pub mod probe_dir;
@@ -26,18 +32,25 @@ pub mod provenance;
 pub mod record_csv;
 pub mod run_dir;
 pub mod run_tables;
+mod run_writer;
+mod store_progress;
+mod summary;
 pub mod training;
+mod verify;
 pub mod wording;
 
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
 pub use activations::{ActivationFile, MaskFile};
+pub use additions::Adding;
 pub use baseline::Baseline;
-pub use error::{Error, Result};
+pub use error::{Damage, Error, Result};
 pub use explain_run::{Layer, Method, Outcome, check_evidence, divide, explain_into, explain_run};
 pub use head_file::{read_head, write_head};
+pub use manifest::Manifest;
 pub use masks::write_masks;
 pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{open_probe, write_concepts, write_examples};
 pub use provenance::Provenance;
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
 pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};
+pub use verify::{Verified, fix, verify};

@@ -26,59 +26,27 @@
 //! does not, since inputs may move. Other files are left alone: the activations of [`crate::ActivationStore`] for one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
-use compexp_core::exemplar::Exemplar;
-use compexp_core::explain::Explained;
-use compexp_core::explanation::{Explanations, HoldoutSummary, OptimalSummary, SignificanceSummary, VERSION, median};
-use compexp_core::probe::{Example, Grid};
-use compexp_core::relation::{Extent, Relation};
-use compexp_core::search::Status;
-use compexp_files::Dtype;
-use compexp_files::TensorFile;
-use compexp_files::{read_json, write_json};
-use compexp_files::{read_rows, write_rows};
-use compexp_files::{remove_partials, sync_folder, write_bytes, write_npy};
+use compexp_files::{FolderLock, read_json, write_json};
 use compexp_trust::compare::{Difference, differences};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
-use crate::head_file::CLASSES as HEAD;
-use crate::probe_dir::{read_examples, write_examples};
+use crate::error::{Damage, Error, Result};
+pub use crate::finished_run::{ExemplarList, FinishedRun};
+use crate::layout::*;
+use crate::manifest::{FileRecord, Manifest, damaged};
 use crate::provenance::Provenance;
-use crate::record_csv;
+pub use crate::run_writer::RunWriter;
+use crate::run_writer::{remove_leftovers, settle};
+pub use crate::summary::{Accuracy, Prediction, Summary};
 
 /// The version of `config.json` and `exemplars.json`.
-const FILE_VERSION: u32 = 1;
-
-const CONFIG: &str = "config.json";
-const EXPLANATIONS: &str = "explanations.json";
-const TABLE: &str = "explanations.csv";
-const THRESHOLDS: &str = "thresholds.npy";
-const NULL: &str = "null.csv";
-const HOLDOUT: &str = "holdout.csv";
-pub(crate) const SUMMARY: &str = "summary.json";
-const EXAMPLES: &str = "examples.csv";
-const EXEMPLARS: &str = "exemplars.json";
-const MASKS: &str = "exemplars.npy";
-const ACTIVITY: &str = "activity.npy";
-const CONCEPTS: &str = "concepts.csv";
-const RELATIONS: &str = "relations.csv";
-const CEILINGS: &str = "ceilings.csv";
-const PREDICTIONS: &str = "predictions.csv";
-
-/// What other commands add, and what is not of the run once it is made anew.
-const ADDED: [&str; 4] =
-    ["contributions.csv", "contributions-below.csv", "contributions-below.json", "ablation/ablation.json"];
-
-/// Those of an [`crate::ActivationStore`].
-const ACTIVATIONS: &str = "activations.npy";
-const PARTIAL_ACTIVATIONS: &str = "activations.npy.partial";
-
-/// Those that every complete run has; the configuration first, then the explanations.
-const NEEDED: [&str; 10] =
-    [CONFIG, EXPLANATIONS, TABLE, SUMMARY, EXAMPLES, EXEMPLARS, MASKS, ACTIVITY, CONCEPTS, RELATIONS];
+pub(crate) const FILE_VERSION: u32 = 1;
 
 /// What `config.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,70 +73,11 @@ impl RunConfig {
         let expected = "the settings of a run of this version of compexp";
         Provenance::parse(&self.config).map_err(|e| Error::mismatch("config of the run", e, expected))
     }
-}
 
-/// What the units of a run came to, in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Units asked for.
-    pub units: usize,
-    /// How many of them have each status.
-    pub by_status: BTreeMap<String, usize>,
-    /// The mean IoU of the explained ones; none where there are none.
-    pub mean_iou: Option<f64>,
-    /// The median; of an even number the mean of the two in the middle.
-    pub median_iou: Option<f64>,
-    /// How often the model's predictions are right, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<Accuracy>,
-    /// What is proven; none unless the search proves anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub optimal: Option<OptimalSummary>,
-    /// How many units are more than luck; none unless asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub significance: Option<SignificanceSummary>,
-    /// How the formulas do on examples held out; none where nothing was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holdout: Option<HoldoutSummary>,
-}
-
-/// How often predictions are right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Accuracy {
-    /// Examples whose target is known.
-    pub known: usize,
-    /// Those of them whose prediction is the target.
-    pub correct: usize,
-}
-
-impl Accuracy {
-    /// The share of correct ones.
-    pub fn share(self) -> f64 {
-        self.correct as f64 / self.known.max(1) as f64
+    /// The command that the run is of.
+    pub(crate) fn command(&self) -> String {
+        self.config["command"].as_str().unwrap_or("explain").to_owned()
     }
-}
-
-/// What a model makes of an example.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The example's name, which of a vision run is its image.
-    pub image: String,
-    /// The class it has; empty where that is not known, or none of the model's.
-    pub target: String,
-    /// The class that the model predicts.
-    pub predicted: String,
-    /// Whether that is the target, where there is one.
-    pub correct: Option<bool>,
-}
-
-/// What `exemplars.json` holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ExemplarList {
-    version: u32,
-    /// The grid of the masks in `exemplars.npy`.
-    pub grid: Grid,
-    /// One entry an exemplar, in the order of its masks.
-    pub exemplars: Vec<Exemplar>,
 }
 
 /// What a folder is to a configuration.
@@ -184,294 +93,127 @@ pub enum RunDir {
 }
 
 impl RunDir {
-    /// Looks at the folder `dir`, and makes it where there is none. With `replace` a run in it is removed, whatever its
-    /// configuration; without, only one that is unfinished and has no activations.
+    /// Looks at the folder `dir`, makes it where there is none, and keeps other processes away from it. There are three cases:
+    ///
+    /// - no whole run: what an interrupted run left is continued or made anew;
+    /// - a run whose files are all as its manifest says (or one of an earlier version, without a manifest): it is complete if
+    ///   it is of `config`, else the differences come back;
+    /// - a run of which a file is missing, changed, or cannot be read: an error that names it, and nothing changes.
+    ///
+    /// With `replace` a run that is there stands until the new one is whole, whatever state it is in.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the folder holds files (other than hidden ones) and is no run directory, or
-    /// its `config.json` is broken and not to be replaced.
+    /// `compexp_files::Error::Locked` if another process writes there; `Error::Damaged` for the third case; `Error::File` if
+    /// a file cannot be read or written, or the folder holds files (other than hidden ones) and is no run directory.
     pub fn open(dir: &Path, config: &RunConfig, replace: bool) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-        let path = dir.join(CONFIG);
-        if !path.try_exists().map_err(Error::io("open", &path))? {
+        let lock = FolderLock::take(dir)?;
+        settle(dir)?;
+        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        let whole = is_there(dir, MANIFEST)? || is_there(dir, EXPLANATIONS)? && !is_there(dir, UNFINISHED)?;
+        let known = is_there(dir, CONFIG)?;
+        if whole && replace {
+            return Ok(Self::Open(RunWriter::beside(dir, config, lock)?));
+        }
+        if whole {
+            return Self::whole(dir, config, lock);
+        }
+        if !known && !is_there(dir, UNFINISHED)? {
             refuse_strangers(dir)?;
-        } else if !replace {
-            let found: RunConfig = read_json(&path)?;
-            let mut differences = differences(&found.config, &config.config);
-            if found.version != config.version {
-                let field = "version of config.json".to_owned();
-                let values = [found.version, config.version].map(|v| Some(v.to_string()));
-                let [base, run] = values;
-                differences.insert(0, Difference { field, base, run });
-            }
+        } else if known && !replace {
+            let found: RunConfig = read_json(&dir.join(CONFIG))?;
+            let differences = found.differences(config);
             // An unfinished run has nothing to lose, unless activations were extracted for it.
-            let lost = [EXPLANATIONS, ACTIVATIONS, PARTIAL_ACTIVATIONS].iter().any(|name| dir.join(name).exists());
+            let lost = is_there(dir, ACTIVATIONS)? || is_there(dir, PARTIAL_ACTIVATIONS)?;
             if !differences.is_empty() && lost {
                 return Ok(Self::Other(differences));
             }
-            if let Some(run) = FinishedRun::complete(dir, config) {
-                if found.paths != config.paths {
-                    write_json(&path, config)?;
+        }
+        Ok(Self::Open(RunWriter::in_place(dir, config, lock)?))
+    }
+
+    /// The run in `dir`, which is whole or damaged.
+    fn whole(dir: &Path, config: &RunConfig, lock: FolderLock) -> Result<Self> {
+        let manifest = Manifest::read(dir)?;
+        if let Some(manifest) = &manifest {
+            manifest.check(dir, CONFIG)?;
+        }
+        let path = dir.join(CONFIG);
+        let found: RunConfig = read_json(&path)?;
+        let differences = found.differences(config);
+        if !differences.is_empty() {
+            return Ok(Self::Other(differences));
+        }
+        match &manifest {
+            Some(manifest) => manifest.check_all(dir)?,
+            None => {
+                for name in NEEDED {
+                    let kind = fs::symlink_metadata(dir.join(name));
+                    if !kind.is_ok_and(|kind| kind.is_file()) {
+                        return Err(damaged(dir, name, Damage::Missing, &config.command()));
+                    }
                 }
-                return Ok(Self::Complete(run));
             }
         }
-        // The explanations first: without them nothing else counts.
-        for name in NEEDED[1..].iter().chain(&[THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS, HEAD]).chain(&ADDED) {
-            match std::fs::remove_file(dir.join(name)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &dir.join(name))(e));
-                }
-                _ => {}
-            }
+        let run = FinishedRun::open(dir)?;
+        if run.explanations.config != config.config {
+            return Err(damaged(dir, EXPLANATIONS, Damage::OtherRun, &config.command()));
         }
-        remove_partials(dir)?;
-        write_json(&path, config)?;
-        Ok(Self::Open(RunWriter { dir: dir.to_owned() }))
+        let moving = manifest.as_ref().is_some_and(|m| m.moved.is_some());
+        if manifest.is_some() {
+            remove_leftovers(dir)?;
+        }
+        if found.paths != config.paths || moving {
+            rewrite_config(dir, config, manifest)?;
+            return Ok(Self::Complete(FinishedRun::open(dir)?.locked(Arc::new(lock))));
+        }
+        Ok(Self::Complete(run.locked(Arc::new(lock))))
     }
 }
 
-/// A run that is not complete yet.
-#[derive(Debug)]
-pub struct RunWriter {
-    dir: PathBuf,
-}
-
-impl RunWriter {
-    /// The folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// Writes everything. `examples` are those of the probe set, `grid` its grid.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]
-    pub fn finish(
-        self,
-        explained: &Explained,
-        examples: &[Example],
-        grid: Grid,
-        predictions: Option<&[Prediction]>,
-    ) -> Result<FinishedRun> {
-        let path = |name: &str| self.dir.join(name);
-        let explanations = &explained.explanations;
-        write_bytes(&path(TABLE), record_csv::explanations_csv(explanations)?.as_bytes())?;
-        if !explained.thresholds.is_empty() {
-            write_npy(&path(THRESHOLDS), &[explained.thresholds.len()], &explained.thresholds)?;
+impl RunConfig {
+    /// How the run of `asked` differs from this one.
+    fn differences(&self, asked: &Self) -> Vec<Difference> {
+        let mut differences = differences(&self.config, &asked.config);
+        if self.version != asked.version {
+            let [base, run] = [self.version, asked.version].map(|v| Some(v.to_string()));
+            differences.insert(0, Difference { field: "version of config.json".to_owned(), base, run });
         }
-        for (name, text) in
-            [(NULL, record_csv::null_csv(explanations)?), (HOLDOUT, record_csv::holdout_csv(explanations)?)]
-        {
-            text.map_or(Ok(()), |text| write_bytes(&path(name), text.as_bytes()))?;
-        }
-        write_examples(&self.dir, examples)?;
-        let list = explained.exemplars.list.clone();
-        let shape = [list.len(), 2, grid.positions().div_ceil(8)];
-        write_npy(&path(MASKS), &shape, &explained.exemplars.masks)?;
-        write_json(&path(EXEMPLARS), &ExemplarList { version: FILE_VERSION, grid, exemplars: list })?;
-        let shape = [explained.profiles.len(), examples.len().div_ceil(8)];
-        write_npy(&path(ACTIVITY), &shape, &activity(explained, examples.len()))?;
-        write_rows(&path(CONCEPTS), &EXTENT_COLUMNS, &explained.concepts)?;
-        write_rows(&path(RELATIONS), &RELATION_COLUMNS, &explained.relations)?;
-        write_rows(&path(CEILINGS), &CEILING_COLUMNS, &ceiling_rows(explained))?;
-        if let Some(predictions) = predictions {
-            write_rows(&path(PREDICTIONS), &PREDICTION_COLUMNS, predictions)?;
-        }
-        write_json(&path(SUMMARY), &Summary::of(explanations, predictions))?;
-        sync_folder(&self.dir);
-        write_json(&path(EXPLANATIONS), explanations)?;
-        sync_folder(&self.dir);
-        FinishedRun::open(&self.dir)
+        differences
     }
 }
 
-/// A complete run.
-#[derive(Clone, Debug)]
-pub struct FinishedRun {
-    dir: PathBuf,
-    /// The explanations.
-    pub explanations: Explanations,
+/// Writes where inputs are now. The manifest knows both forms of the file until it is done, so that the run is whole whenever
+/// this is cut short.
+fn rewrite_config(dir: &Path, config: &RunConfig, manifest: Option<Manifest>) -> Result<()> {
+    let path = dir.join(CONFIG);
+    let Some(mut manifest) = manifest else { return Ok(write_json(&path, config)?) };
+    let staged = dir.join(ADDING);
+    compexp_files::remove_tree(&staged)?;
+    write_json(&staged, config)?;
+    // Cut short before, the file is what `moved` says.
+    manifest.files.insert(CONFIG.to_owned(), FileRecord::of(&path)?);
+    let new = FileRecord::of(&staged)?;
+    manifest.moved = Some(new.clone());
+    manifest.write(dir)?;
+    fs::rename(&staged, &path).map_err(Error::io("rename", &staged))?;
+    manifest.files.insert(CONFIG.to_owned(), new);
+    manifest.moved = None;
+    manifest.write(dir)
 }
 
-impl FinishedRun {
-    /// Opens the run directory `dir`.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the folder holds no complete run, or one of another version.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let path = dir.join(EXPLANATIONS);
-        if std::fs::metadata(dir).map_err(Error::io("open", dir))?.is_dir() && !path.exists() {
-            let (found, expected) = match dir.join(CONFIG).exists() {
-                true => ("a run that is not complete", "a complete one: run the same command again"),
-                false => ("no explanations.json", "a run directory, as `--out` names"),
-            };
-            return Err(Error::format(dir, "run", found, expected));
-        }
-        Ok(Self { dir: dir.to_owned(), explanations: read_explanations(&path)? })
+/// Whether there is anything of this name; a system that cannot tell is an error.
+fn is_there(dir: &Path, name: &str) -> Result<bool> {
+    let path = dir.join(name);
+    match fs::symlink_metadata(&path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io("open", &path)(e)),
     }
-
-    /// The complete run of `config` in `dir`; whatever is wrong with it, it is made anew.
-    fn complete(dir: &Path, config: &RunConfig) -> Option<Self> {
-        let all = NEEDED.iter().all(|name| dir.join(name).is_file());
-        Self::open(dir).ok().filter(|run| all && run.explanations.config == config.config)
-    }
-
-    /// The folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// What the run was made with.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Format`] where the configuration is not one that this version of compexp writes.
-    pub fn provenance(&self) -> Result<Provenance> {
-        let expected = "the settings of a run of this version of compexp";
-        let wrong = |e| Error::format(&self.dir.join(EXPLANATIONS), "config", e, expected);
-        Provenance::parse(&self.explanations.config).map_err(wrong)
-    }
-
-    /// The configuration, and where the inputs were found.
-    ///
-    /// # Errors
-    /// Those of [`read_json`].
-    pub fn config(&self) -> Result<RunConfig> {
-        Ok(read_json(&self.dir.join(CONFIG))?)
-    }
-
-    /// What the units came to.
-    ///
-    /// # Errors
-    /// Those of [`read_json`].
-    pub fn summary(&self) -> Result<Summary> {
-        Ok(read_json(&self.dir.join(SUMMARY))?)
-    }
-
-    /// The examples, in order.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where they are not as many as the explanations say.
-    pub fn examples(&self) -> Result<Vec<Example>> {
-        read_examples(&self.dir.join(EXAMPLES), self.explanations.universe.examples)
-    }
-
-    /// The exemplars, without their masks.
-    ///
-    /// # Errors
-    /// Those of [`read_json`], and [`compexp_files::Error::Format`] for an example that the run does not have.
-    pub fn exemplars(&self) -> Result<ExemplarList> {
-        let path = self.dir.join(EXEMPLARS);
-        let list: ExemplarList = read_json(&path)?;
-        let n = self.explanations.universe.examples;
-        match list.exemplars.iter().find(|e| e.example as usize >= n) {
-            Some(e) => Err(Error::format(&path, "example", e.example.to_string(), format!("less than {n}"))),
-            None => Ok(list),
-        }
-    }
-
-    /// The masks of the exemplars: u8 `[exemplars, 2, bytes]`.
-    ///
-    /// # Errors
-    /// Those of [`TensorFile::open`].
-    pub fn masks(&self) -> Result<TensorFile> {
-        Ok(TensorFile::open(self.dir.join(MASKS))?)
-    }
-
-    /// What the model made of the examples, if the run has that.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] naming the line that is not as documented.
-    pub fn predictions(&self) -> Result<Option<Vec<Prediction>>> {
-        let path = self.dir.join(PREDICTIONS);
-        if !path.try_exists().map_err(Error::io("open", &path))? {
-            return Ok(None);
-        }
-        read_rows(&path, &PREDICTION_COLUMNS).map(Some).map_err(Error::from)
-    }
-
-    /// The examples on which each unit fires, in the order of the explanations: u8 `[units, ceil(n / 8)]`, the first
-    /// example in the lowest bit.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the array has another type or shape.
-    pub fn activity(&self) -> Result<Vec<u8>> {
-        let file = TensorFile::open(self.dir.join(ACTIVITY))?;
-        let shape = [self.explanations.units.len(), self.explanations.universe.examples.div_ceil(8)];
-        if file.shape() != shape || file.dtype() != Dtype::U8 {
-            let found = format!("{:?} {:?}", file.dtype(), file.shape());
-            return Err(Error::format(file.path(), "array", found, format!("u8 {shape:?}")));
-        }
-        let mut wide = vec![0; file.elements()];
-        file.read_u32(0, &mut wide)?;
-        Ok(wide.into_iter().map(|byte| byte as u8).collect())
-    }
-
-    /// The concepts of the probe set.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] naming the line that is not as documented.
-    pub fn concepts(&self) -> Result<Vec<Extent>> {
-        Ok(read_rows(&self.dir.join(CONCEPTS), &EXTENT_COLUMNS)?)
-    }
-
-    /// How concepts go together that stand in one formula.
-    ///
-    /// # Errors
-    /// Those of [`Self::concepts`].
-    pub fn relations(&self) -> Result<Vec<Relation>> {
-        Ok(read_rows(&self.dir.join(RELATIONS), &RELATION_COLUMNS)?)
-    }
-}
-
-impl Summary {
-    /// The summary of explanations.
-    pub fn of(explanations: &Explanations, predictions: Option<&[Prediction]>) -> Self {
-        let mut by_status = BTreeMap::new();
-        let mut ious = Vec::new();
-        for unit in &explanations.units {
-            *by_status.entry(unit.status.name().to_owned()).or_insert(0) += 1;
-            if unit.status == Status::Explained {
-                ious.push(unit.iou);
-            }
-        }
-        let n = ious.len();
-        let accuracy = predictions.map(|all| Accuracy {
-            known: all.iter().filter(|p| p.correct.is_some()).count(),
-            correct: all.iter().filter(|p| p.correct == Some(true)).count(),
-        });
-        Self {
-            units: explanations.units.len(),
-            by_status,
-            mean_iou: (n > 0).then(|| ious.iter().sum::<f64>() / n as f64),
-            median_iou: median(ious),
-            accuracy,
-            optimal: OptimalSummary::of(explanations),
-            significance: SignificanceSummary::of(explanations),
-            holdout: HoldoutSummary::of(explanations),
-        }
-    }
-}
-
-/// Reads a file of explanations.
-///
-/// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the file is none, or one of another version.
-pub(crate) fn read_explanations(path: &Path) -> Result<Explanations> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let Version { version } = read_json(path)?;
-    if version != VERSION {
-        return Err(Error::format(path, "version", version.to_string(), VERSION.to_string()));
-    }
-    Ok(read_json(path)?)
 }
 
 /// Refuses a folder with files that a run did not write: it would be littered, or lose some of them.
 fn refuse_strangers(dir: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(dir).map_err(Error::io("read", dir))? {
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
         let name = entry.map_err(Error::io("read", dir))?.file_name();
         if !name.to_string_lossy().starts_with('.') {
             let found = format!("`{}` and no config.json", name.to_string_lossy());
@@ -486,44 +228,21 @@ fn refuse_strangers(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Which examples each unit fires on, a bit an example.
-fn activity(explained: &Explained, n: usize) -> Vec<u8> {
-    let bytes = n.div_ceil(8);
-    let mut bits = vec![0; explained.profiles.len() * bytes];
-    for (unit, profile) in explained.profiles.iter().enumerate() {
-        for example in &profile.active {
-            bits[unit * bytes + *example as usize / 8] |= 1 << (example % 8);
-        }
-    }
-    bits
-}
-
-const PREDICTION_COLUMNS: [&str; 4] = ["image", "target", "predicted", "correct"];
-const EXTENT_COLUMNS: [&str; 5] = ["id", "name", "category", "area", "examples"];
-const RELATION_COLUMNS: [&str; 6] = ["first", "second", "area", "examples", "context", "similarity"];
-const CEILING_COLUMNS: [&str; 6] = ["unit", "vocabulary", "ceiling", "cells", "singleton_cells", "informative"];
-
-/// A row for each unit and vocabulary. Where most cells are single positions ceilings say little of the unit.
-fn ceiling_rows(explained: &Explained) -> Vec<(usize, String, f64, usize, usize, bool)> {
-    let units = explained.explanations.units.iter().enumerate();
-    let row = |(i, unit): (usize, &compexp_core::explanation::Explanation)| {
-        let row = move |of: &compexp_core::search::ceiling::Ceilings| {
-            let vocabulary = of.without.as_ref().map_or("all".into(), |category| format!("without {category}"));
-            (unit.unit, vocabulary, of.ceilings[i], of.cells, of.singleton_cells, of.are_informative())
-        };
-        explained.ceilings.iter().map(row).collect::<Vec<_>>()
-    };
-    units.flat_map(row).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use compexp_core::exemplar::{Choice, Exemplars};
+    use compexp_core::exemplar::{Choice, Exemplar, Exemplars};
     use compexp_core::explanation::{Explanation, Universe};
     use compexp_core::profile::Profile;
     use compexp_core::search::Optimal;
     use compexp_tests::files::Scratch;
     use serde_json::json;
+
+    use compexp_core::explain::Explained;
+    use compexp_core::explanation::{Explanations, OptimalSummary, VERSION};
+    use compexp_core::probe::{Example, Grid};
+    use compexp_core::relation::{Extent, Relation};
+    use compexp_core::search::Status;
+    use compexp_files::write_npy;
 
     use super::*;
 
@@ -642,7 +361,7 @@ mod tests {
         assert_eq!((summary.mean_iou, summary.median_iou), (Some((0.1 + 0.3 + 0.5 + 0.9) / 4.0), Some(0.4)));
         assert_eq!(summary.accuracy, Some(Accuracy { known: 1, correct: 0 }));
         assert_eq!(summary.optimal, None);
-        let thresholds = std::fs::read(dir.join(THRESHOLDS)).unwrap();
+        let thresholds = fs::read(dir.join(THRESHOLDS)).unwrap();
         assert!(thresholds.ends_with(&[(0.1_f64 + 0.2).to_le_bytes(), (-1.5_f64).to_le_bytes()].concat()));
     }
 
@@ -675,6 +394,8 @@ mod tests {
         moved.paths.insert("probe".into(), "there".into());
         let RunDir::Complete(found) = RunDir::open(&dir, &moved, false).unwrap() else { panic!("not complete") };
         assert_eq!(found.config().unwrap(), moved, "inputs may move");
+        found.manifest().unwrap().check_all(&dir).unwrap();
+        drop(found);
 
         let RunDir::Other(differences) = RunDir::open(&dir, &config(5), false).unwrap() else { panic!("the same") };
         let text = |t: &str| Some(t.to_owned());
@@ -692,18 +413,80 @@ mod tests {
         assert_eq!(fields, expected);
     }
 
+    /// A configuration of a run that keeps its activations.
+    fn storing(length: usize) -> RunConfig {
+        let mut config = config(length);
+        config.paths.insert("activations".into(), ACTIVATIONS.into());
+        config
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+        names(dir).into_iter().map(|name| (name.clone(), fs::read(dir.join(name)).unwrap_or_default())).collect()
+    }
+
     #[test]
-    fn replacing_removes_what_the_other_run_left() {
+    fn a_run_stands_until_the_one_that_replaces_it_is_whole() {
         let scratch = Scratch::new();
         let dir = scratch.path("run");
         run(&dir, &config(3), false, Some(&[]));
-        std::fs::write(dir.join("activations.npy"), b"kept").unwrap();
+        for (name, text) in [(WEIGHTS, "of the old run"), ("notes.md", "mine"), (CONTRIBUTIONS, "of the old run")] {
+            fs::write(dir.join(name), text).unwrap();
+        }
+        fs::create_dir(dir.join(COUNTERFACTUALS)).unwrap();
+        let before = contents(&dir);
         let again = writer(&dir, &config(5), true);
-        let mut names: Vec<_> = std::fs::read_dir(again.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names, ["activations.npy", "config.json"]);
-        let e = FinishedRun::open(&dir).unwrap_err().to_string();
-        assert!(e.contains("a run that is not complete"), "{e}");
+        assert_ne!(again.dir(), dir);
+        assert_eq!(contents(&dir), before);
+        drop(again);
+        assert_eq!(
+            (contents(&dir), scratch.names()),
+            (before, vec!["run".to_owned()]),
+            "it failed, and nothing is left"
+        );
+        run(&dir, &config(5), true, None);
+        let mut expected: Vec<String> =
+            NEEDED.iter().chain(&[THRESHOLDS, CEILINGS, MANIFEST]).map(|n| (*n).into()).collect();
+        expected.push("notes.md".into());
+        expected.sort();
+        assert_eq!((names(&dir), scratch.names()), (expected, vec!["run".to_owned()]));
+        assert_eq!(FinishedRun::open(&dir).unwrap().config().unwrap(), config(5));
+    }
+
+    #[test]
+    fn whenever_the_exchange_is_cut_short_the_next_command_brings_it_to_its_end() {
+        let scratch = Scratch::new();
+        let [dir, new, old] = ["run", ".run.new", ".run.old"].map(|name| scratch.path(name));
+        // The new run is in its place, the old one beside it under either name.
+        for beside in [&new, &old] {
+            let [first, second] = [3, 5].map(|length| {
+                let path = scratch.path(&length.to_string());
+                run(&path, &config(length), false, None);
+                path
+            });
+            fs::write(first.join("notes.md"), "mine").unwrap();
+            fs::rename(first, beside).unwrap();
+            fs::rename(second, &dir).unwrap();
+            fs::write(dir.join(UNFINISHED), "").unwrap();
+            let RunDir::Complete(_) = RunDir::open(&dir, &config(5), false).unwrap() else { panic!("not complete") };
+            assert_eq!(
+                (fs::read(dir.join("notes.md")).unwrap(), dir.join(UNFINISHED).exists()),
+                (b"mine".into(), false)
+            );
+            assert_eq!(scratch.names(), ["run"]);
+            fs::remove_dir_all(&dir).unwrap();
+        }
+        // The old run was moved away, and the new one did not come.
+        run(&dir, &config(3), false, None);
+        fs::rename(&dir, &old).unwrap();
+        let RunDir::Complete(_) = RunDir::open(&dir, &config(3), false).unwrap() else { panic!("not complete") };
+        assert_eq!(scratch.names(), ["run"]);
     }
 
     #[test]
@@ -712,45 +495,228 @@ mod tests {
         let dir = scratch.path("run");
         writer(&dir, &config(3), false);
         let left = dir.join(".explanations.json.partial-aB3dE6");
-        std::fs::write(&left, b"{").unwrap();
-        std::fs::write(dir.join(".gitignore"), b"*").unwrap();
+        fs::write(&left, b"{").unwrap();
+        fs::write(dir.join(".gitignore"), b"*").unwrap();
         run(&dir, &config(3), false, None);
         assert!(!left.exists() && dir.join(".gitignore").exists());
-        std::fs::write(&left, b"{").unwrap();
+        fs::write(&left, b"{").unwrap();
         assert!(matches!(RunDir::open(&dir, &config(5), false).unwrap(), RunDir::Other(_)));
         assert!(left.exists(), "a folder that is refused is left as it is");
-        writer(&dir, &config(5), true);
+        assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Complete(_)));
         assert!(!left.exists());
     }
 
     #[test]
-    fn an_unfinished_or_damaged_run_is_made_anew() {
+    fn what_an_interrupted_run_left_is_made_anew() {
         let scratch = Scratch::new();
         let dir = scratch.path("run");
         writer(&dir, &config(3), false);
+        assert!(FinishedRun::open(&dir).unwrap_err().to_string().contains("a run that is not complete"));
         run(&dir, &config(3), false, None);
-        for name in [EXPLANATIONS, EXAMPLES, MASKS, ACTIVITY, CONCEPTS, RELATIONS] {
-            std::fs::remove_file(dir.join(name)).unwrap();
-            run(&dir, &config(3), false, None);
-        }
-        std::fs::write(dir.join(EXPLANATIONS), b"{\"version\": 1").unwrap();
+        let whole = contents(&dir);
+        // Killed before the manifest: the explanations are there, and count for nothing.
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        fs::write(dir.join(UNFINISHED), "").unwrap();
+        fs::remove_file(dir.join(EXAMPLES)).unwrap();
+        fs::write(dir.join(PREDICTIONS), "").unwrap();
+        assert!(FinishedRun::open(&dir).unwrap_err().to_string().contains("a run that is not complete"));
         run(&dir, &config(3), false, None);
-        std::fs::write(dir.join(CONFIG), b"{").unwrap();
+        assert_eq!(contents(&dir), whole);
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        fs::remove_file(dir.join(EXPLANATIONS)).unwrap();
+        fs::write(dir.join(CONFIG), b"{").unwrap();
         let e = RunDir::open(&dir, &config(3), false).unwrap_err();
         assert!(matches!(e, Error::File(compexp_files::Error::Format { .. })), "{e}");
         run(&dir, &config(3), true, None);
+        assert_eq!(contents(&dir), whole);
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_and_nothing_changes_until_the_run_is_forced() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, Some(&[]));
+        let whole = contents(&dir);
+        let change = |name: &str, at: usize| {
+            let mut bytes = whole[name].clone();
+            bytes[at] ^= 1;
+            fs::write(dir.join(name), bytes).unwrap();
+        };
+        type Change<'a> = &'a dyn Fn(&str);
+        let changes: [(Change<'_>, Damage); 6] = [
+            (&|name| fs::remove_file(dir.join(name)).unwrap(), Damage::Missing),
+            (&|name| fs::write(dir.join(name), &whole[name][..whole[name].len() - 1]).unwrap(), Damage::Changed),
+            (&|name| change(name, 0), Damage::Changed),
+            (&|name| change(name, whole[name].len() - 1), Damage::Changed),
+            (&|name| fs::write(dir.join(name), [b"\xef\xbb\xbf", &whole[name][..]].concat()).unwrap(), Damage::Changed),
+            (
+                &|name| {
+                    fs::remove_file(dir.join(name)).unwrap();
+                    fs::create_dir(dir.join(name)).unwrap();
+                },
+                Damage::NoFile,
+            ),
+        ];
+        for name in whole.keys() {
+            for (change, expected) in &changes {
+                if name == MANIFEST && *expected == Damage::Missing {
+                    // A complete run without one is an earlier version's.
+                    continue;
+                }
+                change(name);
+                let before = contents(&dir);
+                match RunDir::open(&dir, &config(3), false).unwrap_err() {
+                    Error::Damaged { path, damage, again } => {
+                        assert_eq!((path, damage), (dir.join(name), *expected));
+                        assert!(again.contains("--force"), "{again}");
+                    }
+                    other => panic!("{name}: {other}"),
+                }
+                let found = crate::verify(&dir).unwrap();
+                assert!(matches!(&found.damage[..], [Error::Damaged { .. }]), "{name}: {:?}", found.damage);
+                assert_eq!(contents(&dir), before, "{name}");
+                run(&dir, &config(3), true, Some(&[]));
+                assert_eq!(contents(&dir), whole, "{name}");
+            }
+        }
+        assert!(crate::verify(&dir).unwrap().damage.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_no_damage() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, None);
+        for (name, manifest) in [(EXPLANATIONS, true), (MANIFEST, true), (EXPLANATIONS, false), (CONFIG, false)] {
+            if !manifest {
+                let _ = fs::remove_file(dir.join(MANIFEST));
+            }
+            // Of a link that leads to itself the system cannot tell what it is.
+            let kept = scratch.path("kept");
+            fs::rename(dir.join(name), &kept).unwrap();
+            std::os::unix::fs::symlink(name, dir.join(name)).unwrap();
+            let e = RunDir::open(&dir, &config(3), false).unwrap_err();
+            assert!(e.to_string().contains(name), "{e}");
+            assert!(fs::symlink_metadata(dir.join(name)).unwrap().is_symlink(), "nothing was made anew");
+            fs::remove_file(dir.join(name)).unwrap();
+            fs::rename(&kept, dir.join(name)).unwrap();
+            assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Complete(_)));
+        }
+    }
+
+    #[test]
+    fn a_complete_run_of_an_earlier_version_is_read_and_kept() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, None);
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        let before = contents(&dir);
+        assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Complete(_)));
+        assert!(matches!(RunDir::open(&dir, &config(5), false).unwrap(), RunDir::Other(_)));
+        assert_eq!(contents(&dir), before);
+        fs::remove_file(dir.join(EXAMPLES)).unwrap();
+        let e = RunDir::open(&dir, &config(3), false).unwrap_err();
+        assert!(matches!(e, Error::Damaged { damage: Damage::Missing, .. }), "{e}");
+        assert!(dir.join(EXPLANATIONS).exists());
+        run(&dir, &config(3), true, None);
+        assert!(dir.join(MANIFEST).exists() && dir.join(EXAMPLES).exists());
+    }
+
+    #[test]
+    fn one_process_at_a_time_writes_to_a_run() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        let first = writer(&dir, &config(3), false);
+        for replace in [false, true] {
+            let e = RunDir::open(&dir, &config(5), replace).unwrap_err();
+            assert!(matches!(e, Error::File(compexp_files::Error::Locked { .. })), "{e}");
+        }
+        let run = first.finish(&explained(&config(3)), &examples(), GRID, None).unwrap();
+        let e = FinishedRun::open(&dir).unwrap().add("report").unwrap_err();
+        assert!(matches!(e, Error::File(compexp_files::Error::Locked { .. })), "{e}");
+        run.add("vision contributions").unwrap();
+        drop(run);
+        FinishedRun::open(&dir).unwrap().add("report").unwrap();
+    }
+
+    #[test]
+    fn additions_are_named_by_the_manifest_and_only_then_count() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        let done = run(&dir, &config(3), false, None);
+        let add = |text: &str| {
+            let adding = done.add("vision ablate").unwrap();
+            fs::create_dir(adding.path(ABLATION)).unwrap();
+            fs::write(adding.path(ABLATION_SUMMARY), text).unwrap();
+            adding
+        };
+        drop(add("1"));
+        assert!(!dir.join(ABLATION).exists() && !dir.join(ADDING).exists(), "it failed, and nothing is left");
+        let open = || FinishedRun::open(&dir).unwrap();
+        for text in ["1", "2"] {
+            add(text).finish().unwrap();
+            assert_eq!(open().ablation().unwrap().unwrap().to_string(), text);
+            assert!(crate::verify(&dir).unwrap().damage.is_empty());
+        }
+        fs::write(dir.join(ABLATION_SUMMARY), "3").unwrap();
+        let e = open().ablation().unwrap_err();
+        assert!(matches!(e, Error::Damaged { damage: Damage::Changed, .. }), "{e}");
+        assert!(e.to_string().contains("`compexp vision ablate RUN`"), "{e}");
+        fs::write(dir.join(CONTRIBUTIONS), "unit\n").unwrap();
+        assert!(open().contributions().unwrap().is_none(), "the manifest does not name it");
+        assert_eq!(crate::verify(&dir).unwrap().leftovers, [dir.join(CONTRIBUTIONS)]);
+        drop(done);
+        add_of_another_run(&dir);
+    }
+
+    /// What was made from another run is refused.
+    fn add_of_another_run(dir: &Path) {
+        let mut manifest = Manifest::read(dir).unwrap().unwrap();
+        fs::write(dir.join(ABLATION_SUMMARY), "2").unwrap();
+        assert!(FinishedRun::open(dir).unwrap().ablation().unwrap().is_some());
+        manifest.added[0].run = "0".repeat(64);
+        manifest.write(dir).unwrap();
+        let e = FinishedRun::open(dir).unwrap().ablation().unwrap_err();
+        assert!(matches!(e, Error::Damaged { damage: Damage::OtherRun, .. }), "{e}");
+    }
+
+    #[test]
+    fn verify_names_what_lies_around_and_fix_removes_it() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &config(3), false, None);
+        fs::write(dir.join("notes.md"), "mine").unwrap();
+        let whole = contents(&dir);
+        let left =
+            [dir.join(".adding"), dir.join(".summary.json.partial-aB3dE6"), dir.join(NULL), scratch.path(".run.new")];
+        left.iter().for_each(|path| fs::write(path, "").unwrap());
+        let found = crate::verify(&dir).unwrap();
+        let mut expected = left.to_vec();
+        expected.sort();
+        assert_eq!((found.leftovers, found.strangers, found.damage.len()), (expected, vec![dir.join("notes.md")], 0));
+        assert_eq!((found.files, found.bytes > 1000), (whole.len() - 1, true));
+        let found = crate::fix(&dir).unwrap();
+        assert!(found.leftovers.is_empty() && found.damage.is_empty(), "{found:?}");
+        assert_eq!((contents(&dir), scratch.names()), (whole, vec!["run".to_owned()]));
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        let found = crate::verify(&dir).unwrap();
+        assert!(found.damage[0].to_string().contains("an earlier version made it"), "{:?}", found.damage);
     }
 
     #[test]
     fn an_unfinished_run_of_another_configuration_makes_way_unless_it_has_activations() {
         let scratch = Scratch::new();
         let dir = scratch.path("run");
-        writer(&dir, &config(3), false);
-        writer(&dir, &config(4), false);
-        std::fs::write(dir.join("activations.npy.partial"), b"").unwrap();
-        writer(&dir, &config(4), false);
-        assert!(matches!(RunDir::open(&dir, &config(3), false).unwrap(), RunDir::Other(_)));
+        writer(&dir, &storing(3), false);
+        writer(&dir, &storing(4), false);
+        fs::write(dir.join(PARTIAL_ACTIVATIONS), b"").unwrap();
+        writer(&dir, &storing(4), false);
+        assert!(matches!(RunDir::open(&dir, &storing(3), false).unwrap(), RunDir::Other(_)));
+        writer(&dir, &storing(3), true);
+        assert!(dir.join(PARTIAL_ACTIVATIONS).exists());
         writer(&dir, &config(3), true);
+        assert!(!dir.join(PARTIAL_ACTIVATIONS).exists(), "nothing of this run goes on with them");
     }
 
     #[test]
@@ -775,20 +741,23 @@ mod tests {
     fn files_of_a_run_that_lie_are_refused() {
         let scratch = Scratch::new();
         let dir = scratch.path("run");
-        let good = run(&dir, &config(3), false, Some(&[]));
-        let list = std::fs::read_to_string(dir.join(EXEMPLARS)).unwrap();
-        std::fs::write(dir.join(EXEMPLARS), list.replace("\"example\": 1", "\"example\": 2")).unwrap();
+        run(&dir, &config(3), false, Some(&[]));
+        // As an earlier version left it: nothing tells that its files are changed.
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        let good = FinishedRun::open(&dir).unwrap();
+        let list = fs::read_to_string(dir.join(EXEMPLARS)).unwrap();
+        fs::write(dir.join(EXEMPLARS), list.replace("\"example\": 1", "\"example\": 2")).unwrap();
         assert!(good.exemplars().unwrap_err().to_string().contains("example: found 2, expected less than 2"));
-        std::fs::write(dir.join(EXAMPLES), "name\na\n").unwrap();
+        fs::write(dir.join(EXAMPLES), "name\na\n").unwrap();
         assert!(good.examples().is_err());
-        std::fs::write(dir.join(PREDICTIONS), "image,target,predicted,correct\na,b,c,perhaps\n").unwrap();
+        fs::write(dir.join(PREDICTIONS), "image,target,predicted,correct\na,b,c,perhaps\n").unwrap();
         assert!(good.predictions().unwrap_err().to_string().contains("line 2"));
         write_npy(&dir.join(ACTIVITY), &[5, 2], &[0_u8; 10]).unwrap();
         assert!(good.activity().unwrap_err().to_string().contains("expected u8 [5, 1]"));
-        std::fs::write(dir.join(RELATIONS), "first,second\na,b\n").unwrap();
+        fs::write(dir.join(RELATIONS), "first,second\na,b\n").unwrap();
         assert!(good.relations().unwrap_err().to_string().contains("line 2"));
-        let text = std::fs::read_to_string(dir.join(EXPLANATIONS)).unwrap();
-        std::fs::write(dir.join(EXPLANATIONS), text.replace("\"version\": 1", "\"version\": 9")).unwrap();
+        let text = fs::read_to_string(dir.join(EXPLANATIONS)).unwrap();
+        fs::write(dir.join(EXPLANATIONS), text.replace("\"version\": 1", "\"version\": 9")).unwrap();
         let e = FinishedRun::open(&dir).unwrap_err().to_string();
         assert!(e.contains("version: found 9, expected 1"), "{e}");
     }

@@ -9,9 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::finished_run::FinishedRun;
 use crate::head_file::read_head;
+use crate::layout::{
+    self, ABLATION_SUMMARY, BELOW, CONTRIBUTIONS, CONTRIBUTIONS_BELOW, COUNTERFACTUALS, COUNTERFACTUALS_RECORD,
+    HEAD_CLASSES, HEAD_WEIGHTS, PROBE, WEIGHTS,
+};
 use crate::probe_dir::open_probe;
-use crate::run_dir::FinishedRun;
 
 /// The version of `contributions-below.json`.
 const BELOW_VERSION: u32 = 1;
@@ -73,7 +77,7 @@ pub struct BelowRun {
 
 impl BelowRun {
     /// The file's name.
-    pub const FILE: &str = "contributions-below.json";
+    pub const FILE: &str = BELOW;
 
     /// What is kept of the run `below`.
     ///
@@ -93,10 +97,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`read_json`]; [`compexp_files::Error::Format`] for another version.
     pub fn below(&self) -> Result<Option<BelowRun>> {
-        let path = self.dir().join(BelowRun::FILE);
-        if !path.try_exists().map_err(Error::io("open", &path))? {
-            return Ok(None);
-        }
+        let Some(path) = self.find(BELOW)? else { return Ok(None) };
         let below: BelowRun = read_json(&path)?;
         match below.version {
             BELOW_VERSION => Ok(Some(below)),
@@ -109,11 +110,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`read_json`].
     pub fn ablation(&self) -> Result<Option<Value>> {
-        let path = self.dir().join("ablation/ablation.json");
-        match path.try_exists().map_err(Error::io("open", &path))? {
-            true => read_json(&path).map(Some).map_err(Error::from),
-            false => Ok(None),
-        }
+        Ok(self.find(ABLATION_SUMMARY)?.map(|path| read_json(&path)).transpose()?)
     }
 
     /// The table in the file `name` of the run directory, if it is there.
@@ -121,10 +118,7 @@ impl FinishedRun {
     /// # Errors
     /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is no table.
     pub fn table(&self, name: &str) -> Result<Option<Table>> {
-        let path = self.dir().join(name);
-        if !path.try_exists().map_err(Error::io("open", &path))? {
-            return Ok(None);
-        }
+        let Some(path) = self.find(name)? else { return Ok(None) };
         let text = SourceFile::open(&path)?.read_text()?;
         let fail = |e: csv::Error| {
             let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
@@ -142,9 +136,8 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for a field that is no number.
     pub fn weights(&self) -> Result<Option<Weights>> {
-        const FILE: &str = "weights.csv";
-        let Some(table) = self.table(FILE)? else { return Ok(None) };
-        let path = self.dir().join(FILE);
+        let Some(table) = self.table(WEIGHTS)? else { return Ok(None) };
+        let path = self.dir().join(WEIGHTS);
         let counts = ["active", "known", "correct"];
         let first = table.header.iter().position(|h| h == counts[0]).unwrap_or(0);
         let ends = table.header.get(first..first + 3).is_some_and(|h| h == counts);
@@ -172,7 +165,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for other columns, and for a field that is not what its column has.
     pub fn contributions(&self) -> Result<Option<Vec<UnitContribution>>> {
-        self.contributions_in("contributions.csv")
+        self.contributions_in(CONTRIBUTIONS)
     }
 
     /// The contributions of the units of [`FinishedRun::below`] to those of the run, which are targets by number.
@@ -180,7 +173,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`FinishedRun::contributions`].
     pub fn contributions_below(&self) -> Result<Option<Vec<UnitContribution>>> {
-        self.contributions_in("contributions-below.csv")
+        self.contributions_in(CONTRIBUTIONS_BELOW)
     }
 
     fn contributions_in(&self, file: &str) -> Result<Option<Vec<UnitContribution>>> {
@@ -222,7 +215,13 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`read_head`].
     pub fn head(&self) -> Result<Option<Head>> {
-        read_head(self.dir())
+        match self.find(HEAD_CLASSES)? {
+            Some(_) => {
+                self.find(HEAD_WEIGHTS)?;
+                read_head(self.dir())
+            }
+            None => Ok(None),
+        }
     }
 
     /// The record of changed inputs in the folder `counterfactuals`, if the run has one.
@@ -230,11 +229,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`read_json`].
     pub fn counterfactuals(&self) -> Result<Option<Value>> {
-        let path = self.dir().join("counterfactuals/counterfactuals.json");
-        match path.try_exists().map_err(Error::io("open", &path))? {
-            true => read_json(&path).map(Some).map_err(Error::from),
-            false => Ok(None),
-        }
+        Ok(self.find(COUNTERFACTUALS_RECORD)?.map(|path| read_json(&path)).transpose()?)
     }
 
     /// A picture of the case of this number in that folder, as a PNG file: `kind` is `before`, `after` or `control`.
@@ -242,10 +237,9 @@ impl FinishedRun {
     /// # Errors
     /// [`compexp_files::Error::Io`]
     pub fn counterfactual_picture(&self, case: u64, kind: &str) -> Result<Option<Vec<u8>>> {
-        let path = self.dir().join(format!("counterfactuals/case-{case:03}-{kind}.png"));
-        match path.try_exists().map_err(Error::io("open", &path))? {
-            true => Ok(SourceFile::open(&path)?.read_text().map(Some)?),
-            false => Ok(None),
+        match self.find(&format!("{COUNTERFACTUALS}/{}", layout::picture(case, kind)))? {
+            Some(path) => Ok(SourceFile::open(&path)?.read_text().map(Some)?),
+            None => Ok(None),
         }
     }
 
@@ -254,7 +248,12 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`open_probe`].
     pub fn probe(&self) -> Result<Option<ProbeSet>> {
-        let dir = self.dir().join("probe");
+        let dir = self.dir().join(PROBE);
+        if let Some(manifest) = self.manifest() {
+            let files: Vec<_> = manifest.files.keys().filter(|name| name.starts_with("probe/")).collect();
+            files.iter().try_for_each(|name| manifest.check(self.dir(), name))?;
+            return if files.is_empty() { Ok(None) } else { open_probe(&dir).map(Some) };
+        }
         match dir.join("probe.json").try_exists().map_err(Error::io("open", &dir))? {
             true => open_probe(&dir).map(Some),
             false => Ok(None),

@@ -169,9 +169,7 @@ impl Feats {
             }
             text.push('\n');
         }
-        let temporary = path.with_extension("feats.partial");
-        std::fs::write(&temporary, text).map_err(Error::io("write", &temporary))?;
-        std::fs::rename(&temporary, path).map_err(Error::io("rename to", path))
+        Ok(compexp_files::write_bytes(path, text.as_bytes())?)
     }
 
     /// The place of a column.

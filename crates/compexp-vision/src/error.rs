@@ -69,6 +69,7 @@ impl From<compexp_run::Error> for Error {
         match error {
             compexp_run::Error::File(error) => Self::File(error),
             compexp_run::Error::Core(error) => Self::Core(error),
+            damaged => Self::Core(damaged.into()),
         }
     }
 }

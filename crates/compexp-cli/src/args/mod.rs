@@ -15,6 +15,7 @@ pub(crate) mod search;
 pub(crate) mod sentences;
 pub(crate) mod training;
 pub(crate) mod trust;
+pub(crate) mod verify;
 pub(crate) mod vision;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +25,7 @@ use nli::NliCommand;
 use numbers::whole;
 use planted::{PlantArgs, RecoveredArgs};
 use runs::{AnalyzeArgs, DiffArgs, EvalArgs, ReportArgs, ShowArgs};
+use verify::VerifyArgs;
 use vision::VisionCommand;
 
 /// Explain the units of neural networks by logical formulas over concepts
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Compare a run with another or with a baseline, and fail where explanations drifted
     Diff(DiffArgs),
+    /// Check every byte of a run, and find what killed commands left
+    Verify(VerifyArgs),
     /// Make masks of units whose formulas are known, to test how far a search can be trusted
     Plant(PlantArgs),
     /// Report how many of the planted formulas a run recovered

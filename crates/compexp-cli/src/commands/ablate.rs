@@ -11,7 +11,7 @@ use compexp_report::analysis::behaviour::{
     Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, curves, support, targets, top_share,
 };
 use compexp_report::behaviour::ablation_figures;
-use compexp_run::FinishedRun;
+use compexp_run::{FinishedRun, Provenance, layout};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
 use serde_json::json;
@@ -75,9 +75,11 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         "top_share": top_share(head.classes.len()),
         "support": found,
     });
-    let out = args.run.join("ablation");
-    std::fs::create_dir_all(&out).map_err(compexp_files::Error::io("create", &out))?;
-    write_curves(&out.join("ablation.csv"), &curves)?;
+    let command = if matches!(run.provenance(), Ok(Provenance::NliProbe(_))) { "nli ablate" } else { "vision ablate" };
+    let adding = run.add(command)?;
+    let folder = adding.path(layout::ABLATION);
+    std::fs::create_dir(&folder).map_err(compexp_files::Error::io("create", &folder))?;
+    write_curves(&adding.path(layout::ABLATION_CURVES), &curves)?;
     let columns = [
         "order",
         "fill",
@@ -90,14 +92,16 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         "concerned_change_low",
         "concerned_change_high",
     ];
-    write_rows(&out.join("bands.csv"), &columns, &bands)?;
-    write_effects(&out.join("effects.csv"), records, head, &subject, &effects)?;
+    write_rows(&adding.path(layout::ABLATION_BANDS), &columns, &bands)?;
+    write_effects(&adding.path(layout::ABLATION_EFFECTS), records, head, &subject, &effects)?;
     for figure in ablation_figures(&bands, &effects[0].1, &supports.values, subject.examples_of())? {
-        let mut file = AtomicFile::create(&out.join(format!("{}.svg", figure.id)))?;
+        let mut file = AtomicFile::create(&folder.join(format!("{}.svg", figure.id)))?;
         file.write_all(figure.svg.as_bytes())?;
         file.commit()?;
     }
-    write_json(&out.join("ablation.json"), &summary)?;
+    write_json(&adding.path(layout::ABLATION_SUMMARY), &summary)?;
+    adding.finish()?;
+    let out = args.run.join(layout::ABLATION);
 
     let mut stdout = BufWriter::new(io::stdout().lock());
     if args.json {

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
     }
     let records = Records::read(&FinishedRun::open(&args.run)?)?;
     if let Some(out) = &args.out {
-        std::fs::create_dir_all(out).map_err(compexp_files::Error::io("create", out))?;
+        let _lock = compexp_files::claim_folder(out)?;
         for figure in figures(&records)? {
             write(&out.join(format!("{}.svg", figure.id)), &figure.svg)?;
             write(&out.join(format!("{}.csv", figure.id)), &figure.csv)?;

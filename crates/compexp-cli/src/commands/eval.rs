@@ -13,7 +13,7 @@ use compexp_core::profile::{Profile, from_activations, from_masks};
 use compexp_core::score::{Counts, Metric};
 use compexp_core::threshold::thresholds;
 use compexp_run::provenance::units_text;
-use compexp_run::{FinishedRun, Provenance, divide};
+use compexp_run::{FinishedRun, Provenance, divide, layout};
 use serde_json::json;
 
 use crate::annotations::{Annotated, Annotations};
@@ -83,6 +83,10 @@ impl Inputs {
         let annotated = annotations_of(&run, reporter)?;
         // Its own activations are relative to the run directory.
         let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
+        if recorded("activations").is_some_and(|path| path == Path::new(layout::ACTIVATIONS)) {
+            // Those that the run keeps are as it left them.
+            run.find(layout::ACTIVATIONS)?;
+        }
         let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref())? else {
             return Err(lacks(dir, "where its activations were").into());
         };

@@ -10,4 +10,5 @@ pub(crate) mod plant;
 pub(crate) mod recovered;
 pub(crate) mod report;
 pub(crate) mod show;
+pub(crate) mod verify;
 pub(crate) mod vision;

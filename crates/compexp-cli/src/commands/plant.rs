@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_files::{remove_partials, write_json};
+use compexp_files::{claim_folder, write_json};
 use compexp_run::{divide, write_masks};
 use compexp_trust::planted::{PlantConfig, Planted};
 
@@ -15,7 +15,7 @@ use crate::terminal::count;
 pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     refuse_standard_output(&args.out, "planted units are")?;
     let set = Annotations::new(&args.annotations).open()?.set;
-    std::fs::create_dir_all(&args.out).map_err(compexp_files::Error::io("create", &args.out))?;
+    let _lock = claim_folder(&args.out)?;
     let (partition, map) = divide(&set, &args.out, reporter)?;
     let noise = args.noise.iter().map(|noise| noise.0).collect();
     let PlantArgs { units, length, min_share, seed, .. } = *args;
@@ -25,7 +25,6 @@ pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     let bytes = units as u64 * partition.n_positions();
     let out = args.out.display();
     reporter.say(&format!("{units} units of {} positions: {} in `{out}`", count(partition.n_positions()), size(bytes)));
-    remove_partials(&args.out)?;
     reporter.stage("areas", "units", units);
     let record = planted.record(&set.vocabulary, &|n| reporter.done(n))?;
     reporter.stage("masks", "units", units);

@@ -48,6 +48,7 @@ fn a_classifiers_units_are_taken_away() {
     }
     let greatest = contributions.iter().max_by(|a, b| number(&a[2]).total_cmp(&number(&b[2]))).unwrap();
     assert_eq!(greatest[5], "contributor");
+    crate::as_earlier(&dir.join("run"));
     fs::remove_file(dir.join("run/contributions.csv")).unwrap();
     ok(dir, &format!("{PROBE} --out run"));
     assert!(dir.join("run/contributions.csv").is_file(), "a run that is up to date gets what it lacks");
@@ -184,6 +185,7 @@ fn a_class_is_drawn_down_the_layers() {
     assert!(alone.contains(&format!("unit {first}</span>")), "{alone}");
 
     // What is broken says so, and what makes it anew.
+    ["run1", "run2"].map(|run| crate::as_earlier(&dir.join(run)));
     let good = fs::read_to_string(&path).unwrap();
     for (keep, expected) in [
         (good.len() - 2, "contributions-below.csv`: line"),

@@ -108,6 +108,7 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
     let e = fails(dir, 1, "vision counterfactual run");
     assert!(e.contains("found a run of `compexp nli probe`, expected one of `compexp vision probe`"), "{e}");
     assert!(e.contains("hint: give it to `compexp nli counterfactual`"), "{e}");
+    crate::as_earlier(&dir.join("run"));
     fs::remove_file(dir.join("run/logits.npy")).unwrap();
     let e = fails(dir, 1, "nli counterfactual run");
     assert!(e.contains("no logits.npy") && e.contains("hint: make one with `compexp nli probe"), "{e}");
@@ -162,6 +163,7 @@ fn cases_have_the_measures_of_the_run(dir: &Path) {
     }
     assert!(cases.iter().any(|case| !case["correlation"].is_empty()), "{cases:?}");
     // The weight is of the last layer, which every such run has.
+    crate::as_earlier(&dir.join("run"));
     fs::rename(dir.join("run/contributions.csv"), dir.join("contributions.csv")).unwrap();
     ok(dir, "nli counterfactual run --auto 3 --out unmeasured");
     fs::rename(dir.join("contributions.csv"), dir.join("run/contributions.csv")).unwrap();

@@ -147,6 +147,7 @@ fn tolerances_decide_what_is_drift() {
 fn accuracies_of_summaries_and_baselines_are_compared() {
     let (_temp, dir) = scene();
     ok(&dir, EXPLAIN);
+    crate::as_earlier(&dir.join("run"));
     let predictions = |correct: usize| {
         let mut summary = json(&dir.join("run/summary.json"));
         summary["accuracy"] = serde_json::json!({ "known": 100, "correct": correct });

@@ -30,6 +30,7 @@ fn a_layer_is_explained_and_every_file_is_there() {
         "exemplars.npy",
         "explanations.csv",
         "explanations.json",
+        "manifest.json",
         "relations.csv",
         "summary.json",
         "thresholds.npy",

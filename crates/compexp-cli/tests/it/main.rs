@@ -15,6 +15,7 @@ mod planted;
 mod reading;
 mod report;
 mod report_browser;
+mod run_folders;
 mod scenes;
 mod trust;
 mod vision;
@@ -27,6 +28,11 @@ use compexp_core::concept::{Concept, ConceptId};
 use compexp_files::write_npy;
 use compexp_run::write_concepts;
 use serde_json::Value;
+
+/// Makes a run one of an earlier version, which has no manifest: nothing tells when its files are changed.
+fn as_earlier(run: &Path) {
+    fs::remove_file(run.join("manifest.json")).unwrap();
+}
 
 /// The command with these arguments, in the folder `dir`.
 fn compexp(dir: &Path, args: &str) -> Command {

@@ -79,6 +79,7 @@ fn what_cannot_be_reported_is_refused() {
     fs::create_dir(dir.join("empty")).unwrap();
     ok(&dir, "report run --out empty");
 
+    crate::as_earlier(&dir.join("run"));
     let explanations = read(&dir.join("run/explanations.json"));
     fs::write(dir.join("run/explanations.json"), explanations.replacen("\"version\": 1", "\"version\": 9", 1)).unwrap();
     let message = fails(&dir, 1, "report run --out empty");
@@ -199,6 +200,7 @@ fn pages_are_the_same_on_any_number_of_threads_and_a_full_disk_is_an_error() {
 fn accuracy_comes_from_activity_where_there_is_no_table() {
     let (_temp, dir) = scene();
     ok(&dir, EXPLAIN);
+    crate::as_earlier(&dir.join("run"));
     // Units 0 and 2 fire on the first examples; of the first two one is right.
     write_npy(&dir.join("run/activity.npy"), &[3, 1], &[0b0011_u8, 0, 0b0111]).unwrap();
     fs::write(
@@ -218,6 +220,7 @@ fn accuracy_comes_from_activity_where_there_is_no_table() {
 /// A run of the scene with weights of classes, the measures of contribution, and what was done with units and inputs.
 fn with_behaviour(dir: &Path, attack: &str) {
     ok(dir, EXPLAIN);
+    crate::as_earlier(&dir.join("run"));
     let file = |name: &str, text: String| {
         let path = dir.join("run").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -25,6 +25,7 @@ fn report(dir: &Path) -> PathBuf {
     let data = example();
     let data = data.display();
     ok(dir, &format!("explain --probe {data} --activations {data}/activations.npy --quantile 0.1 --out run"));
+    crate::as_earlier(&dir.join("run"));
     let rows: String = (0..6).map(|u| format!("{u},0.5,10,10,{u},0.{u}\n")).collect();
     fs::write(dir.join("run/weights.csv"), format!("unit,lake,active,known,correct,accuracy\n{rows}")).unwrap();
     ok(dir, "report run");
@@ -201,6 +202,7 @@ fn no_name_becomes_markup_or_a_script() {
     (0..8).for_each(|i| {
         predictions += &format!("{i},{},{},{}\n", quoted(ATTACKS[i]), quoted(ATTACKS[7 - i]), i % 2 == 0)
     });
+    crate::as_earlier(&dir.join("pairs"));
     fs::write(dir.join("pairs/predictions.csv"), predictions).unwrap();
     let weights = format!(
         "unit,{},{},active,known,correct,accuracy\n0,0.5,-1,4,4,2,0.5\n1,-2,1,4,4,2,0.5\n",

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use compexp_files::{AtomicFile, read_json, write_json};
+use compexp_files::{AtomicFile, FolderLock, read_json, remove_partials, write_json};
 use png::{BitDepth, ColorType, Compression, Encoder};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,7 @@ struct Tally {
 
 /// [`Paint::write`].
 pub(super) fn write(paint: &Paint, dir: &Path, progress: &(dyn Fn(usize) + Sync)) -> Result<()> {
+    let _lock = FolderLock::take(dir)?;
     prepare(dir)?;
     let images = dir.join("images").join(FOLDER);
     fs::create_dir_all(&images).map_err(Error::io("create", &images))?;
@@ -86,6 +87,8 @@ pub(super) fn write(paint: &Paint, dir: &Path, progress: &(dyn Fn(usize) + Sync)
 /// Empties a folder that an earlier painting wrote; any other must be empty.
 fn prepare(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    // A painting that was killed at its first file left nothing else.
+    remove_partials(dir)?;
     let first = fs::read_dir(dir).map_err(Error::io("read", dir))?.next();
     if first.is_none() {
         return Ok(write_json(&dir.join(RECORD), &Record { version: 1, paint: Paint::default() })?);

@@ -13,7 +13,7 @@ pub(crate) fn run(args: &NliComposeArgs, reporter: &Reporter) -> Result<()> {
     let NliComposeArgs { pairs, held_out, seed, ref out } = *args;
     reporter.stage("pairs", "sentence pairs", pairs + held_out);
     let corpus = Corpus::compose(&ComposeConfig { pairs, held_out, seed })?;
-    std::fs::create_dir_all(out).map_err(compexp_files::Error::io("create", out))?;
+    let _lock = compexp_files::claim_folder(out)?;
     corpus.write(out)?;
     reporter.end();
     reporter.say(&format!(

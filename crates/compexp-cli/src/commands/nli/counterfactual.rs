@@ -19,11 +19,10 @@ use crate::classifier_run::Classified;
 use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::Reporter;
 use crate::terminal::count;
-use crate::trials::{CASES, first_cases, print_json};
+use crate::trials::{CASES, first_cases, print_json, write_trials};
 
 pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<()> {
-    let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
-    refuse_standard_output(&out, "counterfactuals are")?;
+    args.out.iter().try_for_each(|out| refuse_standard_output(out, "counterfactuals are"))?;
     let config = Config { pairs: args.most_pairs, edits: args.edits, seed: args.seed };
     let known = Classified::open(&args.run, "nli probe", "features")?;
     let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, args.checkpoint.as_deref())?;
@@ -111,7 +110,9 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     }
     notes.iter().for_each(|note| reporter.say(note));
     let names = Names { run: &known, vocabulary: &set.vocabulary, units: &units, pairs: &pairs };
-    let record = files::write(&out, &names, &config, &cases)?;
+    let write = |out: &Path| files::write(out, &names, &config, &cases);
+    let command = "nli counterfactual";
+    let (out, record) = write_trials(&known.run, args.out.as_deref(), command, write)?;
     if args.json {
         return print_json(&record);
     }

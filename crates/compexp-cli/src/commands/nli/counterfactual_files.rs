@@ -14,6 +14,7 @@ use compexp_core::concept::Vocabulary;
 use compexp_files::write_rows;
 use compexp_nli::counterfactual::{Case, Config, Direction, Edit, Edited, Side, Unit};
 use compexp_nli::features::{Sentence, SplitPair};
+use compexp_run::layout;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -157,9 +158,8 @@ impl Names<'_> {
 /// # Errors
 /// Those of the files.
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
-    std::fs::create_dir_all(out)?;
     let edits = (1..).zip(cases).flat_map(|(nth, case)| case.edited.iter().map(move |e| names.row(nth, case, e)));
-    write_rows(&out.join("edits.csv"), &EDITS, &edits.collect::<Vec<_>>())?;
+    write_rows(&out.join(layout::EDITS), &EDITS, &edits.collect::<Vec<_>>())?;
     names.trials(cases).write(out, config)
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     // Relative to the run directory, which may move.
     let mut paths = Paths::from([
         ("probe".into(), probe_files::FOLDER.into()),
-        ("activations".into(), "activations.npy".into()),
+        ("activations".into(), compexp_run::layout::ACTIVATIONS.into()),
         ("checkpoint".into(), absolute(&args.checkpoint)),
     ]);
     if let Some(path) = &args.features.vectors {

@@ -9,7 +9,7 @@ use compexp_files::{NpyWriter, remove_partials, write_npy};
 use compexp_run::{write_concepts, write_examples};
 
 /// Its name in the run directory.
-pub(super) const FOLDER: &str = "probe";
+pub(super) const FOLDER: &str = compexp_run::layout::PROBE;
 
 /// Writes the probe set of features to [`FOLDER`] in `run`.
 ///

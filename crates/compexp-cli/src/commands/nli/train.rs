@@ -62,6 +62,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
         device: &device,
     };
     let mut news = News { reporter, epoch: 0, started: Instant::now(), error: None };
+    let _lock = compexp_files::claim_folder(&args.out)?;
     let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress, &args.out))?;
     if let Some(error) = news.error {
         return Err(error);

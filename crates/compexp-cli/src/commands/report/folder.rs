@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_files::{read_json, write_json};
+use compexp_files::{StagedFolder, read_json, whole_path, write_json};
 use compexp_report::Sink;
 use compexp_report::{Error, Result as ReportResult};
+use compexp_run::{Adding, FinishedRun, layout};
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 
 use crate::failure::Failure;
 
@@ -52,66 +52,60 @@ pub(super) fn check(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A folder that is written beside its place, and gets its name when it is complete.
+/// A folder that is written aside, and gets its name when it is complete.
 pub(super) struct Folder {
     out: PathBuf,
-    partial: TempDir,
+    staging: PathBuf,
+    kind: Kind,
     last: Option<PathBuf>,
 }
 
+enum Kind {
+    /// The report of a run in its own folder, which the run's manifest names.
+    OfRun(Adding),
+    Elsewhere(StagedFolder),
+}
+
 impl Folder {
-    /// Starts the folder that will be at `out`.
+    /// Starts the folder that will be at `out`; where that is the `report` folder of the run, it is part of the run.
     ///
     /// # Errors
-    /// [`Error::Io`]
-    pub(super) fn create(out: &Path) -> ReportResult<Self> {
-        let whole = std::path::absolute(out).map_err(Error::io("find", out))?;
-        let parent = whole.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-        let name = whole.file_name().unwrap_or_default().to_string_lossy();
-        let mut builder = tempfile::Builder::new();
-        let prefix = format!(".{name}.partial-");
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        {
-            // As any other new folder, less what the process masks out; a temporary one's default is private.
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-            builder.permissions(mode);
-        }
-        let partial = builder.tempdir_in(parent).map_err(Error::io("create", out))?;
-        Ok(Self { out: whole, partial, last: None })
+    /// `Error::File` if another process writes there, or the folder cannot be made.
+    pub(super) fn create(out: &Path, runs: &[FinishedRun]) -> ReportResult<Self> {
+        let place = whole_path(out)?;
+        let (staging, kind) = match runs {
+            [run] if place == whole_path(run.dir())?.join(layout::REPORT) => {
+                let adding = run.add("report")?;
+                let staging = adding.path(layout::REPORT);
+                fs::create_dir(&staging).map_err(Error::io("create", out))?;
+                (staging, Kind::OfRun(adding))
+            }
+            _ => {
+                let staged = StagedFolder::create(out)?;
+                (staged.path().to_owned(), Kind::Elsewhere(staged))
+            }
+        };
+        Ok(Self { out: out.to_owned(), staging, kind, last: None })
     }
 
     /// Completes the folder, and gives it its name; a report that was there is replaced.
     ///
     /// # Errors
-    /// [`Error::Io`]
+    /// `Error::File`
     pub(super) fn finish(self) -> ReportResult<()> {
-        let Self { out, partial, .. } = self;
         let mark = Mark { version: VERSION, compexp: env!("CARGO_PKG_VERSION").into() };
-        write_json(&partial.path().join(MARK), &mark)?;
-        if out.exists() {
-            let old = partial.path().with_extension("old");
-            fs::rename(&out, &old).map_err(Error::io("move", &out))?;
-            if let Err(e) = fs::rename(partial.path(), &out) {
-                // What was there stands.
-                let _ = fs::rename(&old, &out);
-                return Err(Error::io("create", &out)(e));
-            }
-            fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
-        } else {
-            fs::rename(partial.path(), &out).map_err(Error::io("create", &out))?;
+        write_json(&self.staging.join(MARK), &mark)?;
+        match self.kind {
+            Kind::OfRun(adding) => adding.finish(),
+            Kind::Elsewhere(staged) => Ok(staged.finish()?),
         }
-        // It has moved: there is nothing left to remove.
-        let _ = partial.keep();
-        Ok(())
     }
 }
 
 impl Sink for Folder {
     fn write(&mut self, name: &str, bytes: &[u8]) -> ReportResult<()> {
-        let path = self.partial.path().join(name);
-        let parent = path.parent().unwrap_or(self.partial.path()).to_owned();
+        let path = self.staging.join(name);
+        let parent = path.parent().unwrap_or(&self.staging).to_owned();
         if self.last.as_ref() != Some(&parent) {
             fs::create_dir_all(&parent).map_err(Error::io("create", &self.out.join(name)))?;
             self.last = Some(parent);

@@ -19,7 +19,7 @@ use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
 
 /// The report's folder within a run directory, where no other is named.
-const FOLDER: &str = "report";
+const FOLDER: &str = compexp_run::layout::REPORT;
 
 pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     let out = match (&args.out, &args.runs[..]) {
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
         .zip(names)
         .map(|(((run, source), figures), name)| ReportRun { name, run, figures, source })
         .collect();
-    let mut folder = folder::Folder::create(&out)?;
+    let mut folder = folder::Folder::create(&out, &runs)?;
     let written = write_report(&reports, &mut folder, reporter)?;
     folder.finish()?;
     reporter.end();

@@ -7,6 +7,7 @@ use anyhow::Result;
 use compexp_core::activation::ActivationSource;
 use compexp_files::{hash_file, write_json};
 use compexp_report::analysis::behaviour::between as measure;
+use compexp_run::layout::CONTRIBUTIONS_BELOW;
 use compexp_run::{BelowRun, FinishedRun};
 
 use super::network;
@@ -72,8 +73,9 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
     let (weights, above) = (reads.weights.view(), (&run.explanations, &own as &dyn ActivationSource));
     let found = measure(weights, (&below.explanations, &lower), above)?;
     let targets: Vec<String> = run.explanations.units.iter().map(|u| u.unit.to_string()).collect();
-    let path = run.dir().join("contributions-below.csv");
-    write_contributions(&path, &below.explanations, &found, &targets)?;
-    write_json(&run.dir().join(BelowRun::FILE), &BelowRun::new(below)?)?;
-    Ok(path)
+    let adding = run.add("vision contributions")?;
+    write_contributions(&adding.path(CONTRIBUTIONS_BELOW), &below.explanations, &found, &targets)?;
+    write_json(&adding.path(BelowRun::FILE), &BelowRun::new(below)?)?;
+    adding.finish()?;
+    Ok(run.dir().join(CONTRIBUTIONS_BELOW))
 }

@@ -21,11 +21,10 @@ use crate::args::effects::VisionCounterfactualArgs;
 use crate::classifier_run::Classified;
 use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
-use crate::trials::{CASES, first_cases, print_json};
+use crate::trials::{CASES, first_cases, print_json, write_trials};
 
 pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Result<()> {
-    let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
-    refuse_standard_output(&out, "counterfactuals are")?;
+    args.out.iter().try_for_each(|out| refuse_standard_output(out, "counterfactuals are"))?;
     let config = Config {
         sizes: args.sizes.clone(),
         grid: args.grid,
@@ -102,7 +101,9 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
         .run(&candidates, wanted, concept, predictions, to.is_some(), reporter)
         .map_err(|e| if to.is_some() { lacking(e) } else { e })?;
     let names = Names { run: &known, images: &names, vocabulary: &set.vocabulary, units: &units };
-    let record = files::write(&out, &names, &config, &cases)?;
+    let write = |out: &Path| files::write(out, &names, &config, &cases);
+    let command = "vision counterfactual";
+    let (out, record) = write_trials(&known.run, args.out.as_deref(), command, write)?;
     match args.json {
         true => print_json(&record),
         false => names.trials(&cases).print(&out, |_| Ok(())),

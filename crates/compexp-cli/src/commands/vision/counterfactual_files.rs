@@ -12,6 +12,7 @@ use std::path::Path;
 use anyhow::Result;
 use compexp_core::concept::Vocabulary;
 use compexp_files::{write_bytes, write_rows};
+use compexp_run::layout;
 use compexp_trust::behaviour::trial::likeliest;
 use compexp_vision::counterfactual::{Case, Config, Unit};
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ impl Names<'_> {
         let answer = |(kind, (probabilities, feature)): (&str, &(Vec<f64>, f64))| {
             let class = likeliest(&probabilities.iter().map(|p| *p as f32).collect::<Vec<_>>());
             json!({
-                "picture": picture_name(nth, kind), "predicted": self.class(class), "probability": probabilities[class],
+                "picture": layout::picture(nth as u64, kind), "predicted": self.class(class), "probability": probabilities[class],
                 "from": probabilities[candidate.from], "to": probabilities[candidate.to], "unit_activation": feature,
             })
         };
@@ -94,16 +95,11 @@ impl Names<'_> {
     }
 }
 
-fn picture_name(nth: usize, kind: &str) -> String {
-    format!("case-{nth:03}-{kind}.png")
-}
-
 /// Writes everything into the folder `out`, and gives what `counterfactuals.json` holds.
 ///
 /// # Errors
 /// Those of the files.
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
-    std::fs::create_dir_all(out)?;
     remove_pictures(out)?;
     let mut by_place = Vec::new();
     for (nth, case) in (1_usize..).zip(cases) {
@@ -113,12 +109,12 @@ pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Cas
             by_place.push((place, outcomes(&tally.tested), outcomes(&tally.control)));
         }
         for (kind, picture) in PICTURES.iter().zip(&case.best.pictures) {
-            write_bytes(&out.join(picture_name(nth, kind)), &picture.to_png()?)?;
+            write_bytes(&out.join(layout::picture(nth as u64, kind)), &picture.to_png()?)?;
         }
     }
     let outcomes = outcome_columns();
     let columns = ["case", "unit", "size", "row", "column"].into_iter().chain(outcomes.iter().map(String::as_str));
-    write_rows(&out.join("placements.csv"), &columns.collect::<Vec<_>>(), &by_place)?;
+    write_rows(&out.join(layout::PLACEMENTS), &columns.collect::<Vec<_>>(), &by_place)?;
     names.trials(cases).write(out, config)
 }
 

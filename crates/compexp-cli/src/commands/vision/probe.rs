@@ -64,7 +64,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let mut paths = annotated.paths.clone();
     paths.insert("checkpoint".into(), absolute(&args.network.checkpoint));
     // Relative to the run directory, which may move.
-    paths.insert("activations".into(), "activations.npy".into());
+    paths.insert("activations".into(), compexp_run::layout::ACTIVATIONS.into());
     for (what, path) in [("classes", &args.classes), ("scenes", &args.scenes)] {
         if let Some(path) = path {
             paths.insert(what.into(), absolute(path));

@@ -54,6 +54,7 @@ pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
     let preprocess = network::preprocess(args.preprocess);
     let setup = Setup { model: &model, classes, config: &config, preprocess, train: &learn, val: val.as_ref() };
     let mut news = News { reporter, epoch: 0, started: Instant::now() };
+    let _lock = compexp_files::claim_folder(&args.out)?;
     let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress))?;
     reporter.clear();
     write_curves(&args.out, &outcome.curves)?;

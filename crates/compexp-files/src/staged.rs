@@ -1,0 +1,220 @@
+//! Folders that are replaced as a whole: written beside their place, then put there in one step.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::folder_lock::FolderLock;
+use crate::write::is_partial;
+use crate::{Error, Result};
+
+/// A folder that is written as `.NAME.new` beside its place, and gets its name when it is complete. What was there stays
+/// until then. Dropped before, it is removed; what a killed process left is removed by the next that writes the same folder.
+#[derive(Debug)]
+pub struct StagedFolder {
+    place: PathBuf,
+    staging: PathBuf,
+    _lock: FolderLock,
+}
+
+impl StagedFolder {
+    /// Starts the folder that will be at `place`.
+    ///
+    /// # Errors
+    /// `Error::Locked` if another process writes there, `Error::Io` if the folder cannot be made.
+    pub fn create(place: &Path) -> Result<Self> {
+        let lock = FolderLock::take(place)?;
+        let place = whole_path(place)?;
+        recover_place(&place)?;
+        let staging = beside(&place, "new")?;
+        remove_tree(&staging)?;
+        remove_earlier(&place)?;
+        fs::create_dir(&staging).map_err(Error::io("create", &staging))?;
+        Ok(Self { place, staging, _lock: lock })
+    }
+
+    /// Where its files are written.
+    pub fn path(&self) -> &Path {
+        &self.staging
+    }
+
+    /// Puts the folder in its place.
+    ///
+    /// # Errors
+    /// `Error::Io`; what was there before is then still there.
+    pub fn finish(self) -> Result<()> {
+        put_in_place(&self.staging, &self.place)
+        // What was there is removed as this is dropped.
+    }
+}
+
+impl Drop for StagedFolder {
+    fn drop(&mut self) {
+        let _ = remove_tree(&self.staging);
+    }
+}
+
+/// The folder's path without links, so that two names of one folder are one. The folder need not exist; the one above it is
+/// made.
+///
+/// # Errors
+/// `Error::Io`
+pub fn whole_path(folder: &Path) -> Result<PathBuf> {
+    match fs::canonicalize(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        found => return found.map_err(Error::io("open", folder)),
+    }
+    let whole = std::path::absolute(folder).map_err(Error::io("find", folder))?;
+    let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
+        return Err(nameless(folder));
+    };
+    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    Ok(fs::canonicalize(parent).map_err(Error::io("open", parent))?.join(name))
+}
+
+/// The hidden name `.NAME.KIND` beside `place`.
+///
+/// # Errors
+/// `Error::Io` if `place` has no name, as `/`.
+pub fn beside(place: &Path, kind: &str) -> Result<PathBuf> {
+    let mut name = OsString::from(".");
+    name.push(place.file_name().ok_or_else(|| nameless(place))?);
+    name.push(".");
+    name.push(kind);
+    Ok(place.with_file_name(name))
+}
+
+fn nameless(folder: &Path) -> Error {
+    Error::io("write", folder)(io::Error::new(io::ErrorKind::InvalidInput, "the folder has no name"))
+}
+
+/// Puts the file or folder `new` at `place`; what was there lies at `new` afterwards. Where the system can exchange two names
+/// there is no moment without either; elsewhere [`recover_place`] brings back what was there.
+///
+/// # Errors
+/// `Error::Io`; what was at `place` is then still there.
+pub fn put_in_place(new: &Path, place: &Path) -> Result<()> {
+    let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(Error::io("rename", from));
+    if !is_there(place)? {
+        return rename(new, place);
+    }
+    match exchange(new, place) {
+        Ok(()) => return Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::Unsupported || e.kind() == io::ErrorKind::InvalidInput => {}
+        Err(e) => return Err(Error::io("replace", place)(e)),
+    }
+    let old = beside(place, "old")?;
+    rename(place, &old)?;
+    if let Err(e) = rename(new, place) {
+        let _ = fs::rename(&old, place);
+        return Err(e);
+    }
+    rename(&old, new)
+}
+
+#[cfg(target_os = "linux")]
+fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Brings back what [`put_in_place`] moved away before it was killed, and removes what it left.
+///
+/// # Errors
+/// `Error::Io`
+pub fn recover_place(place: &Path) -> Result<()> {
+    let old = beside(place, "old")?;
+    match is_there(place)? {
+        true => remove_tree(&old),
+        false if is_there(&old)? => fs::rename(&old, place).map_err(Error::io("rename", &old)),
+        false => Ok(()),
+    }
+}
+
+/// Removes folders that earlier versions left beside `place`, as `.NAME.partial-` and letters.
+fn remove_earlier(place: &Path) -> Result<()> {
+    let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else { return Ok(()) };
+    let prefix = format!(".{}.partial-", name.to_string_lossy());
+    for entry in fs::read_dir(parent).map_err(Error::io("read", parent))? {
+        let entry = entry.map_err(Error::io("read", parent))?;
+        let found = entry.file_name().to_string_lossy().into_owned();
+        if found.starts_with(&prefix) && is_partial(&found) && entry.file_type().is_ok_and(|t| t.is_dir()) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn is_there(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io("open", path)(e)),
+    }
+}
+
+/// Removes a file, or a folder with all that is in it; links are removed and not followed. Nothing there is no error.
+///
+/// # Errors
+/// `Error::Io`
+pub fn remove_tree(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(e) => Err(e),
+    };
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use compexp_tests::files::Scratch;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_replaced_as_a_whole_or_not_at_all() {
+        let scratch = Scratch::new();
+        let place = scratch.path("a/report");
+        let folder = StagedFolder::create(&place).unwrap();
+        fs::write(folder.path().join("one"), b"1").unwrap();
+        assert!(!place.exists());
+        folder.finish().unwrap();
+        let folder = StagedFolder::create(&place).unwrap();
+        fs::write(folder.path().join("two"), b"2").unwrap();
+        assert!(matches!(StagedFolder::create(&place).unwrap_err(), Error::Locked { .. }));
+        drop(folder);
+        assert_eq!(fs::read(place.join("one")).unwrap(), b"1");
+        let folder = StagedFolder::create(&place).unwrap();
+        fs::write(folder.path().join("two"), b"2").unwrap();
+        folder.finish().unwrap();
+        assert!(place.join("two").exists() && !place.join("one").exists());
+        assert_eq!(fs::read_dir(scratch.path("a")).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_recovered_and_removed() {
+        let scratch = Scratch::new();
+        let place = scratch.path("report");
+        for folder in [".report.old", ".report.new", ".report.partial-aB3dE6", ".report.partial-short"] {
+            fs::create_dir(scratch.path(folder)).unwrap();
+            fs::write(scratch.path(folder).join("name"), folder).unwrap();
+        }
+        drop(StagedFolder::create(&place).unwrap());
+        assert_eq!(fs::read(place.join("name")).unwrap(), b".report.old", "it was moved away, and nothing came");
+        assert_eq!(scratch.names(), [".report.partial-short", "report"]);
+        fs::create_dir(scratch.path(".report.old")).unwrap();
+        StagedFolder::create(&place).unwrap().finish().unwrap();
+        assert_eq!(scratch.names(), [".report.partial-short", "report"]);
+        assert_eq!(fs::read_dir(place).unwrap().count(), 0);
+    }
+}

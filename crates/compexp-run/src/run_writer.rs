@@ -1,0 +1,269 @@
+//! Writing a run: in its folder, or beside the run that is there, which stands until the new one is whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use compexp_core::explain::Explained;
+use compexp_core::probe::{Example, Grid};
+use compexp_files::{
+    FolderLock, beside, put_in_place, recover_place, remove_partials, remove_tree, sync_folder, whole_path,
+    write_bytes, write_json, write_npy, write_rows,
+};
+
+use crate::blocks::Blocks;
+use crate::error::{Error, Result};
+use crate::finished_run::{EXTENT_COLUMNS, ExemplarList, FinishedRun, PREDICTION_COLUMNS, RELATION_COLUMNS};
+use crate::layout::*;
+use crate::manifest::{Files, Manifest, records};
+use crate::probe_dir::write_examples;
+use crate::record_csv;
+use crate::run_dir::{FILE_VERSION, RunConfig};
+use crate::summary::{Prediction, Summary};
+
+/// A run that is not complete yet. Other processes are kept away from its folder while it lives.
+#[derive(Debug)]
+pub struct RunWriter {
+    /// Where files are written.
+    dir: PathBuf,
+    /// The folder of the run.
+    place: PathBuf,
+    /// The command that the run is of.
+    command: String,
+    /// Whether the run keeps the activations that it extracts.
+    stores: bool,
+    lock: Option<FolderLock>,
+}
+
+impl RunWriter {
+    /// Starts the run in its own folder; what is left there of another goes, but for activations that `config` may go on
+    /// with.
+    pub(crate) fn in_place(place: &Path, config: &RunConfig, lock: FolderLock) -> Result<Self> {
+        let this = Self::new(place.to_owned(), place, config, lock);
+        // First: from now on until the end nothing here is taken for a whole run.
+        write_bytes(&place.join(UNFINISHED), b"")?;
+        for name in names(place)? {
+            let keeps = [UNFINISHED, CONFIG].contains(&&*name) || this.stores && STORED.contains(&&*name);
+            if is_written(&name) && !keeps {
+                remove_tree(&place.join(name))?;
+            }
+        }
+        write_json(&place.join(CONFIG), config)?;
+        Ok(this)
+    }
+
+    /// Starts the run beside the one in `place`, and takes over its activations where they are whole.
+    pub(crate) fn beside(place: &Path, config: &RunConfig, lock: FolderLock) -> Result<Self> {
+        let dir = beside(&whole_path(place)?, "new")?;
+        let this = Self::new(dir, place, config, lock);
+        let dir = &this.dir;
+        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        write_bytes(&dir.join(UNFINISHED), b"")?;
+        let began = [STORE, PARTIAL_STORE].iter().any(|name| dir.join(name).exists());
+        for name in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+            let name = name.map_err(Error::io("read", dir))?.file_name();
+            let known = name.to_str().unwrap_or_default();
+            let keeps = known == UNFINISHED || this.stores && began && STORED.contains(&known);
+            if !keeps {
+                remove_tree(&dir.join(&name))?;
+            }
+        }
+        if this.stores && !began {
+            carry_store(place, dir)?;
+        }
+        write_json(&dir.join(CONFIG), config)?;
+        Ok(this)
+    }
+
+    fn new(dir: PathBuf, place: &Path, config: &RunConfig, lock: FolderLock) -> Self {
+        let command = config.command();
+        let stores = config.paths.get("activations").is_some_and(|path| path == ACTIVATIONS);
+        Self { dir, place: place.to_owned(), command, stores, lock: Some(lock) }
+    }
+
+    /// The folder to write in. It is not the run's own while the run that is there stands.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes everything, and puts the run in its place. `examples` are those of the probe set, `grid` its grid. What the
+    /// caller wrote into [`Self::dir`] before is part of the run.
+    ///
+    /// # Errors
+    /// `Error::File` if a file cannot be written; a run that was there before still stands.
+    pub fn finish(
+        mut self,
+        explained: &Explained,
+        examples: &[Example],
+        grid: Grid,
+        predictions: Option<&[Prediction]>,
+    ) -> Result<FinishedRun> {
+        self.write_files(explained, examples, grid, predictions)?;
+        for name in [PARTIAL_ACTIVATIONS, PARTIAL_LOGITS, PARTIAL_STORE, PROGRESS] {
+            remove_tree(&self.dir.join(name))?;
+        }
+        remove_partials(&self.dir)?;
+        if self.dir.join(ACTIVATIONS).exists() && !self.dir.join(BLOCKS).exists() {
+            Blocks::of(&self.dir.join(ACTIVATIONS))?.write(&self.dir.join(BLOCKS))?;
+        }
+        let mut files = Files::new();
+        records(&self.dir, "", &mut files)?;
+        files.retain(|name, _| is_written(name.split('/').next().unwrap_or(name)));
+        sync_folder(&self.dir);
+        Manifest::new(&self.command, files).write(&self.dir)?;
+        sync_folder(&self.dir);
+        if self.dir != self.place {
+            let place = whole_path(&self.place)?;
+            put_in_place(&self.dir, &place)?;
+            self.dir.clone_from(&self.place);
+        }
+        settle(&self.place)?;
+        let run = FinishedRun::open(&self.place)?;
+        Ok(match self.lock.take() {
+            Some(lock) => run.locked(Arc::new(lock)),
+            None => run,
+        })
+    }
+
+    fn write_files(
+        &self,
+        explained: &Explained,
+        examples: &[Example],
+        grid: Grid,
+        predictions: Option<&[Prediction]>,
+    ) -> Result<()> {
+        let path = |name: &str| self.dir.join(name);
+        let explanations = &explained.explanations;
+        write_bytes(&path(EXPLANATIONS_TABLE), record_csv::explanations_csv(explanations)?.as_bytes())?;
+        if !explained.thresholds.is_empty() {
+            write_npy(&path(THRESHOLDS), &[explained.thresholds.len()], &explained.thresholds)?;
+        }
+        for (name, text) in
+            [(NULL, record_csv::null_csv(explanations)?), (HOLDOUT, record_csv::holdout_csv(explanations)?)]
+        {
+            text.map_or(Ok(()), |text| write_bytes(&path(name), text.as_bytes()))?;
+        }
+        write_examples(&self.dir, examples)?;
+        let list = explained.exemplars.list.clone();
+        let shape = [list.len(), 2, grid.positions().div_ceil(8)];
+        write_npy(&path(EXEMPLAR_MASKS), &shape, &explained.exemplars.masks)?;
+        write_json(&path(EXEMPLARS), &ExemplarList { version: FILE_VERSION, grid, exemplars: list })?;
+        let shape = [explained.profiles.len(), examples.len().div_ceil(8)];
+        write_npy(&path(ACTIVITY), &shape, &activity(explained, examples.len()))?;
+        write_rows(&path(CONCEPTS), &EXTENT_COLUMNS, &explained.concepts)?;
+        write_rows(&path(RELATIONS), &RELATION_COLUMNS, &explained.relations)?;
+        write_rows(&path(CEILINGS), &CEILING_COLUMNS, &ceiling_rows(explained))?;
+        if let Some(predictions) = predictions {
+            write_rows(&path(PREDICTIONS), &PREDICTION_COLUMNS, predictions)?;
+        }
+        write_json(&path(SUMMARY), &Summary::of(explanations, predictions))?;
+        write_json(&path(EXPLANATIONS), explanations)?;
+        Ok(())
+    }
+}
+
+impl Drop for RunWriter {
+    fn drop(&mut self) {
+        // Beside a run only an extraction that can go on is worth keeping.
+        if self.dir != self.place && !self.dir.join(PARTIAL_ACTIVATIONS).exists() {
+            let _ = remove_tree(&self.dir);
+        }
+    }
+}
+
+/// The names in a folder that are text.
+fn names(dir: &Path) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        all.extend(entry.map_err(Error::io("read", dir))?.file_name().into_string());
+    }
+    Ok(all)
+}
+
+/// Removes what killed commands left in the folder of a complete run. The folder must be locked.
+///
+/// # Errors
+/// `Error::File`
+pub(crate) fn remove_leftovers(dir: &Path) -> Result<()> {
+    for name in names(dir)?.iter().filter(|name| is_leftover(name)) {
+        remove_tree(&dir.join(name))?;
+    }
+    Ok(())
+}
+
+/// Brings to its end what a killed process left of putting a run in `place`: files that compexp does not write move into the
+/// new run, and the old one goes. The folder must be locked.
+///
+/// # Errors
+/// `Error::File`
+pub(crate) fn settle(place: &Path) -> Result<()> {
+    let whole = whole_path(place)?;
+    if whole.join(UNFINISHED).exists() && whole.join(MANIFEST).exists() {
+        for kind in ["new", "old"] {
+            let old = beside(&whole, kind)?;
+            if !old.is_dir() {
+                continue;
+            }
+            for entry in fs::read_dir(&old).map_err(Error::io("read", &old))? {
+                let name = entry.map_err(Error::io("read", &old))?.file_name();
+                let to = whole.join(&name);
+                if !name.to_str().is_some_and(is_written) && fs::symlink_metadata(&to).is_err() {
+                    fs::rename(old.join(&name), &to).map_err(Error::io("rename", &old.join(&name)))?;
+                }
+            }
+            remove_tree(&old)?;
+        }
+        return Ok(remove_tree(&whole.join(UNFINISHED))?);
+    }
+    Ok(recover_place(&whole)?)
+}
+
+/// Takes the activations of the run in `from` over into `to`, if they are all there and as its manifest says.
+fn carry_store(from: &Path, to: &Path) -> Result<()> {
+    // Last the one that says that the others are whole.
+    let names = [ACTIVATIONS, LOGITS, BLOCKS, STORE].into_iter().filter(|name| from.join(name).is_file());
+    let names: Vec<&str> = names.collect();
+    if !names.contains(&STORE) || !names.contains(&ACTIVATIONS) {
+        return Ok(());
+    }
+    match Manifest::read(from) {
+        Ok(None) => {}
+        Ok(Some(manifest)) if names.iter().all(|name| manifest.check(from, name).is_ok()) => {}
+        // What is damaged is extracted again.
+        _ => return Ok(()),
+    }
+    for name in names {
+        let (old, new) = (from.join(name), to.join(name));
+        if fs::hard_link(&old, &new).is_err() {
+            fs::copy(&old, &new).map_err(Error::io("copy", &old))?;
+        }
+    }
+    Ok(())
+}
+
+/// Which examples each unit fires on, a bit an example.
+fn activity(explained: &Explained, n: usize) -> Vec<u8> {
+    let bytes = n.div_ceil(8);
+    let mut bits = vec![0; explained.profiles.len() * bytes];
+    for (unit, profile) in explained.profiles.iter().enumerate() {
+        for example in &profile.active {
+            bits[unit * bytes + *example as usize / 8] |= 1 << (example % 8);
+        }
+    }
+    bits
+}
+
+const CEILING_COLUMNS: [&str; 6] = ["unit", "vocabulary", "ceiling", "cells", "singleton_cells", "informative"];
+
+/// A row for each unit and vocabulary. Where most cells are single positions ceilings say little of the unit.
+fn ceiling_rows(explained: &Explained) -> Vec<(usize, String, f64, usize, usize, bool)> {
+    let units = explained.explanations.units.iter().enumerate();
+    let row = |(i, unit): (usize, &compexp_core::explanation::Explanation)| {
+        let row = move |of: &compexp_core::search::ceiling::Ceilings| {
+            let vocabulary = of.without.as_ref().map_or("all".into(), |category| format!("without {category}"));
+            (unit.unit, vocabulary, of.ceilings[i], of.cells, of.singleton_cells, of.are_informative())
+        };
+        explained.ceilings.iter().map(row).collect::<Vec<_>>()
+    };
+    units.flat_map(row).collect()
+}
