@@ -1,6 +1,7 @@
 //! Inputs: opening what the arguments name, and the hashes by which a run knows it again.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -233,4 +234,16 @@ impl Layer {
 /// A path that means the same from any folder.
 pub(crate) fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+/// The longest text that is read, in bytes.
+pub(crate) const MAX_TEXT: u64 = 1 << 30;
+
+/// The text on standard input, of at most [`MAX_TEXT`] bytes.
+pub(crate) fn read_stdin() -> Result<String> {
+    let mut text = String::new();
+    io::stdin().lock().take(MAX_TEXT + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_TEXT {
+        return Err(Failure::new(format!("standard input: found more than {MAX_TEXT} bytes, expected less")).into());
+    }
+    Ok(text)
 }

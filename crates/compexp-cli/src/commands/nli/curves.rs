@@ -5,9 +5,11 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_files::AtomicFile;
+use compexp_files::{AtomicFile, read_text};
 use compexp_nli::train::EpochRow;
 use compexp_report::{Figure, training_curves};
+
+use crate::inputs::MAX_TEXT;
 
 /// Writes `curves.csv` (a row an epoch) and `curves.svg` in `dir`.
 ///
@@ -36,7 +38,7 @@ pub(super) fn read(dir: &Path) -> Vec<EpochRow> {
         let mut value = || fields.next()?.parse().ok();
         Some(EpochRow { epoch, rate, train_loss: value()?, train_accuracy: value()?, dev_accuracy: value()? })
     };
-    let text = std::fs::read_to_string(dir.join("curves.csv")).unwrap_or_default();
+    let text = read_text(&dir.join("curves.csv"), MAX_TEXT).unwrap_or_default();
     text.lines().skip(1).zip(1..).map_while(row).collect()
 }
 

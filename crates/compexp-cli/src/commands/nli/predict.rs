@@ -1,6 +1,6 @@
 //! `compexp nli predict`: the class of a pair, and the units that decide.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::probe::{label_names, likeliest};
 use super::sentences::Words;
 use crate::failure::Failure;
+use crate::inputs::read_stdin;
 use crate::nli_args::NliPredictArgs;
 use crate::progress::Reporter;
 use crate::table::{self, name};
@@ -107,8 +108,7 @@ fn pairs(args: &NliPredictArgs) -> Result<Vec<(String, String)>> {
             return Err(Failure::usage("sentences: found a premise without a hypothesis").hint(hint).into());
         }
     }
-    let mut text = String::new();
-    io::stdin().lock().read_to_string(&mut text)?;
+    let text = read_stdin()?;
     let pair = |(number, line): (usize, &str)| match line.split_once('\t') {
         Some((premise, hypothesis)) if !hypothesis.contains('\t') => Ok((premise.to_owned(), hypothesis.to_owned())),
         _ => {
