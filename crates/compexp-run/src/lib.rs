@@ -18,6 +18,7 @@ pub mod head_file;
 mod masks;
 pub mod position_file;
 pub mod probe_dir;
+mod ranges;
 pub mod record_csv;
 pub mod run_dir;
 pub mod run_tables;

@@ -46,6 +46,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::head_file::CLASSES as HEAD;
 use crate::probe_dir::{read_examples, write_examples};
+use crate::ranges;
 use crate::record_csv;
 
 /// The version of `config.json` and `exemplars.json`.
@@ -343,11 +344,9 @@ impl FinishedRun {
     pub fn exemplars(&self) -> Result<ExemplarList> {
         let path = self.dir.join(EXEMPLARS);
         let list: ExemplarList = read_json(&path)?;
-        let n = self.explanations.universe.examples;
-        match list.exemplars.iter().find(|e| e.example as usize >= n) {
-            Some(e) => Err(Error::format(&path, "example", e.example.to_string(), format!("less than {n}"))),
-            None => Ok(list),
-        }
+        let universe = self.explanations.universe;
+        ranges::check_exemplars(&path, &list, universe.examples, universe.positions)?;
+        Ok(list)
     }
 
     /// The masks of the exemplars: u8 `[exemplars, 2, bytes]`.
@@ -446,7 +445,9 @@ pub(crate) fn read_explanations(path: &Path) -> Result<Explanations> {
     if version != VERSION {
         return Err(Error::format(path, "version", version.to_string(), VERSION.to_string()));
     }
-    Ok(read_json(path)?)
+    let explanations = read_json(path)?;
+    ranges::check_explanations(path, &explanations)?;
+    Ok(explanations)
 }
 
 /// Refuses a folder with files that a run did not write: it would be littered, or lose some of them.

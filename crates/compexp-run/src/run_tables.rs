@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::head_file::read_head;
 use crate::probe_dir::open_probe;
+use crate::ranges::check_record;
 use crate::run_dir::FinishedRun;
 
 /// The version of `contributions-below.json`.
@@ -107,7 +108,11 @@ impl FinishedRun {
     pub fn ablation(&self) -> Result<Option<Value>> {
         let path = self.dir().join("ablation/ablation.json");
         match path.try_exists().map_err(Error::io("open", &path))? {
-            true => read_json(&path).map(Some).map_err(Error::from),
+            true => {
+                let record = read_json(&path)?;
+                check_record(&path, &record)?;
+                Ok(Some(record))
+            }
             false => Ok(None),
         }
     }
@@ -228,7 +233,11 @@ impl FinishedRun {
     pub fn counterfactuals(&self) -> Result<Option<Value>> {
         let path = self.dir().join("counterfactuals/counterfactuals.json");
         match path.try_exists().map_err(Error::io("open", &path))? {
-            true => read_json(&path).map(Some).map_err(Error::from),
+            true => {
+                let record = read_json(&path)?;
+                check_record(&path, &record)?;
+                Ok(Some(record))
+            }
             false => Ok(None),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     let words = words(args, run.as_ref(), reporter)?;
     let pairs = pairs(args)?;
     let sides: Vec<&str> = pairs.iter().flat_map(|(p, h)| [p.as_str(), h.as_str()]).collect();
-    let numbers: Vec<Vec<u32>> = words.split(&sides).iter().map(|words| model.words.encode(words)).collect();
+    let numbers: Vec<Vec<u32>> = words.split(&sides)?.iter().map(|words| model.words.encode(words)).collect();
     let numbered: Vec<Pair<'_>> =
         numbers.chunks_exact(2).map(|pair| Pair { premise: &pair[0], hypothesis: &pair[1] }).collect();
     let output = classifier.forward(&numbered)?;

@@ -44,17 +44,20 @@ impl Words {
     }
 
     /// The words of each text.
-    pub(crate) fn split(&self, texts: &[&str]) -> Vec<Vec<String>> {
-        match self {
+    ///
+    /// # Errors
+    /// As [`Tokenizer::tokenize`].
+    pub(crate) fn split(&self, texts: &[&str]) -> Result<Vec<Vec<String>>> {
+        Ok(match self {
             Self::Blanks => texts.iter().map(|text| text.split_whitespace().map(String::from).collect()).collect(),
             Self::Rules(tokenizer) => {
                 // White space beyond single blanks is a token of its own there, and no word.
                 let words = |tokens: Vec<&str>| {
                     tokens.into_iter().filter(|token| !token.trim().is_empty()).map(String::from).collect()
                 };
-                tokenizer.tokenize_all(texts).into_iter().map(words).collect()
+                tokenizer.tokenize_all(texts)?.into_iter().map(words).collect()
             }
-        }
+        })
     }
 }
 
@@ -116,7 +119,7 @@ impl Sentences {
                     Some(folder) if wanted => Some(Tagger::load(folder, tags.symbols.as_deref())?),
                     _ => None,
                 };
-                tagged(&read, &words, tagger.as_ref(), reporter)
+                tagged(&read, &words, tagger.as_ref(), reporter)?
             }
         };
         Ok(Self { labels, split })
@@ -165,7 +168,7 @@ fn annotated(path: &Path, pairs: &[Pair], more: bool) -> Result<Vec<SplitPair>> 
 }
 
 /// Splits and tags, every distinct sentence once.
-fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Reporter) -> Vec<SplitPair> {
+fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Reporter) -> Result<Vec<SplitPair>> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut distinct: Vec<&str> = Vec::new();
     let mut place = |text| {
@@ -176,7 +179,7 @@ fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Rep
     };
     let sides: Vec<[usize; 2]> =
         pairs.iter().map(|pair| [place(pair.premise.as_str()), place(pair.hypothesis.as_str())]).collect();
-    let words = words.split(&distinct);
+    let words = words.split(&distinct)?;
     let mut tags: Vec<Vec<String>> = Vec::new();
     match tagger {
         Some(tagger) => {
@@ -192,5 +195,5 @@ fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Rep
         None => tags.resize(words.len(), Vec::new()),
     }
     let sentence = |place: usize| Sentence { words: words[place].clone(), tags: tags[place].clone() };
-    sides.into_iter().map(|[p, h]| SplitPair { premise: sentence(p), hypothesis: sentence(h) }).collect()
+    Ok(sides.into_iter().map(|[p, h]| SplitPair { premise: sentence(p), hypothesis: sentence(h) }).collect())
 }

@@ -64,9 +64,9 @@ fn write(
     }
     let mut done = 0;
     for chunk in texts.chunks(CHUNK) {
-        let split = words.split(&chunk.iter().map(String::as_str).collect::<Vec<_>>());
+        let split = words.split(&chunk.iter().map(String::as_str).collect::<Vec<_>>())?;
         let sentences: Vec<&[String]> = split.iter().map(Vec::as_slice).collect();
-        for (words, annotations) in split.iter().zip(annotator.annotate_all(&sentences)) {
+        for (words, annotations) in split.iter().zip(annotator.annotate_all(&sentences)?) {
             done += 1;
             match format {
                 TagFormat::Feats => write_feats(out, done, words, &annotations)?,
