@@ -67,31 +67,34 @@ impl Annotations {
                 let set = open_probe(dir)?;
                 let files = PROBE_FILES.iter().map(|name| ((*name).to_owned(), dir.join(name)));
                 let files = files.filter(|(_, path)| path.exists()).collect();
-                let paths = Paths::from([("probe".into(), absolute(dir)), ("image_root".into(), absolute(dir))]);
+                let paths = Paths::from([("probe".into(), absolute(dir)?), ("image_root".into(), absolute(dir)?)]);
                 Ok(Annotated { set, kind: "probe", options: Value::Null, files, paths })
             }
-            Self::Broden { dir, options } => Ok(Annotated::broden(dir, options, broden::load(dir, options)?)),
+            Self::Broden { dir, options } => Annotated::broden(dir, options, broden::load(dir, options)?),
         }
     }
 }
 
 impl Annotated {
     /// The probe set of a Broden folder that is open already.
-    pub(crate) fn broden(dir: &Path, options: &BrodenOptions, broden: Broden) -> Self {
+    ///
+    /// # Errors
+    /// That of [`absolute`].
+    pub(crate) fn broden(dir: &Path, options: &BrodenOptions, broden: Broden) -> Result<Self> {
         let name = |path: &Path| {
             let below = path.strip_prefix(dir).ok().or(path.file_name().map(Path::new));
             below.unwrap_or(path).to_string_lossy().into_owned()
         };
         let files = broden.fingerprint_files().into_iter().map(|path| (name(&path), path)).collect();
         let mut paths =
-            Paths::from([("broden".into(), absolute(dir)), ("image_root".into(), absolute(broden.image_root()))]);
+            Paths::from([("broden".into(), absolute(dir)?), ("image_root".into(), absolute(broden.image_root())?)]);
         if let Some(index) = &options.index {
             // One within the folder is found there again.
             let within = dir.join(index).is_file();
-            paths.insert("index".into(), if within { index.to_string_lossy().into() } else { absolute(index) });
+            paths.insert("index".into(), if within { index.to_string_lossy().into() } else { absolute(index)? });
         }
         let options = json!(broden.categories());
-        Self { set: broden.into_probe_set(), kind: "broden", options, files, paths }
+        Ok(Self { set: broden.into_probe_set(), kind: "broden", options, files, paths })
     }
 
     /// What a run records of the annotations: the hash of all their files.
@@ -231,10 +234,18 @@ impl Layer {
     }
 }
 
-/// A path that means the same from any folder.
-pub(crate) fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+/// A path that means the same from any folder, as `config.json` keeps it.
+///
+/// # Errors
+/// A [`Failure`] for a path that is not UTF-8: another one would be kept in its place.
+pub(crate) fn absolute(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.into_os_string().into_string().map_err(|path| {
+        let message = format!("path {path:?}: found bytes that are not UTF-8, expected a path that JSON can hold");
+        Failure::new(message).hint("rename the file or folder, or give a link to it").into()
+    })
 }
+
 /// The longest text that is read, in bytes.
 pub(crate) const MAX_TEXT: u64 = 1 << 30;
 

@@ -69,11 +69,15 @@ impl Error {
 }
 
 /// The most characters of one part of a message. A list of twenty names fits; a name of 100 KB does not.
-const MAX_PART: usize = 2000;
+const MAX_PART: usize = 1000;
 
-/// The text, cut where it is longer than any message should be.
-fn shortened(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(MAX_PART) {
+fn shortened(text: String) -> String {
+    shorten(text, MAX_PART)
+}
+
+/// The text, cut after `most` characters: messages are no place for names of 100 KB.
+pub fn shorten(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
         text.truncate(end);
         text.push_str("...");
     }

@@ -27,7 +27,7 @@ mod unnamed;
 mod write;
 
 pub use dtype::Dtype;
-pub use error::{Error, Result, excerpt};
+pub use error::{Error, Result, excerpt, shorten};
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
 pub use rows::{read_rows, write_rows};

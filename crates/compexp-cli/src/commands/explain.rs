@@ -29,7 +29,7 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let inputs = json!({ "annotations": annotated.record(reporter)?, layer.kind(): layer.record(spec, reporter)? });
     let record = pipeline::record("explain", inputs, &config, &args.trust, &units, args.masks.is_some());
     let mut paths = annotated.paths.clone();
-    paths.insert(layer.kind().into(), absolute(spec));
+    paths.insert(layer.kind().into(), absolute(spec)?);
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
         Ok(writer) => {
             let set = &annotated.set;

@@ -77,18 +77,22 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let mut paths = Paths::from([
         ("probe".into(), probe_files::FOLDER.into()),
         ("activations".into(), "activations.npy".into()),
-        ("pairs".into(), absolute(&args.pairs.pairs)),
-        ("checkpoint".into(), absolute(&args.checkpoint)),
+        ("pairs".into(), absolute(&args.pairs.pairs)?),
+        ("checkpoint".into(), absolute(&args.checkpoint)?),
     ]);
     let optional = [("gold", &args.pairs.gold), ("vectors", &args.features.vectors)];
     for (what, path) in optional {
         if let Some(path) = path {
             inputs[what] = json!(hash_file(path)?);
-            paths.insert(what.into(), absolute(path));
+            paths.insert(what.into(), absolute(path)?);
         }
     }
     let optional = [("tags", &args.tags.tags), ("tagger", &args.tags.tagger), ("symbols", &args.tags.symbols)];
-    paths.extend(optional.into_iter().filter_map(|(what, path)| Some((what.into(), absolute(path.as_ref()?)))));
+    for (what, path) in optional {
+        if let Some(path) = path {
+            paths.insert(what.into(), absolute(path)?);
+        }
+    }
     let record = pipeline::record("nli probe", inputs, &config, &args.trust, &units, false);
 
     let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     };
     let images: Vec<(String, PathBuf)> =
         broden.images().iter().map(|i| (i.name.clone(), broden.image_root().join(&i.name))).collect();
-    let annotated = Annotated::broden(&args.broden, &options, broden);
+    let annotated = Annotated::broden(&args.broden, &options, broden)?;
 
     let preprocess = settings::preprocess(args.network.preprocess);
     let mut extraction = Extraction::new(&model, &args.layer, preprocess, args.network.batch, &images)?;
@@ -58,13 +58,13 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         "preprocess": preprocess,
     });
     let mut paths = annotated.paths.clone();
-    paths.insert("checkpoint".into(), absolute(&args.network.checkpoint));
+    paths.insert("checkpoint".into(), absolute(&args.network.checkpoint)?);
     // Relative to the run directory, which may move.
     paths.insert("activations".into(), "activations.npy".into());
     for (what, path) in [("classes", &args.classes), ("scenes", &args.scenes)] {
         if let Some(path) = path {
             inputs[what] = json!(hash_file(path)?);
-            paths.insert(what.into(), absolute(path));
+            paths.insert(what.into(), absolute(path)?);
         }
     }
     let record = pipeline::record("vision probe", inputs, &config, &args.trust, &units, false);
