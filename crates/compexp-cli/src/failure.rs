@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use compexp_core::formula::escape_for_terminal;
@@ -53,6 +54,17 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Refuses `-` as the folder of results; `what` they are goes before "a folder of files".
+///
+/// # Errors
+/// A [`Failure`] for `-`.
+pub(crate) fn refuse_standard_output(out: &Path, what: &str) -> Result<(), Failure> {
+    if out != Path::new("-") {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("--out -: {what} a folder of files, and cannot go to standard output")))
+}
 
 /// Prints what the parser of arguments has to say, help included, and gives the exit code.
 pub(crate) fn tell(told: &clap::Error) -> ExitCode {
