@@ -1,14 +1,14 @@
 //! The format of `torch.save` since version 1.6: a zip archive with `<root>/data.pkl` and the storages as
 //! `<root>/data/<key>`, all stored without compression, so that each is a run of bytes of the file.
 //!
-//! Checksums are not verified: PyTorch can be told to leave them out.
+//! The checksum of every entry that is used is verified, unless it is 0: PyTorch can be told to leave checksums out.
 
 use crate::pickle::{Source, run};
 use crate::storage::{Extent, Storages, fill, read_at};
 use crate::tree::unfold;
 use crate::{Error, Value};
-use std::fs::File;
-use std::io::BufReader;
+use compexp_files::SourceFile;
+use std::io;
 use zip::{CompressionMethod, ZipArchive};
 
 /// Where the entries are that matter.
@@ -19,8 +19,8 @@ struct Index {
 }
 
 /// Reads a file whose content begins like a zip archive.
-pub(crate) fn read(file: &mut File, file_len: u64) -> Result<Value, Error> {
-    let index = index(file, file_len)?;
+pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
+    let index = index(file)?;
     if let Some(extent) = index.byte_order {
         let found = read_at(file, extent.start, extent.len.min(16))?;
         if found != b"little" {
@@ -35,19 +35,19 @@ pub(crate) fn read(file: &mut File, file_len: u64) -> Result<Value, Error> {
     Ok(value)
 }
 
-fn index(file: &mut File, file_len: u64) -> Result<Index, Error> {
+fn index(file: &SourceFile) -> Result<Index, Error> {
     let broken = |error: zip::result::ZipError| match error {
         zip::result::ZipError::Io(error) => Error::Io(error),
         other => Error::Archive(format!("{other}; is the download complete?")),
     };
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
+    let mut archive = ZipArchive::new(file.reader()).map_err(broken)?;
     let mut entries = Vec::with_capacity(archive.len());
     for i in 0..archive.len() {
         let entry = archive.by_index_raw(i).map_err(broken)?;
         let name = entry.name().map_err(broken)?.into_owned();
         let stored = entry.compression() == CompressionMethod::Stored && entry.compressed_size() == entry.size();
         let extent = Extent { start: entry.data_start().unwrap_or(u64::MAX), len: entry.size() };
-        entries.push((name, extent, stored && !entry.encrypted()));
+        entries.push((name, extent, stored && !entry.encrypted(), entry.crc32() != 0));
     }
     let roots = entries.iter().filter_map(|entry| entry.0.strip_suffix("data.pkl"));
     let roots: Vec<_> = roots.filter(|root| root.ends_with('/') && root.find('/') == Some(root.len() - 1)).collect();
@@ -58,7 +58,8 @@ fn index(file: &mut File, file_len: u64) -> Result<Index, Error> {
     };
 
     let (mut storages, mut pickle, mut byte_order) = (Storages::default(), None, None);
-    for (name, extent, stored) in entries {
+    let mut checked = Vec::new();
+    for (i, (name, extent, stored, has_checksum)) in entries.into_iter().enumerate() {
         let Some(inner) = name.strip_prefix(&root) else { continue };
         let key = inner.strip_prefix("data/").filter(|key| !key.is_empty());
         if key.is_none() && !matches!(inner, "data.pkl" | "byteorder" | "constants.pkl") {
@@ -75,15 +76,28 @@ fn index(file: &mut File, file_len: u64) -> Result<Index, Error> {
                 "found `{name}` compressed or encrypted, expected it stored as torch.save does"
             )));
         }
-        let left = file_len.saturating_sub(extent.start);
+        let left = file.len().saturating_sub(extent.start);
         if extent.len > left {
             return Err(Error::Truncated { what: "an archive entry", at: extent.start, needed: extent.len, left });
         }
         match (inner, key) {
-            (_, Some(key)) => storages.insert(key.to_string(), extent, file_len)?,
+            (_, Some(key)) => storages.insert(key.to_string(), extent, file.len())?,
             ("data.pkl", _) => pickle = Some(extent),
             _ => byte_order = Some(extent),
         }
+        if has_checksum {
+            checked.push((i, name));
+        }
+    }
+    // Only now, when it is known that all entries together are no longer than the file. Reading an entry to its end
+    // compares its checksum.
+    for (i, name) in checked {
+        io::copy(&mut archive.by_index(i).map_err(broken)?, &mut io::sink()).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidData => {
+                Error::Archive(format!("`{name}` does not have its checksum: the file is damaged; get it again"))
+            }
+            _ => Error::Io(e),
+        })?;
     }
     let pickle = pickle.ok_or_else(|| Error::Archive("found no `data.pkl`".into()))?;
     Ok(Index { storages, pickle, byte_order })

@@ -152,6 +152,16 @@ pub enum Error {
     },
 }
 
+impl From<compexp_files::Error> for Error {
+    fn from(error: compexp_files::Error) -> Self {
+        match error {
+            // The path is named around it.
+            compexp_files::Error::Io { source, .. } => Self::Io(source),
+            other => Self::Io(std::io::Error::other(other)),
+        }
+    }
+}
+
 impl Error {
     /// The problem itself, without the file it is in.
     pub fn problem(&self) -> &Error {

@@ -9,17 +9,16 @@ use crate::pickle::{Graph, Source, run};
 use crate::storage::{Extent, Storages, fill, read_at};
 use crate::tree::unfold;
 use crate::{Dtype, Error, Value};
+use compexp_files::SourceFile;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::BufReader;
 
 const MAGIC: &str = "119547037146038801333356";
 const PROTOCOL_VERSION: i64 = 1001;
 
 /// Reads a file whose content begins like a pickle.
-pub(crate) fn read(file: &mut File, file_len: u64) -> Result<Value, Error> {
+pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
     // The buffer reads ahead: where the pickles end, the source knows, not the file.
-    let mut source = Source::new(BufReader::new(&mut *file), 0, file_len);
+    let mut source = Source::new(file.reader(), 0, file.len());
     let magic = plain(&run(&mut source)?)?;
     if magic != Value::BigInt(MAGIC.into()) {
         return Err(Error::NotACheckpoint {
@@ -40,7 +39,7 @@ pub(crate) fn read(file: &mut File, file_len: u64) -> Result<Value, Error> {
     let keys = plain(&run(&mut source)?)?;
     let at = source.at();
 
-    let storages = locate(file, file_len, at, &graph, &keys)?;
+    let storages = locate(file, at, &graph, &keys)?;
     let (mut value, plans) = unfold(&graph, &storages)?;
     fill(file, &mut value, &plans)?;
     Ok(value)
@@ -52,7 +51,7 @@ fn plain(graph: &Graph) -> Result<Value, Error> {
 }
 
 /// Walks over the storages, which begin at byte `at`, without reading their elements.
-fn locate(file: &mut File, file_len: u64, mut at: u64, graph: &Graph, keys: &Value) -> Result<Storages, Error> {
+fn locate(file: &SourceFile, mut at: u64, graph: &Graph, keys: &Value) -> Result<Storages, Error> {
     // Only the pickle of the object knows the element types.
     let mut dtypes: HashMap<&str, Dtype> = HashMap::new();
     for storage in &graph.heap.storages {
@@ -72,7 +71,7 @@ fn locate(file: &mut File, file_len: u64, mut at: u64, graph: &Graph, keys: &Val
     for key in keys {
         let wrong = |what: String| Error::Storage { key: key.into(), what };
         let dtype = dtypes.get(key).ok_or_else(|| wrong("no tensor says its element type".into()))?;
-        let left = file_len - at;
+        let left = file.len() - at;
         if left < 8 {
             return Err(Error::Truncated { what: "the size of a storage", at, needed: 8, left });
         }
@@ -81,7 +80,7 @@ fn locate(file: &mut File, file_len: u64, mut at: u64, graph: &Graph, keys: &Val
         let count = i64::from_le_bytes(count);
         let len = u64::try_from(count).ok().and_then(|n| n.checked_mul(dtype.size() as u64));
         let len = len.ok_or_else(|| wrong(format!("found a size of {count} elements")))?;
-        storages.insert(key.into(), Extent { start: at + 8, len }, file_len)?;
+        storages.insert(key.into(), Extent { start: at + 8, len }, file.len())?;
         at += 8 + len;
     }
     Ok(storages)

@@ -24,7 +24,7 @@
 //! # What it does not know
 //! Networks, layers, candle, any class of Python: it has its own code for the dozen globals that tensors need
 //! (`collections.OrderedDict`, `torch._utils._rebuild_tensor_v2`, storages and element types, NumPy scalars) and
-//! refuses every other by name. It verifies no checksums, writes nothing, and reads no whole-module files, TorchScript,
+//! refuses every other by name. It writes nothing, and reads no whole-module files, TorchScript,
 //! sparse, quantised or complex tensors.
 //!
 //! # Invariants

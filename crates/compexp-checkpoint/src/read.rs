@@ -1,8 +1,8 @@
 //! The one way in: a path, whose content says what it is.
 
+use crate::storage::read_at;
 use crate::{Error, Value, archive, legacy, safe};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use compexp_files::SourceFile;
 use std::path::Path;
 
 /// Enough of a file to see a tar header's magic.
@@ -19,20 +19,17 @@ pub fn read(path: &Path) -> Result<Value, Error> {
 }
 
 fn read_file(path: &Path) -> Result<Value, Error> {
-    let mut file = File::open(path)?;
-    let file_len = file.metadata()?.len();
-    let mut head = Vec::new();
-    (&mut file).take(HEAD).read_to_end(&mut head)?;
-    file.seek(SeekFrom::Start(0))?;
+    let file = SourceFile::open(path)?;
+    let head = read_at(&file, 0, HEAD.min(file.len()))?;
     match &head[..] {
-        head if safe::looks_right(head) => safe::read(&mut file, file_len),
-        [b'P', b'K', ..] => archive::read(&mut file, file_len),
+        head if safe::looks_right(head) => safe::read(&file),
+        [b'P', b'K', ..] => archive::read(&file),
         head if is_tar(head) => Err(Error::NotACheckpoint {
             found: "a tar archive",
             hint: "unpack it and give the checkpoint inside; a tar written by torch.save before 2017 must be saved again",
         }),
-        [0x80, ..] => legacy::read(&mut file, file_len),
-        head if head.starts_with(b"L119547") => legacy::read(&mut file, file_len),
+        [0x80, ..] => legacy::read(&file),
+        head if head.starts_with(b"L119547") => legacy::read(&file),
         head => Err(foreign(head)),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::storage::{Plan, read_at};
 use crate::{Dtype, Error, Tensor, Value};
+use compexp_files::SourceFile;
 use safetensors::tensor::{Dtype as Stored, Metadata};
-use std::fs::File;
 
 /// Longest header, as in the format's own library.
 const MAX_HEADER: u64 = 100_000_000;
@@ -14,9 +14,9 @@ pub(crate) fn looks_right(head: &[u8]) -> bool {
 }
 
 /// Reads the tensors as a dict, in the order of the file; free-form metadata is its entry `__metadata__`.
-pub(crate) fn read(file: &mut File, file_len: u64) -> Result<Value, Error> {
+pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
     let n = header_len(&read_at(file, 0, 8)?).unwrap_or(0);
-    let left = file_len.saturating_sub(8);
+    let left = file.len().saturating_sub(8);
     if n > left {
         return Err(Error::Truncated { what: "the safetensors header", at: 8, needed: n, left });
     }

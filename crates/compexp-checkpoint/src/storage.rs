@@ -6,9 +6,8 @@
 
 use crate::pickle::SLACK;
 use crate::{Dtype, Error, Value};
+use compexp_files::SourceFile;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 
 /// All tensors together may take this many times the bytes of all storages. Ties and views share a storage (factor 2
 /// or 3 in practice); a stride of 0 could blow up one element to any size.
@@ -125,7 +124,7 @@ impl Plan {
 }
 
 /// Reads the bytes of every tensor of `value`; `plans` are in the order of [`Value::visit_tensors`].
-pub(crate) fn fill(file: &mut File, value: &mut Value, plans: &[Plan]) -> Result<(), Error> {
+pub(crate) fn fill(file: &SourceFile, value: &mut Value, plans: &[Plan]) -> Result<(), Error> {
     let mut data: Vec<Vec<u8>> = vec![Vec::new(); plans.len()];
     let mut order: Vec<usize> = (0..plans.len()).filter(|&i| plans[i].n_bytes > 0).collect();
     order.sort_by_key(|&i| (plans[i].storage, plans[i].first));
@@ -147,16 +146,14 @@ pub(crate) fn fill(file: &mut File, value: &mut Value, plans: &[Plan]) -> Result
     Ok(())
 }
 
-/// Reads `n` bytes, which are known to lie within the file.
-pub(crate) fn read_at(file: &mut File, start: u64, n: u64) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::with_capacity(n as usize);
-    if n > 0 {
-        file.seek(SeekFrom::Start(start))?;
-        file.take(n).read_to_end(&mut bytes)?;
+/// Reads `n` bytes of the file.
+pub(crate) fn read_at(file: &SourceFile, start: u64, n: u64) -> Result<Vec<u8>, Error> {
+    let left = file.len().saturating_sub(start);
+    if n > left {
+        return Err(Error::Truncated { what: "a tensor", at: start, needed: n, left });
     }
-    if bytes.len() as u64 != n {
-        return Err(Error::Truncated { what: "a tensor", at: start, needed: n, left: bytes.len() as u64 });
-    }
+    let mut bytes = vec![0; n as usize];
+    file.read_at(&mut bytes, start)?;
     Ok(bytes)
 }
 

@@ -64,21 +64,26 @@ impl BrodenFolder {
     }
 
     /// The probe set of the folder, which is loaded already.
-    pub(crate) fn annotated(&self, broden: Broden) -> Annotated {
+    ///
+    /// # Errors
+    /// The error of [`absolute`].
+    pub(crate) fn annotated(&self, broden: Broden) -> Result<Annotated> {
         let name = |path: &Path| {
             let below = path.strip_prefix(&self.dir).ok().or(path.file_name().map(Path::new));
             below.unwrap_or(path).to_string_lossy().into_owned()
         };
         let files = broden.fingerprint_files().into_iter().map(|path| (name(&path), path)).collect();
-        let mut paths =
-            Paths::from([("broden".into(), absolute(&self.dir)), ("image_root".into(), absolute(broden.image_root()))]);
+        let mut paths = Paths::from([
+            ("broden".into(), absolute(&self.dir)?),
+            ("image_root".into(), absolute(broden.image_root())?),
+        ]);
         if let Some(index) = &self.options.index {
             // One within the folder is found there again.
             let within = self.dir.join(index).is_file();
-            paths.insert("index".into(), if within { index.to_string_lossy().into() } else { absolute(index) });
+            paths.insert("index".into(), if within { index.to_string_lossy().into() } else { absolute(index)? });
         }
         let categories = Some(broden.categories().to_vec());
-        Annotated { set: broden.into_probe_set(), kind: "broden", categories, files, paths }
+        Ok(Annotated { set: broden.into_probe_set(), kind: "broden", categories, files, paths })
     }
 }
 
@@ -114,10 +119,10 @@ impl Annotations {
                 let set = open_probe(dir)?;
                 let files = PROBE_FILES.iter().map(|name| ((*name).to_owned(), dir.join(name)));
                 let files = files.filter(|(_, path)| path.exists()).collect();
-                let paths = Paths::from([("probe".into(), absolute(dir)), ("image_root".into(), absolute(dir))]);
+                let paths = Paths::from([("probe".into(), absolute(dir)?), ("image_root".into(), absolute(dir)?)]);
                 Ok(Annotated { set, kind: "probe", categories: None, files, paths })
             }
-            Self::Broden(folder) => Ok(folder.annotated(folder.load()?)),
+            Self::Broden(folder) => folder.annotated(folder.load()?),
         }
     }
 }

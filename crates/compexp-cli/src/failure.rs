@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use compexp_core::formula::escape_for_terminal;
+use compexp_files::shorten;
 
 /// The command failed.
 const FAILED: u8 = 1;
@@ -65,6 +66,20 @@ pub(crate) fn refuse_standard_output(out: &Path, what: &str) -> Result<(), Failu
     Err(Failure::usage(format!("--out -: {what} a folder of files, and cannot go to standard output")))
 }
 
+/// Prints what the parser of arguments has to say, help included, and gives the exit code.
+pub(crate) fn tell(told: &clap::Error) -> ExitCode {
+    match told.print().and_then(|()| io::stdout().flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(io::stderr(), "error: cannot write: {e}");
+            ExitCode::from(FAILED)
+        }
+        _ => u8::try_from(told.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
+}
+
+/// The most characters of a message and its causes, each.
+const MAX_MESSAGE: usize = 4000;
+
 /// Prints an error with its causes and the hint, if it has one, and gives the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     // A reader that went away (`compexp show | head`) has what it wanted.
@@ -75,7 +90,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let mut text = String::from(if failure.is_some_and(|f| f.code == DRIFT) { "drift: " } else { "error: " });
     let mut last = String::new();
     for cause in error.chain() {
-        let cause = cause.to_string();
+        let cause = shorten(cause.to_string(), MAX_MESSAGE);
         // The libraries' errors name their causes themselves.
         if last.is_empty() {
             text += &escape_for_terminal(&cause);

@@ -1,6 +1,7 @@
 //! Files that a run is made from: where they are, and the hashes by which a run knows them again.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,6 +9,8 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_files::{ContentHash, hash_file};
 use rayon::prelude::*;
+
+use crate::failure::Failure;
 
 /// Where inputs were found, by what they are.
 pub(crate) type Paths = BTreeMap<String, String>;
@@ -39,7 +42,27 @@ pub(crate) fn hash_files(
     Ok(all.finish())
 }
 
-/// A path that means the same from any folder.
-pub(crate) fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+/// A path that means the same from any folder, as `config.json` keeps it.
+///
+/// # Errors
+/// A [`Failure`] for a path that is not UTF-8: another one would be kept in its place.
+pub(crate) fn absolute(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.into_os_string().into_string().map_err(|path| {
+        let message = format!("path {path:?}: found bytes that are not UTF-8, expected a path that JSON can hold");
+        Failure::new(message).hint("rename the file or folder, or give a link to it").into()
+    })
+}
+
+/// The longest text that is read, in bytes.
+pub(crate) const MAX_TEXT: u64 = 1 << 30;
+
+/// The text on standard input, of at most [`MAX_TEXT`] bytes.
+pub(crate) fn read_stdin() -> Result<String> {
+    let mut text = String::new();
+    io::stdin().lock().take(MAX_TEXT + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_TEXT {
+        return Err(Failure::new(format!("standard input: found more than {MAX_TEXT} bytes, expected less")).into());
+    }
+    Ok(text)
 }

@@ -33,10 +33,13 @@ use args::vision::VisionCommand;
 use args::{Cli, Command};
 use progress::Reporter;
 
-/// Runs the command; `arguments` start with the name of the program. Wrong ones end the process with code 2.
+/// Runs the command; `arguments` start with the name of the program. Wrong ones give code 2.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     parent::watch();
-    let cli = Cli::parse_from(arguments);
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(told) => return failure::tell(&told),
+    };
     let reporter = Reporter::new(cli.quiet);
     let done = run(&cli, &reporter);
     reporter.clear();

@@ -65,11 +65,54 @@ impl Error {
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self::Format { path: path.to_owned(), field: field.into(), found: found.into(), expected: expected.into() }
+        let [field, found, expected] = [field.into(), found.into(), expected.into()].map(shortened);
+        Self::Format { path: path.to_owned(), field, found, expected }
     }
 
     /// An [`Error::Mismatch`] of `what`.
     pub fn mismatch(what: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
-        Self::Mismatch { what: what.into(), found: found.to_string(), expected: expected.to_string() }
+        let [what, found, expected] = [what.into(), found.to_string(), expected.to_string()].map(shortened);
+        Self::Mismatch { what, found, expected }
+    }
+}
+
+/// The most characters of one part of a message. A list of twenty names fits; a name of 100 KB does not.
+const MAX_PART: usize = 1000;
+
+fn shortened(text: String) -> String {
+    shorten(text, MAX_PART)
+}
+
+/// The text, cut after `most` characters: messages are no place for names of 100 KB.
+pub fn shorten(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
+}
+
+/// The beginning of a text for a message, in backticks: what hostile files hold can be long.
+pub fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("`{}...`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        let long = "\u{e4}".repeat(100_000);
+        assert_eq!(excerpt(&long), format!("`{}...`", "\u{e4}".repeat(60)));
+        assert_eq!(excerpt("short"), "`short`");
+        let format = Error::format(Path::new("a"), &*long, &*long, &*long).to_string();
+        let mismatch = Error::mismatch(&*long, &long, &long).to_string();
+        for text in [format, mismatch] {
+            assert!(text.chars().count() < 3 * MAX_PART + 100, "{}", text.len());
+        }
     }
 }

@@ -12,7 +12,7 @@ const BLOCK: u64 = 1 << 18;
 /// give the same hash: `ab` = `c` is not `a` = `bc`.
 ///
 /// ```
-/// use crate::ContentHash;
+/// use compexp_files::ContentHash;
 ///
 /// let key = |quantile: f64| {
 ///     let mut hash = ContentHash::new("thresholds");

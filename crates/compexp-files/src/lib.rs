@@ -1,5 +1,6 @@
 //! Files: how every crate of compexp opens, reads, hashes and writes them.
 //!
+//! - [`SourceFile`] is the one way to open a file for reading, [`read_bytes`] and [`read_text`] read one whole;
 //! - [`TensorFile`] reads arrays (`.npy`, `.safetensors`) in blocks, by position;
 //! - [`read_json`], [`read_rows`] and their counterparts read and write JSON and CSV within limits;
 //! - [`AtomicFile`], [`NpyWriter`], [`write_json`] and [`write_bytes`] write files that are whole or absent,
@@ -29,12 +30,12 @@ mod unnamed;
 mod write;
 
 pub use dtype::Dtype;
-pub use error::{Error, Result};
+pub use error::{Error, Result, excerpt, shorten};
 pub use folder_lock::{FolderLock, claim_folder};
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
 pub use rows::{read_rows, write_rows};
-pub use source_file::SourceFile;
+pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
 pub use staged::{StagedFolder, beside, put_in_place, recover_place, remove_tree, whole_path};
 pub use tensor_file::TensorFile;
 pub use unnamed::UnnamedFile;

@@ -1,13 +1,14 @@
-//! Files read by position, which notice that they change under the reader's hands.
+//! The one way to open a file for reading: plain files only, by position, within limits, and noticing that they change
+//! under the reader's hands.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::{Error, Result};
 
-/// The longest text that is read whole.
+/// The longest text that is read whole, where the caller names no limit.
 const MAX_TEXT: u64 = 1 << 30;
 
 /// A file open for positioned reads, with its length and time of change as they were when it was opened.
@@ -20,15 +21,17 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Opens a regular file; anything else could block, or has no length.
+    /// Opens a plain file, or a link to one. A pipe could block for ever, and a device has no end.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where there is no such file, it may not be read, or it is a folder, a pipe, a socket or a device.
     pub fn open(path: &Path) -> Result<Self> {
-        let kind = std::fs::metadata(path).map_err(Error::io("open", path))?;
-        if !kind.is_file() {
-            let what = if kind.is_dir() { "this is a folder, not a file" } else { "this is not a regular file" };
-            return Err(Error::io("open", path)(io::Error::new(io::ErrorKind::InvalidInput, what)));
-        }
+        // Looked at before it is opened, since opening a pipe waits for its writer, and after, since the path may lead
+        // elsewhere by then.
+        expect_plain(path, &std::fs::metadata(path).map_err(Error::io("open", path))?)?;
         let file = File::open(path).map_err(Error::io("open", path))?;
         let meta = file.metadata().map_err(Error::io("open", path))?;
+        expect_plain(path, &meta)?;
         Ok(Self { path: path.to_owned(), file, len: meta.len(), modified: meta.modified().ok() })
     }
 
@@ -69,24 +72,112 @@ impl SourceFile {
         read.map_err(Error::io("read", &self.path))
     }
 
-    /// The whole file, without the byte order mark that some editors put before a text.
-    pub fn read_text(&self) -> Result<Vec<u8>> {
-        if self.len > MAX_TEXT {
-            let found = format!("{} bytes", self.len);
-            return Err(Error::format(&self.path, "length", found, format!("a text of at most {MAX_TEXT} bytes")));
+    /// The whole file, which may have at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where it is longer, and as [`Self::read_at`].
+    pub fn read_all(&self, limit: u64) -> Result<Vec<u8>> {
+        if self.len > limit {
+            let (found, expected) = (format!("{} bytes", self.len), format!("at most {limit} bytes"));
+            return Err(Error::format(&self.path, "length", found, expected));
         }
-        let mut text = vec![0; self.len as usize];
-        self.read_at(&mut text, 0)?;
-        if text.starts_with(b"\xef\xbb\xbf") {
-            text.drain(..3);
+        let mut bytes = vec![0; self.len as usize];
+        self.read_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    /// The whole file of at most 1 GiB, without the byte order mark that some editors put before a text.
+    ///
+    /// # Errors
+    /// As [`Self::read_all`].
+    pub fn read_text(&self) -> Result<Vec<u8>> {
+        let mut text = self.read_all(MAX_TEXT)?;
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(text)
+    }
+
+    /// Reads the file in order, or from where [`Seek`] leads, through a buffer.
+    pub fn reader(&self) -> BufReader<SourceReader<'_>> {
+        BufReader::with_capacity(1 << 16, SourceReader { file: self, at: 0 })
     }
 
     fn changed(&self, field: &str, found: String, expected: String) -> Error {
         let hint = "the file changed while it was being read; run again when it is complete";
         Error::format(&self.path, field, found, format!("{expected}: {hint}"))
     }
+}
+
+/// Reads a [`SourceFile`] in order: never beyond the length that it was opened with. Its errors are those of
+/// [`SourceFile::read_at`] within an [`io::Error`].
+#[derive(Debug)]
+pub struct SourceReader<'a> {
+    file: &'a SourceFile,
+    at: u64,
+}
+
+impl Read for SourceReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.file.len.saturating_sub(self.at);
+        let n = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if n > 0 {
+            self.file.read_at(&mut buf[..n], self.at).map_err(|e| match e {
+                Error::Io { source, .. } => source,
+                other => io::Error::other(other),
+            })?;
+            self.at += n as u64;
+        }
+        Ok(n)
+    }
+}
+
+impl Seek for SourceReader<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.file.len.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a position before the file"))?;
+        Ok(self.at)
+    }
+}
+
+/// The bytes of a plain file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`SourceFile::open`] and [`SourceFile::read_all`].
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    SourceFile::open(path)?.read_all(limit)
+}
+
+/// The text of a plain UTF-8 file of at most `limit` bytes, without a byte order mark.
+///
+/// # Errors
+/// As [`read_bytes`], and [`Error::Format`] with the first line that is not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> Result<String> {
+    let bytes = read_bytes(path, limit)?;
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        Error::format(path, format!("line {line}"), "an invalid byte", "UTF-8 text: convert the file first")
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+}
+
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn expect_plain(path: &Path, meta: &std::fs::Metadata) -> Result<()> {
+    if meta.is_file() {
+        return Ok(());
+    }
+    let what = if meta.is_dir() {
+        "this is a folder, not a file"
+    } else {
+        "this is a pipe, a socket or a device, not a plain file"
+    };
+    Err(Error::io("open", path)(io::Error::new(io::ErrorKind::InvalidInput, what)))
 }
 
 #[cfg(unix)]
@@ -108,4 +199,76 @@ pub(crate) fn read_exact_at(file: &File, mut buf: &mut [u8], mut offset: u64) ->
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use compexp_tests::files::Scratch;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_gives_the_bytes_of_the_file_from_anywhere() {
+        let scratch = Scratch::new();
+        let bytes: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
+        let file = SourceFile::open(&scratch.write("a", &bytes)).unwrap();
+        let mut all = Vec::new();
+        file.reader().read_to_end(&mut all).unwrap();
+        assert!(all == bytes);
+        let mut reader = file.reader();
+        for (to, at) in [(SeekFrom::Start(7), 7), (SeekFrom::End(-9), bytes.len() - 9), (SeekFrom::Current(-5), 0)] {
+            let found = reader.seek(to).unwrap() as usize;
+            assert!(found == at || matches!(to, SeekFrom::Current(_)));
+            let mut four = [0; 4];
+            reader.read_exact(&mut four).unwrap();
+            assert_eq!(four, bytes[found..found + 4]);
+        }
+        assert!(reader.seek(SeekFrom::Current(-1_000_000)).is_err());
+        assert_eq!(reader.seek(SeekFrom::Start(u64::MAX)).unwrap(), u64::MAX);
+        assert_eq!(reader.read(&mut [0; 4]).unwrap(), 0);
+    }
+
+    #[test]
+    fn limits_and_encodings_are_checked() {
+        let scratch = Scratch::new();
+        let path = scratch.write("a", b"\xef\xbb\xbfab\n");
+        assert_eq!(read_bytes(&path, 6).unwrap(), b"\xef\xbb\xbfab\n");
+        assert_eq!(read_text(&path, 6).unwrap(), "ab\n");
+        let e = read_bytes(&path, 5).unwrap_err().to_string();
+        assert!(e.ends_with("a`: length: found 6 bytes, expected at most 5 bytes"), "{e}");
+        let e = read_text(&scratch.write("b", b"a\nb\xff\n"), 99).unwrap_err().to_string();
+        assert!(e.contains("b`: line 2: found an invalid byte, expected UTF-8 text"), "{e}");
+    }
+
+    #[test]
+    fn only_plain_files_and_links_to_them_are_opened() {
+        let scratch = Scratch::new();
+        let e = SourceFile::open(scratch.dir()).unwrap_err();
+        assert!(matches!(&e, Error::Io { op: "open", source, .. } if source.kind() == io::ErrorKind::InvalidInput));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::symlink;
+            let (pipe, link) = (scratch.path("pipe"), scratch.path("link"));
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            let _socket = std::os::unix::net::UnixListener::bind(scratch.path("socket")).unwrap();
+            symlink("/dev/zero", &link).unwrap();
+            for path in [&pipe, &scratch.path("socket"), &link] {
+                let e = SourceFile::open(path).unwrap_err().to_string();
+                assert!(e.ends_with(": this is a pipe, a socket or a device, not a plain file"), "{e}");
+            }
+            let to_plain = scratch.path("to plain");
+            symlink(scratch.write("plain", b"text"), &to_plain).unwrap();
+            assert_eq!(read_text(&to_plain, 4).unwrap(), "text");
+        }
+    }
+
+    #[test]
+    fn a_file_that_grows_is_noticed_by_its_reader() {
+        let scratch = Scratch::new();
+        let path = scratch.write("a", b"one");
+        let file = SourceFile::open(&path).unwrap();
+        std::fs::write(&path, b"one and more").unwrap();
+        let e = file.reader().read_to_end(&mut Vec::new()).unwrap_err().to_string();
+        assert!(e.contains("length: found 12 bytes, expected 3 bytes: the file changed"), "{e}");
+    }
 }

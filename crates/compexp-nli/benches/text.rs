@@ -43,12 +43,13 @@ fn main() {
     let tokenizer = Tokenizer::load(&model).expect("a tokenizer");
     let train = read_pairs(&data.join("snli/train.tsv")).expect("sentences");
     let texts: Vec<&str> = train.iter().flat_map(|pair| [&*pair.premise, &*pair.hypothesis]).collect();
-    let n_tokens: usize = tokenizer.tokenize_all(&texts).iter().map(Vec::len).sum();
+    let n_tokens: usize = tokenizer.tokenize_all(&texts).expect("tokens").iter().map(Vec::len).sum();
     let per_second = |n: usize, seconds: f64| n as f64 / seconds;
     println!("tokenizer:     {:9.0} tokens/s", per_second(n_tokens, seconds(&|| drop(tokenizer.tokenize_all(&texts)))));
 
     let annotator = Annotator::load(&model, None).expect("a tagger");
-    let pairs = split_pairs(&read_pairs(&data.join("snli/snli_1.0_dev.tok")).expect("sentences"), None, None);
+    let pairs = split_pairs(&read_pairs(&data.join("snli/snli_1.0_dev.tok")).expect("sentences"), None, None)
+        .expect("no rules");
     let sentences: Vec<&[String]> = pairs.iter().flat_map(|p| [&*p.premise.words, &*p.hypothesis.words]).collect();
     let n: usize = sentences.iter().map(|sentence| sentence.len()).sum();
     let tagger = annotator.tagger();

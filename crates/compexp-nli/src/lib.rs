@@ -20,7 +20,7 @@
 //! let pairs = [pair("A dog runs", "A dog is outside"), pair("Two cats sleep", "A dog runs")];
 //!
 //! // Blanks separate the words, and nothing tags them.
-//! let split = split_pairs(&pairs, None, None);
+//! let split = split_pairs(&pairs, None, None)?;
 //! let config = FeatureConfig { tags: false, ..FeatureConfig::default() };
 //! let set = probe_set(&split, None, None, &config)?;
 //!

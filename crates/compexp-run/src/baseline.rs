@@ -91,7 +91,7 @@ mod tests {
 
     /// Explanations as a run writes them, one unit with everything a record can have.
     const RUN: &str = r#"{"version": 1, "config": {"search": {"length": 1}},
-        "universe": {"examples": 2, "positions": 4, "cells": 3, "singleton_cells": 0},
+        "universe": {"examples": 2, "positions": 6, "cells": 3, "singleton_cells": 0},
         "units": [{"unit": 3, "status": "explained", "formula": "wall", "length": 1, "iou": 0.30000000000000004,
             "score": 0.1, "intersection": 3, "union": 10, "unit_area": 5, "formula_area": 8, "threshold": 0.1,
             "primitive": {"length": 1, "formula": "wall", "iou": 0.30000000000000004},

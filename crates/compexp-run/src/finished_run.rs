@@ -17,6 +17,7 @@ use crate::layout::*;
 use crate::manifest::{Manifest, damaged};
 use crate::probe_dir::read_examples;
 use crate::provenance::Provenance;
+use crate::ranges;
 use crate::run_dir::RunConfig;
 use crate::summary::{Prediction, Summary};
 
@@ -192,11 +193,9 @@ impl FinishedRun {
     pub fn exemplars(&self) -> Result<ExemplarList> {
         let path = self.need(EXEMPLARS)?;
         let list: ExemplarList = read_json(&path)?;
-        let n = self.explanations.universe.examples;
-        match list.exemplars.iter().find(|e| e.example as usize >= n) {
-            Some(e) => Err(Error::format(&path, "example", e.example.to_string(), format!("less than {n}"))),
-            None => Ok(list),
-        }
+        let universe = self.explanations.universe;
+        ranges::check_exemplars(&path, &list, universe.examples, universe.positions)?;
+        Ok(list)
     }
 
     /// The masks of the exemplars: u8 `[exemplars, 2, bytes]`.
@@ -263,5 +262,7 @@ pub(crate) fn read_explanations(path: &Path) -> Result<Explanations> {
     if version != VERSION {
         return Err(Error::format(path, "version", version.to_string(), VERSION.to_string()));
     }
-    Ok(read_json(path)?)
+    let explanations = read_json(path)?;
+    ranges::check_explanations(path, &explanations)?;
+    Ok(explanations)
 }

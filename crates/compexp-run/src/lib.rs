@@ -29,6 +29,7 @@ mod masks;
 pub mod position_file;
 pub mod probe_dir;
 pub mod provenance;
+mod ranges;
 pub mod record_csv;
 pub mod run_dir;
 pub mod run_tables;

@@ -1,5 +1,7 @@
 //! What a run directory may hold beside the files that every run has: tables, and a probe set of its own.
 
+use std::path::Path;
+
 use compexp_core::probe::ProbeSet;
 use compexp_files::SourceFile;
 use compexp_files::read_json;
@@ -16,6 +18,7 @@ use crate::layout::{
     HEAD_CLASSES, HEAD_WEIGHTS, PROBE, WEIGHTS,
 };
 use crate::probe_dir::open_probe;
+use crate::ranges::check_record;
 
 /// The version of `contributions-below.json`.
 const BELOW_VERSION: u32 = 1;
@@ -61,6 +64,13 @@ pub struct UnitContribution {
     pub measures: [Option<f64>; 3],
     /// What the unit is to the target.
     pub roles: [Role; 3],
+}
+
+/// Reads a record of another command, whose numbers must be in their ranges.
+fn record(path: &Path) -> Result<Value> {
+    let record = read_json(path)?;
+    check_record(path, &record)?;
+    Ok(record)
 }
 
 /// What `contributions-below.json` says of the run whose units `contributions-below.csv` measures.
@@ -110,7 +120,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`read_json`].
     pub fn ablation(&self) -> Result<Option<Value>> {
-        Ok(self.find(ABLATION_SUMMARY)?.map(|path| read_json(&path)).transpose()?)
+        self.find(ABLATION_SUMMARY)?.map(|path| record(&path)).transpose()
     }
 
     /// The table in the file `name` of the run directory, if it is there.
@@ -229,7 +239,7 @@ impl FinishedRun {
     /// # Errors
     /// Those of [`read_json`].
     pub fn counterfactuals(&self) -> Result<Option<Value>> {
-        Ok(self.find(COUNTERFACTUALS_RECORD)?.map(|path| read_json(&path)).transpose()?)
+        self.find(COUNTERFACTUALS_RECORD)?.map(|path| record(&path)).transpose()
     }
 
     /// A picture of the case of this number in that folder, as a PNG file: `kind` is `before`, `after` or `control`.

@@ -1,8 +1,10 @@
 //! Text files line by line: numbered from 1, UTF-8, bounded in length, with either line ending.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::Path;
+
+use compexp_files::SourceFile;
+pub use compexp_files::excerpt;
 
 use crate::error::{Error, Result};
 
@@ -15,7 +17,8 @@ const MAX_LINE: usize = 1 << 20;
 /// # Errors
 /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] for a line that is not UTF-8 or longer than 1 MiB; whatever `each` returns.
 pub fn for_each_line<E: From<Error>>(path: &Path, mut each: impl FnMut(usize, &str) -> Result<(), E>) -> Result<(), E> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(Error::io("open", path))?);
+    let file = SourceFile::open(path).map_err(Error::from)?;
+    let mut reader = file.reader();
     let mut bytes = Vec::new();
     for number in 1.. {
         bytes.clear();
@@ -44,14 +47,6 @@ pub fn for_each_line<E: From<Error>>(path: &Path, mut each: impl FnMut(usize, &s
 /// An [`compexp_files::Error::Format`] about a line.
 pub fn line_error(path: &Path, number: usize, found: impl Into<String>, expected: impl Into<String>) -> Error {
     Error::format(path, format!("line {number}"), found, expected)
-}
-
-/// The beginning of a text for a message, in backticks: hostile lines can be long.
-pub fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("`{}...`", &text[..end]),
-        None => format!("`{text}`"),
-    }
 }
 
 #[cfg(test)]

@@ -180,11 +180,7 @@ impl WordTable {
     /// # Errors
     /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is too large or no word-level tokenizer; as [`WordTable::from_ids`].
     pub fn load(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-        if size > MAX_FILE {
-            return Err(Error::format(path, "size", format!("{size} bytes"), format!("at most {MAX_FILE}")));
-        }
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = compexp_files::read_bytes(path, MAX_FILE)?;
         let tokenizer = Tokenizer::from_bytes(bytes)
             .map_err(|e| Error::format(path, "content", e.to_string(), "a tokenizer.json"))?;
         match tokenizer.get_model() {

@@ -11,7 +11,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::broden::{quoted, read_limited};
+use compexp_files::excerpt;
+
+use crate::broden::read_limited;
 use crate::error::{Error, Result};
 
 /// Lists of classes and of scenes have some kilobytes to a megabyte.
@@ -58,7 +60,7 @@ impl SceneClasses {
                 (found, _) => {
                     let one = |number| if number { "a name and a number" } else { "a name alone" };
                     let expected = format!("{}, as in the lines before", one(numbered));
-                    let found = format!("{} ({})", quoted(text), one(found.is_some()));
+                    let found = format!("{} ({})", excerpt(text), one(found.is_some()));
                     return Err(Error::format(path, at(*line), found, expected));
                 }
             };
@@ -80,7 +82,7 @@ impl SceneClasses {
         let mut by_key = HashMap::with_capacity(names.len());
         for (class, name) in names.iter().enumerate() {
             if let Some(other) = by_key.insert(key(name), class) {
-                let found = format!("{} and {}", quoted(&names[other]), quoted(name));
+                let found = format!("{} and {}", excerpt(&names[other]), excerpt(name));
                 return Err(Error::format(path, format!("classes {other} and {class}"), found, "different scenes"));
             }
         }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use compexp_files::{excerpt, read_text};
+
 use crate::error::{Error, Result};
 use crate::extract::{Block, Extract};
 use crate::model::Model;
@@ -26,12 +28,7 @@ impl Labelled {
     /// # Errors
     /// [`compexp_files::Error::Io`] where the list cannot be read; [`compexp_files::Error::Format`] naming the first line that is not such a line.
     pub fn read(list: &Path, root: Option<&Path>, classes: usize) -> Result<Self> {
-        let size = std::fs::metadata(list).map_err(Error::io("read", list))?.len();
-        if size > MAX_LIST {
-            let expected = format!("a text of at most {MAX_LIST} bytes");
-            return Err(Error::format(list, "list of images", format!("{size} bytes"), expected));
-        }
-        let text = std::fs::read_to_string(list).map_err(Error::io("read", list))?;
+        let text = read_text(list, MAX_LIST)?;
         let root = root.or(list.parent()).unwrap_or(Path::new(""));
         let mut all = Self::default();
         for (i, line) in text.lines().enumerate() {
@@ -42,12 +39,12 @@ impl Labelled {
             let wrong =
                 |found: String, expected: String| Error::format(list, format!("line {}", i + 1), found, expected);
             let Some((path, class)) = line.rsplit_once(char::is_whitespace) else {
-                return Err(wrong(format!("`{}`", start(line)), "an image's path, a blank and its class".into()));
+                return Err(wrong(excerpt(line), "an image's path, a blank and its class".into()));
             };
             let number = class.parse::<usize>().ok().filter(|&class| class < classes);
             let Some(class) = number else {
                 return Err(wrong(
-                    format!("class `{}`", start(class)),
+                    format!("class {}", excerpt(class)),
                     format!("a number from 0 to {}, the network's last class", classes.saturating_sub(1)),
                 ));
             };
@@ -59,11 +56,6 @@ impl Labelled {
         }
         Ok(all)
     }
-}
-
-/// The beginning of a text, for messages.
-fn start(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 /// How often a network is right.
@@ -152,10 +144,7 @@ mod tests {
             assert!(error.contains(message), "{error}");
         }
         std::fs::write(&list, [0xff, 0xfe, 0, 1]).unwrap();
-        assert!(matches!(
-            Labelled::read(&list, None, 10),
-            Err(Error::File(compexp_files::Error::Io { op: "read", .. }))
-        ));
+        assert!(matches!(Labelled::read(&list, None, 10), Err(Error::File(compexp_files::Error::Format { .. }))));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Photographs from JPEG and PNG files, as RGB bytes in the size they are stored in.
 
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
 use zune_core::bytestream::ZCursor;
@@ -37,13 +36,7 @@ impl Image {
     /// [`compexp_files::Error::Io`] where the file cannot be read; [`compexp_files::Error::Format`] where it is neither format, damaged, or larger
     /// than [`MAX_SIDE`] or [`MAX_PIXELS`], which is told from its header before any pixel is decoded.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(Error::format(path, "file size", "more bytes", format!("at most {MAX_BYTES} bytes")));
-        }
-        Self::decode(&bytes, path)
+        Self::decode(&compexp_files::read_bytes(path, MAX_BYTES)?, path)
     }
 
     /// Decodes the bytes of a JPEG or PNG file; `path` is what errors name.

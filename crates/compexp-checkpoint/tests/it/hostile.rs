@@ -304,3 +304,29 @@ fn instruction() -> impl Strategy<Value = Vec<u8>> {
         1 => any::<i64>().prop_map(int),
     ]
 }
+
+#[test]
+fn a_flipped_bit_of_any_entry_is_noticed() {
+    let pickle = [b"\x80\x02", &tensor("FloatStorage", "0", 3, 0, &[3], &[1])[..], b"."].concat();
+    let values = [1.0f32, -2.5, 1e-3].map(f32::to_le_bytes).concat();
+    let whole = archive(&[("root/data.pkl", &pickle), ("root/byteorder", b"little"), ("root/data/0", &values)]);
+    assert_eq!(read_bytes(&whole).unwrap().as_tensor().unwrap().to_f32(), [1.0, -2.5, 1e-3]);
+    let find = |part: &[u8]| whole.windows(part.len()).position(|bytes| bytes == part).unwrap();
+    // The last bytes of a value: the tensor would be read with another number.
+    for (at, entry) in [(find(&values) + 5, "root/data/0"), (find(b"little") + 1, "root/byteorder")] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        let problem = problem(&bytes);
+        assert!(problem.contains(&format!("`{entry}` does not have its checksum")), "{problem}");
+    }
+    // Checksums that were left out are 0, in both headers of the entry.
+    let checksum = u32::from_le_bytes(whole[find(&values) - "root/data/0".len() - 16..][..4].try_into().unwrap());
+    let mut bytes = whole.clone();
+    bytes[find(&values) + 5] ^= 1;
+    let found: Vec<_> = (0..bytes.len() - 3).filter(|&at| bytes[at..at + 4] == checksum.to_le_bytes()).collect();
+    assert_eq!(found.len(), 2, "{checksum:x}");
+    for at in found {
+        bytes[at..at + 4].fill(0);
+    }
+    assert_ne!(read_bytes(&bytes).unwrap().as_tensor().unwrap().to_f32(), [1.0, -2.5, 1e-3]);
+}

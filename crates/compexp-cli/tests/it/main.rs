@@ -11,6 +11,7 @@ mod method;
 mod nli;
 mod nli_input;
 mod parent;
+mod plain_files;
 mod planted;
 mod reading;
 mod report;

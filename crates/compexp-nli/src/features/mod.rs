@@ -50,10 +50,13 @@ pub struct SplitPair {
 
 /// Splits pairs into words, with the tokenizer where one is given, else at white space (as tokenised files need it), and
 /// tags them where a tagger is given.
-pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option<&Tagger>) -> Vec<SplitPair> {
+///
+/// # Errors
+/// As [`Tokenizer::tokenize`].
+pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option<&Tagger>) -> Result<Vec<SplitPair>> {
     let texts: Vec<&str> = pairs.iter().flat_map(|pair| [&*pair.premise, &*pair.hypothesis]).collect();
     let words: Vec<Vec<&str>> = match tokenizer {
-        Some(tokenizer) => tokenizer.tokenize_all(&texts),
+        Some(tokenizer) => tokenizer.tokenize_all(&texts)?,
         None => texts.iter().map(|text| text.split_whitespace().collect()).collect(),
     };
     let sentence =
@@ -67,7 +70,7 @@ pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option
             sentence.tags = tags;
         }
     }
-    into_pairs(sentences)
+    Ok(into_pairs(sentences))
 }
 
 /// Pairs of annotated sentences, premise and hypothesis in turn, with the tags of the column `tag`.

@@ -132,7 +132,7 @@ fn the_development_set_has_the_published_kind_of_features() {
 #[test]
 fn padding_alone_turns_overlap25_for_1284_pairs() {
     let Some(path) = compexp_tests::data("snli/snli_1.0_dev.tok") else { return };
-    let pairs = split_pairs(&read_pairs(&path).unwrap(), None, None);
+    let pairs = split_pairs(&read_pairs(&path).unwrap(), None, None).unwrap();
     let plain = FeatureConfig { tokens: false, tags: false, ..FeatureConfig::default() };
     let padded = FeatureConfig { padded_batch: Some(16), ..plain.clone() };
     let rows = [plain, padded].map(|config| {
@@ -149,8 +149,8 @@ fn raw_pairs_are_split_and_tagged_as_their_tokenised_ones() {
     let (tokenizer, tagger) = (Tokenizer::load(&model).unwrap(), Tagger::load(&model, None).unwrap());
     let pair =
         |premise: &str| Pair { label: None, premise: premise.into(), hypothesis: "Two women aren't here .".into() };
-    let raw = split_pairs(&[pair("A man, outside.")], Some(&tokenizer), Some(&tagger));
+    let raw = split_pairs(&[pair("A man, outside.")], Some(&tokenizer), Some(&tagger)).unwrap();
     let tokenised = Pair { hypothesis: "Two women are n't here .".into(), ..pair("A man , outside .") };
-    assert_eq!(raw, split_pairs(&[tokenised], None, Some(&tagger)));
+    assert_eq!(raw, split_pairs(&[tokenised], None, Some(&tagger)).unwrap());
     assert_eq!(raw[0].hypothesis.tags, ["CD", "NNS", "VBP", "RB", "RB", "."]);
 }

@@ -50,15 +50,18 @@ impl Annotator {
     }
 
     /// Annotates many sentences, in parallel; every sentence as alone.
-    pub fn annotate_all<S: AsRef<str> + Sync>(&self, sentences: &[&[S]]) -> Vec<Vec<Annotation<'_>>> {
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on a word.
+    pub fn annotate_all<S: AsRef<str> + Sync>(&self, sentences: &[&[S]]) -> Result<Vec<Vec<Annotation<'_>>>> {
         let tags = self.tagger.tag_all(sentences);
         sentences.par_iter().zip(tags).map(|(words, tags)| self.annotate(words, &tags)).collect()
     }
 
-    fn annotate<'a, S: AsRef<str>>(&'a self, words: &[S], tags: &[&'a str]) -> Vec<Annotation<'a>> {
+    fn annotate<'a, S: AsRef<str>>(&'a self, words: &[S], tags: &[&'a str]) -> Result<Vec<Annotation<'a>>> {
         let lower: Vec<String> = words.iter().map(|word| word.as_ref().to_lowercase()).collect();
         let seen: Vec<Word<'_>> = tags.iter().zip(&lower).map(|(tag, lower)| Word { tag, lower }).collect();
-        let given = self.ruler.apply(&seen);
+        let given = self.ruler.apply(&seen)?;
         let word = |((word, tag), given): ((&S, &&'a str), super::ruler::Attributes<'a>)| {
             let pos = given.pos.unwrap_or_default();
             let lemma = given.lemma.map(String::from).unwrap_or_else(|| {
@@ -67,6 +70,6 @@ impl Annotator {
             });
             Annotation { tag: given.tag.unwrap_or(tag), pos, lemma }
         };
-        words.iter().zip(tags).zip(given).map(word).collect()
+        Ok(words.iter().zip(tags).zip(given).map(word).collect())
     }
 }

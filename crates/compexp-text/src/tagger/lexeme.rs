@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
+use compexp_files::read_bytes;
 use serde::Deserialize;
 
 use super::hash::murmur64a;
-use super::msgpack::Packed;
+use super::msgpack::{MAX_FILE, Packed};
 use super::symbols::{BASE_NORMS, SYMBOLS};
 use crate::error::{Error, Result};
 
@@ -63,7 +64,7 @@ impl Lexicon {
         let (symbols, base_norms) = match symbols {
             None => built_in(),
             Some(path) => {
-                let text = std::fs::read(path).map_err(Error::io("read", path))?;
+                let text = read_bytes(path, MAX_FILE)?;
                 let file: SymbolFile = serde_json::from_slice(&text).map_err(|e| {
                     let expected = "JSON with `symbols` (text to number) and `base_norms` (text to text)";
                     Error::format(path, "content", e.to_string(), expected)

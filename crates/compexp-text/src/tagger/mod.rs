@@ -20,6 +20,7 @@ pub use annotate::{Annotation, Annotator};
 
 use std::path::Path;
 
+use compexp_files::read_bytes;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -49,7 +50,7 @@ impl Tagger {
     /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a file is damaged or the network is of another kind.
     pub fn load(folder: &Path, symbols: Option<&Path>) -> Result<Self> {
         let path = folder.join("tagger").join("cfg");
-        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let text = read_bytes(&path, msgpack::MAX_FILE)?;
         let config: Config = serde_json::from_slice(&text)
             .map_err(|e| Error::format(&path, "content", e.to_string(), "JSON with a list of `labels`"))?;
         if config.labels.is_empty() {

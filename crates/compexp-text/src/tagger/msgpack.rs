@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// The largest file that is read, in bytes: the small English model's largest has 6.3 million.
-const MAX_FILE: u64 = 1 << 28;
+pub(super) const MAX_FILE: u64 = 1 << 28;
 
 /// The most values in one file (about 40 bytes each): the lemmatizer's tables hold 113 thousand.
 const MAX_VALUES: usize = 4_000_000;
@@ -25,12 +25,7 @@ pub(crate) struct Packed {
 impl Packed {
     /// Reads a file of at most 256 MiB.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-        if size > MAX_FILE {
-            return Err(Error::format(path, "size", format!("{size} bytes"), format!("at most {MAX_FILE}")));
-        }
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        Ok(Self { path: path.to_owned(), bytes })
+        Ok(Self { path: path.to_owned(), bytes: compexp_files::read_bytes(path, MAX_FILE)? })
     }
 
     /// The one value of the file.

@@ -1,13 +1,14 @@
 //! spaCy's attribute ruler: patterns over tags and words that decide universal part of speech, morphology and some lemmas.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fancy_regex::Regex;
 
 use super::lexeme::is_space;
 use super::msgpack::{Packed, Value};
 use crate::error::Result;
+use crate::tokenizer::rules::gave_up;
 
 /// What the patterns give a word; `None` where none of them did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,15 +29,22 @@ enum Test {
 }
 
 impl Test {
-    fn accepts(&self, text: &str) -> bool {
-        match self {
+    fn accepts(&self, text: &str) -> Result<bool, GaveUp> {
+        Ok(match self {
             Self::Is(expected) => text == expected,
             Self::In(list) => list.iter().any(|item| item == text),
             Self::NotIn(list) => !list.iter().any(|item| item == text),
-            // A pattern that gives up on a text does not match it.
-            Self::Matches(regex) => regex.is_match(text).unwrap_or(false),
-        }
+            Self::Matches(regex) => regex.is_match(text).map_err(|e| Box::new((text.to_owned(), e)))?,
+        })
     }
+}
+
+/// A text that a regular expression gave up on, and why.
+type GaveUp = Box<(String, fancy_regex::Error)>;
+
+/// Whether a test, if there is one, accepts a text.
+fn accepts(test: &Option<Test>, text: &str) -> Result<bool, GaveUp> {
+    test.as_ref().map_or(Ok(true), |test| test.accepts(text))
 }
 
 /// The tests of one word of a pattern.
@@ -50,11 +58,11 @@ struct Slot {
 }
 
 impl Slot {
-    fn accepts(&self, word: &Word<'_>) -> bool {
-        self.tag.as_ref().is_none_or(|test| test.accepts(word.tag))
-            && self.lower.as_ref().is_none_or(|test| test.accepts(word.lower))
-            && self.dep.as_ref().is_none_or(|test| test.accepts(""))
-            && self.is_space.is_none_or(|expected| expected == is_space(word.lower))
+    fn accepts(&self, word: &Word<'_>) -> Result<bool, GaveUp> {
+        Ok(accepts(&self.tag, word.tag)?
+            && accepts(&self.lower, word.lower)?
+            && accepts(&self.dep, "")?
+            && self.is_space.is_none_or(|expected| expected == is_space(word.lower)))
     }
 }
 
@@ -82,6 +90,8 @@ struct Rule {
 }
 
 pub(crate) struct Ruler {
+    /// The file of the rules, for messages.
+    path: PathBuf,
     rules: Vec<Rule>,
     patterns: Vec<Pattern>,
     /// The patterns whose first word must have this tag: almost all of them.
@@ -96,7 +106,13 @@ impl Ruler {
         let packed = Packed::open(path)?;
         let value = packed.value()?;
         let list = value.list().ok_or_else(|| packed.missing("content", "a list of rules"))?;
-        let mut ruler = Self { rules: Vec::new(), patterns: Vec::new(), by_tag: HashMap::new(), others: Vec::new() };
+        let mut ruler = Self {
+            path: path.to_owned(),
+            rules: Vec::new(),
+            patterns: Vec::new(),
+            by_tag: HashMap::new(),
+            others: Vec::new(),
+        };
         for (i, rule) in list.iter().enumerate() {
             ruler.add(rule).map_err(|(found, expected)| packed.error(format!("rule {i}"), found, expected))?;
         }
@@ -142,14 +158,17 @@ impl Ruler {
     }
 
     /// What the rules say of every word of a sentence.
-    pub(crate) fn apply(&self, words: &[Word<'_>]) -> Vec<Attributes<'_>> {
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on a word.
+    pub(crate) fn apply(&self, words: &[Word<'_>]) -> Result<Vec<Attributes<'_>>> {
         // All patterns see the sentence as it was before any rule, and the rules act in their order, whatever the place.
         let mut matches = Vec::new();
         for (first, word) in words.iter().enumerate() {
             let of_tag = self.by_tag.get(word.tag).into_iter().flatten();
             for pattern in of_tag.chain(&self.others).map(|&i| &self.patterns[i]) {
-                let fits = words.get(first..first + pattern.slots.len());
-                if fits.is_some_and(|words| pattern.slots.iter().zip(words).all(|(slot, word)| slot.accepts(word))) {
+                let Some(words) = words.get(first..first + pattern.slots.len()) else { continue };
+                if self.fits(pattern, words)? {
                     matches.push((pattern.rule, first));
                 }
             }
@@ -164,7 +183,21 @@ impl Ruler {
             found.morph = rule.morph.as_deref().or(found.morph);
             found.lemma = rule.lemma.as_deref().or(found.lemma);
         }
-        found
+        Ok(found)
+    }
+
+    /// Whether every word passes the tests of its slot.
+    fn fits(&self, pattern: &Pattern, words: &[Word<'_>]) -> Result<bool> {
+        for (slot, word) in pattern.slots.iter().zip(words) {
+            let accepted = slot.accepts(word).map_err(|gave| {
+                let (text, error) = *gave;
+                gave_up(&self.path, &format!("rule {}", pattern.rule), &text, &error)
+            })?;
+            if !accepted {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -264,12 +297,24 @@ mod tests {
         .unwrap();
         let words = [("VB", "be"), ("VB", "go"), ("VB", "gon"), ("TO", "na"), ("_SP", " ")];
         let words = words.map(|(tag, lower)| Word { tag, lower });
-        let found = ruler.apply(&words);
+        let found = ruler.apply(&words).unwrap();
         let expected = |pos, morph, lemma| Attributes { tag: None, pos, morph, lemma };
         assert_eq!(found[0], expected(Some("AUX"), Some("VerbForm=Inf"), None));
         assert_eq!(found[1], expected(Some("VERB"), Some("VerbForm=Inf"), None));
         assert_eq!(found[3], expected(None, None, Some("to")));
         assert_eq!(found[4], Attributes { tag: Some("VB"), morph: Some(""), ..Attributes::default() });
+    }
+
+    #[test]
+    fn a_regular_expression_that_gives_up_is_an_error() {
+        // The look-behind makes it one that goes back and forth, which takes exponential time.
+        let test = map(&[("LOWER", map(&[("REGEX", text("^(a|a|aa)+(?<!b)$"))]))]);
+        let ruler = load(&[rule(&[test], &[("POS", "X")], 0)]).unwrap();
+        assert_eq!(ruler.apply(&[Word { tag: "NN", lower: "aaa" }]).unwrap()[0].pos, Some("X"));
+        let long = "a".repeat(200) + "c";
+        let error = ruler.apply(&[Word { tag: "NN", lower: &long }]).unwrap_err().to_string();
+        assert!(error.contains("patterns`: rule 0: found a search in `aaaa"), "{error}");
+        assert!(error.contains("that gave up"), "{error}");
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn parts_of_speech_and_lemmas_equal_spacys() {
     let words: Vec<Vec<&str>> = sentences.iter().map(|s| s.iter().map(|fields| fields[0]).collect()).collect();
     let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
     let (mut n, mut wrong) = (0, Vec::new());
-    for (sentence, found) in sentences.iter().zip(annotator.annotate_all(&words)) {
+    for (sentence, found) in sentences.iter().zip(annotator.annotate_all(&words).unwrap()) {
         for (fields, found) in sentence.iter().zip(found) {
             n += 1;
             if fields[1..] != [found.tag, found.pos, &found.lemma] {

@@ -5,7 +5,7 @@
 //! that the affixes tore apart are put together again.
 
 mod pre;
-mod rules;
+pub(crate) mod rules;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -44,14 +44,14 @@ impl Tokenizer {
         let mut torn: HashMap<String, Vec<Vec<String>>> = HashMap::new();
         for special in rules.special.keys() {
             // Special cases that no affix can tear apart need no putting together.
-            let whole = rules.prefix(special).is_none() && rules.suffix(special).is_none();
-            if whole && rules.infixes(special).is_empty() && !special.contains(' ') {
+            let whole = rules.prefix(special)?.is_none() && rules.suffix(special)?.is_none();
+            if whole && rules.infixes(special)?.is_empty() && !special.contains(' ') {
                 continue;
             }
             let mut tokens = Vec::new();
             for piece in pieces(special) {
                 let start = piece.start;
-                push(&mut tokens, start, &lengths(&rules, &special[piece], false));
+                push(&mut tokens, start, &lengths(&rules, &special[piece], false)?);
             }
             let mut tokens = tokens.into_iter().map(|token| special[token].to_owned());
             if let Some(first) = tokens.next() {
@@ -62,17 +62,23 @@ impl Tokenizer {
     }
 
     /// The tokens of a text. All of it is in them but the single blanks between words; other white space is a token.
-    pub fn tokenize<'t>(&self, text: &'t str) -> Vec<&'t str> {
-        self.ranges(text).into_iter().map(|token| &text[token]).collect()
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on the text.
+    pub fn tokenize<'t>(&self, text: &'t str) -> Result<Vec<&'t str>> {
+        Ok(self.ranges(text)?.into_iter().map(|token| &text[token]).collect())
     }
 
     /// The places of the tokens of a text.
-    fn ranges(&self, text: &str) -> Vec<Token> {
-        self.assemble(text, |piece| Cow::Owned(lengths(&self.rules, piece, true)))
+    fn ranges(&self, text: &str) -> Result<Vec<Token>> {
+        self.assemble(text, |piece| lengths(&self.rules, piece, true).map(Cow::Owned))
     }
 
     /// The tokens of many texts, in parallel.
-    pub fn tokenize_all<'t, S: AsRef<str> + Sync>(&self, texts: &'t [S]) -> Vec<Vec<&'t str>> {
+    ///
+    /// # Errors
+    /// As [`Self::tokenize`].
+    pub fn tokenize_all<'t, S: AsRef<str> + Sync>(&self, texts: &'t [S]) -> Result<Vec<Vec<&'t str>>> {
         let mut all = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
             let mut places: HashMap<&str, usize> = HashMap::new();
@@ -85,24 +91,25 @@ impl Tokenizer {
                     });
                 }
             }
-            let cut: Vec<Vec<usize>> = distinct.par_iter().map(|piece| lengths(&self.rules, piece, true)).collect();
+            let cut: Vec<Vec<usize>> =
+                distinct.par_iter().map(|piece| lengths(&self.rules, piece, true)).collect::<Result<_>>()?;
             let tokens = |text: &'t S| {
                 let text = text.as_ref();
-                let tokens = self.assemble(text, |piece| Cow::Borrowed(&cut[places[piece]]));
-                tokens.into_iter().map(|token| &text[token]).collect()
+                let tokens = self.assemble(text, |piece| Ok(Cow::Borrowed(&cut[places[piece]])))?;
+                Ok(tokens.into_iter().map(|token| &text[token]).collect())
             };
-            all.par_extend(batch.par_iter().map(tokens));
+            all.extend(batch.par_iter().map(tokens).collect::<Result<Vec<_>>>()?);
         }
-        all
+        Ok(all)
     }
 
     /// The places of the tokens of a text, with the lengths of the tokens of its pieces.
-    fn assemble<'c>(&self, text: &str, lengths: impl Fn(&str) -> Cow<'c, [usize]>) -> Vec<Token> {
+    fn assemble<'c>(&self, text: &str, lengths: impl Fn(&str) -> Result<Cow<'c, [usize]>>) -> Result<Vec<Token>> {
         let mut tokens = Vec::new();
         for piece in pieces(text) {
-            push(&mut tokens, piece.start, &lengths(&text[piece.clone()]));
+            push(&mut tokens, piece.start, &*lengths(&text[piece.clone()])?);
         }
-        self.mend(text, tokens)
+        Ok(self.mend(text, tokens))
     }
 
     /// Replaces runs of tokens that are a torn special case by its own tokens, longest first.
@@ -180,25 +187,25 @@ fn pieces(text: &str) -> Vec<Range<usize>> {
 }
 
 /// The lengths of the tokens of a piece without white space, or of nothing else.
-fn lengths(rules: &Rules, text: &str, special: bool) -> Vec<usize> {
+fn lengths(rules: &Rules, text: &str, special: bool) -> Result<Vec<usize>> {
     let special_case = |text: &str| rules.special.get(text).filter(|_| special);
     if let Some(lengths) = special_case(text) {
-        return lengths.clone();
+        return Ok(lengths.clone());
     }
     if text.len() > MAX_PIECE {
-        return vec![text.len()];
+        return Ok(vec![text.len()]);
     }
     let (mut lengths, mut suffixes) = (Vec::new(), Vec::new());
     let mut rest = text;
     while !rest.is_empty() && special_case(rest).is_none() {
-        let prefix = rules.prefix(rest).unwrap_or(0);
+        let prefix = rules.prefix(rest)?.unwrap_or(0);
         let without_prefix = &rest[prefix..];
         if prefix > 0 && !without_prefix.is_empty() && special_case(without_prefix).is_some() {
             lengths.push(prefix);
             rest = without_prefix;
             break;
         }
-        let suffix = rules.suffix(without_prefix).unwrap_or(0);
+        let suffix = rules.suffix(without_prefix)?.unwrap_or(0);
         let without_suffix = &rest[..rest.len() - suffix];
         if suffix > 0 && !without_suffix.is_empty() && special_case(without_suffix).is_some() {
             suffixes.push(suffix);
@@ -215,11 +222,11 @@ fn lengths(rules: &Rules, text: &str, special: bool) -> Vec<usize> {
     match special_case(rest) {
         _ if rest.is_empty() => {}
         Some(middle) => lengths.extend(middle),
-        None if rules.is_address(rest) => lengths.push(rest.len()),
+        None if rules.is_address(rest)? => lengths.push(rest.len()),
         None => {
             let mut start = 0;
             // An infix at the very beginning is none.
-            for (first, end) in rules.infixes(rest).into_iter().filter(|&(first, _)| first > 0) {
+            for (first, end) in rules.infixes(rest)?.into_iter().filter(|&(first, _)| first > 0) {
                 lengths.extend((first > start).then(|| first - start));
                 lengths.extend((end > first).then(|| end - first));
                 start = end;
@@ -228,7 +235,7 @@ fn lengths(rules: &Rules, text: &str, special: bool) -> Vec<usize> {
         }
     }
     lengths.extend(suffixes.into_iter().rev());
-    lengths
+    Ok(lengths)
 }
 
 #[cfg(test)]

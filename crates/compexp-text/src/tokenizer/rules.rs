@@ -1,11 +1,11 @@
 //! The rules of a tokenizer: regular expressions in Python's notation, and special cases.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fancy_regex::Regex;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lines::excerpt;
 use crate::tagger::msgpack::{Packed, Value};
 
@@ -13,6 +13,8 @@ use crate::tagger::msgpack::{Packed, Value};
 const ORTH: usize = 65;
 
 pub(super) struct Rules {
+    /// The file of the rules, for messages.
+    path: PathBuf,
     prefix: Regex,
     suffix: Regex,
     infix: Regex,
@@ -48,6 +50,7 @@ impl Rules {
         }
         let address = value.get("url_match").is_some_and(|value| *value != Value::Nil);
         Ok(Self {
+            path: path.to_owned(),
             prefix: regex("prefix_search")?,
             suffix: regex("suffix_search")?,
             infix: regex("infix_finditer")?,
@@ -57,30 +60,39 @@ impl Rules {
     }
 
     /// The length of the text's prefix; no rule matches nothing.
-    pub(super) fn prefix(&self, text: &str) -> Option<usize> {
-        length(&self.prefix, text)
+    pub(super) fn prefix(&self, text: &str) -> Result<Option<usize>> {
+        self.length("prefix_search", &self.prefix, text)
     }
 
     /// The length of the text's suffix.
-    pub(super) fn suffix(&self, text: &str) -> Option<usize> {
-        length(&self.suffix, text)
+    pub(super) fn suffix(&self, text: &str) -> Result<Option<usize>> {
+        self.length("suffix_search", &self.suffix, text)
     }
 
     /// The infixes, from left to right.
-    pub(super) fn infixes(&self, text: &str) -> Vec<(usize, usize)> {
-        // A search that gives up finds no more.
-        self.infix.find_iter(text).map_while(|found| found.ok()).map(|found| (found.start(), found.end())).collect()
+    pub(super) fn infixes(&self, text: &str) -> Result<Vec<(usize, usize)>> {
+        let place =
+            |found: fancy_regex::Result<fancy_regex::Match<'_>>| found.map(|found| (found.start(), found.end()));
+        let all: fancy_regex::Result<_> = self.infix.find_iter(text).map(place).collect();
+        all.map_err(|e| gave_up(&self.path, "infix_finditer", text, &e))
     }
 
     /// Whether the text is the address of a page.
-    pub(super) fn is_address(&self, text: &str) -> bool {
-        self.address.as_ref().is_some_and(|regex| regex.is_match(text).unwrap_or(false))
+    pub(super) fn is_address(&self, text: &str) -> Result<bool> {
+        let found = self.address.as_ref().map_or(Ok(false), |regex| regex.is_match(text));
+        found.map_err(|e| gave_up(&self.path, "url_match", text, &e))
+    }
+
+    fn length(&self, rule: &str, regex: &Regex, text: &str) -> Result<Option<usize>> {
+        let found = regex.find(text).map_err(|e| gave_up(&self.path, rule, text, &e))?;
+        Ok(found.map(|found| found.end() - found.start()).filter(|&length| length > 0))
     }
 }
 
-fn length(regex: &Regex, text: &str) -> Option<usize> {
-    let found = regex.find(text).ok().flatten()?;
-    Some(found.end() - found.start()).filter(|&length| length > 0)
+/// The error of a regular expression that gave up on a text: whether it matches is not known, so nothing goes on from there.
+pub(crate) fn gave_up(path: &Path, rule: &str, text: &str, error: &fancy_regex::Error) -> Error {
+    let found = format!("a search in {} that gave up: {error}", excerpt(text));
+    Error::format(path, rule, found, "a regular expression that ends soon: leave the text out, or use another model")
 }
 
 fn orth<'a>(token: &Value<'a>) -> Option<&'a str> {
@@ -134,5 +146,32 @@ mod tests {
         assert_eq!(translate(r"(?u)^[\u00A6-\U0001F1E6]\.\'\\u"), r"^[\x{00A6}-\x{0001F1E6}]\.'\\u");
         assert_eq!(translate(r"\u00"), r"\u00");
         assert_eq!(translate("a\\"), "a\\");
+    }
+
+    #[test]
+    fn a_rule_that_gives_up_is_an_error() {
+        // The look-behind makes it one that goes back and forth, which takes exponential time.
+        let regex = || Regex::new("^(a|a|aa)+(?<!b)$").unwrap();
+        let rules = Rules {
+            path: PathBuf::from("tokenizer"),
+            prefix: regex(),
+            suffix: regex(),
+            infix: regex(),
+            address: Some(regex()),
+            special: HashMap::new(),
+        };
+        assert_eq!(rules.prefix("aaa").unwrap(), Some(3));
+        assert!(rules.is_address("aaa").unwrap());
+        let long = "a".repeat(200) + "c";
+        for (rule, result) in [
+            ("prefix_search", rules.prefix(&long).map(|_| ())),
+            ("suffix_search", rules.suffix(&long).map(|_| ())),
+            ("infix_finditer", rules.infixes(&long).map(|_| ())),
+            ("url_match", rules.is_address(&long).map(|_| ())),
+        ] {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(&format!("`tokenizer`: {rule}: found a search in `aaaa")), "{error}");
+            assert!(error.contains("that gave up"), "{error}");
+        }
     }
 }

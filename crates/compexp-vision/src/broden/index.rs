@@ -2,9 +2,10 @@
 
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::Grid;
+use compexp_files::excerpt;
 
 use super::labels::{Labels, MAX_LABEL};
-use super::table::{Row, Table, quoted};
+use super::table::{Row, Table};
 use crate::error::{Error, Result};
 
 /// The categories that the reference uses, and that decide which images are in the probe set.
@@ -74,7 +75,7 @@ impl Categories {
         let mut wanted: Vec<String> = Vec::new();
         for category in asked.unwrap_or(&considered) {
             if !there(category) {
-                let expected = format!("a column for the category {}", quoted(category));
+                let expected = format!("a column for the category {}", excerpt(category));
                 return Err(Error::format(table.path(), "header", table.columns_found(), expected));
             }
             if !wanted.contains(category) {
@@ -176,7 +177,7 @@ fn read_cell(row: &Row<'_>, at: usize, labels: &Labels, into: &mut Cells) -> Res
                 Ok(label) if labels.contains(label) => into.scalars.push(label),
                 _ => {
                     let expected = format!("a number that label.csv lists (at most {MAX_LABEL}), or 0");
-                    return Err(row.error(at, format!("label {}", quoted(part)), expected));
+                    return Err(row.error(at, format!("label {}", excerpt(part)), expected));
                 }
             }
         } else if part.len() > 4 && part.as_bytes()[part.len() - 4..].eq_ignore_ascii_case(b".png") {
@@ -184,7 +185,7 @@ fn read_cell(row: &Row<'_>, at: usize, labels: &Labels, into: &mut Cells) -> Res
             into.masks.push(part.into());
         } else {
             let expected = "label numbers and names of .png files, separated by `;`";
-            return Err(row.error(at, quoted(part), expected));
+            return Err(row.error(at, excerpt(part), expected));
         }
     }
     Ok(())
@@ -196,7 +197,7 @@ fn check_path(row: &Row<'_>, at: usize, path: &str) -> Result<()> {
     let up = path.split('/').any(|c| c == "..");
     if path.is_empty() || drive || up || path.starts_with('/') || path.contains(['\\', '\0']) {
         let expected = "a path below the folder `images`, with `/` between its parts and without `..`";
-        return Err(row.error(at, quoted(path), expected));
+        return Err(row.error(at, excerpt(path), expected));
     }
     Ok(())
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
+use compexp_files::excerpt;
 
-use super::table::{Row, Table, quoted};
+use super::table::{Row, Table};
 use crate::error::{Error, Result};
 
 /// The greatest label number: a PNG pixel holds no greater one.
@@ -117,10 +118,10 @@ fn read_categories(path: &Path, files: &mut Vec<PathBuf>) -> Result<Vec<String>>
     table.each_row(|row| {
         let text = row.text(name);
         if text.is_empty() || text.contains(['/', '\\']) || text.contains("..") {
-            return Err(row.error(name, quoted(text), "the name of a category, such as `object`"));
+            return Err(row.error(name, excerpt(text), "the name of a category, such as `object`"));
         }
         if categories.iter().any(|c| c == text) {
-            return Err(row.error(name, format!("{} again", quoted(text)), "each category once"));
+            return Err(row.error(name, format!("{} again", excerpt(text)), "each category once"));
         }
         if categories.len() == MAX_CATEGORIES {
             return Err(row.error(name, "one more category", format!("at most {MAX_CATEGORIES}")));
@@ -178,10 +179,12 @@ fn counts_by_category(row: &Row<'_>, at: usize) -> Result<Vec<(String, u64)>> {
     };
     let parts = text.split(';').filter(|p| !p.trim().is_empty());
     if parts.clone().count() > MAX_CATEGORIES {
-        return Err(row.error(at, quoted(text), format!("at most {MAX_CATEGORIES} categories")));
+        return Err(row.error(at, excerpt(text), format!("at most {MAX_CATEGORIES} categories")));
     }
     parts
-        .map(|p| part(p).ok_or_else(|| row.error(at, quoted(text), "categories with counts, as `object(20);scene(3)`")))
+        .map(|p| {
+            part(p).ok_or_else(|| row.error(at, excerpt(text), "categories with counts, as `object(20);scene(3)`"))
+        })
         .collect()
 }
 
@@ -247,7 +250,7 @@ fn vocabulary(path: &Path, labels: &[Label], lines: &HashMap<u32, usize>) -> Res
             return Err(Error::format(
                 path,
                 format!("line {}, column `name`", lines[&label.number]),
-                format!("{}, the name of label {other} too", quoted(&label.name)),
+                format!("{}, the name of label {other} too", excerpt(&label.name)),
                 "each name once",
             ));
         }

@@ -1,10 +1,9 @@
 //! Label PNGs: RGB images whose pixels are the label numbers R + 256 G.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use compexp_core::probe::{Annotation, AnnotationSource, Grid};
+use compexp_files::SourceFile;
 use png::{BitDepth, ColorType, Decoder, DecodingError, Limits};
 
 use super::index::Cells;
@@ -54,11 +53,11 @@ impl AnnotationSource for Masks {
 /// [`compexp_files::Error::Io`] for a missing file; [`compexp_files::Error::Format`] for a file that is corrupt or cut off, of another size than
 /// `grid`, neither RGB nor RGBA of 8 bits, or with a number that `labels` lacks.
 fn read_layer(path: &Path, grid: Grid, labels: &Labels, pixels: &mut Vec<u8>, layers: &mut Vec<u32>) -> Result<()> {
-    let file = File::open(path).map_err(|e| missing(path, "the index names it", e))?;
+    let file = SourceFile::open(path).map_err(|e| missing("the index names it", e))?;
     let broken = |e| decoding(path, e);
     // Beside the output, a decoder needs a few rows and the 32 KiB window of deflate.
     let limits = Limits { bytes: (1 << 20) + 16 * grid.width };
-    let mut decoder = Decoder::new_with_limits(BufReader::new(file), limits);
+    let mut decoder = Decoder::new_with_limits(file.reader(), limits);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(broken)?;

@@ -50,7 +50,7 @@ mod tests;
 
 pub use index::{DEFAULT_CATEGORIES, Image};
 pub use labels::{Label, Labels, MAX_LABEL};
-pub(crate) use table::{quoted, read_limited};
+pub(crate) use table::read_limited;
 
 use index::{Categories, Index};
 use masks::Masks;
@@ -89,7 +89,8 @@ pub struct Broden {
 /// for: [`compexp_core::Error::Annotation`] around this crate's [`crate::Error`].
 pub fn load(dir: &Path, options: &BrodenOptions) -> Result<Broden> {
     let image_root = dir.join("images");
-    std::fs::read_dir(&image_root).map_err(|e| missing(&image_root, "a Broden folder holds its images there", e))?;
+    let images = std::fs::read_dir(&image_root).map_err(compexp_files::Error::io("read", &image_root));
+    images.map_err(|e| missing("a Broden folder holds its images there", e))?;
     let index_file = find_index(dir, options);
     let table = Table::read(&index_file, "a Broden folder lists its images there; another index can be named")?;
     let categories = Categories::resolve(&table, options.categories.as_deref())?;

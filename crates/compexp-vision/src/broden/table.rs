@@ -1,8 +1,8 @@
 //! CSV files with a header: columns by name, rows of the header's length, errors that name the line.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use compexp_files::excerpt;
 use csv::{ByteRecord, StringRecord};
 
 use crate::error::{Error, Result};
@@ -133,7 +133,7 @@ impl Row<'_> {
             Ok(n) if range.contains(&n) => Ok(n),
             _ => {
                 let expected = format!("a whole number from {} to {}", range.start(), range.end());
-                Err(self.error(column, quoted(text), expected))
+                Err(self.error(column, excerpt(text), expected))
             }
         }
     }
@@ -146,7 +146,7 @@ impl Row<'_> {
         }
         match text.parse::<f64>() {
             Ok(x) if x.is_finite() && x >= 0.0 => Ok(Some(x)),
-            _ => Err(self.error(column, quoted(text), "a finite number of 0 or more")),
+            _ => Err(self.error(column, excerpt(text), "a finite number of 0 or more")),
         }
     }
 
@@ -176,30 +176,18 @@ impl Row<'_> {
     }
 }
 
-/// Text in backticks, cut where it is long.
-pub(crate) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((cut, _)) => format!("`{}...`", &text[..cut]),
-        None => format!("`{text}`"),
-    }
-}
-
 /// The bytes of a file of at most `limit` bytes. `hint` goes into the error where the file is missing.
 pub(crate) fn read_limited(path: &Path, hint: &str, limit: u64) -> Result<Vec<u8>> {
-    let file = std::fs::File::open(path).map_err(|e| missing(path, hint, e))?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::format(path, "size", "more", format!("at most {limit} bytes")));
-    }
-    Ok(bytes)
+    compexp_files::read_bytes(path, limit).map_err(|e| missing(hint, e))
 }
 
-/// An [`compexp_files::Error::Io`] that says what the file is for where it is missing.
-pub(crate) fn missing(path: &Path, hint: &str, error: std::io::Error) -> Error {
-    let source = match error.kind() {
-        std::io::ErrorKind::NotFound => std::io::Error::new(error.kind(), format!("no such file or folder; {hint}")),
-        _ => error,
-    };
-    Error::io("read", path)(source)
+/// Says what a file is for where it is missing.
+pub(crate) fn missing(hint: &str, error: compexp_files::Error) -> Error {
+    Error::File(match error {
+        compexp_files::Error::Io { op, path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            let source = std::io::Error::new(source.kind(), format!("no such file or folder; {hint}"));
+            compexp_files::Error::Io { op, path, source }
+        }
+        other => other,
+    })
 }

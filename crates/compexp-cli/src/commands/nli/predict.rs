@@ -1,6 +1,6 @@
 //! `compexp nli predict`: the class of a pair, and the units that decide.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -16,6 +16,7 @@ use super::sentences::Words;
 use crate::args::nli::NliPredictArgs;
 use crate::classifier_run::likeliest;
 use crate::failure::Failure;
+use crate::input_files::read_stdin;
 use crate::progress::Reporter;
 use crate::terminal::{self, name};
 
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     let words = words(args, run.as_ref(), reporter)?;
     let pairs = pairs(args)?;
     let sides: Vec<&str> = pairs.iter().flat_map(|(p, h)| [p.as_str(), h.as_str()]).collect();
-    let numbers: Vec<Vec<u32>> = words.split(&sides).iter().map(|words| model.words.encode(words)).collect();
+    let numbers: Vec<Vec<u32>> = words.split(&sides)?.iter().map(|words| model.words.encode(words)).collect();
     let numbered: Vec<Pair<'_>> =
         numbers.chunks_exact(2).map(|pair| Pair { premise: &pair[0], hypothesis: &pair[1] }).collect();
     let output = classifier.forward(&numbered)?;
@@ -108,8 +109,7 @@ fn pairs(args: &NliPredictArgs) -> Result<Vec<(String, String)>> {
             return Err(Failure::usage("sentences: found a premise without a hypothesis").hint(hint).into());
         }
     }
-    let mut text = String::new();
-    io::stdin().lock().read_to_string(&mut text)?;
+    let text = read_stdin()?;
     let pair = |(number, line): (usize, &str)| match line.split_once('\t') {
         Some((premise, hypothesis)) if !hypothesis.contains('\t') => Ok((premise.to_owned(), hypothesis.to_owned())),
         _ => {

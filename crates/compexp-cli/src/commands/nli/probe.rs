@@ -66,10 +66,10 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let mut paths = Paths::from([
         ("probe".into(), probe_files::FOLDER.into()),
         ("activations".into(), compexp_run::layout::ACTIVATIONS.into()),
-        ("checkpoint".into(), absolute(&args.checkpoint)),
+        ("checkpoint".into(), absolute(&args.checkpoint)?),
     ]);
     if let Some(path) = &args.features.vectors {
-        paths.insert("vectors".into(), absolute(path));
+        paths.insert("vectors".into(), absolute(path)?);
     }
     let model_inputs = ProbedModel {
         checkpoint: hash_file(&args.checkpoint)?,

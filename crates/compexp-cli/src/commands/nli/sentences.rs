@@ -48,17 +48,20 @@ impl Words {
     }
 
     /// The words of each text.
-    pub(crate) fn split(&self, texts: &[&str]) -> Vec<Vec<String>> {
-        match self {
+    ///
+    /// # Errors
+    /// As [`Tokenizer::tokenize`].
+    pub(crate) fn split(&self, texts: &[&str]) -> Result<Vec<Vec<String>>> {
+        Ok(match self {
             Self::Blanks => texts.iter().map(|text| text.split_whitespace().map(String::from).collect()).collect(),
             Self::Rules(tokenizer) => {
                 // White space beyond single blanks is a token of its own there, and no word.
                 let words = |tokens: Vec<&str>| {
                     tokens.into_iter().filter(|token| !token.trim().is_empty()).map(String::from).collect()
                 };
-                tokenizer.tokenize_all(texts).into_iter().map(words).collect()
+                tokenizer.tokenize_all(texts)?.into_iter().map(words).collect()
             }
-        }
+        })
     }
 }
 
@@ -152,8 +155,12 @@ impl SentenceSource {
         };
         let optional =
             [("gold", &self.gold), ("tags", &self.tags), ("tagger", &self.tagger), ("symbols", &self.symbols)];
-        paths.insert("pairs".into(), absolute(&self.pairs));
-        paths.extend(optional.into_iter().filter_map(|(what, path)| Some((what.into(), absolute(path.as_ref()?)))));
+        paths.insert("pairs".into(), absolute(&self.pairs)?);
+        for (what, path) in optional {
+            if let Some(path) = path {
+                paths.insert(what.into(), absolute(path)?);
+            }
+        }
         Ok(inputs)
     }
 
@@ -183,7 +190,7 @@ impl SentenceSource {
                     Some(folder) if wanted => Some(Tagger::load(folder, self.symbols.as_deref())?),
                     _ => None,
                 };
-                tagged(&read, &words, tagger.as_ref(), reporter)
+                tagged(&read, &words, tagger.as_ref(), reporter)?
             }
         };
         Ok(Sentences { labels, split })
@@ -232,7 +239,7 @@ fn annotated(path: &Path, pairs: &[Pair], more: bool) -> Result<Vec<SplitPair>> 
 }
 
 /// Splits and tags, every distinct sentence once.
-fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Reporter) -> Vec<SplitPair> {
+fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Reporter) -> Result<Vec<SplitPair>> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut distinct: Vec<&str> = Vec::new();
     let mut place = |text| {
@@ -243,7 +250,7 @@ fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Rep
     };
     let sides: Vec<[usize; 2]> =
         pairs.iter().map(|pair| [place(pair.premise.as_str()), place(pair.hypothesis.as_str())]).collect();
-    let words = words.split(&distinct);
+    let words = words.split(&distinct)?;
     let mut tags: Vec<Vec<String>> = Vec::new();
     match tagger {
         Some(tagger) => {
@@ -259,5 +266,5 @@ fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Rep
         None => tags.resize(words.len(), Vec::new()),
     }
     let sentence = |place: usize| Sentence { words: words[place].clone(), tags: tags[place].clone() };
-    sides.into_iter().map(|[p, h]| SplitPair { premise: sentence(p), hypothesis: sentence(h) }).collect()
+    Ok(sides.into_iter().map(|[p, h]| SplitPair { premise: sentence(p), hypothesis: sentence(h) }).collect())
 }

@@ -1,17 +1,18 @@
 //! `compexp nli tag`: words, lemmas, parts of speech and tags of sentences.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_files::AtomicFile;
+use compexp_files::{AtomicFile, read_text};
 use compexp_nli::text::read_pairs;
 use compexp_text::tagger::{Annotation, Annotator};
 
 use super::sentences::{Words, is_tokenized};
 use crate::args::nli::{NliTagArgs, TagFormat};
 use crate::failure::Failure;
+use crate::input_files::{MAX_TEXT, read_stdin};
 use crate::progress::Reporter;
 
 /// Sentences that are annotated at once.
@@ -38,19 +39,7 @@ pub(crate) fn run(args: &NliTagArgs, reporter: &Reporter) -> Result<()> {
 
 /// The sentences of a file: of pairs in turn, else its lines.
 fn read(path: &Path) -> Result<Vec<String>> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text)?;
-        text
-    } else {
-        let text = std::fs::read(path).map_err(|e| Failure::new(format!("cannot read `{}`: {e}", path.display())))?;
-        let text = String::from_utf8(text);
-        text.map_err(|e| {
-            let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-            let path = path.display();
-            Failure::new(format!("`{path}`: line {line}: found an invalid byte, expected UTF-8 text"))
-        })?
-    };
+    let text = if path == Path::new("-") { read_stdin()? } else { read_text(path, MAX_TEXT)? };
     let first = text.lines().next().unwrap_or_default();
     let columns: Vec<&str> = first.split('\t').collect();
     let names_columns = [["premise", "hypothesis"], ["sentence1", "sentence2"]]
@@ -75,9 +64,9 @@ fn write(
     }
     let mut done = 0;
     for chunk in texts.chunks(CHUNK) {
-        let split = words.split(&chunk.iter().map(String::as_str).collect::<Vec<_>>());
+        let split = words.split(&chunk.iter().map(String::as_str).collect::<Vec<_>>())?;
         let sentences: Vec<&[String]> = split.iter().map(Vec::as_slice).collect();
-        for (words, annotations) in split.iter().zip(annotator.annotate_all(&sentences)) {
+        for (words, annotations) in split.iter().zip(annotator.annotate_all(&sentences)?) {
             done += 1;
             match format {
                 TagFormat::Feats => write_feats(out, done, words, &annotations)?,

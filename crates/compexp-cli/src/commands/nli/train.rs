@@ -126,7 +126,7 @@ impl Labelled {
         let words = Words::new(tokenized, args.words.tokenizer.as_deref(), "give --tokenizer DIR")?;
         let texts: Vec<&str> =
             pairs.iter().flat_map(|(_, pair)| [pair.premise.as_str(), pair.hypothesis.as_str()]).collect();
-        Ok(Self { labels: pairs.iter().map(|(label, _)| *label).collect(), words: words.split(&texts) })
+        Ok(Self { labels: pairs.iter().map(|(label, _)| *label).collect(), words: words.split(&texts)? })
     }
 
     fn tokens(&self) -> impl Iterator<Item = &str> {

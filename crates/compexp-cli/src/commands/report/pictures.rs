@@ -1,10 +1,10 @@
 //! The pictures of a run's examples, from the folder that its images were found in.
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::probe::Example;
+use compexp_files::read_bytes;
 use compexp_report::{ExampleSource, Showing, Thumbnail};
 use compexp_run::FinishedRun;
 use compexp_vision::thumbnail::thumbnail;
@@ -27,17 +27,26 @@ impl Pictures {
     /// Those of its `config.json`.
     pub(super) fn new(run: &FinishedRun) -> Result<Self> {
         // A relative path is relative to the run directory, which may move.
-        Ok(Self { root: run.config()?.paths.get("image_root").map(|root| run.dir().join(root)) })
+        let root = run.config()?.paths.get("image_root").map(|root| run.dir().join(root));
+        Ok(Self { root: root.filter(|root| is_of_probe_set(root)).and_then(|root| root.canonicalize().ok()) })
     }
 
     fn read(&self, image: &str) -> Option<Thumbnail> {
         let inside = Path::new(image).components().all(|part| matches!(part, Component::Normal(_)));
-        let path = self.root.as_ref().filter(|_| inside)?.join(image);
-        let small = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= MAX_BYTES);
-        let made = small.then(|| fs::read(&path).ok()).flatten().and_then(|b| thumbnail(b, &path, SIDE).ok())?;
+        let root = self.root.as_ref().filter(|_| inside)?;
+        // A link may lead out of the folder.
+        let path = root.join(image).canonicalize().ok().filter(|path| path.starts_with(root))?;
+        let made = thumbnail(read_bytes(&path, MAX_BYTES).ok()?, &path, SIDE).ok()?;
         let (bytes, extension) = (made.bytes, made.extension);
         Some(Thumbnail { bytes, extension, width: made.width, height: made.height })
     }
+}
+
+/// Whether images lie there because a probe set does: in a probe directory, or in a Broden folder's `images`. A run that
+/// somebody else made could name any folder, and a report that is handed on would show what is private.
+fn is_of_probe_set(root: &Path) -> bool {
+    let broden = root.parent().filter(|_| root.ends_with("images"));
+    root.join("probe.json").is_file() || broden.is_some_and(|dir| dir.join("label.csv").is_file())
 }
 
 impl ExampleSource for Pictures {
@@ -46,5 +55,36 @@ impl ExampleSource for Pictures {
             return Showing::Name;
         }
         self.read(&example.image).map_or(Showing::Missing, Showing::Image)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_of_a_probe_set_and_lie_within_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let (set, private) = (temp.path().join("set"), temp.path().join("private"));
+        let png = compexp_vision::image::Image { height: 1, width: 1, rgb: vec![1, 2, 3] }.to_png().unwrap();
+        for dir in [&set, &private] {
+            std::fs::create_dir(dir).unwrap();
+            std::fs::write(dir.join("a.png"), &png).unwrap();
+        }
+        assert!(!is_of_probe_set(&private) && !is_of_probe_set(&set));
+        std::fs::write(set.join("probe.json"), "{}").unwrap();
+        assert!(is_of_probe_set(&set));
+        let pictures = Pictures { root: Some(set.canonicalize().unwrap()) };
+        assert!(pictures.read("a.png").is_some());
+        for outside in ["../private/a.png", private.join("a.png").to_str().unwrap(), "missing.png", "probe.json"] {
+            assert!(pictures.read(outside).is_none(), "{outside}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(private.join("a.png"), set.join("link.png")).unwrap();
+            assert!(pictures.read("link.png").is_none());
+            std::os::unix::fs::symlink(set.join("a.png"), set.join("within.png")).unwrap();
+            assert!(pictures.read("within.png").is_some());
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     };
     let images: Vec<(String, PathBuf)> =
         broden.images().iter().map(|i| (i.name.clone(), broden.image_root().join(&i.name))).collect();
-    let annotated = folder.annotated(broden);
+    let annotated = folder.annotated(broden)?;
 
     let preprocess = network::preprocess(args.network.preprocess);
     let mut extraction = Extraction::new(&model, &args.layer, preprocess, args.network.batch, &images)?;
@@ -62,12 +62,12 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let settings = Settings::new(&config, &units, false, evidence);
     let provenance = Provenance::VisionProbe(Made { inputs, settings });
     let mut paths = annotated.paths.clone();
-    paths.insert("checkpoint".into(), absolute(&args.network.checkpoint));
+    paths.insert("checkpoint".into(), absolute(&args.network.checkpoint)?);
     // Relative to the run directory, which may move.
     paths.insert("activations".into(), compexp_run::layout::ACTIVATIONS.into());
     for (what, path) in [("classes", &args.classes), ("scenes", &args.scenes)] {
         if let Some(path) = path {
-            paths.insert(what.into(), absolute(path));
+            paths.insert(what.into(), absolute(path)?);
         }
     }
 
