@@ -32,6 +32,12 @@ pub trait Progress: Sync {
     fn stage(&self, name: &str, counted: &str, total: usize);
     /// `n` of what the stage counts are done.
     fn done(&self, n: usize);
+    /// The current stage is over.
+    fn end(&self) {}
+    /// A line of text for the user, between stages.
+    fn say(&self, text: &str) {
+        let _ = text;
+    }
 }
 
 /// Reports no progress.

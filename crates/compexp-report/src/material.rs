@@ -64,7 +64,7 @@ impl Activity {
 /// A run as the pages see it.
 pub(super) struct Material<'a> {
     pub(super) name: String,
-    run: &'a FinishedRun,
+    pub(super) run: &'a FinishedRun,
     pub(super) config: RunConfig,
     pub(super) summary: Summary,
     pub(super) examples: Vec<Example>,

@@ -1,6 +1,6 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
-//! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`conv`] is the arithmetic of [`resnet`],
+//! In reading order: [`image`] decodes files and [`preprocess`] scales them; `compexp_kernels::conv` is the arithmetic of [`resnet`],
 //! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
 //! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
 //! are painted. [`paste`] puts a part of one image into another, and [`counterfactual`] measures what that does to
@@ -38,10 +38,10 @@
 //!
 //! # Features
 //! `cuda` and `metal` let a [`model::Model`] run on such a device, with candle's own kernels.
+#![forbid(unsafe_code)]
 
 pub mod broden;
 pub mod classes;
-pub mod conv;
 pub mod counterfactual;
 pub mod error;
 pub mod eval;
