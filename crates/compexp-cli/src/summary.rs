@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use compexp_core::explanation::Explanation;
+use compexp_core::explanation::{Explanation, best_first};
 use compexp_core::search::Status;
 use compexp_run::FinishedRun;
 use serde_json::json;
@@ -69,7 +69,9 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
     for line in summary_lines(&summary) {
         writeln!(out, "  {line}")?;
     }
-    let best = best_first(&run.explanations.units, BEST);
+    let explained = run.explanations.units.iter().filter(|u| u.status == Status::Explained);
+    let mut best = best_first(explained);
+    best.truncate(BEST);
     if !best.is_empty() {
         writeln!(out, "best units")?;
         let row = |u: &&Explanation| {
@@ -81,12 +83,4 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
     writeln!(out, "took {}", duration(reporter.elapsed()))?;
     out.flush()?;
     Ok(())
-}
-
-/// The explained units with the greatest IoU; equal ones by number.
-fn best_first(units: &[Explanation], n: usize) -> Vec<&Explanation> {
-    let mut best: Vec<_> = units.iter().filter(|u| u.status == Status::Explained).collect();
-    best.sort_by(|a, b| b.iou.total_cmp(&a.iou).then(a.unit.cmp(&b.unit)));
-    best.truncate(n);
-    best
 }

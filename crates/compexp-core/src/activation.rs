@@ -22,8 +22,7 @@ pub trait ActivationSource: Send + Sync {
     /// `(n, n_units, height, width)`.
     ///
     /// # Errors
-    /// What keeps the source from reading, as an error of this crate. Values are not checked here: [`check_finite`] does
-    /// that.
+    /// [`Error::Source`] if the source cannot be read. Values are not checked here: [`check_finite`] does that.
     fn read(&self, first: usize, out: &mut [f32]) -> Result<()>;
 }
 
@@ -87,6 +86,6 @@ pub trait MaskSource: Send + Sync {
     /// Reads one unit's masks on the examples from `first` on into `out`: `(examples, height, width)`.
     ///
     /// # Errors
-    /// What keeps the source from reading, as an error of this crate.
+    /// [`Error::Source`] if the source cannot be read.
     fn read(&self, unit: usize, first: usize, out: &mut [bool]) -> Result<()>;
 }

@@ -48,7 +48,7 @@ pub enum Error {
         /// The reader's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A source of annotations, activations or masks could not give what was asked for: mostly a file that cannot be read.
+    /// A source of annotations, activations, masks or positions failed, mostly because a file cannot be read.
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
     /// A search found a formula better than what was proven to be best: a fault of this crate.

@@ -124,7 +124,7 @@ fn largest(map: &PositionMap, set: &CellSet, n: usize) -> Vec<u32> {
 /// number of chosen examples done, from any thread.
 ///
 /// # Errors
-/// An error of the activations or masks or of the position store is passed on.
+/// [`Error::Source`](crate::Error::Source) if the activations, the masks or the position map cannot be read.
 #[allow(clippy::too_many_arguments, reason = "each is a different thing that a caller has at hand")]
 pub fn draw(
     partition: &Partition,

@@ -13,24 +13,24 @@ use crate::search::ceiling::{Ceilings, ceilings};
 use crate::search::{SearchConfig, SearchResult, search_all, without_vacuous};
 use crate::threshold::{ThresholdRule, thresholds};
 
-/// What to do with a layer.
+/// How to explain a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExplainConfig {
-    /// When a unit counts as firing; not used where masks are given.
+    /// The rule for the thresholds above which units fire; not used if masks are given.
     pub threshold: ThresholdRule,
     /// How to search.
     pub search: SearchConfig,
-    /// Whether the formulas of every step are recorded.
+    /// Whether the formulas kept at each length are recorded.
     pub keep_beams: bool,
-    /// The greatest number of exemplars of each choice for a unit.
+    /// The greatest number of exemplars of a unit for each reason ([`crate::exemplar::Choice`]).
     pub exemplars: usize,
 }
 
 /// Receives the progress of long work.
 pub trait Progress: Sync {
-    /// A stage begins: its name, what is counted, and the greatest number of them.
+    /// A stage begins: its name, what it counts, and the greatest number of these.
     fn stage(&self, name: &str, counted: &str, total: usize);
-    /// `n` of them are done.
+    /// `n` of what the stage counts are done.
     fn done(&self, n: usize);
     /// The current stage is over.
     fn end(&self) {}
@@ -48,11 +48,11 @@ impl Progress for Silent {
     fn done(&self, _: usize) {}
 }
 
-/// Everything that explaining a layer gives.
+/// The results of explaining a layer.
 pub struct Explained {
     /// The record.
     pub explanations: Explanations,
-    /// The threshold of every unit of the layer; empty where masks were given.
+    /// The threshold of every unit of the layer; empty if masks were given.
     pub thresholds: Vec<f64>,
     /// The search result of every unit asked for.
     pub results: Vec<SearchResult>,
@@ -60,19 +60,21 @@ pub struct Explained {
     pub profiles: Vec<Profile>,
     /// The concepts of the probe set.
     pub concepts: Vec<Extent>,
-    /// How those that stand together in a formula go together.
+    /// The relations of concepts that are in one formula.
     pub relations: Vec<Relation>,
-    /// What a report shows.
+    /// The examples that a report shows.
     pub exemplars: Exemplars,
-    /// What the concepts could express at all: all of them, then all but those of each category.
+    /// The best IoU that any function of the concepts reaches: of all concepts, then of all but those of each category.
     pub ceilings: Vec<Ceilings>,
 }
 
-/// Explains `units` (ascending) of a layer; `record` is kept as the explanations' `config`. `similarity` compares
-/// concepts by their word vectors, where there are any.
+/// Explains `units` (ascending) of a layer. `record` becomes the explanations' `config`. `similarity` compares concepts by
+/// their word vectors; none if there are none.
 ///
 /// # Errors
-/// Those of the inputs, of [`SearchConfig::check`], and [`Error::Mismatch`] where the inputs do not belong together.
+/// [`Error::Mismatch`] if a setting is out of its range, if `units` is empty, or if the inputs do not belong together;
+/// [`Error::NotFinite`] if an activation is NaN or infinite; [`Error::Source`] if a source cannot be read;
+/// [`Error::BeyondProof`] if an exact search contradicts itself, which is a fault of this crate.
 #[allow(clippy::too_many_arguments, reason = "each is a different thing that a caller has at hand")]
 pub fn explain(
     partition: &Partition,

@@ -3,35 +3,32 @@
 //!
 //! In reading order, which is the order in which data flows:
 //!
-//! 1. [`concept`] and [`probe`]: concepts, and examples annotated with them.
-//! 2. [`activation`]: a layer's raw values.
-//! 3. [`formula`]: AND / OR / NOT / NEIGHBORS trees, their text, their order and their meaning.
-//! 4. [`partition`]: the cells of a probe set, positions that carry the same concepts.
-//! 5. [`threshold`], [`resize`] and [`profile`]: from activations to each unit's hits in every cell.
-//! 6. [`score`] and [`search`]: counts, scores, and beams of formulas.
-//! 7. [`explanation`], [`exemplar`], [`relation`] and [`explain`]: the record, the examples that show it, how its concepts
-//!    go together, and all of it in one call.
-//! 8. [`stats`]: how far an explanation is to be trusted: significance, and scores on examples held out.
-//! 9. [`compare`]: whether two runs' explanations are still the same.
-//! 10. [`planted`]: units of known formulas, to measure how far a search can be trusted.
-//! 11. [`behaviour`]: how units bear on classes, and what becomes of predictions without them.
-//! 12. [`artifact`]: files. No other module touches the file system.
-//! 13. [`analysis`] and `report` (feature `report`): the paper's tables of a run, and figures.
+//! | module | holds |
+//! |---|---|
+//! | [`concept`], [`probe`] | concepts, and the examples that are annotated with them |
+//! | [`activation`] | a layer's raw values, or given masks |
+//! | [`formula`] | AND / OR / NOT / NEIGHBORS trees, their text, their order and their meaning |
+//! | [`partition`] | the cells of a probe set: positions that carry the same concepts |
+//! | [`threshold`], [`profile`] | from activations to each unit's hits in every cell |
+//! | [`score`], [`search`] | counts and scores; the searches for the best formula |
+//! | [`explanation`], [`exemplar`], [`relation`] | the record of a search, the examples that show it, how its concepts occur together |
+//! | [`explain`](mod@explain) | all of it in one call |
+//! | [`resize`], [`random`], [`simd`] | internals that other crates of the workspace share |
 //!
-//! The crate knows no data set's format, no network and no framework: annotations come through
-//! [`probe::AnnotationSource`], activations through [`activation::ActivationSource`]. Every result is the same whatever
-//! the number of threads; what is drawn follows from a seed ([`random`]).
+//! The crate knows no data set's format, no network and no framework, and opens no file: annotations come through
+//! [`AnnotationSource`], activations through [`ActivationSource`]. Every result is the same whatever the number of threads;
+//! random numbers follow from a seed.
 //!
 //! # Example
 //!
 //! A unit that fires on water, unless it is night:
 //!
 //! ```
-//! use crate::concept::{Concept, ConceptId, Vocabulary};
-//! use crate::partition::{MemoryPositions, PartitionBuilder};
-//! use crate::probe::{Annotation, AnnotationSource, Grid};
-//! use crate::profile;
-//! use crate::search::{SearchConfig, search};
+//! use compexp_core::search::search;
+//! use compexp_core::{
+//!     Annotation, AnnotationSource, Concept, ConceptId, Grid, MemoryPositions, PartitionBuilder, SearchConfig, Vocabulary,
+//!     profile,
+//! };
 //!
 //! /// Four images of 1 x 2 positions: water (1) on the left of all of them, night (2) in the last two.
 //! struct Images;
@@ -88,4 +85,13 @@ pub mod search;
 pub mod simd;
 pub mod threshold;
 
+pub use activation::ActivationSource;
+pub use concept::{Concept, ConceptId, Vocabulary};
 pub use error::{Error, Result};
+pub use explanation::Explanations;
+pub use formula::Formula;
+pub use partition::{MemoryPositions, Partition, PartitionBuilder};
+pub use probe::{Annotation, AnnotationSource, Grid, ProbeSet};
+pub use profile::Profile;
+pub use search::SearchConfig;
+pub use threshold::ThresholdRule;

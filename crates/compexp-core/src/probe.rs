@@ -58,7 +58,8 @@ pub trait AnnotationSource: Send + Sync {
     /// Writes the annotation of `example` (counted from 0) into the cleared `into`.
     ///
     /// # Errors
-    /// What keeps the source from reading; [`crate::Error::Annotation`] holds errors of other crates.
+    /// [`Error::Annotation`](crate::Error::Annotation) or [`Error::Source`](crate::Error::Source) if the annotation cannot be
+    /// read.
     fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()>;
 
     /// Concepts that become columns of the partition even if no example has them. Empty for most sources.

@@ -45,7 +45,7 @@ pub type Similarity<'a> = &'a (dyn Fn(ConceptId, ConceptId) -> Option<f64> + Syn
 
 /// The extent of all concepts of the partition, ascending by id, and the relation of every pair of concepts that are in one
 /// formula, ascending by both ids. NEIGHBORS of a concept counts as the concept.
-pub fn relate(
+pub(crate) fn relate(
     partition: &Partition,
     map: &PositionMap,
     vocabulary: &Vocabulary,

@@ -64,14 +64,11 @@ impl Metric {
     }
 
     /// Compares the scores of two counts exactly: as fractions, multiplied crosswise in 128 bits. 0 over 0 counts as 0.
+    #[inline]
     pub fn compare(self, a: Counts, b: Counts) -> Ordering {
         let ((n, d), (m, e)) = (self.fraction(a), self.fraction(b));
-        match (n, m) {
-            (0, 0) => Ordering::Equal,
-            (0, _) => Ordering::Less,
-            (_, 0) => Ordering::Greater,
-            _ => (u128::from(n) * u128::from(e)).cmp(&(u128::from(m) * u128::from(d))),
-        }
+        // A denominator of 0 has a numerator of 0: with 1 in its place the fraction is 0.
+        (u128::from(n) * u128::from(e.max(1))).cmp(&(u128::from(m) * u128::from(d.max(1))))
     }
 
     pub(crate) fn form(self) -> Form {
@@ -111,6 +108,19 @@ mod tests {
             assert_eq!(metric.compare(better, worse), Ordering::Greater, "{metric:?}");
             assert_eq!(metric.compare(worse, better), Ordering::Less, "{metric:?}");
             assert_eq!(metric.compare(worse, worse), Ordering::Equal, "{metric:?}");
+        }
+    }
+
+    #[test]
+    fn zero_over_zero_is_zero() {
+        let [none, empty, some] =
+            [[0, 0, 0], [0, 5, 0], [8, 5, 4]].map(|[formula, unit, both]| Counts { formula, unit, both });
+        for metric in [Metric::Iou, Metric::Precision, Metric::Recall, Metric::F1] {
+            for zero in [none, empty] {
+                assert_eq!(metric.compare(zero, some), Ordering::Less, "{metric:?}");
+                assert_eq!(metric.compare(some, zero), Ordering::Greater, "{metric:?}");
+                assert_eq!(metric.compare(zero, none), Ordering::Equal, "{metric:?}");
+            }
         }
     }
 

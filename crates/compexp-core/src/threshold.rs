@@ -180,7 +180,8 @@ impl Largest {
 ///
 /// # Errors
 /// [`Error::NotFinite`] if an activation is NaN or infinite, under every rule; [`Error::Mismatch`] if there are no units or
-/// no values, or if the quantile is not between 0 and 1. An error of the source is passed on.
+/// no values, or if the quantile is not between 0 and 1. [`Error::Source`] if the source cannot be
+/// read.
 pub fn thresholds(source: &dyn ActivationSource, rule: ThresholdRule, progress: &dyn Fn(usize)) -> Result<Vec<f64>> {
     let (n, n_units, positions) = (source.n_examples(), source.n_units(), source.grid().positions());
     let mut builder = ThresholdBuilder::new(rule, n_units, n * positions)?;

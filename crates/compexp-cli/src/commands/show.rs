@@ -63,7 +63,7 @@ fn sorted(explanations: &Explanations, sort: SortArg, limit: Option<usize>) -> V
     let mut units: Vec<_> = explanations.units.iter().collect();
     match sort {
         SortArg::Unit => units.sort_by_key(|u| u.unit),
-        SortArg::Iou => units.sort_by(|a, b| b.iou.total_cmp(&a.iou).then(a.unit.cmp(&b.unit))),
+        SortArg::Iou => units.sort_by(|a, b| a.cmp_best_first(b)),
     }
     units.truncate(limit.unwrap_or(usize::MAX));
     units

@@ -81,7 +81,7 @@ impl Formula {
 
     /// The formula without the literal `index` (counted from 0 in [`Formula::literals`]), and that literal. `None` if there is
     /// no such literal, or no other one.
-    pub fn without_literal(&self, index: usize) -> Option<(Self, Self)> {
+    pub(crate) fn without_literal(&self, index: usize) -> Option<(Self, Self)> {
         match self {
             Self::Atom(_) => None,
             Self::Not(f) => f.without_literal(index).map(|(rest, literal)| (rest.not(), literal)),

@@ -147,7 +147,7 @@ impl Formula {
     }
 
     /// The operands of a run of one connective, in canonical order; the formula itself for the other kinds.
-    pub fn sorted_operands(&self) -> Vec<&Self> {
+    fn sorted_operands(&self) -> Vec<&Self> {
         let mut operands = Vec::new();
         self.collect_operands(self.rank(), &mut operands);
         operands.sort_by(|a, b| a.canonical_cmp(b));

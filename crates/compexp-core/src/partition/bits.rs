@@ -54,7 +54,7 @@ impl CellSet {
     }
 
     /// The number of cells in a word-by-word combination of two sets, which is not built.
-    pub fn count_combined(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> u64 {
+    pub(crate) fn count_combined(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> u64 {
         vectorized(
             #[inline(always)]
             || self.words.iter().zip(&other.words).map(|(a, b)| u64::from(f(*a, *b).count_ones())).sum(),
@@ -75,7 +75,7 @@ impl CellSet {
     }
 
     /// The cells of a word-by-word combination of two sets, ascending.
-    pub fn iter_combined<'a>(
+    pub(crate) fn iter_combined<'a>(
         &'a self,
         other: &'a Self,
         f: impl Fn(u64, u64) -> u64 + 'a,

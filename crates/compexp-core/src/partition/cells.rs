@@ -75,7 +75,7 @@ impl Partition {
     }
 
     /// The column of NEIGHBORS of the concept in column `concept`.
-    pub fn neighbors_column(&self, concept: usize) -> usize {
+    pub(crate) fn neighbors_column(&self, concept: usize) -> usize {
         usize::from(self.neighbors[concept])
     }
 
@@ -107,7 +107,7 @@ impl Partition {
     }
 
     /// The cells that carry a column's atom, ascending.
-    pub fn cells_with(&self, column: usize) -> &[u32] {
+    pub(crate) fn cells_with(&self, column: usize) -> &[u32] {
         &self.postings[self.posting_starts[column] as usize..self.posting_starts[column + 1] as usize]
     }
 

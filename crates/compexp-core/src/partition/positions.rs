@@ -13,13 +13,13 @@ pub trait PositionStore: Send + Sync {
     /// Adds entries behind those already there.
     ///
     /// # Errors
-    /// What keeps the store from writing, as an error of this crate.
+    /// [`Error::Source`](crate::Error::Source) if the store cannot be written.
     fn append(&mut self, entries: &[u32]) -> Result<()>;
 
     /// Reads the entries from `first` on into `out`.
     ///
     /// # Errors
-    /// What keeps the store from reading, as an error of this crate.
+    /// [`Error::Source`](crate::Error::Source) if the store cannot be read.
     fn read(&self, first: u64, out: &mut [u32]) -> Result<()>;
 }
 
@@ -100,7 +100,7 @@ impl PositionMap {
     /// Reads the local cells of the positions of whole examples from `first` on: `(examples, positions)`.
     ///
     /// # Errors
-    /// An error of [`PositionStore::read`] is passed on.
+    /// [`Error::Source`](crate::Error::Source) if the store cannot be read.
     pub fn read_local(&self, first: usize, out: &mut [u32]) -> Result<()> {
         self.store.read(first as u64 * self.grid.positions() as u64, out)
     }
@@ -108,8 +108,8 @@ impl PositionMap {
     /// Reads the local cells of consecutive positions of one example, from `position` on.
     ///
     /// # Errors
-    /// An error of [`PositionStore::read`] is passed on.
-    pub fn read_within(&self, example: usize, position: usize, out: &mut [u32]) -> Result<()> {
+    /// [`Error::Source`](crate::Error::Source) if the store cannot be read.
+    pub(crate) fn read_within(&self, example: usize, position: usize, out: &mut [u32]) -> Result<()> {
         self.store.read((example * self.grid.positions() + position) as u64, out)
     }
 

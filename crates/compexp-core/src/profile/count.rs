@@ -21,8 +21,8 @@ use crate::threshold::{cut, for_each_block};
 /// peaks. `n_cells` is that of the partition to which `map` belongs. Calls `progress` with the number of examples done.
 ///
 /// # Errors
-/// [`Error::Mismatch`] if the source has another number of examples than the partition, or lacks a unit. An error of the
-/// source or the position store is passed on.
+/// [`Error::Mismatch`](crate::Error::Mismatch) if the source has another number of examples than the partition, or lacks a unit. [`Error::Source`](crate::Error::Source) if
+/// the source or the position map cannot be read.
 pub fn from_activations(
     source: &dyn ActivationSource,
     thresholds: &[f64],
@@ -132,8 +132,8 @@ impl Scratch {
 /// [`Peak::activation`]. Calls `progress` with the number of units done, from any thread.
 ///
 /// # Errors
-/// [`Error::Mismatch`] if the masks have another grid or number of examples than the partition, or lack a unit. An error of
-/// the source or the position store is passed on.
+/// [`Error::Mismatch`](crate::Error::Mismatch) if the masks have another grid or number of examples than the partition, or lack a unit. [`Error::Source`](crate::Error::Source) if
+/// the source or the position map cannot be read.
 pub fn from_masks(
     source: &dyn MaskSource,
     units: &[usize],

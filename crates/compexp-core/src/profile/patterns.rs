@@ -144,7 +144,7 @@ impl Patterns {
     /// the `units` that the patterns were made of.
     ///
     /// # Errors
-    /// An error of the position store is passed on.
+    /// [`Error::Source`](crate::Error::Source) if the position map cannot be read.
     pub fn count(
         &self,
         unit: usize,
@@ -167,7 +167,7 @@ impl Patterns {
     /// an index into the `units` that the patterns were made of; `n_cells` is that of the partition to which `map` belongs.
     ///
     /// # Errors
-    /// An error of the position store is passed on.
+    /// [`Error::Source`](crate::Error::Source) if the position map cannot be read.
     pub fn profile(
         &self,
         unit: usize,

@@ -59,7 +59,7 @@ pub fn ceilings(partition: &Partition, profiles: &[Profile], vocabulary: &Vocabu
 /// The counts of the best choice of cells, given the hits and the misses of each, and the unit's area.
 ///
 /// Cells without hits never belong to it; cells with hits and no misses always do.
-pub fn best_choice(cells: impl IntoIterator<Item = (u64, u64)>, unit: u64) -> Counts {
+pub(crate) fn best_choice(cells: impl IntoIterator<Item = (u64, u64)>, unit: u64) -> Counts {
     let mut cells: Vec<(u64, u64)> = cells.into_iter().filter(|(hits, _)| *hits > 0).collect();
     // More hits a miss first: h / m > k / n as h * n > k * m.
     let order = |(h, m): &(u64, u64), (k, n): &(u64, u64)| {

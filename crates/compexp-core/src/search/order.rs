@@ -45,6 +45,7 @@ impl Order {
     }
 
     /// Compares two formulas by score alone; `Less` where `a` is better.
+    #[inline]
     pub(super) fn by_score(self, a: Standing, b: Standing) -> Ordering {
         if self.penalty == 1.0 {
             self.metric.compare(b.counts, a.counts)

@@ -30,7 +30,7 @@ fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> 
     if rows.is_empty() {
         return Ok(None);
     }
-    rows.sort_by(|a, b| b.0.iou.total_cmp(&a.0.iou).then(a.0.unit.cmp(&b.0.unit)));
+    rows.sort_by(|a, b| a.0.cmp_best_first(b.0));
     let proofs = rows.iter().filter_map(|(u, _)| u.optimal).count();
     let beams: Vec<f64> = rows.iter().filter_map(|(u, _)| Some(u.iou - u.optimal?.beam?)).collect();
     let most = rows.iter().map(|(_, ceiling)| *ceiling).fold(0.0, f64::max);

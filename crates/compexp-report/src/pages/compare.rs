@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compexp_core::explanation::best_first;
 use compexp_core::search::Status;
 use maud::{Markup, html};
 
 use super::overview::settings;
-use super::{best_first, count, document, formula, percent, plain};
+use super::{count, document, formula, percent, plain};
 use crate::material::Material;
 
 /// The page that leads to the runs; each comes with the folder of its pages.

@@ -138,14 +138,6 @@ fn status_text(status: Status) -> &'static str {
     }
 }
 
-/// Units, best first; equal ones by number.
-fn best_first(units: &[Explanation]) -> Vec<&Explanation> {
-    let mut best: Vec<_> = units.iter().collect();
-    let explained = |u: &Explanation| u.status == Status::Explained;
-    best.sort_by(|a, b| explained(b).cmp(&explained(a)).then(b.iou.total_cmp(&a.iou)).then(a.unit.cmp(&b.unit)));
-    best
-}
-
 /// How the masks of a unit and its formula lie to each other, as a bar of three parts.
 fn overlap_bar(unit: &Explanation) -> Markup {
     let (Some(both), Some(union), Some(formula)) = (unit.intersection, unit.union, unit.formula_area) else {

@@ -1,11 +1,12 @@
 //! The overview of a run.
 
+use compexp_core::explanation::best_first;
 use compexp_core::search::Status;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::units::{card, names};
-use super::{Place, Site, best_first, count, patterns, percent, plain, status_text};
+use super::{Place, Site, count, patterns, percent, plain, status_text};
 use crate::Result;
 use crate::material::Material;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use compexp_core::exemplar::Choice;
-use compexp_core::explanation::Explanation;
+use compexp_core::explanation::{Explanation, best_first};
 use maud::{Markup, html};
 
-use super::{Place, Site, best_first, curve, example, formula, overlap_bar, patterns, percent, plain, status_text};
+use super::{Place, Site, curve, example, formula, overlap_bar, patterns, percent, plain, status_text};
 use crate::Result;
 use crate::material::{Material, atoms_of};
 

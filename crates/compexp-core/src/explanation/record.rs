@@ -1,0 +1,223 @@
+//! The record of a search for every unit, and the order in which units are listed.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::trust::{HeldOut, HeldOutUniverse, Significance};
+use crate::concept::Vocabulary;
+use crate::formula::Formula;
+use crate::partition::Partition;
+use crate::score::Metric;
+use crate::search::{Found, Optimal, SearchResult, Status};
+
+/// The version of the record that this crate reads and writes.
+pub const VERSION: u32 = 1;
+
+/// The explanations of a layer's units, with what they were made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanations {
+    /// The version of this record.
+    pub version: u32,
+    /// Every setting, and the hash of every input.
+    pub config: serde_json::Value,
+    /// The size of what the units were observed on.
+    pub universe: Universe,
+    /// What was held out of the search; none if nothing was. `universe` and the units' own numbers are of the examples that
+    /// were searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<HeldOutUniverse>,
+    /// One entry for each unit asked for, ascending.
+    pub units: Vec<Explanation>,
+}
+
+/// The size of what units were observed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Universe {
+    /// Examples.
+    pub examples: usize,
+    /// Positions of each example.
+    pub positions: usize,
+    /// Cells.
+    pub cells: usize,
+    /// Cells of one position.
+    pub singleton_cells: usize,
+}
+
+/// The explanation of one unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// Whether it has an explanation.
+    pub status: Status,
+    /// The best formula found. It and every field that depends on it are none unless the unit is explained.
+    pub formula: Option<String>,
+    /// Its number of literals (not the length that the compat search counts).
+    pub length: Option<usize>,
+    /// Its IoU; 0 without a formula. The compat search adds the reference's small number to the union.
+    pub iou: f64,
+    /// What the search ranked by: the metric times the penalty; 0 without a formula.
+    pub score: f64,
+    /// Positions in both masks.
+    pub intersection: Option<u64>,
+    /// Positions in either mask.
+    pub union: Option<u64>,
+    /// Positions in the unit's mask.
+    pub unit_area: u64,
+    /// Positions in the formula's mask.
+    pub formula_area: Option<u64>,
+    /// The activation above which the unit fires; none if masks were given.
+    pub threshold: Option<f64>,
+    /// The best formula of one literal: the first entry of `by_length`.
+    pub primitive: Option<Scored>,
+    /// Entry `k` is the formula of at most `k + 1` literals that the search ranked best; empty unless explained.
+    #[serde(default)]
+    pub by_length: Vec<Scored>,
+    /// For each length, from 1 on, the formulas kept and their scores, best first; none unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beams: Option<Vec<Vec<(String, f64)>>>,
+    /// The other scores of the best formula, without the reference's small numbers.
+    pub scores: Option<Scores>,
+    /// Literals that were removed from the best formula because they change nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vacuous: Vec<String>,
+    /// How the formula compares with chance; none unless asked for, and unless the unit is explained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub significance: Option<Significance>,
+    /// The formulas on examples held out of the search; none unless asked for, and unless the unit is explained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<HeldOut>,
+    /// The best IoU that any Boolean function of the concepts can reach; none if the unit never fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
+    /// What is proven about the best formula; none unless the search is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimal: Option<Optimal>,
+}
+
+/// A formula and its IoU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The greatest number of literals allowed; the formula may have fewer.
+    pub length: usize,
+    /// The formula.
+    pub formula: String,
+    /// Its IoU, whatever the search maximised.
+    pub iou: f64,
+    /// Whether it is proven that no formula of that length is better; none unless the search is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified: Option<bool>,
+    /// The IoU that no formula of that length exceeds; none unless the search is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upper_bound: Option<f64>,
+}
+
+/// Scores of a formula beside its IoU.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Intersection over the formula's mask.
+    pub precision: f64,
+    /// Intersection over the unit's mask.
+    pub recall: f64,
+    /// Twice the intersection over the sum of both masks.
+    pub f1: f64,
+}
+
+impl Universe {
+    /// The universe of a partition.
+    pub fn of(partition: &Partition) -> Self {
+        Self {
+            examples: partition.n_examples(),
+            positions: partition.grid().positions(),
+            cells: partition.n_cells(),
+            singleton_cells: partition.n_singleton_cells(),
+        }
+    }
+}
+
+impl Explanation {
+    /// The record of a search for `unit`, whose mask has `area` positions. Formulas are written with the names of
+    /// `vocabulary`; the beams are left out unless `keep_beams`.
+    pub fn new(
+        unit: usize,
+        area: u64,
+        threshold: Option<f64>,
+        result: &SearchResult,
+        keep_beams: bool,
+        vocabulary: &Vocabulary,
+    ) -> Self {
+        let text = |f: &Formula| f.display(vocabulary).to_string();
+        let scored = |(i, f): (usize, &Found)| Scored {
+            length: i + 1,
+            formula: text(&f.formula),
+            iou: f.iou,
+            certified: result.optimal.get(i).map(|o| o.certified),
+            upper_bound: result.optimal.get(i).map(|o| o.upper_bound),
+        };
+        let best = result.best();
+        let beam = |beam: &Vec<(Formula, f64)>| beam.iter().map(|(f, score)| (text(f), *score)).collect();
+        Self {
+            unit,
+            status: result.status,
+            formula: best.map(|b| text(&b.formula)),
+            length: best.map(|b| b.formula.length()),
+            iou: best.map_or(0.0, |b| b.iou),
+            score: best.map_or(0.0, |b| b.score),
+            intersection: best.map(|b| b.counts.both),
+            union: best.map(|b| b.counts.union()),
+            unit_area: area,
+            formula_area: best.map(|b| b.counts.formula),
+            threshold,
+            primitive: result.primitive().map(|p| scored((0, p))),
+            by_length: result.by_length.iter().enumerate().map(scored).collect(),
+            beams: keep_beams.then(|| result.beams.iter().map(beam).collect()),
+            scores: best.map(|b| Scores {
+                precision: Metric::Precision.of(b.counts),
+                recall: Metric::Recall.of(b.counts),
+                f1: Metric::F1.of(b.counts),
+            }),
+            vacuous: Vec::new(),
+            significance: None,
+            holdout: None,
+            ceiling: None,
+            optimal: result.optimal.last().copied(),
+        }
+    }
+
+    /// The order in which units are listed, best first: explained units before others, then the higher IoU, then the smaller
+    /// number.
+    pub fn cmp_best_first(&self, other: &Self) -> Ordering {
+        let explained = |u: &Self| u.status == Status::Explained;
+        explained(other).cmp(&explained(self)).then(other.iou.total_cmp(&self.iou)).then(self.unit.cmp(&other.unit))
+    }
+}
+
+/// The units as [`Explanation::cmp_best_first`] orders them.
+pub fn best_first<'a>(units: impl IntoIterator<Item = &'a Explanation>) -> Vec<&'a Explanation> {
+    let mut units: Vec<_> = units.into_iter().collect();
+    units.sort_by(|a, b| a.cmp_best_first(b));
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explained_units_come_first_then_the_higher_iou_then_the_smaller_number() {
+        let unit = |unit: usize, status: Status, iou: f64| {
+            let nothing = SearchResult { status, by_length: vec![], beams: vec![], optimal: vec![] };
+            Explanation { iou, ..Explanation::new(unit, 9, None, &nothing, false, &Vocabulary::default()) }
+        };
+        let units = [
+            unit(0, Status::Silent, 0.0),
+            unit(1, Status::Explained, 0.25),
+            unit(2, Status::Explained, 0.5),
+            unit(3, Status::TooFew, 0.9),
+            unit(4, Status::Explained, 0.5),
+        ];
+        let numbers: Vec<usize> = best_first(&units).iter().map(|u| u.unit).collect();
+        assert_eq!(numbers, [2, 4, 1, 3, 0]);
+    }
+}
