@@ -194,7 +194,12 @@ mod tests {
         let expected = "crates/compexp-trust/Cargo.toml:3: arrows: found `compexp-report` as a dependency of \
                         compexp-trust, expected one of compexp-core";
         assert_eq!(shown(arrows(&packages, &sources)), [expected]);
-        for (name, need) in [("compexp-core", FILES), ("xtask", FILES), ("compexp-kernels", "compexp-core"), ("compexp-run", "compexp-text")] {
+        for (name, need) in [
+            ("compexp-core", FILES),
+            ("xtask", FILES),
+            ("compexp-kernels", "compexp-core"),
+            ("compexp-run", "compexp-text"),
+        ] {
             let mut packages = house();
             let package = packages.iter_mut().find(|package| package.name == name).unwrap();
             package.needs.insert(need.into());
