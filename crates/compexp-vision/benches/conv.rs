@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
-use compexp_vision::conv::Conv;
+use compexp_kernels::conv::Conv;
 use compexp_vision::model::Model;
 use compexp_vision::resnet::{Config, Weights};
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -72,3 +72,13 @@ impl From<compexp_run::Error> for Error {
         }
     }
 }
+
+impl From<compexp_kernels::Error> for Error {
+    fn from(error: compexp_kernels::Error) -> Self {
+        match error {
+            compexp_kernels::Error::Mismatch { what, found, expected } => Self::mismatch(what, found, expected),
+            compexp_kernels::Error::Candle(error) => Self::Candle(error),
+            other => Self::mismatch("tensor operation", other, "one that can be computed"),
+        }
+    }
+}

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use candle_core::Device;
 use compexp_core::activation::check_finite;
 
-use crate::conv::channels_first;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::model::Model;
 use crate::preprocess::{Batch, Preprocess};
+use compexp_kernels::conv::channels_first;
 
 /// What to extract, and how.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
-//! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`conv`] is the arithmetic of [`resnet`],
+//! In reading order: [`image`] decodes files and [`preprocess`] scales them; `compexp_kernels::conv` is the arithmetic of [`resnet`],
 //! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
 //! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
 //! are painted. [`paste`] puts a part of one image into another, and [`counterfactual`] measures what that does to
@@ -42,7 +42,6 @@
 
 pub mod broden;
 pub mod classes;
-pub mod conv;
 pub mod counterfactual;
 pub mod error;
 pub mod eval;

@@ -8,11 +8,11 @@ mod layers;
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use compexp_kernels::conv::{Conv, max_pool};
 use compexp_trust::behaviour::Head;
 use layers::{Layer, Part};
 use ndarray::{Array2, ArrayView2};
 
-use crate::conv::{Conv, max_pool};
 use crate::error::{Error, Result};
 
 /// Added to the variance in a batch norm.
@@ -425,7 +425,7 @@ impl Tapped<'_> {
         tap: &mut impl FnMut(Layer, &Tensor),
     ) -> Result<Tensor> {
         if !names.contains(&self.layer) {
-            return unit.folded.forward(x, residual, relu);
+            return Ok(unit.folded.forward(x, residual, relu)?);
         }
         let mut y = match &self.bare {
             Some(bare) => {

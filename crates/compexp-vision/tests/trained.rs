@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
+use compexp_kernels::conv::channels_first;
 use compexp_tests::data;
 use compexp_vision::Error;
-use compexp_vision::conv::channels_first;
 use compexp_vision::eval::{Labelled, evaluate};
 use compexp_vision::extract::{Block, Extract};
 use compexp_vision::model::Model;

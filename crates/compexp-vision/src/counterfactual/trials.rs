@@ -7,11 +7,11 @@ use rayon::prelude::*;
 
 use super::plan::{Cut, Plan};
 use super::{Candidate, Config, Subject, Survey, Unit};
-use crate::conv::channels_first;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::paste::{Place, Segment, places};
 use crate::preprocess::{Batch, Preprocess};
+use compexp_kernels::conv::channels_first;
 
 /// A case and what it came to.
 #[derive(Clone, Debug)]

@@ -1,16 +1,15 @@
 //! The layers of a ResNet in training mode, and back: maps are `(n, h, w, c)`, f32.
 //!
-//! Convolutions run through the kernels of [`crate::conv`] in both directions; the gradient of a weight is a matrix
+//! Convolutions run through the kernels of [`compexp_kernels::conv`] in both directions; the gradient of a weight is a matrix
 //! product too. Sums over images are taken image by image, or over a fixed number of images, in their order, so that no
 //! result depends on the thread count.
 
 use candle_core::{Device, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::conv::Conv;
-use crate::conv::panels::{Epilogue, Multiply, Packed};
 use crate::error::Result;
+use compexp_kernels::conv::Conv;
+use compexp_kernels::gemm::{Epilogue, Left, Packed, product};
 
 /// Added to the variance in a batch norm.
 const EPSILON: f64 = 1e-5;
@@ -54,8 +53,10 @@ impl Convolution {
     pub(super) fn forward(&self, weight: &[f32], x: &Maps) -> Result<Maps> {
         let shape = (self.c_out, self.c_in, self.kernel, self.kernel);
         let conv = Conv::new(&Tensor::from_slice(weight, shape, &Device::Cpu)?, None, self.stride, self.padding)?;
-        let (h, w) = conv.out_size(x.h, x.w);
-        Ok(Maps { n: x.n, h, w, c: self.c_out, data: conv.channels_last(&x.data, x.n, (x.h, x.w))? })
+        let x = Tensor::from_slice(&x.data, (x.n, x.h, x.w, x.c), &Device::Cpu)?.permute((0, 3, 1, 2))?;
+        let y = conv.forward(&x, None, false)?.permute((0, 2, 3, 1))?; // (n, h_out, w_out, c_out)
+        let (n, h, w, c) = y.dims4()?;
+        Ok(Maps { n, h, w, c, data: y.flatten_all()?.to_vec1()? })
     }
 
     /// The gradient of the input of `h x w`: the convolution of the output's gradient, spread to stride 1, with the
@@ -142,9 +143,8 @@ impl Convolution {
                 }
             }
             let gradient = &dy[first * w_out * c_out..][..positions * c_out];
-            let packed = Packed::new(positions, c_out, |i, o| gradient[i * c_out + o]);
-            let product = Multiply { a: &taps, weights: &packed, out: &mut part, epilogue: Epilogue::default() };
-            Arch::new().dispatch(product);
+            let packed = Packed::from_fn(positions, c_out, |i, o| gradient[i * c_out + o]);
+            product(Left::Direct(&taps), &packed, &mut part, Epilogue::default());
             sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
         }
     }

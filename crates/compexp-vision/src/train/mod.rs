@@ -1,7 +1,7 @@
 //! Training of residual networks: from labelled images to weights, the same for a seed whatever the thread count, and the
 //! same whether or not it was interrupted.
 //!
-//! A step runs the network forward and back through the kernels of [`crate::conv`]; candle's automatic gradients stand
+//! A step runs the network forward and back through the kernels of [`compexp_kernels::conv`]; candle's automatic gradients stand
 //! beside them in the tests.
 
 pub mod config;
