@@ -74,8 +74,10 @@ fn check(sources: &[Source], packages: &[Package]) -> Vec<Finding> {
     let paths: BTreeSet<&str> = sources.iter().map(|source| source.path.as_str()).collect();
     let rust_files: Vec<RustFile<'_>> = sources.iter().filter_map(RustFile::new).collect();
     let crates = modules::crates(&rust_files);
+    // A module that only tests declare; roots of programs are declared nowhere.
+    let is_test = |path: &str| !path.ends_with("/main.rs") && !crates.iter().any(|modules| modules.holds(path));
     let run_files = files::run_file_names(&rust_files);
-    let mut findings = Vec::new();
+    let mut findings = Vec::from_iter(files::no_names(&run_files));
     for source in sources {
         findings.extend(text::blanks(source));
         findings.extend(text::machine_paths(source));
@@ -86,9 +88,11 @@ fn check(sources: &[Source], packages: &[Package]) -> Vec<Finding> {
         findings.extend(rust::opening(file));
         findings.extend(rust::length(file));
         findings.extend(rust::ignored_tests(file));
-        findings.extend(files::file_access(file));
-        findings.extend(files::run_files(file, &run_files));
-        findings.extend(lookups::look_ups(file));
+        findings.extend(files::file_access(file, is_test(file.path)));
+        if !is_test(file.path) {
+            findings.extend(files::run_files(file, &run_files));
+            findings.extend(lookups::look_ups(file));
+        }
     }
     for modules in &crates {
         findings.extend(modules.circles());

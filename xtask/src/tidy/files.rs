@@ -37,11 +37,12 @@ const METHODS: &[&str] = &[
     ".from_path(",
 ];
 
-/// All crates touch the file system through one of them, and core not at all, its unit tests included.
-pub(crate) fn file_access(file: &RustFile<'_>) -> Vec<Finding> {
+/// All crates touch the file system through one of them, and core not at all, its unit tests included; `test` says that
+/// only tests declare the file.
+pub(crate) fn file_access(file: &RustFile<'_>, test: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Some(package) = package(file.path) else { return findings };
-    if package == FILES || FILE_ACCESS.iter().any(|(path, _)| *path == file.path) {
+    if package == FILES || (test && package != CORE) || FILE_ACCESS.iter().any(|(path, _)| *path == file.path) {
         return findings;
     }
     let (code, expected) = match package {
@@ -74,6 +75,12 @@ pub(crate) fn file_access(file: &RustFile<'_>) -> Vec<Finding> {
 pub(crate) fn run_file_names<'a>(files: &[RustFile<'a>]) -> BTreeSet<&'a str> {
     let layout = files.iter().filter(|file| file.path == LAYOUT);
     layout.flat_map(|file| file.strings.iter().map(|(_, text)| *text)).filter(|text| is_file_name(text)).collect()
+}
+
+/// Without that module, or with names in another form, the rule would find nothing, and say so never.
+pub(crate) fn no_names(names: &BTreeSet<&str>) -> Option<Finding> {
+    let expected = "the file names of a run folder as string literals";
+    names.is_empty().then(|| Finding::new(LAYOUT, 1, "run-files", "no file name", expected))
 }
 
 /// Those names are literals nowhere else, neither alone nor as a part of a path.
@@ -109,7 +116,7 @@ mod tests {
     use super::*;
 
     fn access(path: &str, text: &str) -> Vec<Finding> {
-        let mut found = file_access(&RustFile::new(&source(path, text)).unwrap());
+        let mut found = file_access(&RustFile::new(&source(path, text)).unwrap(), false);
         found.sort();
         found
     }
@@ -131,6 +138,7 @@ fn exists() { compexp_files::exists(p); x.is_directory() }
         let found = [1, 2, 3, 3, 4, 6, 7, 8, 8, 8];
         assert_eq!(lines(&access("crates/compexp-vision/src/a.rs", text)), found);
         assert_eq!(lines(&access("crates/compexp-core/src/a.rs", text)), [&found[..], &[10]].concat(), "its tests too");
+        assert_eq!(file_access(&RustFile::new(&source("crates/compexp-vision/src/a.rs", text)).unwrap(), true), []);
         for free in ["crates/compexp-files/src/a.rs", "crates/compexp-vision/tests/a.rs", "xtask/src/a.rs"] {
             assert_eq!(access(free, text), [], "{free}");
         }
@@ -150,6 +158,8 @@ fn exists() { compexp_files::exists(p); x.is_directory() }
         let files: Vec<_> = sources.iter().filter_map(RustFile::new).collect();
         let names = run_file_names(&files);
         assert!(names.iter().eq(["b.npy", "weights.csv"].iter()), "{names:?}");
+        assert_eq!(no_names(&names), None);
+        assert_eq!(lines(&Vec::from_iter(no_names(&BTreeSet::new()))), [1]);
         let found: Vec<Finding> = files.iter().flat_map(|file| run_files(file, &names)).collect();
         assert_eq!(lines(&found), [1, 2]);
         assert!(found[0].to_string().contains("found the literal `weights.csv`, expected the name that crates/"));

@@ -175,6 +175,11 @@ impl<'a> Modules<'a> {
         })
     }
 
+    /// Whether the crate's code holds the file, tests aside.
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        self.files.iter().any(|module| module.file.path == path)
+    }
+
     /// One finding for each group of modules of one parent, each with all below it, that use each other in a circle.
     pub(crate) fn circles(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -337,6 +342,17 @@ mod tests {
         assert_eq!(circles_of(&files).len(), 0);
         let files = [("main.rs", "mod a; mod b;"), ("a.rs", "use crate::b::B;"), ("b.rs", "use crate::a::A;")];
         assert_eq!(circles_of(&files).len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_only_tests_declare_is_none_of_the_crate() {
+        let sources =
+            [("lib", "mod a; #[cfg(test)] mod oracle;"), ("a", ""), ("oracle", "mod below;"), ("oracle/below", "")]
+                .map(|(name, text)| source(&format!("crates/x/src/{name}.rs"), text));
+        let files: Vec<_> = sources.iter().filter_map(RustFile::new).collect();
+        let crates = crates(&files);
+        let held = sources.iter().filter(|source| crates[0].holds(&source.path)).map(|source| source.path.as_str());
+        assert_eq!(held.collect::<Vec<_>>(), ["crates/x/src/lib.rs", "crates/x/src/a.rs"]);
     }
 
     const ORDER: &[&str] = &["error", "concept", "probe", "formula", "search", "explanation"];
