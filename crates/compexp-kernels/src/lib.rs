@@ -1,7 +1,8 @@
 //! Fast operations on the CPU for candle, usable by any candle project.
 //!
-//! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side is packed once; [`conv`] builds
-//! convolutions on it; [`norm`] is a batch norm in training mode.
+//! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side
+//! is packed once; [`conv`], [`linear`] and [`lstm`] build convolutions, linear layers and LSTMs on it; [`norm`] is a batch
+//! norm in training mode.
 //!
 //! # What it does not know
 //! Networks, files, training loops.
@@ -17,13 +18,18 @@
 
 #![forbid(unsafe_code)]
 
+mod activation;
 pub mod conv;
+mod device;
 pub mod error;
 pub mod gemm;
+pub mod linear;
+pub mod lstm;
 pub mod norm;
 pub mod simd;
 mod storage;
 
+pub use device::default_device;
 pub use error::{Error, Result};
 
 /// Values in -1..1 that look random, from `seed`.

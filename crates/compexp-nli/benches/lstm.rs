@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
-use compexp_nli::model::lstm::{DirectionWeights, Lstm};
-use compexp_nli::model::steps::Sequences;
+use compexp_kernels::lstm::{DirectionWeights, Lstm, Sequences};
 use compexp_nli::model::{Config, Weights};
 use compexp_nli::text::WordTable;
 use compexp_nli::train::{Example, Progress, Setup, TrainConfig, initial_weights, train};
@@ -149,14 +148,15 @@ fn report(what: &str, ours: Vec<Duration>, candle: Vec<Duration>) {
 fn forward(criterion: &mut Criterion) {
     let model = Config::default();
     let weights = initial_weights(&model, &words(), None, 1).expect("weights");
-    let weight = |name: &str| weights[&format!("encoder.rnn.{name}_l0")].as_slice();
+    let candle = Candle::new(&weights, &model).expect("candle's weights");
+    let weight = |name: &str| candle.get(&format!("encoder.rnn.{name}_l0")).detach();
     let direction = DirectionWeights {
         weight_ih: weight("weight_ih"),
         weight_hh: weight("weight_hh"),
         bias_ih: weight("bias_ih"),
         bias_hh: weight("bias_hh"),
     };
-    let lstm = Lstm::new(model.embedding, model.hidden, &[direction]).expect("an LSTM");
+    let lstm = Lstm::new(model.embedding, model.hidden, vec![direction]).expect("an LSTM");
     // Every step has an input of its own: nothing is shared.
     let mut lengths: Vec<usize> = (0..BATCH).map(|i| 5 + i * 7919 % 20).collect();
     lengths.sort_unstable_by_key(|&length| std::cmp::Reverse(length));
@@ -179,12 +179,12 @@ fn forward(criterion: &mut Criterion) {
         to[..own.len()].copy_from_slice(own);
         from = rest;
     }
-    let candle = Candle::new(&weights, &model).expect("candle's weights");
+    let rows = Tensor::from_vec(x, (next as usize, model.embedding), &Device::Cpu).expect("inputs");
     let padded = Tensor::from_vec(padded, (BATCH, lengths[0], model.embedding), &Device::Cpu).expect("inputs");
-    let ours = || lstm.forward(&sequences, black_box(&x)).expect("our forward pass");
+    let ours = || lstm.forward(&sequences, black_box(&rows)).expect("our forward pass");
     let theirs = || candle.encode(black_box(&padded), &lengths).expect("candle's forward pass");
-    let expected = theirs().flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");
-    let off = ours().iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let values = |t: Tensor| t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");
+    let off = values(ours()).into_iter().zip(values(theirs())).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(off < 1e-5, "our states and candle's differ by {off}");
 
     let (mut a, mut b) = (Vec::new(), Vec::new());
@@ -201,8 +201,8 @@ fn training(_: &mut Criterion) {
     let (model, words) = (Config::default(), words());
     let config = TrainConfig { epochs: 1, batch: BATCH, save_every: None, ..TrainConfig::default() };
     let examples = examples(STEPS * BATCH);
-    let setup =
-        Setup { model: &model, config: &config, words: &words, vectors: None, train: &examples, dev: &examples[..1] };
+    let (train_on, dev, device) = (&examples, &examples[..1], &Device::Cpu);
+    let setup = Setup { model: &model, config: &config, words: &words, vectors: None, train: train_on, dev, device };
     let weights = initial_weights(&model, &words, None, 1).expect("weights");
     let candle = Candle::new(&weights, &model).expect("candle's weights");
     let vars = candle.vars.iter().filter(|(name, _)| !name.contains("running")).map(|(_, var)| var.clone()).collect();

@@ -12,6 +12,12 @@ pub enum Error {
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] compexp_checkpoint::Error),
+    /// A tensor operation failed.
+    #[error("tensor operation: {0}")]
+    Candle(#[from] candle_core::Error),
+    /// A layer refused its weights or its input.
+    #[error(transparent)]
+    Kernel(#[from] compexp_kernels::Error),
     /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),

@@ -7,26 +7,13 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use compexp_checkpoint::Value;
 use compexp_files::AtomicFile;
+pub use compexp_kernels::default_device;
 use compexp_trust::behaviour::Head;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::resnet::{Config, Reads, ResNet, Tapped, Weights};
-
-/// The device that this build is for: the first GPU with the feature `cuda` or `metal`, else the CPU.
-///
-/// # Errors
-/// [`Error::Candle`] where there is no such GPU.
-pub fn default_device() -> Result<Device> {
-    Ok(if cfg!(feature = "cuda") {
-        Device::new_cuda(0)?
-    } else if cfg!(feature = "metal") {
-        Device::new_metal(0)?
-    } else {
-        Device::Cpu
-    })
-}
 
 /// The entry of a file's metadata that states the sizes of its network.
 const ENTRY: &str = "compexp";

@@ -4,8 +4,9 @@ use compexp_trust::behaviour::Head;
 use ndarray::Array2;
 
 use super::config::{Kind, NORM};
+use super::file;
 use super::file::Model;
-use super::{EPSILON, file};
+use super::network::EPSILON;
 use crate::error::Result;
 
 impl Model {

@@ -5,29 +5,24 @@
 //!
 //! A pair's result is the same bits whatever other pairs are given with it, and however many threads there are.
 
-pub(crate) mod activation;
 pub mod config;
 pub mod file;
 mod head;
-pub mod lstm;
-pub mod steps;
+pub(crate) mod network;
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+pub use compexp_kernels::default_device;
+use compexp_kernels::lstm::Sequences;
 
 pub use config::{Config, Kind};
 pub use file::{Model, WORDS_FILE, Weights};
 
 use crate::error::{Error, Result};
 use crate::text::WordTable;
-use compexp_kernels::gemm::{Epilogue, Packed, product_parallel};
-use config::{EMBEDDING, HIDDEN, NORM, lstm_names};
-use lstm::{DirectionWeights, Lstm};
-use steps::Sequences;
-
-/// What PyTorch adds to a variance before it divides by its root.
-pub(crate) const EPSILON: f32 = 1e-5;
+use network::Network;
 
 /// Pairs that go through the network together, and half of the sentences that do.
 const BATCH: usize = 128;
@@ -59,55 +54,35 @@ pub struct Output {
 pub struct Classifier {
     config: Config,
     words: WordTable,
-    /// `(words, embedding)`
-    embedding: Vec<f32>,
-    lstm: Lstm,
-    norm: Norm,
-    hidden: Option<Linear>,
-    last: Linear,
-}
-
-#[derive(Debug, Clone)]
-struct Norm {
-    mean: Vec<f32>,
-    scale: Vec<f32>,
-    shift: Vec<f32>,
-}
-
-#[derive(Debug, Clone)]
-struct Linear {
-    weight: Packed,
-    bias: Vec<f32>,
+    network: Network,
 }
 
 impl Classifier {
-    /// Lays out a model's weights.
+    /// Lays out a model's weights on the CPU.
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes.
     pub fn new(model: &Model) -> Result<Self> {
+        Self::on(model, &Device::Cpu)
+    }
+
+    /// Lays out a model's weights on a device.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes; [`Error::Candle`] where the device
+    /// fails.
+    pub fn on(model: &Model, device: &Device) -> Result<Self> {
         let Model { config, words, weights } = model;
         config.check()?;
-        file::check_weights(&config.shapes(words.len()), weights)?;
-        let linear = |[weight, bias]: [&str; 2], k: usize, n: usize| Linear {
-            weight: Packed::transposed(k, n, &weights[weight]),
-            bias: weights[bias].clone(),
+        let shapes = config.shapes(words.len());
+        file::check_weights(&shapes, weights)?;
+        let tensor = |(name, shape): (String, Vec<usize>)| {
+            let tensor = Tensor::from_slice(&weights[&name], shape, device)?;
+            Ok((name, tensor))
         };
-        let [weight, bias, mean, var] = NORM.map(|name| &weights[name]);
-        let (joined, probed) = (config.joined(), config.probed());
-        Ok(Self {
-            config: config.clone(),
-            words: words.clone(),
-            embedding: weights[EMBEDDING].clone(),
-            lstm: lstm_of(config, weights)?,
-            norm: Norm {
-                mean: mean.clone(),
-                scale: weight.iter().zip(var).map(|(w, v)| w / (v + EPSILON).sqrt()).collect(),
-                shift: bias.clone(),
-            },
-            hidden: (config.kind == Kind::Bowman).then(|| linear(HIDDEN, joined, probed)),
-            last: linear(config.last(), probed, config.classes),
-        })
+        let tensors = shapes.into_iter().map(tensor).collect::<Result<_>>()?;
+        let network = Network::new(config, words.len(), &VarBuilder::from_tensors(tensors, DType::F32, device))?;
+        Ok(Self { config: config.clone(), words: words.clone(), network })
     }
 
     /// The sizes.
@@ -135,16 +110,22 @@ impl Classifier {
             })
         };
         let sides: Vec<[u32; 2]> = pairs.iter().map(|pair| [place(pair.premise), place(pair.hypothesis)]).collect();
-        let vectors = self.encode(&distinct)?; // (distinct, encoded)
+        if pairs.is_empty() {
+            return Ok(Output::default());
+        }
+        let (vectors, rows) = self.encode(&distinct)?;
         let mut output = Output::default();
         for chunk in sides.chunks(BATCH) {
-            let side = |side: usize| chunk.iter().map(|places| places[side]).collect::<Vec<_>>();
-            let [premises, hypotheses] = [0, 1].map(|at| gather(&vectors, self.config.encoded(), &side(at)));
-            let (features, logits) = self.decide(&premises, &hypotheses);
-            output.logits.extend(logits);
-            output.features.extend(features);
-            output.premises.extend(premises);
-            output.hypotheses.extend(hypotheses);
+            let side = |side: usize| -> Result<Tensor> {
+                let rows: Vec<u32> = chunk.iter().map(|places| rows[places[side] as usize]).collect();
+                Ok(vectors.index_select(&Tensor::from_vec(rows, chunk.len(), vectors.device())?, 0)?)
+            };
+            let (premises, hypotheses) = (side(0)?, side(1)?);
+            let (features, logits) = self.network.decide(&premises, &hypotheses, None)?;
+            append(&mut output.logits, &logits)?;
+            append(&mut output.features, &features)?;
+            append(&mut output.premises, &premises)?;
+            append(&mut output.hypotheses, &hypotheses)?;
         }
         Ok(output)
     }
@@ -158,84 +139,30 @@ impl Classifier {
         Ok(logits.chunks_exact(self.config.classes).map(|row| best(row) as u8).collect())
     }
 
-    /// The vectors of sentences, `(sentences, encoded)`.
-    fn encode(&self, all: &[&[u32]]) -> Result<Vec<f32>> {
-        let encoded = self.config.encoded();
-        let mut vectors = vec![0.0; all.len() * encoded];
+    /// The vectors of sentences, `(sentences, encoded)`, and the row of each.
+    fn encode(&self, all: &[&[u32]]) -> Result<(Tensor, Vec<u32>)> {
         // Sentences of similar lengths go together, so that no short one waits for a long one.
         let mut order: Vec<usize> = (0..all.len()).collect();
         order.sort_by_key(|&i| all[i].len());
-        for chunk in order.chunks(2 * BATCH) {
+        let mut rows = vec![0; all.len()];
+        order.iter().zip(0..).for_each(|(&i, row)| rows[i] = row);
+        let vectors = order.chunks(2 * BATCH).map(|chunk| {
             let (sequences, words) = sentences(chunk.iter().map(|&i| all[i]), self.words.len())?;
-            let inputs = gather(&self.embedding, self.config.embedding, &words);
-            let found = self.lstm.forward(&sequences, &inputs)?;
-            for (&i, vector) in chunk.iter().zip(found.chunks_exact(encoded)) {
-                vectors[i * encoded..][..encoded].copy_from_slice(vector);
-            }
-        }
-        Ok(vectors)
-    }
-
-    /// Features and logits of pairs of sentence vectors.
-    fn decide(&self, premises: &[f32], hypotheses: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let n = premises.len() / self.config.encoded();
-        let mut joined = join(&self.config, premises, hypotheses); // (n, joined)
-        let products = (self.config.kind == Kind::Minimal).then(|| joined.clone());
-        let Norm { mean, scale, shift } = &self.norm;
-        for row in joined.chunks_exact_mut(self.config.joined()) {
-            for (x, (m, (a, b))) in row.iter_mut().zip(mean.iter().zip(scale.iter().zip(shift))) {
-                *x = (*x - m) * a + b;
-            }
-        }
-        let mut logits = vec![0.0; n * self.config.classes];
-        let features = match (&self.hidden, products) {
-            (Some(hidden), _) => {
-                let mut features = vec![0.0; n * self.config.probed()];
-                hidden.apply(&joined, &mut features);
-                features.iter_mut().for_each(|x| *x = relu(*x));
-                self.last.apply(&features, &mut logits);
-                features
-            }
-            (None, products) => {
-                self.last.apply(&joined, &mut logits);
-                products.unwrap_or_default()
-            }
-        };
-        (features, logits)
+            self.network.encode(&sequences, &self.network.vectors(&words)?)
+        });
+        Ok((Tensor::cat(&vectors.collect::<Result<Vec<_>>>()?, 0)?, rows))
     }
 }
 
-impl Linear {
-    fn apply(&self, x: &[f32], out: &mut [f32]) {
-        product_parallel(x, &self.weight, out, Epilogue::default());
-        add_bias(out, &self.bias);
-    }
+/// Adds a tensor's values to `all`.
+fn append(all: &mut Vec<f32>, tensor: &Tensor) -> Result<()> {
+    all.extend(tensor.flatten_all()?.to_vec1::<f32>()?);
+    Ok(())
 }
 
 /// The index of the greatest value, the first of equal ones.
 pub(crate) fn best(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
-}
-
-/// Negative values become 0; NaN stays, so that a broken model is seen at the end.
-pub(crate) fn relu(x: f32) -> f32 {
-    if x < 0.0 { 0.0 } else { x }
-}
-
-pub(crate) fn add_bias(out: &mut [f32], bias: &[f32]) {
-    for row in out.chunks_exact_mut(bias.len()) {
-        row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
-    }
-}
-
-pub(crate) fn lstm_of(config: &Config, weights: &Weights) -> Result<Lstm> {
-    let directions: Vec<_> = (0..config.directions())
-        .map(|direction| {
-            let [weight_ih, weight_hh, bias_ih, bias_hh] = lstm_names(direction).map(|name| weights[&name].as_slice());
-            DirectionWeights { weight_ih, weight_hh, bias_ih, bias_hh }
-        })
-        .collect();
-    Lstm::new(config.embedding, config.hidden, &directions)
 }
 
 /// Sentences in numbers of their distinct words, and these.
@@ -248,30 +175,6 @@ pub(crate) fn sentences<'a>(all: impl IntoIterator<Item = &'a [u32]>, n_words: u
         }
         _ => Ok((sequences, words)),
     }
-}
-
-/// Rows `rows` of a `(_, width)` matrix.
-pub(crate) fn gather(matrix: &[f32], width: usize, rows: &[u32]) -> Vec<f32> {
-    let mut out = vec![0.0; rows.len() * width];
-    out.par_chunks_exact_mut(width)
-        .zip(rows)
-        .for_each(|(to, &row)| to.copy_from_slice(&matrix[row as usize * width..][..width]));
-    out
-}
-
-/// What becomes of the sentence vectors, `(n, joined)`.
-pub(crate) fn join(config: &Config, premises: &[f32], hypotheses: &[f32]) -> Vec<f32> {
-    let width = config.encoded();
-    let mut joined = Vec::with_capacity(premises.len() / width * config.joined());
-    for (p, h) in premises.chunks_exact(width).zip(hypotheses.chunks_exact(width)) {
-        if config.kind == Kind::Bowman {
-            joined.extend_from_slice(p);
-            joined.extend_from_slice(h);
-            joined.extend(p.iter().zip(h).map(|(p, h)| p - h));
-        }
-        joined.extend(p.iter().zip(h).map(|(p, h)| p * h));
-    }
-    joined
 }
 
 #[cfg(test)]

@@ -1,105 +1,196 @@
-//! Adam (Kingma and Ba, 2015), as PyTorch computes it, for all weights at once.
+//! Adam (Kingma and Ba, 2015), as PyTorch computes it, as an optimizer of candle-nn.
+//!
+//! candle-nn's AdamW keeps its moments to itself, so that a training could not be saved and taken up again, and makes a
+//! dozen new tensors a weight in a step. This one gives its moments away, and on the CPU updates in place.
 
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Storage, Tensor, Var, bail};
+use candle_nn::Optimizer;
 use rayon::prelude::*;
 
 use super::config::TrainConfig;
-use super::network::Gradients;
-use crate::model::Weights;
-use crate::model::config::EMBEDDING;
 
 /// Elements that a thread updates at a time, and over which parts of a norm are summed: fixed, so that a sum does not
 /// depend on the threads.
 pub(super) const BLOCK: usize = 1 << 14;
 
-/// The running means of gradients and of their squares, by weight.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Moments {
-    pub(super) first: Weights,
-    pub(super) second: Weights,
+/// The settings of [`Adam`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Params {
+    pub(super) rate: f32,
+    pub(super) betas: [f32; 2],
+    pub(super) epsilon: f32,
+    /// The greatest norm of all gradients together.
+    pub(super) clip: Option<f32>,
 }
 
-#[derive(Clone, Copy)]
-struct Rates {
-    betas: [f32; 2],
-    epsilon: f32,
+impl From<&TrainConfig> for Params {
+    fn from(config: &TrainConfig) -> Self {
+        Self { rate: config.learning_rate, betas: config.betas, epsilon: config.epsilon, clip: config.clip }
+    }
+}
+
+/// A variable with the running means of its gradient and of the gradient's square.
+#[derive(Debug, Clone)]
+pub(super) struct Moments {
+    var: Var,
+    pub(super) first: Var,
+    pub(super) second: Var,
+}
+
+/// Adam. Weights without a gradient in a step move on by their moments, as gradients of zero would do.
+#[derive(Debug)]
+pub(super) struct Adam {
+    params: Params,
+    /// Steps done.
+    pub(super) steps: u64,
+    /// In the order in which the variables were given.
+    pub(super) moments: Vec<Moments>,
+}
+
+impl Optimizer for Adam {
+    type Config = Params;
+
+    fn new(vars: Vec<Var>, params: Params) -> candle_core::Result<Self> {
+        let moments = vars.into_iter().map(|var| {
+            let zeros = || Var::zeros(var.shape(), var.dtype(), var.device());
+            Ok(Moments { first: zeros()?, second: zeros()?, var })
+        });
+        Ok(Self { params, steps: 0, moments: moments.collect::<candle_core::Result<_>>()? })
+    }
+
+    fn step(&mut self, gradients: &GradStore) -> candle_core::Result<()> {
+        self.steps += 1;
+        let Params { rate, betas, epsilon, clip } = self.params;
+        let gradient = |moments: &Moments| match gradients.get(&moments.var) {
+            Some(gradient) => gradient.contiguous(),
+            None => moments.var.zeros_like(),
+        };
+        let all = self.moments.iter().map(gradient).collect::<candle_core::Result<Vec<_>>>()?;
+        let scale = match clip {
+            Some(clip) => scale(clip, norm(&all)?),
+            None => 1.0,
+        };
+        let correction = |beta: f32| 1.0 - f64::from(beta).powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
+        let mean = Mean { beta: betas[0], scale };
+        let square = Square { beta: betas[1], scale };
+        let apply = Apply {
+            rate: (f64::from(rate) / correction(betas[0])) as f32,
+            root: correction(betas[1]).sqrt() as f32,
+            epsilon,
+        };
+        for (Moments { var, first, second }, gradient) in self.moments.iter().zip(&all) {
+            if var.device().is_cpu() {
+                first.inplace_op2(gradient, &mean)?;
+                second.inplace_op2(gradient, &square)?;
+                var.inplace_op3(first, second, &apply)?;
+            } else {
+                let gradient = (gradient * f64::from(scale))?;
+                let [one, two] = betas.map(f64::from);
+                first.set(&((first.as_tensor() * one)? + (&gradient * (1.0 - one))?)?)?;
+                second.set(&((second.as_tensor() * two)? + (gradient.sqr()? * (1.0 - two))?)?)?;
+                let root = ((second.sqrt()? / f64::from(apply.root))? + f64::from(epsilon))?;
+                var.set(&(var.as_tensor() - ((first.as_tensor() / root)? * f64::from(apply.rate))?)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.params.rate.into()
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.params.rate = rate as f32;
+    }
+}
+
+/// `m += (1 - beta) (scale · gradient - m)`
+struct Mean {
+    beta: f32,
+    scale: f32,
+}
+
+/// `v = beta v + (1 - beta) (scale · gradient)²`
+struct Square {
+    beta: f32,
+    scale: f32,
+}
+
+/// `x -= rate · m / (√v / root + epsilon)`
+struct Apply {
     /// The learning rate over the first moment's bias correction.
     rate: f32,
     /// The root of the second moment's bias correction.
     root: f32,
-    /// What gradients are multiplied by.
-    scale: f32,
+    epsilon: f32,
 }
 
-impl Moments {
-    /// Zeros for the weights that are trained.
-    pub(super) fn new(weights: &Weights, trained: impl Fn(&str) -> bool) -> Self {
-        let zeros: Weights = weights
-            .iter()
-            .filter(|(name, _)| trained(name))
-            .map(|(name, values)| (name.clone(), vec![0.0; values.len()]))
-            .collect();
-        Self { first: zeros.clone(), second: zeros }
+impl InplaceOp2 for Mean {
+    fn name(&self) -> &'static str {
+        "adam-mean"
     }
 
-    /// Update number `step`, counted from 1, of the weights that have moments.
-    pub(super) fn update(
-        &mut self,
-        config: &TrainConfig,
-        rate: f32,
-        step: u64,
-        weights: &mut Weights,
-        gradients: &Gradients,
-    ) {
-        let correction = |beta: f32| 1.0 - f64::from(beta).powi(i32::try_from(step).unwrap_or(i32::MAX));
-        let rates = Rates {
-            betas: config.betas,
-            epsilon: config.epsilon,
-            rate: (f64::from(rate) / correction(config.betas[0])) as f32,
-            root: correction(config.betas[1]).sqrt() as f32,
-            scale: config.clip.map_or(1.0, |clip| scale(clip, norm(gradients, self.first.contains_key(EMBEDDING)))),
-        };
-        for ((name, first), second) in self.first.iter_mut().zip(self.second.values_mut()) {
-            let Some(values) = weights.get_mut(name) else { continue };
-            if name == EMBEDDING {
-                rows(rates, values, first, second, gradients);
-            } else if let Some(gradient) = gradients.others.get(name) {
-                let blocks = values.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK));
-                let moments = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
-                blocks.zip(moments).for_each(|((values, gradient), (m, v))| rates.apply(values, gradient, m, v));
-            }
-        }
-    }
-}
-
-/// Updates word vectors; those without a gradient move on by their moments, as dense gradients of zero would do.
-fn rows(rates: Rates, values: &mut [f32], first: &mut [f32], second: &mut [f32], gradients: &Gradients) {
-    let Gradients { words, vectors, .. } = gradients;
-    if words.is_empty() {
-        return;
-    }
-    let width = vectors.len() / words.len();
-    let zeros = vec![0.0; width];
-    values
-        .par_chunks_exact_mut(width)
-        .zip(first.par_chunks_exact_mut(width).zip(second.par_chunks_exact_mut(width)))
-        .enumerate()
-        .with_min_len(64)
-        .for_each(|(word, (values, (m, v)))| match words.binary_search(&(word as u32)) {
-            Ok(at) => rates.apply(values, &vectors[at * width..][..width], m, v),
-            Err(_) => rates.apply(values, &zeros, m, v),
+    fn cpu_fwd(&self, m: &mut CpuStorage, ml: &Layout, g: &CpuStorage, gl: &Layout) -> candle_core::Result<()> {
+        let share = 1.0 - self.beta;
+        blocks(m, ml)?.zip(shared(g, gl)?.par_chunks(BLOCK)).for_each(|(m, g)| {
+            m.iter_mut().zip(g).for_each(|(m, g)| *m += share * (g * self.scale - *m));
         });
+        Ok(())
+    }
 }
 
-impl Rates {
-    fn apply(self, values: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32]) {
-        let [one, two] = self.betas;
-        for (m, v, g) in m.iter_mut().zip(v.iter_mut()).zip(gradient).map(|((m, v), g)| (m, v, g * self.scale)) {
-            *m += (1.0 - one) * (g - *m);
-            *v = two * *v + (1.0 - two) * (g * g);
-        }
-        for (x, (m, v)) in values.iter_mut().zip(m.iter().zip(v.iter())) {
-            *x -= self.rate * (m / (v.sqrt() / self.root + self.epsilon));
-        }
+impl InplaceOp2 for Square {
+    fn name(&self) -> &'static str {
+        "adam-square"
+    }
+
+    fn cpu_fwd(&self, v: &mut CpuStorage, vl: &Layout, g: &CpuStorage, gl: &Layout) -> candle_core::Result<()> {
+        let share = 1.0 - self.beta;
+        blocks(v, vl)?.zip(shared(g, gl)?.par_chunks(BLOCK)).for_each(|(v, g)| {
+            v.iter_mut().zip(g.iter().map(|g| g * self.scale)).for_each(|(v, g)| *v = self.beta * *v + share * (g * g));
+        });
+        Ok(())
+    }
+}
+
+impl InplaceOp3 for Apply {
+    fn name(&self) -> &'static str {
+        "adam-apply"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        xl: &Layout,
+        m: &CpuStorage,
+        ml: &Layout,
+        v: &CpuStorage,
+        vl: &Layout,
+    ) -> candle_core::Result<()> {
+        let moments = shared(m, ml)?.par_chunks(BLOCK).zip(shared(v, vl)?.par_chunks(BLOCK));
+        blocks(x, xl)?.zip(moments).for_each(|(x, (m, v))| {
+            for (x, (m, v)) in x.iter_mut().zip(m.iter().zip(v)) {
+                *x -= self.rate * (m / (v.sqrt() / self.root + self.epsilon));
+            }
+        });
+        Ok(())
+    }
+}
+
+/// The values of a tensor to write, in blocks for the threads.
+fn blocks<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> candle_core::Result<rayon::slice::ChunksMut<'a, f32>> {
+    match (storage, layout.contiguous_offsets()) {
+        (CpuStorage::F32(values), Some((start, end))) => Ok(values[start..end].par_chunks_mut(BLOCK)),
+        _ => bail!("a weight in training: expected contiguous f32 values"),
+    }
+}
+
+/// The values of a tensor to read.
+fn shared<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => bail!("a gradient in training: expected contiguous values"),
     }
 }
 
@@ -109,72 +200,108 @@ fn scale(clip: f32, norm: f64) -> f32 {
 }
 
 /// The norm of all gradients together.
-fn norm(gradients: &Gradients, with_words: bool) -> f64 {
-    let words = with_words.then_some(&gradients.vectors);
-    let squares = |values: &Vec<f32>| -> f64 {
-        let parts: Vec<f64> =
-            values.par_chunks(BLOCK).map(|block| block.iter().map(|&x| f64::from(x) * f64::from(x)).sum()).collect();
-        parts.iter().sum()
+fn norm(gradients: &[Tensor]) -> candle_core::Result<f64> {
+    let squares = |gradient: &Tensor| -> candle_core::Result<f64> {
+        let (storage, layout) = gradient.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else {
+            return gradient.sqr()?.sum_all()?.to_scalar::<f32>().map(f64::from);
+        };
+        let parts: Vec<f64> = shared(storage, layout)?
+            .par_chunks(BLOCK)
+            .map(|block| block.iter().map(|&x| f64::from(x) * f64::from(x)).sum())
+            .collect();
+        Ok(parts.iter().sum())
     };
-    gradients.others.values().chain(words).map(squares).sum::<f64>().sqrt()
+    Ok(gradients.iter().map(squares).sum::<candle_core::Result<f64>>()?.sqrt())
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+    use candle_nn::{AdamW, ParamsAdamW};
+
     use super::*;
 
-    fn setup() -> (Weights, Gradients) {
-        let weights = Weights::from([
-            (EMBEDDING.to_owned(), vec![0.1, 0.2, 0.3, 0.4]),
-            ("mlp.bias".to_owned(), vec![1.0, -1.0]),
-            ("bn.running_mean".to_owned(), vec![0.5]),
-        ]);
-        let gradients = Gradients {
-            words: vec![1],
-            vectors: vec![3.0, 0.0],
-            others: Weights::from([("mlp.bias".to_owned(), vec![-4.0, 1e-3])]),
-        };
-        (weights, gradients)
+    fn var(values: &[f32]) -> Var {
+        Var::from_slice(values, values.len(), &Device::Cpu).unwrap()
+    }
+
+    fn params(clip: Option<f32>) -> Params {
+        Params { rate: 0.01, clip, ..Params::from(&TrainConfig::default()) }
+    }
+
+    /// Gradients of these values for these variables.
+    fn gradients(all: &[(&Var, &[f32])]) -> GradStore {
+        let terms = all.iter().map(|(var, values)| (var.as_tensor() * var_free(values)).unwrap().sum_all().unwrap());
+        terms.reduce(|a, b| (a + b).unwrap()).unwrap().backward().unwrap()
+    }
+
+    fn var_free(values: &[f32]) -> Tensor {
+        Tensor::from_slice(values, values.len(), &Device::Cpu).unwrap()
+    }
+
+    fn values(var: &Var) -> Vec<f32> {
+        var.to_vec1().unwrap()
     }
 
     #[test]
     fn updates_equal_the_published_formula() {
-        let (mut weights, gradients) = setup();
-        let mut moments = Moments::new(&weights, |name| !name.starts_with("bn."));
-        let config = TrainConfig::default();
-        let sequence: [f64; 3] = [-4.0, -4.0, 0.0];
+        let weight = var(&[1.0, -1.0]);
+        let mut adam = Adam::new(vec![weight.clone()], params(None)).unwrap();
         let (mut x, mut m, mut v) = (1.0f64, 0.0f64, 0.0f64);
-        for (step, g) in sequence.into_iter().enumerate() {
-            let mut now = Gradients { others: gradients.others.clone(), ..Gradients::default() };
-            now.others.get_mut("mlp.bias").unwrap()[0] = g as f32;
-            moments.update(&config, 0.01, step as u64 + 1, &mut weights, &now);
+        for (step, g) in [-4.0f64, -4.0, 0.0].into_iter().enumerate() {
+            adam.step(&gradients(&[(&weight, &[g as f32, 1e-3])])).unwrap();
             (m, v) = (0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g);
             let t = step as i32 + 1;
             x -= 0.01 * (m / (1.0 - 0.9f64.powi(t))) / ((v / (1.0 - 0.999f64.powi(t))).sqrt() + 1e-8);
-            assert!((f64::from(weights["mlp.bias"][0]) - x).abs() < 1e-6, "step {t}: {weights:?}, expected {x}");
+            let found = values(&weight)[0];
+            assert!((f64::from(found) - x).abs() < 1e-6, "step {t}: {found}, expected {x}");
         }
-        assert_eq!(weights["bn.running_mean"], [0.5]);
     }
 
     #[test]
-    fn words_without_a_gradient_move_by_their_moments_alone() {
-        let (mut weights, mut gradients) = setup();
-        let mut moments = Moments::new(&weights, |name| !name.starts_with("bn."));
-        let config = TrainConfig::default();
-        moments.update(&config, 0.01, 1, &mut weights, &gradients);
-        assert_eq!(weights[EMBEDDING][..2], [0.1, 0.2]);
-        assert!((weights[EMBEDDING][2] - 0.29).abs() < 1e-6);
-        let before = weights.clone();
-        (gradients.words, gradients.vectors) = (vec![0], vec![0.0, 1.0]);
-        moments.update(&config, 0.01, 2, &mut weights, &gradients);
-        assert!(weights[EMBEDDING][2] < before[EMBEDDING][2] && weights[EMBEDDING][1] < before[EMBEDDING][1]);
+    fn without_decay_candles_adamw_is_the_same() {
+        let start: Vec<f32> = (0..40_000).map(|i| (i as f32 * 0.37).sin()).collect();
+        let (ours, theirs) = (var(&start), var(&start));
+        let mut adam = Adam::new(vec![ours.clone()], params(None)).unwrap();
+        let rates = ParamsAdamW { lr: 0.01, weight_decay: 0.0, ..ParamsAdamW::default() };
+        let mut reference = AdamW::new(vec![theirs.clone()], rates).unwrap();
+        for step in 0..5 {
+            let gradient: Vec<f32> = (0..40_000).map(|i| ((i * (step + 3)) as f32 * 0.11).cos()).collect();
+            adam.step(&gradients(&[(&ours, &gradient)])).unwrap();
+            reference.step(&gradients(&[(&theirs, &gradient)])).unwrap();
+        }
+        let off = values(&ours).iter().zip(values(&theirs)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 1e-5, "off by {off}");
+        assert_ne!(values(&ours), start);
+    }
+
+    #[test]
+    fn weights_without_a_gradient_move_by_their_moments_alone() {
+        let (one, two) = (var(&[0.1, 0.2]), var(&[0.3, 0.4]));
+        let mut adam = Adam::new(vec![one.clone(), two.clone()], params(None)).unwrap();
+        adam.step(&gradients(&[(&two, &[3.0, 0.0])])).unwrap();
+        assert_eq!(values(&one), [0.1, 0.2]);
+        assert!((values(&two)[0] - 0.29).abs() < 1e-6);
+        let before = values(&two);
+        adam.step(&gradients(&[(&one, &[0.0, 1.0])])).unwrap();
+        assert!(values(&two)[0] < before[0] && values(&two)[1] == before[1] && values(&one)[1] < 0.2);
     }
 
     #[test]
     fn gradients_are_clipped_by_their_common_norm() {
-        let (_, gradients) = setup();
-        assert!((norm(&gradients, true) - 5.0).abs() < 1e-6 && (norm(&gradients, false) - 4.0).abs() < 1e-6);
+        assert!((norm(&[var_free(&[3.0]), var_free(&[-4.0, 0.0])]).unwrap() - 5.0).abs() < 1e-12);
         assert!((scale(1.0, 5.0) - 0.2).abs() < 1e-6);
         assert_eq!(scale(10.0, 5.0), 1.0);
+        // Clipping scales all gradients alike, so that half of a gradient clipped is the whole one clipped.
+        let run = |gradient: &[f32]| {
+            let weight = var(&[1.0, 2.0]);
+            let mut adam = Adam::new(vec![weight.clone()], params(Some(0.5))).unwrap();
+            adam.step(&gradients(&[(&weight, gradient)])).unwrap();
+            values(&adam.moments[0].first).into_iter().chain(values(&weight)).collect::<Vec<_>>()
+        };
+        let (whole, half) = (run(&[3.0, -4.0]), run(&[1.5, -2.0]));
+        assert!(whole.iter().zip(&half).all(|(a, b)| (a - b).abs() < 1e-6), "{whole:?}, {half:?}");
+        assert!((whole[0] - 0.1 * 0.3).abs() < 1e-6, "{whole:?}");
     }
 }

@@ -1,23 +1,24 @@
 //! Training of classifiers: from examples to weights, the same for a seed whatever the thread count, and the same
 //! whether or not it was interrupted.
 //!
-//! A step runs the network of [`crate::model`] in training mode and back by its own gradients, which are fused over the
-//! steps of the LSTM; candle's automatic ones stand beside them in the tests.
+//! A step runs the network of [`crate::model`] in training mode and back by candle; random numbers are the project's own.
 
 mod adam;
 pub mod config;
-mod network;
-mod state;
-mod tape;
+mod step;
+mod trainee;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use candle_core::Device;
 use compexp_core::random::Stream;
 use compexp_files::ContentHash;
+use compexp_run::training::{self, Plan, Row};
 use serde::{Deserialize, Serialize};
 
+pub use compexp_run::training::STATE_FILE;
 pub use config::{Schedule, TrainConfig};
 
 use crate::error::{Error, Result};
@@ -25,15 +26,10 @@ use crate::model::config::{EMBEDDING, NORM};
 use crate::model::{Classifier, Config, Model, Pair, Weights};
 use crate::random::Purpose;
 use crate::text::WordTable;
-use adam::Moments;
-use network::{Network, Step};
-use state::{Place, State};
+use trainee::Training;
 
 /// The best model so far, in the folder of a training.
 pub const BEST_FILE: &str = "best.safetensors";
-
-/// The state of a training, in its folder.
-pub const STATE_FILE: &str = "training.safetensors";
 
 /// A sentence pair with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +57,8 @@ pub struct Setup<'a> {
     pub train: &'a [Example],
     /// The examples that decide which epoch is the best.
     pub dev: &'a [Example],
+    /// Where it runs. On the CPU the result is the same to the bit on every run; a GPU may add in another order.
+    pub device: &'a Device,
 }
 
 /// One epoch of a training: a row of its curves.
@@ -78,23 +76,21 @@ pub struct EpochRow {
     pub dev_accuracy: f64,
 }
 
-/// News of a training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Progress<'a> {
-    /// A step is done.
-    Step {
-        /// The epoch, from 1.
-        epoch: usize,
-        /// Steps of the epoch that are done.
-        done: usize,
-        /// Steps of an epoch.
-        steps: usize,
-        /// Mean loss of the epoch so far.
-        loss: f64,
-    },
-    /// An epoch is done.
-    Epoch(&'a EpochRow),
+impl Row for EpochRow {
+    const COLUMNS: &'static str = "epoch,learning_rate,train_loss,train_accuracy,dev_accuracy";
+
+    fn csv(&self) -> String {
+        let Self { epoch, rate, train_loss, train_accuracy, dev_accuracy } = self;
+        format!("{epoch},{rate},{train_loss},{train_accuracy},{dev_accuracy}")
+    }
+
+    fn worth(&self) -> Option<f64> {
+        Some(self.dev_accuracy)
+    }
 }
+
+/// News of a training.
+pub type Progress<'a> = training::Progress<'a, EpochRow>;
 
 /// The result of a training.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,106 +107,36 @@ pub struct Outcome {
 
 /// Trains a classifier.
 ///
-/// Where a `folder` is given, it holds the best model ([`BEST_FILE`]) and the state ([`STATE_FILE`]), from which a
-/// training of the same setup goes on, with the result it would have had without a break, to the bit. `progress` is told
-/// of every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is saved then.
+/// Where a `folder` is given, it holds the best model ([`BEST_FILE`]), the curves and the state ([`STATE_FILE`]), from which
+/// a training of the same setup goes on, with the result it would have had without a break, to the bit. `progress` is
+/// told of every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is saved then.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for settings and examples outside their ranges; [`compexp_files::Error::Format`] and [`Error::Checkpoint`] for
-/// a folder whose state is damaged or of another setup; [`Error::Core`] and [`compexp_files::Error::Io`] where it cannot be written.
+/// [`compexp_core::Error::Mismatch`] for settings and examples outside their ranges, and a loss that is no number;
+/// [`compexp_files::Error::Format`] for a folder whose state is damaged or of another setup; [`compexp_files::Error::Io`]
+/// where it cannot be read or written; [`Error::Candle`] where the device fails.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,
-    mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
+    progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome> {
-    let Setup { model, config, words, train, dev, .. } = *setup;
+    let Setup { model, config, words, vectors, .. } = *setup;
     check(setup)?;
-    let mut state = fresh(setup)?;
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let path = folder.join(STATE_FILE);
-        if path.try_exists().map_err(Error::io("read", &path))? {
-            state.load(&path)?;
-        }
-    }
-    let save = |state: &State| folder.map_or(Ok(()), |folder| state.save(&folder.join(STATE_FILE)));
-    let rare = rare_words(words.len(), train);
-    let mut network = Network::default();
-    let mut finished = true;
-
-    'epochs: while state.place.epoch < config.epochs && !patience_is_over(config, &state.place) {
-        let epoch = state.place.epoch;
-        let order = shuffled(Stream::new(config.seed, Purpose::Order, epoch as u64), train.len());
-        let batches = batches(&order, config.batch);
-        while let Some(batch) = batches.get(state.place.batch) {
-            let examples: Vec<_> = batch.iter().map(|&i| &train[i]).collect();
-            let step = Step { model, config, rare: &rare, number: state.place.step };
-            let (score, gradients) = network.step(step, &mut state.weights, &examples)?;
-            let place = &mut state.place;
-            place.step += 1;
-            place.batch += 1;
-            place.loss += score.loss;
-            place.correct += score.correct;
-            state.moments.update(config, config.rate(epoch), place.step, &mut state.weights, &gradients);
-            let number = place.step;
-            state.average(config.kept(number));
-            let place = &state.place;
-            let seen: usize = batches[..place.batch].iter().map(|batch| batch.len()).sum();
-            let loss = place.loss / seen as f64;
-            if !loss.is_finite() {
-                let found = format!("{loss} at step {} of epoch {}", place.batch, epoch + 1);
-                let expected = "a finite number; lower the learning rate or clip the gradients";
-                return Err(Error::mismatch("loss of the training", found, expected));
-            }
-            let news = Progress::Step { epoch: epoch + 1, done: place.batch, steps: batches.len(), loss };
-            let stop = progress(news).is_break();
-            if stop || config.save_every.is_some_and(|every| place.step.is_multiple_of(every)) {
-                save(&state)?;
-            }
-            if stop {
-                finished = false;
-                break 'epochs;
-            }
-        }
-
-        let present = Model { config: model.clone(), words: words.clone(), weights: state.present().clone() };
-        let place = &mut state.place;
-        let row = EpochRow {
-            epoch: epoch + 1,
-            rate: config.rate(epoch),
-            train_loss: place.loss / train.len() as f64,
-            train_accuracy: place.correct as f64 / train.len() as f64,
-            dev_accuracy: accuracy(&present, dev)?,
-        };
-        place.curves.push(row);
-        if place.best.is_none_or(|best| row.dev_accuracy > place.curves[best].dev_accuracy) {
-            place.best = Some(epoch);
-            if let Some(folder) = folder {
-                present.save(&folder.join(BEST_FILE))?;
-            }
-            state.best = present.weights;
-        }
-        (place.epoch, place.batch, place.loss, place.correct) = (epoch + 1, 0, 0.0, 0);
-        save(&state)?;
-        if progress(Progress::Epoch(&row)).is_break() {
-            finished = state.place.epoch >= config.epochs || patience_is_over(config, &state.place);
-            break;
-        }
-    }
-
-    let weights = if state.place.best.is_some() { &state.best } else { state.present() }.clone();
-    let place = state.place;
-    let model = Model { config: model.clone(), words: words.clone(), weights };
-    Ok(Outcome { model, best_epoch: place.best.map(|best| best + 1), curves: place.curves, finished })
+    let weights = initial_weights(model, words, vectors, config.seed)?;
+    let fingerprint = fingerprint(setup, &weights)?;
+    let plan = Plan { fingerprint, epochs: config.epochs, save_every: config.save_every, folder };
+    let mut trainee = Training::new(*setup, &weights)?;
+    let training::Outcome { curves, best, finished } = training::train(&mut trainee, &plan, progress)?;
+    Ok(Outcome { model: trainee.into_model()?, best_epoch: best.map(|best| best + 1), curves, finished })
 }
 
-/// The share of examples whose label a model gives the highest logit.
+/// The share of examples whose label a model on this device gives the highest logit.
 ///
 /// # Errors
 /// [`compexp_core::Error::Mismatch`] where the model's weights are not those of its sizes, or a word number is not one of its table.
-pub fn accuracy(model: &Model, examples: &[Example]) -> Result<f64> {
+pub fn accuracy(model: &Model, examples: &[Example], device: &Device) -> Result<f64> {
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
-    let found = Classifier::new(model)?.predict(&pairs)?;
+    let found = Classifier::on(model, device)?.predict(&pairs)?;
     let correct = found.iter().zip(examples).filter(|(found, e)| **found == e.label).count();
     Ok(correct as f64 / examples.len().max(1) as f64)
 }
@@ -260,26 +186,6 @@ pub fn initial_weights(
         }
     }
     Ok(weights)
-}
-
-fn fresh(setup: &Setup<'_>) -> Result<State> {
-    let Setup { model, config, words, vectors, .. } = *setup;
-    let weights = initial_weights(model, words, vectors, config.seed)?;
-    let fixed = |name: &str| NORM[2..].contains(&name) || (config.freeze_embedding && name == EMBEDDING);
-    let moments = Moments::new(&weights, |name| !fixed(name));
-    let place = Place {
-        version: 1,
-        fingerprint: fingerprint(setup, &weights)?,
-        step: 0,
-        epoch: 0,
-        batch: 0,
-        loss: 0.0,
-        correct: 0,
-        curves: Vec::new(),
-        best: None,
-    };
-    let mean = if config.averaging > 0.0 { weights.clone() } else { Weights::new() };
-    Ok(State { place, weights, mean, moments, best: Weights::new() })
 }
 
 /// A hash of all that decides what a training learns.
@@ -351,13 +257,6 @@ fn batches(order: &[usize], size: usize) -> Vec<&[usize]> {
         batches.push(&order[from..]);
     }
     batches
-}
-
-fn patience_is_over(config: &TrainConfig, place: &Place) -> bool {
-    match (config.patience, place.best) {
-        (Some(patience), Some(best)) => place.epoch - (best + 1) >= patience.max(1),
-        _ => false,
-    }
 }
 
 /// Which words the examples hold once.

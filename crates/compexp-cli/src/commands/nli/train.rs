@@ -11,17 +11,17 @@ use compexp_core::explain::Progress as _;
 use compexp_files::AtomicFile;
 use compexp_nli::Error;
 use compexp_nli::features::for_each_vector;
-use compexp_nli::model::{Config, Kind};
+use compexp_nli::model::{Config, Kind, default_device};
 use compexp_nli::text::{Label, Pair, WordTable};
-use compexp_nli::train::{BEST_FILE, EpochRow, Example, Progress, Schedule, Setup, TrainConfig, accuracy, train};
+use compexp_nli::train::{BEST_FILE, Example, Progress, Schedule, Setup, TrainConfig, accuracy, train};
 use serde_json::json;
 
 use super::curves;
 use super::sentences::{Words, is_tokenized, labelled};
-use crate::failure::Failure;
-use crate::nli_args::NliTrainArgs;
+use crate::args::training::NliTrainArgs;
+use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
-use crate::table::{self, count, name};
+use crate::terminal::{self, count, name};
 
 /// The best classifier, where a training is done.
 const MODEL: &str = "model.safetensors";
@@ -30,9 +30,7 @@ const MODEL: &str = "model.safetensors";
 const RECORD: &str = "training.json";
 
 pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
-    if args.out == Path::new("-") {
-        return Err(Failure::usage("--out -: a training is a folder of files").into());
-    }
+    refuse_standard_output(&args.out, "a training is")?;
     let train_pairs = Labelled::read(&args.train, None, args)?;
     let dev_pairs = Labelled::read(&args.dev, args.dev_gold.as_deref(), args)?;
     let test_pairs = args.test.as_deref().map(|path| Labelled::read(path, None, args)).transpose()?;
@@ -53,6 +51,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     let (n, n_dev) = (count(train_examples.len()), count(dev_examples.len()));
     reporter.say(&format!("{n} pairs to learn from, {n_dev} held out, {} words", count(words.len())));
 
+    let device = default_device()?;
     let setup = Setup {
         model: &model,
         config: &config,
@@ -60,20 +59,22 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
         vectors: Some(&vectors),
         train: &train_examples,
         dev: &dev_examples,
+        device: &device,
     };
-    let mut news = News { reporter, epoch: 0, started: Instant::now(), rows: curves::read(&args.out), error: None };
+    let mut news = News { reporter, epoch: 0, started: Instant::now(), error: None };
     let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress, &args.out))?;
     if let Some(error) = news.error {
         return Err(error);
     }
     reporter.end();
-    curves::write(&args.out, &outcome.curves)?;
+    curves::draw(&args.out, &outcome.curves)?;
     outcome.model.save(&args.out.join(MODEL))?;
     // The state holds it too, should the training be prolonged.
     remove(&args.out.join(BEST_FILE))?;
     let test = test_pairs.map(|pairs| pairs.examples(&words));
-    let test =
-        test.map(|examples| Ok::<_, Error>((accuracy(&outcome.model, &examples)?, examples.len()))).transpose()?;
+    let test = test
+        .map(|examples| Ok::<_, Error>((accuracy(&outcome.model, &examples, &device)?, examples.len())))
+        .transpose()?;
     let record = json!({
         "version": 1,
         "classifier": model,
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
         "epochs": outcome.curves,
     });
     let mut file = AtomicFile::create(&args.out.join(RECORD))?;
-    table::write_json(&mut file, &record)?;
+    terminal::write_json(&mut file, &record)?;
     file.commit()?;
 
     let mut out = BufWriter::new(io::stdout().lock());
@@ -185,9 +186,7 @@ struct News<'a> {
     reporter: &'a Reporter,
     epoch: usize,
     started: Instant,
-    /// The epochs that are done, those of an interrupted training included where its curves are there.
-    rows: Vec<EpochRow>,
-    /// Why the curves could not be written.
+    /// Why the curves could not be drawn.
     error: Option<anyhow::Error>,
 }
 
@@ -205,24 +204,20 @@ impl News<'_> {
                 }
                 self.reporter.done(done);
             }
-            Progress::Epoch(row) => {
+            Progress::Epoch(rows) => {
                 // Without the line that a long stage ends with: this one says it.
                 self.reporter.clear();
-                self.rows.truncate(row.epoch - 1);
-                let known = self.rows.len() == row.epoch - 1;
-                let is_best = known && self.rows.iter().all(|before| row.dev_accuracy > before.dev_accuracy);
+                let [before @ .., row] = rows else { return ControlFlow::Continue(()) };
+                let is_best = before.iter().all(|before| row.dev_accuracy > before.dev_accuracy);
                 let better = if is_best { ", the best so far" } else { "" };
                 let [training, held_out] = [row.train_accuracy, row.dev_accuracy].map(|a| 100.0 * a);
                 let (epoch, loss, took) = (row.epoch, row.train_loss, duration(self.started.elapsed()));
                 self.reporter.say(&format!(
                     "epoch {epoch}: loss {loss:.4}, accuracy {training:.2}%, held out {held_out:.2}%{better}, {took}"
                 ));
-                if known {
-                    self.rows.push(*row);
-                    if let Err(error) = curves::write(out, &self.rows) {
-                        self.error = Some(error);
-                        return ControlFlow::Break(());
-                    }
+                if let Err(error) = curves::draw(out, rows) {
+                    self.error = Some(error);
+                    return ControlFlow::Break(());
                 }
             }
         }
