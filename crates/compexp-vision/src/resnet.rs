@@ -16,7 +16,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::error::{Error, Result};
 
 /// Added to the variance in a batch norm.
-const EPSILON: f64 = 1e-5;
+pub(crate) const EPSILON: f64 = 1e-5;
 
 /// A network's weights by name, f32 on the CPU; names as torchvision's, without a `module.` prefix.
 pub type Weights = BTreeMap<String, Tensor>;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use candle_core::{Device, Tensor};
 use compexp_core::random::Random;
 use rayon::prelude::*;
 
 use super::config::TrainConfig;
-use super::layers::Maps;
 use crate::error::{Error, Result};
 use crate::eval::Labelled;
 use crate::image::Image;
@@ -70,8 +70,13 @@ impl Images {
         (self.height, self.width, &self.rgb)
     }
 
-    /// The images `chosen`, scaled for a network; moved and mirrored by the numbers of `round` where there is one.
-    pub(super) fn batch(&self, chosen: &[usize], preprocess: Preprocess, moved: Option<(&TrainConfig, u64)>) -> Maps {
+    /// The images `chosen`, scaled for a network, `(n, h, w, 3)` on the CPU; moved and mirrored by the numbers of `round` where there is one.
+    pub(super) fn batch(
+        &self,
+        chosen: &[usize],
+        preprocess: Preprocess,
+        moved: Option<(&TrainConfig, u64)>,
+    ) -> Result<Tensor> {
         let (h, w) = (self.height, self.width);
         let tables = preprocess.tables();
         let mut data = vec![0.0; chosen.len() * h * w * 3];
@@ -95,6 +100,6 @@ impl Images {
                 }
             }
         });
-        Maps { n: chosen.len(), h, w, c: 3, data }
+        Ok(Tensor::from_vec(data, (chosen.len(), h, w, 3), &Device::Cpu)?)
     }
 }

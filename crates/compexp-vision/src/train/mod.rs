@@ -1,26 +1,28 @@
 //! Training of residual networks: from labelled images to weights, the same for a seed whatever the thread count, and the
 //! same whether or not it was interrupted.
 //!
-//! A step runs the network forward and back through the kernels of [`compexp_kernels::conv`]; candle's automatic gradients stand
-//! beside them in the tests.
+//! A step runs on candle's automatic gradients; on the CPU convolutions and batch norms are the kernels of
+//! `compexp_kernels`. The loop, the state and the curves are those of [`compexp_run::training`].
 
 pub mod config;
 mod images;
-mod layers;
+mod nesterov;
 mod network;
-mod state;
 #[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
+use candle_nn::{Optimizer, VarMap};
 use compexp_core::random::Random;
 use compexp_files::ContentHash;
+use compexp_run::training::{self, At, Plan, Row, Score, Stored, Trainee, Values};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use compexp_run::training::Progress;
 pub use config::TrainConfig;
 pub use images::Images;
 
@@ -29,11 +31,8 @@ use crate::model::Model;
 use crate::preprocess::Preprocess;
 use crate::random::Purpose;
 use crate::resnet::{Config, Weights};
-use network::{Network, Values};
-use state::{Place, State};
-
-/// The state of a training, in its folder.
-pub const STATE_FILE: &str = "training.safetensors";
+use nesterov::{Nesterov, NesterovConfig};
+use network::{Network, best, variable};
 
 /// Images that are classified at once.
 const BATCH: usize = 64;
@@ -53,6 +52,8 @@ pub struct Setup<'a> {
     pub train: &'a Images,
     /// Images that are classified after each epoch; they decide nothing.
     pub val: Option<&'a Images>,
+    /// Where the network runs.
+    pub device: &'a Device,
 }
 
 /// One epoch of a training: a row of its curves.
@@ -70,20 +71,13 @@ pub struct EpochRow {
     pub val_accuracy: Option<f64>,
 }
 
-/// News of a training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Progress<'a> {
-    /// A step is done.
-    Step {
-        /// The epoch, from 1.
-        epoch: usize,
-        /// Steps of the epoch that are done.
-        done: usize,
-        /// Steps of an epoch.
-        steps: usize,
-    },
-    /// An epoch is done.
-    Epoch(&'a EpochRow),
+impl Row for EpochRow {
+    const COLUMNS: &'static str = "epoch,learning_rate,train_loss,train_accuracy,val_accuracy";
+
+    fn csv(&self) -> String {
+        let val = self.val_accuracy.map_or(String::new(), |accuracy| accuracy.to_string());
+        format!("{},{},{},{},{val}", self.epoch, self.rate, self.train_loss, self.train_accuracy)
+    }
 }
 
 /// The result of a training.
@@ -99,166 +93,183 @@ pub struct Outcome {
 
 /// Trains a network.
 ///
-/// Where a `folder` is given, it holds the state ([`STATE_FILE`]), from which a training of the same setup goes on, with
-/// the result it would have had without a break, to the bit. `progress` is told of every step and epoch, and stops the
-/// training by [`ControlFlow::Break`]; the state is saved then.
+/// Where a `folder` is given, it holds the state and the curves ([`compexp_run::training`]), from which a training of the
+/// same setup goes on, with the result it would have had without a break, to the bit on the CPU. `progress` is told of
+/// every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is saved then.
 ///
 /// # Errors
 /// [`compexp_core::Error::Mismatch`] for settings, sizes and classes outside their ranges, and a loss that is no number;
-/// [`compexp_files::Error::Format`] and [`Error::Checkpoint`] for a folder whose state is damaged or of another setup;
+/// [`compexp_files::Error::Format`] for a folder whose state is damaged or of another setup;
 /// [`compexp_files::Error::Io`] where it cannot be written.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,
-    mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
+    progress: impl FnMut(Progress<'_, EpochRow>) -> ControlFlow<()>,
 ) -> Result<Outcome> {
-    let Setup { config, train, .. } = *setup;
     check(setup)?;
-    let mut state = fresh(setup)?;
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let path = folder.join(STATE_FILE);
-        if path.try_exists().map_err(Error::io("read", &path))? {
-            state.load(&path)?;
-        }
-    }
-    let save = |state: &State| folder.map_or(Ok(()), |folder| state.save(&folder.join(STATE_FILE)));
-    let network = Network::new(setup.model, setup.classes);
-    let steps = train.len() / config.batch + usize::from(train.len() % config.batch >= 2);
-    let all_steps = (steps * config.epochs) as u64;
+    let mut training = Training::new(*setup)?;
+    let TrainConfig { epochs, save_every, .. } = *setup.config;
+    let plan = Plan { fingerprint: fingerprint(setup)?, epochs, save_every, folder };
+    let training::Outcome { curves, finished, .. } = training::train(&mut training, &plan, progress)?;
+    Ok(Outcome { weights: training.weights()?, curves, finished })
+}
 
-    while state.place.epoch < config.epochs {
-        let epoch = state.place.epoch;
-        let order = Random::new(config.seed, Purpose::Order, epoch as u64).shuffled(train.len());
-        let seen = |steps: usize| (steps * config.batch).min(order.len());
-        while state.place.batch < steps {
-            let chosen = &order[seen(state.place.batch)..seen(state.place.batch + 1)];
-            let images = train.batch(chosen, setup.preprocess, Some((config, epoch as u64)));
-            let labels: Vec<usize> = chosen.iter().map(|&image| train.classes()[image]).collect();
-            let (score, gradients) = network.step(&mut state.weights, images, &labels, config.smoothing)?;
-            let place = &mut state.place;
-            let rate = config.rate((epoch * steps + place.batch) as u64, all_steps);
-            place.batch += 1;
-            place.loss += score.loss;
-            place.correct += score.correct;
-            if !score.loss.is_finite() {
-                let found = format!("{} at step {} of epoch {}", score.loss, place.batch, epoch + 1);
-                return Err(Error::mismatch("loss of the training", found, "a number; lower the learning rate"));
+/// A network that is trained.
+struct Training<'a> {
+    setup: Setup<'a>,
+    vars: VarMap,
+    /// The names of all weights with their shapes.
+    shapes: Vec<(String, Vec<usize>)>,
+    network: Network,
+    /// Of the weights that are learnt, in the order of [`Self::shapes`].
+    optimizer: Nesterov,
+    /// The epoch whose order of images this is.
+    order: (usize, Vec<usize>),
+}
+
+/// Whether a weight is learnt; running moments are not.
+fn learnt(name: &str) -> bool {
+    !name.contains(".running_")
+}
+
+impl<'a> Training<'a> {
+    fn new(setup: Setup<'a>) -> Result<Self> {
+        let Setup { model, classes, config, device, .. } = setup;
+        let shapes = model.weights(classes)?;
+        let vars = VarMap::new();
+        let mut learning = Vec::new();
+        for (round, (name, shape)) in shapes.iter().enumerate() {
+            let values = initial(config.seed, round as u64, name, shape);
+            let var = Var::from_tensor(&Tensor::from_vec(values, shape.as_slice(), device)?)?;
+            if learnt(name) {
+                learning.push(var.clone());
             }
-            descend(config, rate, &mut state.weights, &mut state.momentum, &gradients);
-            let done = state.place.batch;
-            let stop = progress(Progress::Step { epoch: epoch + 1, done, steps }).is_break();
-            if stop || config.save_every.is_some_and(|every| (done as u64).is_multiple_of(every)) {
-                save(&state)?;
-            }
-            if stop {
-                return outcome(setup, state);
-            }
+            let mut all = vars
+                .data()
+                .lock()
+                .map_err(|_| Error::mismatch("variables of a training", "a broken lock", "a lock"))?;
+            all.insert(name.clone(), var);
         }
-        let count = seen(steps) as f64;
-        let val_accuracy = setup.val.map(|val| accuracy(setup, &state.weights, val)).transpose()?;
-        let place = &mut state.place;
-        let row = EpochRow {
-            epoch: epoch + 1,
-            rate: config.rate(((epoch + 1) * steps) as u64 - 1, all_steps),
-            train_loss: place.loss / count,
-            train_accuracy: place.correct as f64 / count,
-            val_accuracy,
+        let network = Network::new(model, classes, &vars, device)?;
+        let optimizer = NesterovConfig {
+            learning_rate: 0.0,
+            momentum: config.momentum.into(),
+            weight_decay: config.weight_decay.into(),
         };
-        place.curves.push(row);
-        (place.epoch, place.batch, place.loss, place.correct) = (epoch + 1, 0, 0.0, 0);
-        save(&state)?;
-        if progress(Progress::Epoch(&row)).is_break() {
-            break;
-        }
+        let optimizer = Nesterov::new(learning, optimizer)?;
+        Ok(Self { setup, vars, shapes, network, optimizer, order: (usize::MAX, Vec::new()) })
     }
-    outcome(setup, state)
-}
 
-fn outcome(setup: &Setup<'_>, state: State) -> Result<Outcome> {
-    let finished = state.place.epoch >= setup.config.epochs;
-    Ok(Outcome { weights: tensors(setup, &state.weights)?, curves: state.place.curves, finished })
-}
+    /// The steps of every epoch.
+    fn steps(&self) -> usize {
+        let (images, batch) = (self.setup.train.len(), self.setup.config.batch);
+        images / batch + usize::from(images % batch >= 2)
+    }
 
-/// Nesterov's step, as PyTorch takes it.
-fn descend(config: &TrainConfig, rate: f32, weights: &mut Values, momentum: &mut Values, gradients: &Values) {
-    for (name, momentum) in momentum {
-        let (Some(weights), Some(gradients)) = (weights.get_mut(name), gradients.get(name)) else { continue };
-        let decay = if decays(name) { config.weight_decay } else { 0.0 };
-        for ((w, m), g) in weights.iter_mut().zip(momentum).zip(gradients) {
-            let gradient = g + decay * *w;
-            *m = config.momentum * *m + gradient;
-            *w -= rate * (gradient + config.momentum * *m);
+    /// All weights, on the CPU.
+    fn weights(&self) -> Result<Weights> {
+        let on_cpu = |(name, _): &(String, _)| {
+            let weight = variable(&self.vars, name)?.as_detached_tensor();
+            Ok((name.clone(), weight.copy()?.to_device(&Device::Cpu)?))
+        };
+        self.shapes.iter().map(on_cpu).collect()
+    }
+
+    /// The variables of a state, with the names that they have there.
+    fn saved(&self) -> Result<Vec<(String, Var)>> {
+        let mut all = Vec::new();
+        for (name, _) in &self.shapes {
+            all.push((format!("weights/{name}"), variable(&self.vars, name)?));
         }
+        let names = self.shapes.iter().map(|(name, _)| name).filter(|name| learnt(name));
+        all.extend(names.zip(self.optimizer.momentum()).map(|(name, var)| (format!("momentum/{name}"), var.clone())));
+        Ok(all)
     }
 }
 
-/// Whether a weight is that of a convolution or of the last layer.
-fn decays(name: &str) -> bool {
-    name == "fc.weight" || name.ends_with("downsample.0.weight") || name.contains("conv")
+impl Trainee for Training<'_> {
+    type Row = EpochRow;
+    type Error = Error;
+
+    fn steps(&self, _: usize) -> usize {
+        self.steps()
+    }
+
+    fn step(&mut self, at: At) -> Result<Score> {
+        let Setup { config, train, preprocess, device, .. } = self.setup;
+        if self.order.0 != at.epoch {
+            let order = Random::new(config.seed, Purpose::Order, at.epoch as u64).shuffled(train.len());
+            self.order = (at.epoch, order);
+        }
+        let order = &self.order.1;
+        let seen = |steps: usize| (steps * config.batch).min(order.len());
+        let chosen = &order[seen(at.batch)..seen(at.batch + 1)];
+        let images = train.batch(chosen, preprocess, Some((config, at.epoch as u64)))?.to_device(device)?;
+        let labels: Vec<usize> = chosen.iter().map(|&image| train.classes()[image]).collect();
+        let (loss, score) = self.network.loss(&images, &labels, config.smoothing)?;
+        let all_steps = (self.steps() * config.epochs) as u64;
+        self.optimizer.set_learning_rate(config.rate(at.step, all_steps).into());
+        self.optimizer.backward_step(&loss)?;
+        Ok(score)
+    }
+
+    fn row(&mut self, epoch: usize, score: Score) -> Result<EpochRow> {
+        let (steps, config) = (self.steps(), self.setup.config);
+        let count = score.examples as f64;
+        Ok(EpochRow {
+            epoch: epoch + 1,
+            rate: config.rate(((epoch + 1) * steps) as u64 - 1, (steps * config.epochs) as u64),
+            train_loss: score.loss / count,
+            train_accuracy: score.correct as f64 / count,
+            val_accuracy: self.setup.val.map(|val| accuracy(&self.setup, &self.weights()?, val)).transpose()?,
+        })
+    }
+
+    fn values(&self) -> Result<Values> {
+        let values = |(name, var): (String, Var)| Ok((name, var.flatten_all()?.to_vec1()?));
+        self.saved()?.into_iter().map(values).collect()
+    }
+
+    fn restore(&mut self, values: &mut Stored<'_>, _: bool) -> Result<()> {
+        for (name, var) in self.saved()? {
+            let values = values.take(&name, var.elem_count())?;
+            var.set(&Tensor::from_vec(values, var.shape(), self.setup.device)?)?;
+        }
+        Ok(())
+    }
 }
 
 /// The share of images that a network in evaluation mode classifies right.
-fn accuracy(setup: &Setup<'_>, weights: &Values, images: &Images) -> Result<f64> {
-    let model = Model::new(setup.model, &tensors(setup, weights)?, &Device::Cpu)?;
+fn accuracy(setup: &Setup<'_>, weights: &Weights, images: &Images) -> Result<f64> {
+    let model = Model::new(setup.model, weights, setup.device)?;
     let tapped = model.tap("fc")?;
     let mut correct = 0;
     for chosen in (0..images.len()).collect::<Vec<_>>().chunks(BATCH) {
-        let batch = images.batch(chosen, setup.preprocess, None);
-        let x = Tensor::from_vec(batch.data, (batch.n, batch.h, batch.w, 3), &Device::Cpu)?.permute((0, 3, 1, 2))?;
+        let x = images.batch(chosen, setup.preprocess, None)?.to_device(setup.device)?.permute((0, 3, 1, 2))?;
         let logits = tapped.forward(&x)?.logits.to_vec2::<f32>()?;
-        let most = |row: &[f32]| row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let right = logits
-            .iter()
-            .zip(chosen)
-            .filter(|(row, image)| row.iter().position(|logit| *logit == most(row)) == Some(images.classes()[**image]));
+        let right = logits.iter().zip(chosen).filter(|(row, image)| best(row) == Some(images.classes()[**image]));
         correct += right.count();
     }
     Ok(correct as f64 / images.len().max(1) as f64)
 }
 
-fn tensors(setup: &Setup<'_>, weights: &Values) -> Result<Weights> {
-    let mut all = Weights::new();
-    for (name, shape) in setup.model.weights(setup.classes)? {
-        let tensor = Tensor::from_slice(&weights[&name], shape, &Device::Cpu)?;
-        all.insert(name, tensor);
+/// The initial values of weight number `round`: normal with the variance of He et al. (2015) over a convolution's
+/// outputs, the last layer uniform within the root of the inverse number of inputs, and the gain of each block's last
+/// batch norm 0, so that a block begins as its shortcut (Goyal et al., 2017).
+fn initial(seed: u64, round: u64, name: &str, shape: &[usize]) -> Vec<f32> {
+    let mut random = Random::new(seed, Purpose::Weights, round);
+    let n: usize = shape.iter().product();
+    if shape.len() == 4 {
+        let deviation = (2.0 / (shape[0] * shape[2] * shape[3]) as f32).sqrt();
+        (0..n).map(|_| random.near_normal() * deviation).collect()
+    } else if name == "fc.weight" {
+        let bound = 1.0 / (shape[1] as f32).sqrt();
+        (0..n).map(|_| random.between(-bound, bound)).collect()
+    } else if name.ends_with(".bn2.weight") || name.ends_with("bias") || name.ends_with("running_mean") {
+        vec![0.0; n]
+    } else {
+        vec![1.0; n]
     }
-    Ok(all)
-}
-
-/// Initial weights: normal with the variance of He et al. (2015) over a convolution's outputs, the last layer uniform
-/// within the root of the inverse number of inputs, and the gain of each block's last batch norm 0, so that a block
-/// begins as its shortcut (Goyal et al., 2017).
-fn fresh(setup: &Setup<'_>) -> Result<State> {
-    let mut weights = Values::new();
-    for (round, (name, shape)) in setup.model.weights(setup.classes)?.into_iter().enumerate() {
-        let mut random = Random::new(setup.config.seed, Purpose::Weights, round as u64);
-        let n: usize = shape.iter().product();
-        let values = if shape.len() == 4 {
-            let deviation = (2.0 / (shape[0] * shape[2] * shape[3]) as f32).sqrt();
-            (0..n).map(|_| random.near_normal() * deviation).collect()
-        } else if name == "fc.weight" {
-            let bound = 1.0 / (shape[1] as f32).sqrt();
-            (0..n).map(|_| random.between(-bound, bound)).collect()
-        } else if name.ends_with(".bn2.weight") || name.ends_with("bias") || name.ends_with("running_mean") {
-            vec![0.0; n]
-        } else {
-            vec![1.0; n]
-        };
-        weights.insert(name, values);
-    }
-    let trained = weights.iter().filter(|(name, _)| !name.contains(".running_"));
-    let momentum = trained.map(|(name, values)| (name.clone(), vec![0.0; values.len()])).collect();
-    let place = Place {
-        version: 1,
-        fingerprint: fingerprint(setup)?,
-        epoch: 0,
-        batch: 0,
-        loss: 0.0,
-        correct: 0,
-        curves: Vec::new(),
-    };
-    Ok(State { place, weights, momentum })
 }
 
 /// A hash of all that decides what a training learns.
@@ -268,6 +279,8 @@ fn fingerprint(setup: &Setup<'_>) -> Result<String> {
     let settings = serde_json::to_vec(&(setup.model, setup.classes, config, setup.preprocess))
         .map_err(|e| Error::mismatch("settings of a training", e, "JSON"))?;
     let mut hash = ContentHash::new("vision training");
+    // Networks that another arithmetic began are not gone on with.
+    hash.field("arithmetic", b"2");
     hash.field("settings", &settings);
     for (name, images) in [("train", Some(setup.train)), ("val", setup.val)] {
         let Some(images) = images else { continue };

@@ -1,8 +1,10 @@
 //! Training against candle's automatic gradients, and the laws of a training that is interrupted.
 
-use candle_core::{DType, Var};
+use std::collections::BTreeMap;
 
-use super::layers::Maps;
+use candle_core::DType;
+use compexp_run::training::STATE_FILE;
+
 use super::*;
 
 fn small() -> Config {
@@ -34,19 +36,19 @@ fn settings() -> TrainConfig {
 }
 
 fn setup<'a>(model: &'a Config, config: &'a TrainConfig, train: &'a Images, val: Option<&'a Images>) -> Setup<'a> {
-    Setup { model, classes: 3, config, preprocess: Preprocess::Reference, train, val }
+    Setup { model, classes: 3, config, preprocess: Preprocess::Reference, train, val, device: &Device::Cpu }
 }
 
-/// Loss (mean) and gradients of all weights by candle's own operations in f64.
-fn plain(config: &Config, weights: &Values, x: &Maps, labels: &[usize], smoothing: f64) -> (f64, Values) {
-    let shapes = config.weights(3).unwrap();
-    let vars: std::collections::BTreeMap<String, Var> = shapes
-        .iter()
-        .map(|(name, shape)| {
-            let tensor = Tensor::from_slice(&weights[name], shape.as_slice(), &Device::Cpu).unwrap();
-            (name.clone(), Var::from_tensor(&tensor.to_dtype(DType::F64).unwrap()).unwrap())
-        })
-        .collect();
+/// Loss (mean) and gradients of all weights by candle's own operations in f64, of images `x (n, h, w, c)`.
+fn plain(
+    config: &Config,
+    weights: &Weights,
+    x: &Tensor,
+    labels: &[usize],
+    smoothing: f64,
+) -> (f64, BTreeMap<String, Vec<f32>>) {
+    let wide = |t: &Tensor| Var::from_tensor(&t.to_dtype(DType::F64).unwrap()).unwrap();
+    let vars: BTreeMap<String, Var> = weights.iter().map(|(name, tensor)| (name.clone(), wide(tensor))).collect();
     let w = |name: String| vars[&name].as_tensor().clone();
     let unit = |x: &Tensor, conv: &str, norm: &str, stride: usize, padding: usize| {
         let y = x.conv2d(&w(format!("{conv}.weight")), padding, stride, 1, 1).unwrap();
@@ -57,8 +59,7 @@ fn plain(config: &Config, weights: &Values, x: &Maps, labels: &[usize], smoothin
         let y = centred.broadcast_div(&deviation).unwrap();
         y.broadcast_mul(&part("weight")).unwrap().broadcast_add(&part("bias")).unwrap()
     };
-    let image = Tensor::from_slice(&x.data, (x.n, x.h, x.w, x.c), &Device::Cpu).unwrap();
-    let image = image.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap().to_dtype(DType::F64).unwrap();
+    let image = x.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap().to_dtype(DType::F64).unwrap();
     let mut x = unit(&image, "conv1", "bn1", config.stride, config.kernel / 2).relu().unwrap();
     for block in config.all_blocks() {
         let p = &block.name;
@@ -94,24 +95,29 @@ fn gradients_are_those_of_automatic_differentiation() {
     let config = settings();
     let wide = Config { stem: 16, kernel: 5, stride: 1, widths: vec![16, 32], blocks: vec![2, 1], pool: false };
     for model in [small(), wide] {
-        let mut weights = fresh(&setup(&model, &config, &data, None)).unwrap().weights;
+        let training = Training::new(setup(&model, &config, &data, None)).unwrap();
         let mut random = Random::new(3, Purpose::Weights, 99);
-        for (name, values) in &mut weights {
+        for (name, shape) in &training.shapes {
             // Gains away from 0 and 1, so that every path counts.
             if name.contains("bn") || name.contains("downsample.1") {
-                values.iter_mut().for_each(|v| *v = random.between(0.5, 1.5));
+                let values: Vec<f32> = (0..shape[0]).map(|_| random.between(0.5, 1.5)).collect();
+                let values = Tensor::from_vec(values, shape.as_slice(), &Device::Cpu).unwrap();
+                variable(&training.vars, name).unwrap().set(&values).unwrap();
             }
         }
         let chosen: Vec<usize> = (0..7).collect();
-        let x = data.batch(&chosen, Preprocess::Reference, None);
-        let (loss, expected) = plain(&model, &weights, &x, data.classes(), 0.1);
-        let network = Network::new(&model, 3);
-        let (score, found) = network.step(&mut weights, x, data.classes(), 0.1).unwrap();
+        let x = data.batch(&chosen, Preprocess::Reference, None).unwrap();
+        let (loss, expected) = plain(&model, &training.weights().unwrap(), &x, data.classes(), 0.1);
+        let (found_loss, score) = training.network.loss(&x, data.classes(), 0.1).unwrap();
+        let found = found_loss.backward().unwrap();
         assert!((score.loss / 7.0 - loss).abs() < 1e-5 * loss, "{} {loss}", score.loss / 7.0);
-        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-        for (name, expected) in &expected {
+        let names: Vec<_> = training.shapes.iter().map(|(name, _)| name).filter(|name| learnt(name)).collect();
+        assert_eq!(expected.len(), names.len());
+        for name in names {
+            let gradient = found.get(&variable(&training.vars, name).unwrap()).unwrap();
+            let expected = &expected[name];
             let largest = expected.iter().fold(1e-3, |m: f32, v| m.max(v.abs()));
-            for (found, expected) in found[name].iter().zip(expected) {
+            for (found, expected) in gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().zip(expected) {
                 assert!((found - expected).abs() < 2e-4 * largest, "{name}: {found} {expected}");
             }
         }
@@ -173,7 +179,7 @@ fn a_state_of_another_training_is_refused() {
     let (data, other_data) = (images(20, 1), images(20, 2));
     let (model, config) = (small(), settings());
     let folder = tempfile::tempdir().unwrap();
-    let stop = |_: Progress<'_>| ControlFlow::Break(());
+    let stop = |_: Progress<'_, EpochRow>| ControlFlow::Break(());
     train(&setup(&model, &config, &data, None), Some(folder.path()), stop).unwrap();
     let refused = |setup: Setup<'_>| train(&setup, Some(folder.path()), stop).unwrap_err().to_string();
     let (seed, wide) = (TrainConfig { seed: 9, ..config.clone() }, Config { widths: vec![8, 24], ..small() });
@@ -189,13 +195,8 @@ fn a_state_of_another_training_is_refused() {
     let state = std::fs::read(&path).unwrap();
     std::fs::write(&path, &state[..state.len() / 2]).unwrap();
     assert!(refused(setup(&model, &config, &data, None)).contains(STATE_FILE));
-    crate::model::save(
-        &model,
-        &tensors(&setup(&model, &config, &data, None), &fresh(&setup(&model, &config, &data, None)).unwrap().weights)
-            .unwrap(),
-        &path,
-    )
-    .unwrap();
+    let weights = Training::new(setup(&model, &config, &data, None)).unwrap().weights().unwrap();
+    crate::model::save(&model, &weights, &path).unwrap();
     assert!(refused(setup(&model, &config, &data, None)).contains("found no `compexp-training`"));
 }
 

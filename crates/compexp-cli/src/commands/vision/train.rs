@@ -1,6 +1,5 @@
 //! `compexp vision train`: from labelled images to a network.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -8,9 +7,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use compexp_core::explain::Progress as _;
-use compexp_files::{AtomicFile, write_json};
+use compexp_files::write_json;
 use compexp_vision::eval::Labelled;
-use compexp_vision::model::save;
+use compexp_vision::model::{default_device, save};
 use compexp_vision::resnet::Config;
 use compexp_vision::train::{EpochRow, Images, Progress, Setup, TrainConfig, train};
 
@@ -52,12 +51,21 @@ pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
         ..TrainConfig::default()
     };
     let preprocess = network::preprocess(args.preprocess);
-    let setup = Setup { model: &model, classes, config: &config, preprocess, train: &learn, val: val.as_ref() };
+    let device = default_device()?;
+    let setup = Setup {
+        model: &model,
+        classes,
+        config: &config,
+        preprocess,
+        train: &learn,
+        val: val.as_ref(),
+        device: &device,
+    };
     let mut news = News { reporter, epoch: 0, started: Instant::now() };
     let _lock = compexp_files::claim_folder(&args.out)?;
     let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress))?;
     reporter.clear();
-    write_curves(&args.out, &outcome.curves)?;
+    write_json(&args.out.join("curves.json"), &outcome.curves)?;
     save(&model, &outcome.weights, &args.out.join(MODEL))?;
 
     let mut out = io::stdout().lock();
@@ -71,19 +79,6 @@ pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// Writes `curves.csv`, a row an epoch, and the same as `curves.json`.
-fn write_curves(dir: &Path, rows: &[EpochRow]) -> Result<()> {
-    let mut text = String::from("epoch,learning_rate,train_loss,train_accuracy,val_accuracy\n");
-    for row in rows {
-        let val = row.val_accuracy.map_or(String::new(), |accuracy| accuracy.to_string());
-        writeln!(text, "{},{},{},{},{val}", row.epoch, row.rate, row.train_loss, row.train_accuracy)?;
-    }
-    let mut file = AtomicFile::create(&dir.join("curves.csv"))?;
-    file.write_all(text.as_bytes())?;
-    file.commit()?;
-    Ok(write_json(&dir.join("curves.json"), &rows)?)
-}
-
 /// What is told of a training as it goes on.
 struct News<'a> {
     reporter: &'a Reporter,
@@ -92,9 +87,9 @@ struct News<'a> {
 }
 
 impl News<'_> {
-    fn tell(&mut self, progress: Progress<'_>) -> ControlFlow<()> {
+    fn tell(&mut self, progress: Progress<'_, EpochRow>) -> ControlFlow<()> {
         match progress {
-            Progress::Step { epoch, done, steps } => {
+            Progress::Step { epoch, done, steps, .. } => {
                 if epoch != self.epoch {
                     (self.epoch, self.started) = (epoch, Instant::now());
                     if done > 1 {
@@ -104,7 +99,8 @@ impl News<'_> {
                 }
                 self.reporter.done(done);
             }
-            Progress::Epoch(row) => {
+            Progress::Epoch(rows) => {
+                let Some(row) = rows.last() else { return ControlFlow::Continue(()) };
                 // Without the line that a long stage ends with: this one says it.
                 self.reporter.clear();
                 let (epoch, loss, took) = (row.epoch, row.train_loss, duration(self.started.elapsed()));

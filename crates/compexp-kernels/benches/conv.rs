@@ -1,6 +1,6 @@
-//! Convolutions of ResNet-18 at 224 x 224, batch 8: ours against candle's own, side by side, and the whole network.
+//! Convolutions of ResNet-18 at 224 x 224, batch 8: ours against candle's own, side by side.
 //!
-//! `cargo bench -p compexp-vision --bench conv`. The table is made of medians of runs taken in turn, so that a busy
+//! `cargo bench -p compexp-kernels --bench conv`. The table is made of medians of runs taken in turn, so that a busy
 //! machine slows both alike.
 
 use std::hint::black_box;
@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
 use compexp_kernels::conv::Conv;
-use compexp_vision::model::Model;
-use compexp_vision::resnet::{Config, Weights};
-use criterion::{Criterion, criterion_group, criterion_main};
 
 const BATCH: usize = 8;
 
@@ -52,7 +49,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e3
 }
 
-fn layers(_: &mut Criterion) {
+fn layers() {
     let (mut all_ours, mut all_theirs) = (0.0, 0.0);
     for (side, c_in, c_out, kernel, stride, times) in LAYERS {
         let (x, weight) = (noise(&[BATCH, c_in, side, side]), noise(&[c_out, c_in, kernel, kernel]));
@@ -79,28 +76,6 @@ fn layers(_: &mut Criterion) {
     );
 }
 
-fn network(criterion: &mut Criterion) {
-    let config = Config::default();
-    let shapes = config.weights(365).expect("a network");
-    let weights: Weights = shapes
-        .into_iter()
-        .map(|(name, shape)| {
-            let weight = noise(&shape);
-            let weight = if name.ends_with("running_var") { weight.abs().expect("absolute values") } else { weight };
-            (name, weight)
-        })
-        .collect();
-    let model = Model::new(&config, &weights, &Device::Cpu).expect("a network of these weights");
-    let tapped = model.tap("layer4").expect("layer4");
-    let images = noise(&[BATCH, 3, 224, 224]);
-    criterion.bench_function("ResNet-18 forward, 224 x 224, batch 8", |bencher| {
-        bencher.iter(|| tapped.forward(black_box(&images)).expect("a forward pass"));
-    });
+fn main() {
+    layers();
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20);
-    targets = layers, network
-}
-criterion_main!(benches);
