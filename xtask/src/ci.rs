@@ -3,43 +3,56 @@
 //! The steps share what they compile: clippy and rustdoc need the metadata of the dependencies, the tests their code in the
 //! dev profile, and nothing is built in the release profile.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, path};
 
 use anyhow::{Context, Result, bail};
 
+use crate::cargo::{Metadata, cargo, run};
+use crate::program::Build;
 use crate::{regress, tidy};
+
+/// The variable with the data folder, which `compexp_tests` reads.
+const DATA: &str = "COMPEXP_DATA";
+
+/// The variable with the file in which `compexp_tests` records tests that returned early.
+const SKIPPED_FILE: &str = "COMPEXP_SKIPPED_FILE";
 
 /// Runs all steps in the workspace at `root`, prints what each took and how many tests went without data.
 pub(crate) fn ci(root: &Path) -> Result<()> {
     let data = data_folder()?;
     match &data {
         Some(folder) => println!("ci: the data folder is {}", folder.display()),
-        None => println!("ci: `{}` is not set: tests that need the data folder return early", compexp_tests::DATA),
+        None => println!("ci: `{}` is not set: tests that need the data folder return early", DATA),
     }
-    let record = target_folder(root).join("skipped-for-data.txt");
+    let metadata = Metadata::read(root)?;
+    let record = metadata.target_directory.join("skipped-for-data.txt");
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     let steps = vec![
         Step::new("format", || run(cargo(root, &["fmt", "--all", "--check"]))),
-        Step::new("tidy", || tidy::tidy(root)),
+        Step::new("tidy", || tidy::tidy(root, false)),
         Step::new("clippy", || run(cargo(root, &clippy))),
         Step::new("test", || {
             start_record(&record)?;
             let mut tests = cargo(root, &["test", "--workspace"]);
-            tests.env(compexp_tests::SKIPPED_FILE, &record);
+            tests.env(SKIPPED_FILE, &record);
             if let Some(folder) = &data {
-                tests.env(compexp_tests::DATA, folder);
+                tests.env(DATA, folder);
             }
             run(tests)
         }),
-        Step::new("regress", || regress::regress(root, false)),
+        Step::new("regress", || regress::regress(root, Build::Tests, false)),
         Step::new("docs", || {
             let mut docs = cargo(root, &["doc", "--workspace", "--no-deps"]);
             docs.env("RUSTDOCFLAGS", "-D warnings");
             run(docs)
         }),
+        // As somebody has it who depends on this crate only; the tests above select the features of the whole workspace.
+        Step::new("core alone", || run(cargo(root, &["check", "--package", "compexp-core", "--no-default-features"]))),
+        Step::new("oldest Rust", || oldest_rust(root, &metadata)),
     ];
     let times = run_steps(steps)?;
     let each: Vec<String> = times.iter().map(|(name, time)| format!("{name} {}", seconds(*time))).collect();
@@ -77,34 +90,60 @@ fn run_steps(steps: Vec<Step<'_>>) -> Result<Vec<(&'static str, Duration)>> {
     Ok(times)
 }
 
-pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(root);
-    command
-}
-
-pub(crate) fn run(mut command: Command) -> Result<()> {
-    let words: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let shown = format!("cargo {}", words.join(" "));
-    let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
-    if !status.success() {
-        bail!("`{shown}` ended with {status}; what it found is printed above");
-    }
-    Ok(())
-}
-
 /// The data folder as an absolute path: tests run in the folders of their crates, where a relative one leads astray.
 fn data_folder() -> Result<Option<PathBuf>> {
-    let Some(folder) = env::var_os(compexp_tests::DATA).filter(|folder| !folder.is_empty()) else { return Ok(None) };
-    let folder = path::absolute(&folder).with_context(|| format!("`{}` is no path", compexp_tests::DATA))?;
+    let Some(folder) = env::var_os(DATA).filter(|folder| !folder.is_empty()) else { return Ok(None) };
+    let folder = path::absolute(&folder).with_context(|| format!("`{}` is no path", DATA))?;
     if !folder.is_dir() {
-        bail!("`{}` is `{}`, expected a folder; unset it to go without data", compexp_tests::DATA, folder.display());
+        bail!("`{}` is `{}`, expected a folder; unset it to go without data", DATA, folder.display());
     }
     Ok(Some(folder))
 }
 
-pub(crate) fn target_folder(root: &Path) -> PathBuf {
-    root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+/// Compiles the workspace with the Rust that its packages declare as the oldest, where rustup has that.
+fn oldest_rust(root: &Path, metadata: &Metadata) -> Result<()> {
+    let declared: BTreeSet<_> =
+        metadata.packages.iter().filter_map(|package| package.rust_version.as_deref()).collect();
+    let [version] = Vec::from_iter(declared)[..] else { bail!("found several or no `rust-version`, expected one") };
+    let own = output(Command::new("rustc").arg("--version").current_dir(root)).unwrap_or_default();
+    if is_release(&own, version) {
+        println!("ci: Rust {version} is what the steps above ran with");
+        return Ok(());
+    }
+    let toolchains = output(Command::new("rustup").args(["toolchain", "list"])).unwrap_or_default();
+    let Some(toolchain) = toolchain_of(&toolchains, version) else {
+        println!("ci: Rust {version} is not installed here: `rustup toolchain install {version}`");
+        return Ok(());
+    };
+    let mut check = Command::new("rustup");
+    check.args(["run", toolchain, "cargo", "check", "--workspace", "--target-dir"]);
+    check.arg(metadata.target_directory.join("oldest-rust")).current_dir(root);
+    // What cargo and rustup say to this process about its own toolchain.
+    for variable in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
+        check.env_remove(variable);
+    }
+    run(check)
+}
+
+/// Whether `rustc --version` tells of a release of `version`: of 1.95.0 for 1.95.
+fn is_release(rustc: &str, version: &str) -> bool {
+    let number = rustc.split_whitespace().nth(1).unwrap_or_default();
+    number == version || number.strip_prefix(version).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The toolchain of a version in what `rustup toolchain list` prints.
+fn toolchain_of<'a>(list: &'a str, version: &str) -> Option<&'a str> {
+    let names = list.lines().filter_map(|line| line.split_whitespace().next());
+    names.into_iter().find(|name| {
+        let rest = name.strip_prefix(version);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+    })
+}
+
+/// What a command prints, where there is one and it succeeds.
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.stderr(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
 }
 
 /// Makes the record of early returns, empty.
@@ -115,8 +154,14 @@ fn start_record(record: &Path) -> Result<()> {
     fs::write(record, "").with_context(|| format!("cannot write `{}`", record.display()))
 }
 
+/// The distinct names of tests in a record, whose lines are `test: what it asked for`; a test that asked for several files
+/// counts once.
+fn skipped_tests(record: &str) -> BTreeSet<&str> {
+    record.lines().map(|line| line.split_once(": ").map_or(line, |(test, _)| test)).collect()
+}
+
 fn skip_summary(text: &str, record: &Path) -> String {
-    match compexp_tests::skipped_tests(text).len() {
+    match skipped_tests(text).len() {
         0 => "no test returned early for lack of data or a browser".to_owned(),
         1 => format!("1 test returned early for lack of data or a browser; `{}` names it", record.display()),
         count => {
@@ -132,7 +177,6 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::process::Stdio;
 
     use anyhow::anyhow;
 
@@ -169,11 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_command_is_named_with_its_arguments() {
-        let mut command = cargo(Path::new("."), &["--no-such-option"]);
-        command.stderr(Stdio::null());
-        let message = format!("{:#}", run(command).unwrap_err());
-        assert!(message.contains("`cargo --no-such-option` ended with exit status: "), "{message}");
+    fn the_variables_are_those_that_tests_read() {
+        assert_eq!((DATA, SKIPPED_FILE), (compexp_tests::DATA, compexp_tests::SKIPPED_FILE));
+    }
+
+    #[test]
+    fn a_toolchain_is_found_by_its_version() {
+        let list = "stable-x86_64-unknown-linux-gnu (active, default)\n1.9.0-x86_64\n1.95.0-x86_64-unknown-linux-gnu\n";
+        assert_eq!(toolchain_of(list, "1.95"), Some("1.95.0-x86_64-unknown-linux-gnu"));
+        assert_eq!(toolchain_of(list, "1.9"), Some("1.9.0-x86_64"));
+        assert_eq!(toolchain_of(list, "1.96"), None);
+        assert!(is_release("rustc 1.95.0 (59807616e 2026-04-14)", "1.95"));
+        assert!(!is_release("rustc 1.95.0 (59807616e 2026-04-14)", "1.9"));
+        assert!(!is_release("", "1.95"));
     }
 
     #[test]

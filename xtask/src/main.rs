@@ -1,25 +1,32 @@
 //! The project's own chores, run as `cargo xtask <chore>`.
 //!
 //! - [`ci`]: everything that must pass before a change is merged, in one command.
-//! - [`fixtures`]: the example probe set in `data/example`.
 //! - [`regress`]: explains again what there are baselines of, and compares.
 //! - [`reproduce`]: the paper's experiments, their figures and a report.
 //! - [`tidy`]: the conventions and architecture invariants that a program can check.
 //! - [`train_toy`]: the networks of the toy experiments.
+//!
+//! It links no crate of the project, so that it compiles in seconds. It runs the program `compexp` ([`program`]), and
+//! chores that need a crate of the project are in the package `chores` beside it.
+#![forbid(unsafe_code)]
 
+mod cargo;
 mod ci;
-mod compexp;
-mod fixtures;
+mod program;
 mod regress;
 mod reproduce;
+mod stage;
 mod tidy;
 mod train_toy;
 
-use std::env;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+
+use program::{Build, Compexp};
 
 /// The project's own chores
 #[derive(Parser)]
@@ -32,8 +39,14 @@ struct Cli {
 #[derive(Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it in a process")]
 enum Chore {
-    /// Format, tidy, clippy, tests, regress and docs, in this order; stops at the first failure
+    /// Format, tidy, clippy, tests, regress, docs and more, in this order; stops at the first failure
     Ci,
+    /// Build the command in the release profile and run it
+    #[command(disable_help_flag = true)]
+    Compexp {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
     /// Paint the example probe set in data/example again
     Fixtures,
     /// Explain again what there are baselines of, and compare
@@ -44,7 +57,14 @@ enum Chore {
     },
     Reproduce(reproduce::ReproduceArgs),
     /// Check conventions of the source text and invariants of the architecture
-    Tidy,
+    Tidy {
+        /// Print how many lines each crate has instead
+        #[arg(long)]
+        lines: bool,
+        /// Print what rules find that do not hold yet
+        #[arg(long, conflicts_with = "lines")]
+        pending: bool,
+    },
     /// Train the networks in data/toy again, and compare
     TrainToy {
         /// Replace those in data/toy
@@ -54,21 +74,8 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = env::args_os().skip(1).peekable();
-    if arguments.next_if(|first| first == compexp::NAME).is_some() {
-        return compexp_cli::main(std::iter::once(compexp::NAME.into()).chain(arguments));
-    }
-    let root = root();
-    let done = match Cli::parse().chore {
-        Chore::Ci => ci::ci(&root),
-        Chore::Fixtures => fixtures::fixtures(&root),
-        Chore::Regress { update } => regress::regress(&root, update),
-        Chore::Reproduce(args) => reproduce::reproduce(&root, &args),
-        Chore::Tidy => tidy::tidy(&root),
-        Chore::TrainToy { update } => train_toy::train_toy(&root, update),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(&cargo::workspace(), Cli::parse().chore) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -76,9 +83,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// The workspace: cargo says where this package is when it runs it, which holds for every checkout that shares a target
-/// directory; the place it was compiled at serves when the program is started by hand.
-fn root() -> PathBuf {
-    let package = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    package.parent().map(PathBuf::from).unwrap_or(package)
+fn run(root: &Path, chore: Chore) -> anyhow::Result<ExitCode> {
+    match chore {
+        Chore::Ci => ci::ci(root)?,
+        Chore::Compexp { arguments } => return compexp(root, &arguments),
+        Chore::Fixtures => {
+            let mut fixtures = cargo::cargo(root, &["run", "--release", "--bin", "chores", "--", "fixtures"]);
+            fixtures.arg(root);
+            cargo::run(fixtures)?;
+        }
+        Chore::Regress { update } => regress::regress(root, Build::Release, update)?,
+        Chore::Reproduce(args) => reproduce::reproduce(root, &args)?,
+        Chore::Tidy { lines: true, .. } => tidy::print_lines(root)?,
+        Chore::Tidy { pending, .. } => tidy::tidy(root, pending)?,
+        Chore::TrainToy { update } => train_toy::train_toy(root, update)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the command as if it had been called itself; the code it ends with is this program's.
+fn compexp(root: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    let mut command = Compexp::build(root, Build::Release)?.interactive();
+    let status = command.args(arguments).status().context("cannot start `compexp`")?;
+    // A signal has no code.
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

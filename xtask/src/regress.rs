@@ -8,10 +8,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::ci::target_folder;
-use crate::compexp::Compexp;
+use crate::cargo::target_folder;
+use crate::program::{Build, Compexp};
 use crate::reproduce;
-use crate::reproduce::stage::Runner;
+use crate::stage::Runner;
 
 /// A run that is kept under regression.
 struct Kept {
@@ -55,26 +55,26 @@ fn baseline(stage: &str) -> String {
 
 /// Makes every run that is kept under regression, and compares it with its baseline; all of them, before the first drift
 /// is an error. With `update` the runs become the baselines.
-pub(crate) fn regress(root: &Path, update: bool) -> Result<()> {
-    let compexp = Compexp::own()?;
-    let folder = target_folder(root).join("regress");
+pub(crate) fn regress(root: &Path, build: Build, update: bool) -> Result<()> {
+    let folder = target_folder(root)?.join("regress");
+    let toy = folder.join("toy");
+    let mut runner = Runner::new(&Compexp::build(root, build)?, &toy.join("stages"))?;
+    runner.extra = vec!["--quiet".into()];
+    let compexp = runner.compexp();
     let mut drifted = Vec::new();
     for kept in KEPT {
         println!("regress: {}", kept.name);
         let made = folder.join(kept.name);
-        make(root, &compexp, kept.command, &made)?;
-        if !compare(root, &compexp, &root.join(kept.baseline), &made, kept.tolerances, update)? {
+        make(root, compexp, kept.command, &made)?;
+        if !compare(root, compexp, &root.join(kept.baseline), &made, kept.tolerances, update)? {
             drifted.push(kept.name);
         }
     }
-    let toy = folder.join("toy");
-    let mut runner = Runner::new(compexp.clone(), &toy.join("stages"))?;
-    runner.extra = vec!["--quiet".into()];
-    for stage in reproduce::plan::runs_of_toy(root, &toy)? {
+    for stage in reproduce::runs_of_toy(root, &toy)? {
         println!("regress: {}", stage.name);
         runner.run(&stage)?;
         if let Some((name, tolerances)) = STAGES.iter().find(|(name, _)| *name == stage.name)
-            && !compare(root, &compexp, &root.join(baseline(name)), &stage.output, tolerances, update)?
+            && !compare(root, compexp, &root.join(baseline(name)), &stage.output, tolerances, update)?
         {
             drifted.push(name);
         }
@@ -87,7 +87,7 @@ pub(crate) fn regress(root: &Path, update: bool) -> Result<()> {
 
 /// Makes a run in the folder `made`, whatever an earlier one left there.
 fn make(root: &Path, compexp: &Compexp, command: &[&str], made: &Path) -> Result<()> {
-    let mut explain = compexp.command();
+    let mut explain = compexp.command()?;
     explain.args(command).args(["--quiet", "--force", "--json", "--out"]).arg(made).current_dir(root);
     let done = explain.output().with_context(|| format!("cannot start `{}`", compexp.program.display()))?;
     if !done.status.success() {
@@ -99,7 +99,7 @@ fn make(root: &Path, compexp: &Compexp, command: &[&str], made: &Path) -> Result
 /// Compares the run in the folder `made` with a baseline, and tells whether it is still the same; with `update` it
 /// becomes the baseline, and is.
 fn compare(root: &Path, compexp: &Compexp, baseline: &Path, made: &Path, more: &[&str], update: bool) -> Result<bool> {
-    let mut diff = compexp.command();
+    let mut diff = compexp.command()?;
     diff.arg("diff").arg(baseline).arg(made).args(more).current_dir(root);
     if update {
         if let Some(folder) = baseline.parent() {
@@ -120,13 +120,14 @@ fn compare(root: &Path, compexp: &Compexp, baseline: &Path, made: &Path, more: &
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::cargo::workspace;
 
     /// The shell stands in for the binary: given `diff` or `explain` as its first argument it runs the file of that name
     /// in the folder, which notes the arguments after it in `args` and does what `script` says.
     fn stand_in(dir: &Path, name: &str, script: &str) -> Compexp {
         let args = dir.join("args");
         fs::write(dir.join(name), format!("echo \"$@\" >> '{}'\n{script}\n", args.display())).unwrap();
-        Compexp { program: "/bin/sh".into(), first: None }
+        Compexp::at("/bin/sh".into())
     }
 
     #[test]
@@ -168,11 +169,11 @@ mod tests {
     #[test]
     fn every_baseline_is_committed() {
         for kept in KEPT {
-            assert!(crate::root().join(kept.baseline).is_file(), "{}: `cargo xtask regress --update`", kept.baseline);
+            assert!(workspace().join(kept.baseline).is_file(), "{}: `cargo xtask regress --update`", kept.baseline);
         }
-        let stages = reproduce::plan::runs_of_toy(&crate::root(), Path::new("out")).unwrap();
+        let stages = reproduce::runs_of_toy(&workspace(), Path::new("out")).unwrap();
         for (name, _) in STAGES {
-            assert!(crate::root().join(baseline(name)).is_file(), "{name}: `cargo xtask regress --update`");
+            assert!(workspace().join(baseline(name)).is_file(), "{name}: `cargo xtask regress --update`");
             assert!(stages.iter().any(|stage| stage.name == *name), "{name} is a stage");
         }
     }

@@ -7,11 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use compexp_files::hash_file;
 
-use crate::ci::target_folder;
-use crate::compexp::Compexp;
-use crate::reproduce::stage::{Runner, Stage};
+use crate::cargo::target_folder;
+use crate::program::{Build, Compexp};
+use crate::stage::{Runner, Stage, hash_tree};
 
 /// The trainings, as arguments of `compexp`; `{}` stands for the folder of them all.
 const STAGES: [(&str, &str); 5] = [
@@ -36,8 +35,8 @@ const KEPT: [&str; 3] = ["vision/model.safetensors", "nli/model.safetensors", "n
 
 /// Trains, and compares with what is committed in the workspace at `root`; with `update` replaces that.
 pub(crate) fn train_toy(root: &Path, update: bool) -> Result<()> {
-    let folder = target_folder(root).join("train-toy");
-    let runner = Runner::new(Compexp::own()?, &folder.join("stages"))?;
+    let folder = target_folder(root)?.join("train-toy");
+    let runner = Runner::new(&Compexp::build(root, Build::Release)?, &folder.join("stages"))?;
     let mut done: Vec<PathBuf> = Vec::new();
     for (name, arguments) in STAGES {
         let place = folder.to_string_lossy();
@@ -56,7 +55,7 @@ pub(crate) fn train_toy(root: &Path, update: bool) -> Result<()> {
     let mut different = Vec::new();
     for file in KEPT {
         let (new, old) = (folder.join(file), root.join("data/toy").join(file));
-        if old.exists() && hash_file(&new)? == hash_file(&old)? {
+        if old.exists() && hash_tree(&new)? == hash_tree(&old)? {
             println!("train-toy: {file} is the same, byte for byte");
         } else if update {
             if let Some(folder) = old.parent() {

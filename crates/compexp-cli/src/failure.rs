@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use compexp_core::formula::escape_for_terminal;
@@ -52,6 +53,17 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Refuses `-` as the folder of results; `what` they are goes before "a folder of files".
+///
+/// # Errors
+/// A [`Failure`] for `-`.
+pub(crate) fn refuse_standard_output(out: &Path, what: &str) -> Result<(), Failure> {
+    if out != Path::new("-") {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("--out -: {what} a folder of files, and cannot go to standard output")))
+}
 
 /// Prints an error with its causes and the hint, if it has one, and gives the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {

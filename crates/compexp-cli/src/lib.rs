@@ -4,29 +4,38 @@
 //! knows no algorithm. As a library it is that command and nothing else.
 #![forbid(unsafe_code)]
 
+mod annotations;
 mod args;
+mod classifier_run;
 mod commands;
+mod contributions;
+mod evidence_text;
+mod explain_config;
 mod failure;
-mod inputs;
-mod nli_args;
-mod pipeline;
+mod input_files;
+mod layer;
+mod parent;
 mod progress;
-mod settings;
+mod run_folder;
+mod run_inputs;
 mod summary;
-mod table;
-mod trust;
+mod terminal;
+mod trials;
+mod unit_numbers;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, VisionCommand};
-use nli_args::NliCommand;
+use args::nli::NliCommand;
+use args::vision::VisionCommand;
+use args::{Cli, Command};
 use progress::Reporter;
 
 /// Runs the command; `arguments` start with the name of the program. Wrong ones end the process with code 2.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    parent::watch();
     let cli = Cli::parse_from(arguments);
     let reporter = Reporter::new(cli.quiet);
     let done = run(&cli, &reporter);
@@ -49,7 +58,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Vision(VisionCommand::Train(args)) => commands::vision::train::run(args, reporter),
         Command::Vision(VisionCommand::Contributions(args)) => commands::vision::contributions::run(args, reporter),
         Command::Vision(VisionCommand::Ablate(args)) | Command::Nli(NliCommand::Ablate(args)) => {
-            commands::behaviour::ablate(args, reporter)
+            commands::ablate::run(args, reporter)
         }
         Command::Nli(NliCommand::Probe(args)) => commands::nli::probe::run(args, reporter),
         Command::Nli(NliCommand::Tag(args)) => commands::nli::tag::run(args, reporter),

@@ -1,4 +1,4 @@
-//! The compexp command; all of it is in the library, which `cargo xtask` runs too.
+//! The compexp command; all of it is in the library.
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {

@@ -8,9 +8,9 @@ use compexp_core::search::Status;
 use compexp_run::FinishedRun;
 use serde_json::json;
 
+use crate::evidence_text::summary_lines;
 use crate::progress::{Reporter, duration};
-use crate::table::{self, count, name};
-use crate::trust;
+use crate::terminal::{self, count, name};
 
 /// The best units are shown, so many of them.
 const BEST: usize = 5;
@@ -26,7 +26,7 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
     if as_json {
         let seconds = reporter.elapsed().as_secs_f64();
         let value = json!({ "run": dir, "up_to_date": up_to_date, "seconds": seconds, "summary": summary });
-        table::write_json(&mut out, &value)?;
+        terminal::write_json(&mut out, &value)?;
         out.flush()?;
         return Ok(());
     }
@@ -66,7 +66,7 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
             None => writeln!(out)?,
         }
     }
-    for line in trust::summary_lines(&summary) {
+    for line in summary_lines(&summary) {
         writeln!(out, "  {line}")?;
     }
     let best = best_first(&run.explanations.units, BEST);
@@ -75,7 +75,7 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
         let row = |u: &&Explanation| {
             [u.unit.to_string(), format!("{:.4}", u.iou), name(u.formula.as_deref().unwrap_or_default())]
         };
-        table::write(&mut out, "  ", ["unit", "IoU", "formula"], &best.iter().map(row).collect::<Vec<_>>())?;
+        terminal::write(&mut out, "  ", ["unit", "IoU", "formula"], &best.iter().map(row).collect::<Vec<_>>())?;
     }
     writeln!(out, "results in `{}`; look at them with `compexp show`", name(&dir))?;
     writeln!(out, "took {}", duration(reporter.elapsed()))?;

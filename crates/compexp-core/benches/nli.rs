@@ -9,7 +9,7 @@ use common::table::{Table, best_of, cpu_time, median, show, spread};
 use compexp_core::Result;
 use compexp_core::concept::ConceptId;
 use compexp_core::partition::{Partition, PositionMap};
-use compexp_core::probe::{Annotation, AnnotationSource, Grid, Neighbors, Task};
+use compexp_core::probe::{Annotation, AnnotationSource, Grid, Neighbors, Variant};
 use compexp_core::profile::{Profile, from_activations};
 use compexp_core::search::{Mode, SearchConfig, search};
 use compexp_core::threshold::{ThresholdRule, thresholds};
@@ -48,7 +48,7 @@ fn main() {
     table.row("co-occurrence rows of all columns, once", show(cooccurrences.iter().sum()), "");
     table.row("cell sets of all columns, once", show(sets.iter().sum()), "");
 
-    let config = SearchConfig { length: 5, beam: 10, task: Task::Nli, ..SearchConfig::default() };
+    let config = SearchConfig { length: 5, beam: 10, variant: Variant::Nli, ..SearchConfig::default() };
     let dense = dense_pass(&source.0, &profiles[0], &partition) * common::dense_passes(config.length, config.beam);
     let mut criterion = common::criterion();
     let mut group = criterion.benchmark_group("nli");

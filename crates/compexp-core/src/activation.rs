@@ -2,10 +2,10 @@
 
 use ndarray::{ArrayView4, Axis, Slice};
 
+use crate::error::{Error, Result};
 use crate::probe::Grid;
-use crate::{Error, Result};
 
-/// Where activations come from: a file, a model's output, an array.
+/// A source of activations: a file, a model's output, an array.
 ///
 /// Values are read in blocks of whole examples, so that a layer larger than memory can be streamed.
 pub trait ActivationSource: Send + Sync {
@@ -15,14 +15,15 @@ pub trait ActivationSource: Send + Sync {
     /// The number of units.
     fn n_units(&self) -> usize;
 
-    /// The low-resolution map of a unit on one example; `1 x 1` for one value an example.
+    /// The size of a unit's low-resolution map on one example; `1 x 1` where there is one value an example.
     fn grid(&self) -> Grid;
 
     /// Reads the examples `first..first + n` into `out`, whose length is `n * n_units * positions`:
     /// `(n, n_units, height, width)`.
     ///
     /// # Errors
-    /// Whatever the source cannot read. Values are not checked here: [`check_finite`] does that.
+    /// What keeps the source from reading, as an error of this crate. Values are not checked here: [`check_finite`] does
+    /// that.
     fn read(&self, first: usize, out: &mut [f32]) -> Result<()>;
 }
 
@@ -53,7 +54,7 @@ impl ActivationSource for ArrayView4<'_, f32> {
 /// Checks that all values of a block `(n, n_units, positions)` are finite; `first` is its first example.
 ///
 /// # Errors
-/// [`Error::NotFinite`] with the unit and the example of the first value that is not.
+/// [`Error::NotFinite`] with the unit and the example of the first value that is NaN or infinite.
 pub fn check_finite(block: &[f32], first: usize, n_units: usize, positions: usize) -> Result<()> {
     // A sum is finite only if all its terms are; the converse may fail by overflow, hence the exact second look.
     for (example, values) in block.chunks_exact((n_units * positions).max(1)).enumerate() {
@@ -67,7 +68,12 @@ pub fn check_finite(block: &[f32], first: usize, n_units: usize, positions: usiz
     Ok(())
 }
 
-/// Where given masks come from: each unit's hits, used as they are.
+/// The greatest value of a map; minus infinity where it is empty.
+pub(crate) fn greatest(map: &[f32]) -> f32 {
+    map.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// A source of masks: each unit's hits, which need no threshold.
 pub trait MaskSource: Send + Sync {
     /// The number of examples.
     fn n_examples(&self) -> usize;
@@ -81,6 +87,6 @@ pub trait MaskSource: Send + Sync {
     /// Reads one unit's masks on the examples from `first` on into `out`: `(examples, height, width)`.
     ///
     /// # Errors
-    /// Whatever the source cannot read.
+    /// What keeps the source from reading, as an error of this crate.
     fn read(&self, unit: usize, first: usize, out: &mut [bool]) -> Result<()>;
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// The number that stands for a concept in annotation arrays.
+/// The number of a concept in annotation arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConceptId(pub u32);
@@ -17,8 +17,8 @@ pub struct ConceptId(pub u32);
 pub struct Concept {
     /// The number used in annotation arrays.
     pub id: ConceptId,
-    /// The name printed in formulas; unique within a vocabulary. It should not be the number of an id that is not listed:
-    /// both would be printed alike.
+    /// The name printed in formulas; unique within a vocabulary. It should not be the number of an unlisted id, which would
+    /// be printed alike.
     pub name: String,
     /// The concept's kind: `object`, `part`, `scene`, `color`, `token`, ...; may be empty.
     #[serde(default)]
@@ -74,7 +74,8 @@ impl Vocabulary {
         Some(&self.concepts[i])
     }
 
-    /// The name of a concept: as listed, else its number, behind as many `id-` as it takes to differ from listed names.
+    /// The name of a concept: the listed name, else its number. A number that is a listed name is preceded by `id-`, as
+    /// often as it takes to differ from all listed names.
     pub fn name(&self, id: ConceptId) -> Cow<'_, str> {
         match self.get(id) {
             Some(c) => Cow::Borrowed(&c.name),
@@ -88,7 +89,7 @@ impl Vocabulary {
         }
     }
 
-    /// The concept of this name: [`Vocabulary::name`] read backwards.
+    /// The concept of this name; the inverse of [`Vocabulary::name`].
     pub fn find(&self, name: &str) -> Option<ConceptId> {
         if let Some(id) = self.by_name.get(name) {
             return Some(*id);
@@ -97,7 +98,7 @@ impl Vocabulary {
         (self.get(id).is_none() && self.name(id) == name).then_some(id)
     }
 
-    /// The kind of a concept, empty where none is known.
+    /// The category of a concept; empty if none is known.
     pub fn category(&self, id: ConceptId) -> &str {
         self.get(id).map_or("", |c| &c.category)
     }

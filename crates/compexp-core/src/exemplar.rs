@@ -5,8 +5,8 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
-use crate::activation::{ActivationSource, MaskSource};
+use crate::activation::{ActivationSource, MaskSource, greatest};
+use crate::error::Result;
 use crate::formula::Formula;
 use crate::partition::{CellSet, Partition, PositionMap};
 use crate::profile::Profile;
@@ -21,7 +21,7 @@ pub enum Choice {
     Unit,
     /// The formula's mask is largest here.
     Formula,
-    /// The formula's near miss, where the formula itself is false, is largest here: see [`Formula::near_miss`].
+    /// The mask of the formula's near miss ([`Formula::near_miss`]) without the formula's own mask is largest here.
     NearMiss,
 }
 
@@ -32,7 +32,7 @@ pub struct Exemplar {
     pub unit: usize,
     /// The example, counted from 0.
     pub example: u32,
-    /// Why it was chosen, and its place from 0 in the list of each such choice.
+    /// Each reason for which it was chosen, with its rank, from 0, among the examples chosen for that reason.
     pub chosen: Vec<(Choice, usize)>,
     /// The largest activation of the unit's low-resolution map on the example; none where masks were given.
     pub activation: Option<f32>,
@@ -50,12 +50,12 @@ pub struct Exemplars {
     pub masks: Vec<u8>,
 }
 
-/// Where a unit's masks come from.
+/// The source of units' masks.
 #[derive(Clone, Copy)]
 pub enum Firing<'a> {
     /// Activations, cut by thresholds.
     Activations(&'a dyn ActivationSource),
-    /// Masks, used as they are.
+    /// Given masks.
     Masks(&'a dyn MaskSource),
 }
 
@@ -77,8 +77,8 @@ impl Firing<'_> {
     }
 }
 
-/// The examples to show for one unit, with why and the place in that list: at most `n` of each choice, and of
-/// [`Choice::Unit`] no more than the peaks that the profile keeps. Ties are in the order of examples.
+/// The examples to show for one unit, as [`Exemplar::chosen`] says: at most `n` of each choice, and of [`Choice::Unit`] no
+/// more than the profile has peaks. Ties are in the order of examples.
 pub fn choose(
     partition: &Partition,
     map: &PositionMap,
@@ -120,11 +120,11 @@ fn largest(map: &PositionMap, set: &CellSet, n: usize) -> Vec<u32> {
 }
 
 /// Chooses and draws the exemplars of `units`, at most `n` of each choice; `thresholds` has one entry for every unit of
-/// activations (and is not used for masks), `profiles` and `formulas` one for each of `units`. `progress` is told the
-/// number of chosen examples done.
+/// activations (and is not used for masks), `profiles` and `formulas` one for each of `units`. Calls `progress` with the
+/// number of chosen examples done, from any thread.
 ///
 /// # Errors
-/// Those of the activations or masks and of the position map.
+/// An error of the activations or masks or of the position store is passed on.
 #[allow(clippy::too_many_arguments, reason = "each is a different thing that a caller has at hand")]
 pub fn draw(
     partition: &Partition,
@@ -230,7 +230,7 @@ impl<'a> Artist<'a> {
                         }
                     }
                 });
-                Ok((mask, map.iter().copied().reduce(f32::max)))
+                Ok((mask, Some(greatest(map))))
             }
             (Firing::Activations(_), None) => unreachable!("activations come with a resizer"),
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::concept::Vocabulary;
+use crate::error::{Error, Result};
 use crate::exemplar::{Exemplars, Firing, draw};
 use crate::explanation::{Explanation, Explanations, Universe, VERSION};
 use crate::partition::{Partition, PositionMap};
@@ -11,7 +12,6 @@ use crate::relation::{Extent, Relation, Similarity, relate};
 use crate::search::ceiling::{Ceilings, ceilings};
 use crate::search::{SearchConfig, SearchResult, search_all, without_vacuous};
 use crate::threshold::{ThresholdRule, thresholds};
-use crate::{Error, Result};
 
 /// What to do with a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,15 +26,21 @@ pub struct ExplainConfig {
     pub exemplars: usize,
 }
 
-/// Long work, told as it goes on.
+/// Receives the progress of long work.
 pub trait Progress: Sync {
-    /// A stage begins: its name, what is counted, and how many of them there are at most.
+    /// A stage begins: its name, what is counted, and the greatest number of them.
     fn stage(&self, name: &str, counted: &str, total: usize);
-    /// So many are done.
+    /// `n` of them are done.
     fn done(&self, n: usize);
+    /// The current stage is over.
+    fn end(&self) {}
+    /// A line of text for the user, between stages.
+    fn say(&self, text: &str) {
+        let _ = text;
+    }
 }
 
-/// Tells nobody.
+/// Reports no progress.
 pub struct Silent;
 
 impl Progress for Silent {

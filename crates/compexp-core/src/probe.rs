@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::concept::{ConceptId, Vocabulary};
+use crate::error::Result;
 
 /// The mask grid of every example: `height x width` positions, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl Grid {
     }
 }
 
-/// The annotation of one example, in the form every reader gives it.
+/// The annotation of one example.
 ///
 /// A position has concept `l` if any layer equals `l` there, or if `l` is among the scalars. The entries are concept
 /// ids, [`Annotation::NONE`] where there is none; readers of formats in which 0 means none translate it.
@@ -40,14 +40,14 @@ impl Annotation {
     /// The entry of a layer where no concept is annotated.
     pub const NONE: u32 = u32::MAX;
 
-    /// Empties it, and keeps its memory.
+    /// Removes all entries and keeps the allocated memory.
     pub fn clear(&mut self) {
         self.layers.clear();
         self.scalars.clear();
     }
 }
 
-/// Where annotations come from: a folder on disk, a generator, an array.
+/// A source of annotations: a folder on disk, a generator, an array.
 pub trait AnnotationSource: Send + Sync {
     /// The number of examples.
     fn n_examples(&self) -> usize;
@@ -58,16 +58,16 @@ pub trait AnnotationSource: Send + Sync {
     /// Writes the annotation of `example` (counted from 0) into the cleared `into`.
     ///
     /// # Errors
-    /// Whatever the source cannot read; [`crate::Error::Annotation`] wraps errors of other crates.
+    /// What keeps the source from reading; [`crate::Error::Annotation`] holds errors of other crates.
     fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()>;
 
-    /// Concepts that count as present even where no example has them. Empty for most sources.
+    /// Concepts that become columns of the partition even if no example has them. Empty for most sources.
     fn declared(&self) -> Vec<ConceptId> {
         Vec::new()
     }
 }
 
-/// What outputs call an example, and what a report shows of it.
+/// How outputs name an example, and what a report shows of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// The name in outputs: a relative image path, or a number.
@@ -78,33 +78,33 @@ pub struct Example {
     /// The example's text; empty for images.
     #[serde(default)]
     pub text: String,
-    /// Examples of one group are kept together by permutation, hold-out and bootstrap; empty = a group of its own.
+    /// The example's group; empty = a group of its own. Permutation, hold-out and bootstrap keep a group together.
     #[serde(default)]
     pub group: String,
 }
 
-/// Which search variant of the reference applies, and which defaults.
+/// Which variant of the reference implementation's search applies; its settings are also the defaults of other searches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Task {
-    /// Concepts of positions (pixels): the vision variant.
+pub enum Variant {
+    /// For concepts of positions (pixels).
     Vision,
-    /// Binary features of examples: the NLI variant, with NEIGHBORS.
+    /// For binary features of examples (sentence pairs), with NEIGHBORS.
     Nli,
 }
 
-/// For each concept that has any, the concepts that NEIGHBORS adds to it.
+/// For each concept with neighbours, the concepts that NEIGHBORS adds to it. [`crate::formula::Atom::any_of`] evaluates it.
 pub type Neighbors = std::collections::BTreeMap<ConceptId, Vec<ConceptId>>;
 
 /// The examples on which units are observed, with their concept annotations.
 pub struct ProbeSet {
     /// The concepts.
     pub vocabulary: Vocabulary,
-    /// What to call each example; as many as the source has.
+    /// The name of each example; one for each example of the source.
     pub examples: Vec<Example>,
-    /// Which search variant applies.
-    pub task: Task,
-    /// NEIGHBORS(f) = f or any of `neighbors[f]`.
+    /// Which variant of the reference's search applies.
+    pub variant: Variant,
+    /// The neighbours of concepts: NEIGHBORS(f) is f or any of `neighbors[f]`.
     pub neighbors: Neighbors,
     /// The annotations.
     pub source: Box<dyn AnnotationSource>,

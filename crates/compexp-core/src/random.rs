@@ -1,7 +1,7 @@
 //! Random numbers that follow from a seed, a purpose and a round, the same on every machine.
 //!
-//! No generator has a state to keep: the number at a place depends on nothing but the place and the three ([`Stream`]), so
-//! that threads draw in any order, and whoever knows the round has its numbers again. [`Random`] draws them one after
+//! A [`Stream`] has no state: the number at a place depends only on the seed, the purpose, the round and the place. So threads
+//! may draw in any order, and a round's numbers can be drawn again. [`Random`] draws the numbers of a stream one after
 //! another.
 //!
 //! A purpose is a number: each crate counts its own, so that what is drawn for one thing does not depend on another.
@@ -28,7 +28,7 @@ impl Stream {
         Self { key: mix(mix(seed.wrapping_add(GOLDEN)) ^ purpose.into().wrapping_mul(GOLDEN)) }.part(round)
     }
 
-    /// The numbers of a part of a round. Part `b` of part `a` is another than part `a` of part `b`.
+    /// The numbers of a part of a round. Part `b` of part `a` differs from part `a` of part `b`.
     #[inline]
     pub fn part(self, number: u64) -> Self {
         Self { key: mix(self.key ^ number.wrapping_mul(GOLDEN).rotate_left(17)) }
@@ -132,12 +132,12 @@ impl Random {
         self.unit() < p
     }
 
-    /// One of `all`, of which there is at least one.
+    /// One of `all`, which must not be empty.
     pub fn pick<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 
-    /// Nearly normal, with mean 0 and deviation 1: a sum of uniform numbers, which every machine adds up to the same.
+    /// Nearly normal, with mean 0 and standard deviation 1: a sum of four uniform integers, the same on every machine.
     #[inline]
     pub fn near_normal(&mut self) -> f32 {
         let bits = self.bits();
@@ -146,7 +146,7 @@ impl Random {
         (sum as f32 - 131_070.0) / 37_837.23
     }
 
-    /// Puts `items` into an order that is as likely as any other (Fisher and Yates).
+    /// Puts `items` into random order; all orders are equally likely (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));

@@ -1,4 +1,4 @@
-//! How concepts lie in a probe set: where each occurs, and how those that stand together in a formula go together.
+//! The concepts of a probe set: where each occurs, and how the concepts of one formula occur together.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub struct Extent {
     pub id: u32,
     /// The name printed in formulas.
     pub name: String,
-    /// The concept's kind, empty where none is known.
+    /// The concept's category; empty if none is known.
     pub category: String,
     /// Positions with the concept.
     pub area: u64,
@@ -22,7 +22,7 @@ pub struct Extent {
     pub examples: u64,
 }
 
-/// Two concepts that stand together in some unit's best formula.
+/// Two concepts that are in the same best formula of some unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Relation {
     /// The name of the concept with the smaller id.
@@ -33,18 +33,18 @@ pub struct Relation {
     pub area: u64,
     /// Examples in which both occur.
     pub examples: u64,
-    /// How alike the company of the two is, from -1 to 1: the cosine of their correlations (phi, over examples) with all
-    /// other concepts. None where either occurs in all examples or in none.
+    /// How similar the contexts of the two are, from -1 to 1: the cosine of their correlations (phi, over examples) with all
+    /// other concepts. None if either occurs in all examples or in none.
     pub context: Option<f64>,
-    /// The cosine of their word vectors, where the run had vectors of both.
+    /// The cosine of their word vectors; none unless the run had vectors of both.
     pub similarity: Option<f64>,
 }
 
-/// The cosine of two concepts' word vectors, none where either has none.
+/// The cosine of two concepts' word vectors; none if either has none.
 pub type Similarity<'a> = &'a (dyn Fn(ConceptId, ConceptId) -> Option<f64> + Sync);
 
-/// Where concepts occur, and how those of each formula go together: all concepts of the partition, ascending by id, and
-/// every pair that some formula joins, ascending by both ids. NEIGHBORS of a concept counts as the concept.
+/// The extent of all concepts of the partition, ascending by id, and the relation of every pair of concepts that are in one
+/// formula, ascending by both ids. NEIGHBORS of a concept counts as the concept.
 pub fn relate(
     partition: &Partition,
     map: &PositionMap,
@@ -125,7 +125,7 @@ impl Presence {
         self.row(a).iter().zip(self.row(b)).map(|(a, b)| u64::from((a & b).count_ones())).sum()
     }
 
-    /// A concept's correlation with every concept; 0 with one that all examples have, or none.
+    /// A concept's correlations with every concept; 0 with a concept that all examples have, or none.
     fn company(&self, column: usize) -> Vec<f64> {
         let n = self.n as f64;
         let spread = |count: f64| count * (n - count);

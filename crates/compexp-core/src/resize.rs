@@ -1,15 +1,15 @@
-//! Bilinear resizing of float maps, equal to Pillow's `Image.resize(..., BILINEAR)` to the bit, and the same fused with
+//! Bilinear resizing of float maps, equal to Pillow's `Image.resize(..., BILINEAR)` to the bit; also fused with
 //! thresholding.
 //!
-//! Equality matters because a strict `>` decides on each value. Pillow resizes rows first, to f32, then columns; both
-//! sums run in f64 in the order of the inputs; on reduction the triangle widens with the scale.
+//! Equality to the bit matters because a strict `>` is applied to each value. Pillow resizes rows first, to f32, then columns.
+//! Both sums run in f64 in the order of the inputs. When a map gets smaller, the triangle filter widens with the scale.
 
 use std::ops::Range;
 
 use crate::probe::Grid;
 use crate::simd::vectorized;
 
-/// Outputs of a row that are computed at once: whole vector registers, whatever their width.
+/// Outputs of a row that are computed at once: a multiple of every vector register's width.
 pub(crate) const LANES: usize = 16;
 
 /// Resizes maps of one size to another.
@@ -32,7 +32,7 @@ struct Rows {
 struct Columns {
     outputs: Range<usize>,
     inputs: Range<usize>,
-    /// The weights of the outputs, input by input; 0 behind the last output.
+    /// The weights of the outputs, input by input; 0 after the last output.
     weights: Vec<[f64; LANES]>,
 }
 
@@ -89,7 +89,7 @@ impl Resizer {
         Self { from, to, rows, columns }
     }
 
-    /// Resizes one map, row by row: from `(height, width)` of the one size to that of the other.
+    /// Resizes one map: from `(height, width)` of the first size, row by row, to that of the second.
     pub fn resize(&self, map: &[f32], out: &mut [f32]) {
         let mut strips = Vec::new();
         for rows in &self.rows {

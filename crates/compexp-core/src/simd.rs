@@ -1,13 +1,13 @@
-//! The widest vector instructions that the machine has.
+//! The widest vector instructions of the machine, chosen at run time.
 //!
-//! Builds are for the oldest processors of an architecture; a few loops gain several times from newer instructions. Which
-//! ones are used never changes a result: sums of integers are exact, and floats are combined in the order written.
+//! Builds are for the oldest processors of an architecture; a few loops run several times as fast with newer instructions.
+//! The choice never changes a result: sums of integers are exact, and floats are combined in the order written.
 
 use pulp::{Arch, Simd, WithSimd};
 
 /// Runs `f`, compiled for the best instruction set found at run time.
 ///
-/// Only what is inlined is compiled so: closures given here, and what they call, are marked `#[inline(always)]`.
+/// Only code that is inlined benefits: mark the closure and the functions it calls with `#[inline(always)]`.
 #[inline(always)]
 pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
     struct Run<F>(F);

@@ -1,13 +1,13 @@
 //! Thresholds: the activation above which a unit counts as firing.
 //!
-//! Quantiles are exact: each unit's largest values are kept, as many as the quantile asks for, and the order statistics
-//! are read from them. What two machines keep can be merged.
+//! Quantiles are exact: as many of each unit's largest values are kept as the quantile needs, and the order statistics are
+//! read from them. The values kept on two machines can be merged.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::{ActivationSource, check_finite};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// How a unit's threshold is chosen. A position is a hit where its activation is strictly greater.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,14 +15,14 @@ use crate::{Error, Result};
 pub enum ThresholdRule {
     /// The top fraction of all values of the unit's low-resolution maps, in (0, 1), interpolated linearly in f64.
     TopQuantile(f64),
-    /// The same, computed as `numpy.quantile` (compared with numpy 2.4) does for f32 input and a Python float: the index
-    /// in f64, the interpolation in f32.
+    /// As `TopQuantile`, computed like `numpy.quantile` (numpy 2.4) of f32 values and a Python float: the index in f64, the
+    /// interpolation in f32.
     TopQuantileF32(f64),
-    /// Zero: the unit fires where it is positive.
+    /// The threshold 0: the unit fires where its activation is positive.
     Positive,
 }
 
-/// Where a quantile lies among `n` sorted values: the index below it and the way to the next.
+/// The place of a quantile among sorted values: the index below it, and the fraction of the way to the next.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     below: usize,
@@ -68,7 +68,7 @@ impl ThresholdRule {
     }
 }
 
-/// Gathers what thresholds need from activations that arrive in blocks, in any order.
+/// Computes thresholds from activations that arrive in blocks, in any order.
 pub struct ThresholdBuilder {
     rule: ThresholdRule,
     n_values: usize,
@@ -77,10 +77,10 @@ pub struct ThresholdBuilder {
 }
 
 impl ThresholdBuilder {
-    /// A builder for `n_units` units with `n_values` values each, over all blocks and machines together.
+    /// A builder for `n_units` units with `n_values` values each, counted over all blocks and machines.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where there are no values, or the quantile is not between 0 and 1.
+    /// [`Error::Mismatch`] if `n_values` is 0, or if the quantile is not between 0 and 1.
     pub fn new(rule: ThresholdRule, n_units: usize, n_values: usize) -> Result<Self> {
         rule.check()?;
         if n_values == 0 {
@@ -105,10 +105,10 @@ impl ThresholdBuilder {
         });
     }
 
-    /// Adds what another builder of the same rule and size has gathered.
+    /// Adds the values of another builder of the same rule and size.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the two were made for different rules or sizes.
+    /// [`Error::Mismatch`] if the two were made for different rules or sizes.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         let key = |b: &Self| (format!("{:?}", b.rule), b.units.len(), b.n_values);
         if key(self) != key(other) {
@@ -127,7 +127,7 @@ impl ThresholdBuilder {
     /// The threshold of every unit.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where fewer values were added than were announced.
+    /// [`Error::Mismatch`] if fewer values were added than [`ThresholdBuilder::new`] was given.
     pub fn finish(self) -> Result<Vec<f64>> {
         let Some(place) = self.place else { return Ok(vec![0.0; self.units.len()]) };
         let (rule, expected) = (self.rule, self.n_values - place.below);
@@ -176,11 +176,11 @@ impl Largest {
     }
 }
 
-/// Reads all activations once and gives each unit's threshold; `progress` is told the number of examples done.
+/// The threshold of each unit; reads all activations once. Calls `progress` with the number of examples done.
 ///
 /// # Errors
-/// Those of the source, [`Error::NotFinite`] (under every rule), those of [`ThresholdBuilder::new`], and
-/// [`Error::Mismatch`] where there are no units.
+/// [`Error::NotFinite`] if an activation is NaN or infinite, under every rule; [`Error::Mismatch`] if there are no units or
+/// no values, or if the quantile is not between 0 and 1. An error of the source is passed on.
 pub fn thresholds(source: &dyn ActivationSource, rule: ThresholdRule, progress: &dyn Fn(usize)) -> Result<Vec<f64>> {
     let (n, n_units, positions) = (source.n_examples(), source.n_units(), source.grid().positions());
     let mut builder = ThresholdBuilder::new(rule, n_units, n * positions)?;
@@ -193,7 +193,7 @@ pub fn thresholds(source: &dyn ActivationSource, rule: ThresholdRule, progress: 
     builder.finish()
 }
 
-/// Reads all activations in blocks of some megabytes, in order: the number of the first example, and the block.
+/// Reads all activations in order, in blocks of some megabytes; calls `f` with the first example of each block and the block.
 pub(crate) fn for_each_block(
     source: &dyn ActivationSource,
     mut f: impl FnMut(usize, &[f32]) -> Result<()>,
@@ -212,7 +212,8 @@ pub(crate) fn for_each_block(
     Ok(())
 }
 
-/// The largest f32 that is not above `threshold`: an f32 is greater than the one exactly where it is than the other.
+/// The largest f32 that is not above `threshold`. An f32 is greater than this cut if and only if it is greater than
+/// `threshold`.
 pub(crate) fn cut(threshold: f64) -> f32 {
     let nearest = threshold as f32;
     if f64::from(nearest) > threshold { nearest.next_down() } else { nearest }

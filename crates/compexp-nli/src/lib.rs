@@ -43,6 +43,7 @@
 //! - What a classifier gives for a pair does not depend on the pairs beside it: it runs in evaluation mode.
 //! - A training that was interrupted ends with the weights of one that was not.
 //! - Bad files give an [`Error`] that names the file and the line or weight; lines of text files have at most 1 MiB.
+#![forbid(unsafe_code)]
 
 pub mod counterfactual;
 pub mod error;

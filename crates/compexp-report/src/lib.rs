@@ -136,9 +136,9 @@ pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn 
         }
         trial_pictures(&mut material, run.run, &folder, &mut out)?;
         let lower = material.below.as_ref().and_then(|below| {
-            let explanations = runs.iter().map(|run| &run.run.explanations);
-            let (at, explanations) = explanations.enumerate().find(|(_, e)| e.config["inputs"] == below.inputs)?;
-            Some(Lower { folder: folder_of(at), explanations })
+            let is_below = |run: &ReportRun<'_>| run.run.provenance().is_ok_and(|made| made.inputs() == below.inputs);
+            let at = runs.iter().position(is_below)?;
+            Some(Lower { folder: folder_of(at), explanations: &runs[at].run.explanations })
         });
         let site = Site { material: &material, figures: run.figures, several, lower };
         write_run(&site, &folder, &mut out, progress)?;

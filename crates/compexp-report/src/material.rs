@@ -64,7 +64,7 @@ impl Activity {
 /// A run as the pages see it.
 pub(super) struct Material<'a> {
     pub(super) name: String,
-    run: &'a FinishedRun,
+    pub(super) run: &'a FinishedRun,
     pub(super) config: RunConfig,
     pub(super) summary: Summary,
     pub(super) examples: Vec<Example>,
@@ -241,9 +241,10 @@ impl<'a> Material<'a> {
     pub(super) fn neighbors(&self, name: &str) -> Vec<String> {
         let mut names = vec![name.to_owned()];
         if let Some(probe) = &self.probe
-            && let Some(ids) = probe.vocabulary.find(name).and_then(|id| probe.neighbors.get(&id))
+            && let Some(id) = probe.vocabulary.find(name)
         {
-            names.extend(ids.iter().map(|id| probe.vocabulary.name(*id).into_owned()).filter(|n| n != name));
+            let all = Atom::neighbors(id).any_of(&probe.neighbors);
+            names.extend(all.map(|id| probe.vocabulary.name(id).into_owned()).filter(|n| n != name));
         }
         names
     }
@@ -275,8 +276,7 @@ impl Present<'_> {
     /// Whether an atom, by name, is true.
     pub(super) fn has(&self, name: &str, neighbors: bool) -> bool {
         let Some(id) = self.probe.vocabulary.find(name) else { return false };
-        let near = || self.probe.neighbors.get(&id).is_some_and(|all| all.iter().any(|id| self.ids.contains(id)));
-        self.ids.contains(&id) || neighbors && near()
+        Atom { neighbors, concept: id }.holds(&self.probe.neighbors, |id| self.ids.contains(&id))
     }
 }
 

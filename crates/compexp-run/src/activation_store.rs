@@ -37,8 +37,16 @@ pub struct StoreShape {
     pub n_units: usize,
     /// The map of a unit on one example.
     pub grid: Grid,
+    /// Whether the activations are maps, `[n, U, h, w]`; else they are single values, `[n, U]`.
+    #[serde(default = "maps", skip_serializing_if = "Clone::clone")]
+    pub maps: bool,
     /// The logits of an example; 0 where the model has none.
     pub n_classes: usize,
+}
+
+/// Stores of earlier versions hold maps.
+fn maps() -> bool {
+    true
 }
 
 impl StoreShape {
@@ -52,7 +60,8 @@ impl StoreShape {
         let bytes = [self.n_examples, self.n_units, self.grid.height, self.grid.width, 4];
         let logits = [self.n_examples, self.n_classes, 4];
         let product = |dims: &[usize]| dims.iter().try_fold(1_usize, |p, d| p.checked_mul(*d));
-        product(&bytes).is_some_and(|b| b > 0 && b <= isize::MAX as usize)
+        (self.maps || self.grid == Grid::SINGLE)
+            && product(&bytes).is_some_and(|b| b > 0 && b <= isize::MAX as usize)
             && product(&logits).is_some_and(|b| b <= isize::MAX as usize)
     }
 }
@@ -96,9 +105,10 @@ impl ActivationStore {
             }
             write_json(&partial_meta, &meta)?;
         }
-        let StoreShape { n_examples, n_units, grid: Grid { height, width }, n_classes } = shape;
+        let StoreShape { n_examples, n_units, grid: Grid { height, width }, maps, n_classes } = shape;
         let activations = [n_examples, n_units, height, width];
-        let activations = PartialArray::open(dir, ACTIVATIONS, PARTIAL_ACTIVATIONS, &activations)?;
+        let activations = if maps { &activations[..] } else { &activations[..2] };
+        let activations = PartialArray::open(dir, ACTIVATIONS, PARTIAL_ACTIVATIONS, activations)?;
         let logits = match n_classes {
             0 => None,
             _ => Some(PartialArray::open(dir, LOGITS, PARTIAL_LOGITS, &[n_examples, n_classes])?),
@@ -270,8 +280,9 @@ fn open_complete(dir: &Path, meta: &Meta) -> Option<ActivationFile> {
     let found: Meta = read_json(&dir.join(META)).ok()?;
     let file = ActivationFile::open(dir.join(ACTIVATIONS)).ok()?;
     let logits = || compexp_files::TensorFile::open(dir.join(LOGITS)).ok();
-    let StoreShape { n_examples, n_units, grid, n_classes } = meta.shape;
-    let whole = file.tensor().shape() == [n_examples, n_units, grid.height, grid.width]
+    let StoreShape { n_examples, n_units, grid, maps, n_classes } = meta.shape;
+    let shape = [n_examples, n_units, grid.height, grid.width];
+    let whole = file.tensor().shape() == if maps { &shape[..] } else { &shape[..2] }
         && (n_classes == 0 || logits()?.shape() == [n_examples, n_classes]);
     (whole && found == *meta).then_some(file)
 }
@@ -310,7 +321,7 @@ mod tests {
     use super::*;
 
     const SHAPE: StoreShape =
-        StoreShape { n_examples: 7, n_units: 3, grid: Grid { height: 2, width: 1 }, n_classes: 2 };
+        StoreShape { n_examples: 7, n_units: 3, grid: Grid { height: 2, width: 1 }, maps: true, n_classes: 2 };
 
     fn open(scratch: &Scratch, key: &str) -> ActivationStore {
         ActivationStore::open_or_resume(&scratch.path("store"), key, SHAPE).unwrap()

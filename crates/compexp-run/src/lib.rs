@@ -1,8 +1,10 @@
 //! Run folders: everything that explaining a layer gives, in one folder; and the readers of what it is made from.
 //!
+//! - [`explain_run`] is the method in one call: from a probe set and a layer to a finished run;
 //! - [`RunDir`] is a folder with everything that explaining a layer gives;
 //! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;
 //! - [`ActivationFile`] and [`MaskFile`] read arrays of activations and of ready masks, [`open_probe`] a probe directory;
+//! - [`Provenance`] is what a run was made with;
 //! - [`Baseline`] is what a run came to, kept to compare later runs with;
 //! - [`training`] is what trainings share that can be taken up again where they were;
 //! - [`position_store`] holds a position map too large for memory.
@@ -15,22 +17,27 @@ pub mod activation_store;
 pub mod activations;
 pub mod baseline;
 pub mod error;
+pub mod explain_run;
 pub mod head_file;
 mod masks;
 pub mod position_file;
 pub mod probe_dir;
+pub mod provenance;
 pub mod record_csv;
 pub mod run_dir;
 pub mod run_tables;
 pub mod training;
+pub mod wording;
 
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
 pub use activations::{ActivationFile, MaskFile};
 pub use baseline::Baseline;
 pub use error::{Error, Result};
+pub use explain_run::{Layer, Method, Outcome, check_evidence, divide, explain_into, explain_run};
 pub use head_file::{read_head, write_head};
 pub use masks::write_masks;
 pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{open_probe, write_concepts, write_examples};
+pub use provenance::Provenance;
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
 pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};

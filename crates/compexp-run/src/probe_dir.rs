@@ -24,7 +24,7 @@
 use std::path::Path;
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
-use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
+use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Variant};
 use compexp_files::AtomicFile;
 use compexp_files::Dtype;
 use compexp_files::SourceFile;
@@ -40,7 +40,7 @@ const VERSION: u64 = 1;
 /// Opens a probe directory. The annotation arrays stay on the disk, and are read example by example (one in column-major
 /// order is read whole).
 ///
-/// `features.npy` makes it a [`Task::Nli`] probe set in which all features are declared, the others a [`Task::Vision`]
+/// `features.npy` makes it a [`Variant::Nli`] probe set in which all features are declared, the others a [`Variant::Vision`]
 /// one.
 ///
 /// # Errors
@@ -61,8 +61,8 @@ pub fn open_probe(dir: &Path) -> Result<ProbeSet> {
         path if exists(&path)? => read_examples(&path, source.n_examples)?,
         _ => number_examples(dir, source.n_examples)?,
     };
-    let task = if matches!(source.arrays, Arrays::Features(_)) { Task::Nli } else { Task::Vision };
-    Ok(ProbeSet { vocabulary, examples, task, neighbors, source: Box::new(source) })
+    let variant = if matches!(source.arrays, Arrays::Features(_)) { Variant::Nli } else { Variant::Vision };
+    Ok(ProbeSet { vocabulary, examples, variant, neighbors, source: Box::new(source) })
 }
 
 /// Writes the `probe.json` of a probe directory; its arrays are written by [`compexp_files::write_npy`].
@@ -424,7 +424,10 @@ mod tests {
         write_npy(&scratch.path("layers.npy"), &[2, 2, 1, 4], &layers).unwrap();
         write_npy(&scratch.path("scalars.npy"), &[2, 2], &[0_u32, 5, 1, NONE - 1]).unwrap();
         let p = open_probe(scratch.dir()).unwrap();
-        assert_eq!((p.task, p.source.n_examples(), p.source.grid()), (Task::Vision, 2, Grid { height: 1, width: 4 }));
+        assert_eq!(
+            (p.variant, p.source.n_examples(), p.source.grid()),
+            (Variant::Vision, 2, Grid { height: 1, width: 4 })
+        );
         let expected = [
             Annotation { layers: vec![1, NONE, 300, 2, NONE, NONE, 1, 1], scalars: vec![5] },
             Annotation { layers: vec![NONE, NONE, NONE, NONE, 7, 7, 7, 7], scalars: vec![1, NONE - 1] },
@@ -454,7 +457,7 @@ mod tests {
             scratch.write("masks.npy", &npy(descr, false, &[3, 2, 2, 2], &masks));
             let p = open_probe(scratch.dir()).unwrap();
             let grid = Grid { height: 2, width: 2 };
-            assert_eq!((p.task, p.source.n_examples(), p.source.grid()), (Task::Vision, 2, grid));
+            assert_eq!((p.variant, p.source.n_examples(), p.source.grid()), (Variant::Vision, 2, grid));
             let expected = [
                 Annotation { layers: vec![NONE, 0, NONE, NONE], scalars: vec![] },
                 Annotation { layers: vec![NONE, NONE, 0, NONE, NONE, NONE, 2, 2], scalars: vec![] },
@@ -472,7 +475,7 @@ mod tests {
         let neighbors = [-1, -1, -1, /**/ 0, 2, 0, /**/ -1, 2, 1];
         write_npy(&scratch.path("neighbors.npy"), &[3, 3], &neighbors).unwrap();
         let p = open_probe(scratch.dir()).unwrap();
-        assert_eq!((p.task, p.source.n_examples(), p.source.grid()), (Task::Nli, 2, Grid::SINGLE));
+        assert_eq!((p.variant, p.source.n_examples(), p.source.grid()), (Variant::Nli, 2, Grid::SINGLE));
         let expected = [Annotation { layers: vec![], scalars: vec![0, 2] }, Annotation::default()];
         assert_eq!(annotations(&p), expected);
         assert_eq!(p.source.declared(), [0, 1, 2].map(ConceptId), "also those that no example has");

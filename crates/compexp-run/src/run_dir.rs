@@ -46,6 +46,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::head_file::CLASSES as HEAD;
 use crate::probe_dir::{read_examples, write_examples};
+use crate::provenance::Provenance;
 use crate::record_csv;
 
 /// The version of `config.json` and `exemplars.json`.
@@ -94,6 +95,15 @@ impl RunConfig {
     /// The configuration of a run.
     pub fn new(config: Value, paths: BTreeMap<String, String>) -> Self {
         Self { version: FILE_VERSION, config, paths }
+    }
+
+    /// What the run was made with.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] where the configuration is not one that this version of compexp writes.
+    pub fn provenance(&self) -> Result<Provenance> {
+        let expected = "the settings of a run of this version of compexp";
+        Provenance::parse(&self.config).map_err(|e| Error::mismatch("config of the run", e, expected))
     }
 }
 
@@ -310,6 +320,16 @@ impl FinishedRun {
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What the run was made with.
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Format`] where the configuration is not one that this version of compexp writes.
+    pub fn provenance(&self) -> Result<Provenance> {
+        let expected = "the settings of a run of this version of compexp";
+        let wrong = |e| Error::format(&self.dir.join(EXPLANATIONS), "config", e, expected);
+        Provenance::parse(&self.explanations.config).map_err(wrong)
     }
 
     /// The configuration, and where the inputs were found.

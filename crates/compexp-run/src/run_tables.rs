@@ -76,10 +76,14 @@ impl BelowRun {
     pub const FILE: &str = "contributions-below.json";
 
     /// What is kept of the run `below`.
-    pub fn new(below: &FinishedRun) -> Self {
-        let inputs = below.explanations.config["inputs"].clone();
-        let layer = inputs["layer"].as_str().unwrap_or_default().to_owned();
-        Self { version: BELOW_VERSION, layer, units: below.explanations.units.len(), inputs }
+    ///
+    /// # Errors
+    /// As [`FinishedRun::provenance`].
+    pub fn new(below: &FinishedRun) -> Result<Self> {
+        let made = below.provenance()?;
+        let layer = made.layer().unwrap_or_default().to_owned();
+        let units = below.explanations.units.len();
+        Ok(Self { version: BELOW_VERSION, layer, units, inputs: made.inputs() })
     }
 }
 

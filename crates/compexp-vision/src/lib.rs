@@ -38,6 +38,7 @@
 //!
 //! # Features
 //! `cuda` and `metal` let a [`model::Model`] run on such a device, with candle's own kernels.
+#![forbid(unsafe_code)]
 
 pub mod broden;
 pub mod classes;

@@ -21,6 +21,19 @@ pub enum Preprocess {
 }
 
 impl Preprocess {
+    /// Its name in files and arguments.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::ImageNet => "imagenet",
+        }
+    }
+
+    /// The one of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Reference, Self::ImageNet].into_iter().find(|preprocess| preprocess.name() == name)
+    }
+
     /// The three values, red first, that stand for the bytes `0..=255`.
     pub(crate) fn tables(self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {

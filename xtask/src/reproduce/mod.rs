@@ -1,101 +1,33 @@
 //! `cargo xtask reproduce`: the paper's experiments, as stages of `compexp` commands, with their figures and a report.
 
+mod args;
 mod needs;
-pub(crate) mod plan;
-pub(crate) mod stage;
+mod plan;
 mod table;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
 
-use crate::ci::target_folder;
-use crate::compexp::Compexp;
+use crate::cargo::target_folder;
+use crate::program::{Build, Compexp};
+use crate::stage::{Outcome, Runner, shown};
+pub(crate) use args::ReproduceArgs;
 use needs::Need;
 use plan::Plan;
-use stage::{Outcome, Runner, shown};
+pub(crate) use plan::runs_of_toy;
 
 /// The folder of the stamps in the output folder; where it is, the folder is one of ours.
 const STAMPS: &str = "stages";
-
-/// Reproduce the paper's experiments: explanations, analyses and a report
-#[derive(Debug, Default, Args)]
-#[command(after_help = "\
-Every stage is kept with a hash of what it was made from: the same command again does only what is missing or has changed.
-
-Examples:
-  cargo xtask reproduce                                  everything, on scenes and sentences that compexp makes itself
-  cargo xtask reproduce --plan --profile paper --data D  what the paper's own artifacts are, and which are missing in D
-  cargo xtask reproduce --profile paper --data D         the paper's experiments
-  cargo xtask reproduce --broden B --checkpoint C        the vision half on one's own data
-  cargo xtask reproduce --snli S                         the sentence half on one's own data")]
-pub(crate) struct ReproduceArgs {
-    /// What to run on
-    #[arg(long, value_enum, default_value_t = Profile::Toy, conflicts_with_all = ["broden", "snli"])]
-    profile: Profile,
-    /// Where the artifacts of profile `paper` are
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Only one half
-    #[arg(long, value_enum)]
-    only: Option<Half>,
-    /// A folder in Broden's format, for the vision half on one's own data
-    #[arg(long, value_name = "DIR", requires = "checkpoint")]
-    broden: Option<PathBuf>,
-    /// The network's checkpoint, for the vision half on one's own data
-    #[arg(long, value_name = "FILE", requires = "broden")]
-    checkpoint: Option<PathBuf>,
-    /// The names of the network's classes, a line each
-    #[arg(long, value_name = "FILE", requires = "broden")]
-    classes: Option<PathBuf>,
-    /// How pixels become the network's input: one of `compexp vision probe --preprocess`
-    #[arg(long, value_name = "NAME", requires = "broden")]
-    preprocess: Option<String>,
-    /// A folder of sentence pairs, a classifier, vectors and tags, for the sentence half on one's own data
-    #[arg(long, value_name = "DIR")]
-    snli: Option<PathBuf>,
-    /// A spaCy model folder for the tags of those pairs [default: a .feats file beside them]
-    #[arg(long, value_name = "DIR", requires = "snli")]
-    tagger: Option<PathBuf>,
-    /// The folder for everything that is made [default: target/reproduce/PROFILE]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Print what would be run and what is missing, and do nothing
-    #[arg(long)]
-    plan: bool,
-    /// Threads to work with. Results do not depend on it
-    #[arg(long, value_name = "T")]
-    threads: Option<usize>,
-}
-
-/// On what the experiments run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Profile {
-    /// Painted scenes and composed sentences
-    #[default]
-    Toy,
-    /// The paper's networks and data sets
-    Paper,
-}
-
-/// One half of the paper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Half {
-    /// Units of a network for images
-    Vision,
-    /// Units of a classifier of sentence pairs
-    Nli,
-}
 
 /// Runs the experiments that `args` ask for; `root` is the workspace.
 pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
     let start = Instant::now();
     let out = match &args.out {
         Some(out) => std::path::absolute(out).context("--out is no path")?,
-        None => target_folder(root).join("reproduce").join(plan::name(args)),
+        None => target_folder(root)?.join("reproduce").join(plan::name(args)),
     };
     let plan = plan::make(root, args, &out)?;
     let missing: Vec<&Need> = plan.needs.iter().filter(|need| !need.path.exists()).collect();
@@ -113,8 +45,7 @@ pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
         );
     }
     check_out(&out)?;
-    let compexp = Compexp::own()?;
-    let mut runner = Runner::new(compexp.clone(), &out.join(STAMPS))?;
+    let mut runner = Runner::new(&Compexp::build(root, Build::Release)?, &out.join(STAMPS))?;
     if let Some(threads) = args.threads {
         runner.extra = ["--threads".into(), threads.to_string().into()].into();
     }
@@ -128,7 +59,7 @@ pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
     println!();
     print_costs(&outcomes);
     println!();
-    table::print(&compexp, &plan, &out)?;
+    table::print(runner.compexp(), &plan, &out)?;
     println!("\nreport: {}", plan.report.display());
     println!("took {}", seconds(start.elapsed()));
     Ok(())

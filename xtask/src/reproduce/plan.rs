@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::args::{Half, Profile, ReproduceArgs};
 use super::needs::{self, Need};
-use super::stage::Stage;
-use super::{Half, Profile, ReproduceArgs};
+use crate::stage::Stage;
 
 /// What is to be done.
 #[derive(Debug)]

@@ -1,17 +1,16 @@
 //! The final table: every quantity of the paper, and its value for each run.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use compexp_files::AtomicFile;
 use serde::{Deserialize, Serialize};
 
-use crate::compexp::Compexp;
+use crate::program::Compexp;
+use crate::stage::shown;
 
 use super::plan::Plan;
-use super::stage::shown;
 
 /// A quantity as `compexp analyze --json` gives it.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,9 +52,8 @@ pub(crate) fn print(compexp: &Compexp, plan: &Plan, out: &Path) -> Result<()> {
         let arguments = ["recovered".into(), run.into(), "--planted".into(), planted.into()];
         print!("{}", String::from_utf8_lossy(&output(compexp, arguments)?));
     }
-    let mut file = AtomicFile::create(&out.join("table.csv"))?;
-    file.write_all(csv(&titles, &rows).as_bytes())?;
-    Ok(file.commit()?)
+    let path = out.join("table.csv");
+    fs::write(&path, csv(&titles, &rows)).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// The rows of all runs: each after the quantity that it follows in the run that first has it.
@@ -114,7 +112,7 @@ fn csv(titles: &[&str], rows: &[Row]) -> String {
 /// What the command prints.
 fn output<const N: usize>(compexp: &Compexp, arguments: [OsString; N]) -> Result<Vec<u8>> {
     let output = compexp
-        .command()
+        .command()?
         .args(&arguments)
         .stderr(std::process::Stdio::inherit())
         .output()

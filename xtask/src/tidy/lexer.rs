@@ -5,26 +5,44 @@ use std::ops::Range;
 /// `text` with comments and the insides of literals turned into blanks, so that a search in it finds code only. Bytes
 /// keep their places, lines their numbers.
 pub(crate) fn code(text: &str) -> String {
+    let ranges: Vec<_> = scan(text).into_iter().map(|(range, _)| range).collect();
+    blank(text, &ranges)
+}
+
+/// The insides of string literals in `text`, as they are written.
+pub(crate) fn strings(text: &str) -> Vec<Range<usize>> {
+    scan(text).into_iter().filter(|(_, kind)| *kind == Kind::String).map(|(range, _)| range).collect()
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    Comment,
+    String,
+    Character,
+}
+
+/// The comments and the insides of literals in `text`.
+fn scan(text: &str) -> Vec<(Range<usize>, Kind)> {
     let bytes = text.as_bytes();
-    let mut blanked = Vec::new();
+    let mut found = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
         let rest = &bytes[at..];
-        // What to blank, and the bytes of the closing delimiter, which must not open another literal.
-        let (inside, closing) = if rest.starts_with(b"//") {
-            (at..at + rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len()), 0)
+        // The bytes of the closing delimiter must not open another literal.
+        let (inside, closing, kind) = if rest.starts_with(b"//") {
+            (at..at + rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len()), 0, Kind::Comment)
         } else if rest.starts_with(b"/*") {
-            (at..at + block_comment(rest), 0)
+            (at..at + block_comment(rest), 0, Kind::Comment)
         } else if rest[0] == b'"' {
-            (at + 1..at + 1 + string(&rest[1..]), 1)
+            (at + 1..at + 1 + string(&rest[1..]), 1, Kind::String)
         } else if rest[0] == b'\'' {
             let length = character(&text[at + 1..]);
-            (at + 1..at + 1 + length, usize::from(length > 0))
+            (at + 1..at + 1 + length, usize::from(length > 0), Kind::Character)
         } else if is_word(rest[0]) {
             let word = rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
             at += word;
             match raw_string(&rest[..word], &rest[word..]) {
-                Some(raw) => (at + raw.start..at + raw.end, 1),
+                Some(raw) => (at + raw.start..at + raw.end, 1, Kind::String),
                 None => continue,
             }
         } else {
@@ -32,9 +50,9 @@ pub(crate) fn code(text: &str) -> String {
             continue;
         };
         at = inside.end + closing;
-        blanked.push(inside);
+        found.push((inside, kind));
     }
-    blank(text, &blanked)
+    found
 }
 
 /// `text` with the given byte ranges turned into blanks, their line breaks kept.
@@ -50,14 +68,20 @@ pub(crate) fn blank(text: &str, ranges: &[Range<usize>]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The items under `#[cfg(test)]` in `code` (see [`code`]), from the attribute to the closing brace or semicolon.
+/// What makes an item one of tests, alone or with more conditions.
+const TEST: [&str; 2] = ["#[cfg(test)]", "#[cfg(all(test,"];
+
+/// The items under [`TEST`] in `code` (see [`code`]), from the attribute to the closing brace or semicolon.
 pub(crate) fn test_items(code: &str) -> Vec<Range<usize>> {
     let mut items: Vec<Range<usize>> = Vec::new();
-    for (start, attribute) in code.match_indices("#[cfg(test)]") {
+    let mut starts: Vec<usize> =
+        TEST.iter().flat_map(|test| code.match_indices(test)).map(|(start, _)| start).collect();
+    starts.sort_unstable();
+    for start in starts {
         if items.last().is_some_and(|item| item.contains(&start)) {
             continue;
         }
-        let from = start + attribute.len();
+        let from = start + code[start..].find(']').map_or(0, |end| end + 1);
         let mut depth = 0_usize;
         let mut end = code.len();
         for (offset, byte) in code.bytes().enumerate().skip(from) {
@@ -93,6 +117,10 @@ pub(crate) struct CodePath {
     /// From 1.
     pub(crate) line: usize,
     pub(crate) segments: Vec<String>,
+    /// The name that a `use` gives to what the path leads to; none elsewhere, and none for `*`.
+    pub(crate) name: Option<String>,
+    /// Whether it is a path of `use`.
+    pub(crate) import: bool,
 }
 
 /// All paths in `code` (see [`code`]), in imports and elsewhere.
@@ -102,12 +130,34 @@ pub(crate) fn paths(code: &str) -> Vec<CodePath> {
     let mut at = 0;
     while at < tokens.len() {
         if is_word(tokens[at].text.as_bytes()[0]) {
-            at = path_tree(&tokens, at, &[], &mut paths);
+            let import = at > 0 && tokens[at - 1].text == "use";
+            at = path_tree(&tokens, at, &[], import, &mut paths);
         } else {
             at += 1;
         }
     }
     paths
+}
+
+/// The names of the items in `code` (see [`code`]) outside all braces: functions, types, traits, constants, modules.
+pub(crate) fn items(code: &str) -> Vec<(&str, &str)> {
+    let tokens = tokens(code);
+    let mut items = Vec::new();
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate() {
+        let next = |offset: usize| tokens.get(at + offset).map_or("", |token: &Token<'_>| token.text);
+        match token.text {
+            "{" => depth += 1,
+            "}" => depth = depth.saturating_sub(1),
+            "fn" | "struct" | "enum" | "trait" | "type" | "union" | "const" | "static" if depth == 0 => {
+                items.push(("item", next(1)));
+            }
+            // A module in this file or in its own.
+            "mod" if depth == 0 => items.push((if next(2) == ";" { "mod" } else { "item" }, next(1))),
+            _ => {}
+        }
+    }
+    items
 }
 
 /// The number of the line, from 1, that holds the byte `at`.
@@ -197,7 +247,7 @@ fn tokens(code: &str) -> Vec<Token<'_>> {
 }
 
 /// Reads the path that starts with the word at `at`, and returns the place after it.
-fn path_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], paths: &mut Vec<CodePath>) -> usize {
+fn path_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], import: bool, paths: &mut Vec<CodePath>) -> usize {
     let text = |at: usize| tokens.get(at).map_or("", |token: &Token<'_>| token.text);
     let line = tokens[at].line;
     let mut segments = prefix.to_vec();
@@ -216,7 +266,7 @@ fn path_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], paths: &mut
                     at = if text(at) == "as" {
                         at + 2
                     } else if is_word(next) || next == b'*' {
-                        path_tree(tokens, at, &segments, paths)
+                        path_tree(tokens, at, &segments, import, paths)
                     } else {
                         at + 1
                     };
@@ -228,7 +278,10 @@ fn path_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], paths: &mut
         }
     }
     if segments.len() > 1 {
-        paths.push(CodePath { line, segments });
+        let last = if segments.ends_with(&["self".to_owned()]) { segments.len() - 2 } else { segments.len() - 1 };
+        let name = if text(at) == "as" { text(at + 1) } else { &segments[last] };
+        let name = (import && name != "*").then(|| name.to_owned());
+        paths.push(CodePath { line, segments, name, import });
     }
     at
 }
@@ -270,6 +323,27 @@ mod tests {
     }
 
     #[test]
+    fn imports_give_names() {
+        let text = "pub use a::{self, b as c, d::*}; use e::f as g; let x = h::i as u32; use super::j;";
+        let named = |path: CodePath| format!("{}={}", path.segments.join("::"), path.name.unwrap_or("-".into()));
+        let found: Vec<String> = paths(&code(text)).into_iter().map(named).collect();
+        assert_eq!(found, ["a::self=a", "a::b=c", "a::d::*=-", "e::f=g", "h::i=-", "super::j=j"]);
+    }
+
+    #[test]
+    fn strings_are_told_from_comments_and_characters() {
+        let text = "f(\"a\", r#\"b\"#, 'c', b\"d\") // \"e\"";
+        let found: Vec<&str> = strings(text).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, ["a", "b", "d"]);
+    }
+
+    #[test]
+    fn items_outside_braces_are_named() {
+        let text = "pub mod a;\nmod b { fn inner() {} }\npub(crate) struct C { d: u8 }\nimpl C { fn e() {} }\nconst F: u8 = 1;";
+        assert_eq!(items(text), [("mod", "a"), ("item", "b"), ("item", "C"), ("item", "F")]);
+    }
+
+    #[test]
     fn paths_in_expressions_end_where_generics_or_calls_begin() {
         let text = "let a = Vec::<u8>::new(); let b = crate::score::iou(x, y); <T as io::Read>::read(z)";
         assert_eq!(spelled(text), ["1:crate::score::iou", "1:io::Read"]);
@@ -277,10 +351,11 @@ mod tests {
 
     #[test]
     fn a_test_item_ends_with_its_brace_or_semicolon() {
-        let text = "#[cfg(test)]\nmod oracle;\nfn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\n";
+        let text =
+            "#[cfg(all(test, unix))]\nmod oracle;\nfn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\n";
         let code = code(text);
         let items: Vec<&str> = test_items(&code).into_iter().map(|item| &text[item]).collect();
-        assert_eq!(items, ["#[cfg(test)]\nmod oracle;", "#[cfg(test)]\nmod tests {\n    fn b() {}\n}"]);
+        assert_eq!(items, ["#[cfg(all(test, unix))]\nmod oracle;", "#[cfg(test)]\nmod tests {\n    fn b() {}\n}"]);
         assert_eq!(line_of(text, text.find("fn a").unwrap()), 3);
     }
 }

@@ -1,7 +1,8 @@
 //! Rules on Rust files.
 
+use super::finding::Finding;
 use super::lexer;
-use super::{Finding, Source};
+use super::source::Source;
 
 /// Lines of a file before its tests.
 const MAX_LINES: usize = 500;
@@ -14,6 +15,8 @@ pub(crate) struct RustFile<'a> {
     pub(crate) code: String,
     /// `code` without items under `#[cfg(test)]`; nothing where the whole file is a test.
     pub(crate) shipped: String,
+    /// The string literals of `shipped`, as written, with their lines.
+    pub(crate) strings: Vec<(usize, &'a str)>,
     test_lines: usize,
 }
 
@@ -29,8 +32,11 @@ impl<'a> RustFile<'a> {
             tests = std::iter::once(0..code.len()).collect();
         }
         let shipped = lexer::blank(&code, &tests);
+        let text = &source.text;
+        let strings = lexer::strings(text).into_iter().filter(|range| !tests.iter().any(|t| t.contains(&range.start)));
+        let strings = strings.map(|range| (lexer::line_of(text, range.start), &text[range])).collect();
         let test_lines = tests.into_iter().map(|item| code[item].lines().count()).sum();
-        Some(Self { path: &source.path, text: &source.text, code, shipped, test_lines })
+        Some(Self { path: &source.path, text, code, shipped, strings, test_lines })
     }
 }
 
@@ -77,7 +83,8 @@ fn is_test_file(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lines, source};
+    use super::super::finding::tests::lines;
+    use super::super::source::tests::source;
     use super::*;
 
     fn findings(path: &str, text: &str, rule: fn(&RustFile<'_>) -> Vec<Finding>) -> Vec<Finding> {

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Source};
+use super::finding::Finding;
+use super::source::Source;
 
 /// Roots that mean something on one machine only.
 const MACHINE_ROOTS: [&str; 4] = ["work", "root", "home", "tmp"];
@@ -157,7 +158,8 @@ fn leads_somewhere(from: &str, link: &str, paths: &BTreeSet<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lines, source};
+    use super::super::finding::tests::lines;
+    use super::super::source::tests::source;
     use super::*;
 
     #[test]

@@ -12,15 +12,18 @@ use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::profile::{Profile, from_activations, from_masks};
 use compexp_core::score::{Counts, Metric};
 use compexp_core::threshold::thresholds;
-use compexp_run::FinishedRun;
-use serde_json::{Value, json};
+use compexp_run::provenance::units_text;
+use compexp_run::{FinishedRun, Provenance, divide};
+use serde_json::json;
 
-use crate::args::EvalArgs;
+use crate::annotations::{Annotated, Annotations};
+use crate::args::runs::EvalArgs;
+use crate::explain_config;
 use crate::failure::Failure;
-use crate::inputs::{Annotated, Annotations, Layer};
+use crate::layer::Layer;
 use crate::progress::Reporter;
-use crate::table::{self, count, name};
-use crate::{pipeline, settings};
+use crate::run_inputs::{annotations_of, lacks, unchanged};
+use crate::terminal::{self, count, name};
 
 /// What a formula is measured on.
 struct Inputs {
@@ -38,7 +41,7 @@ pub(crate) fn run(args: &EvalArgs, reporter: &Reporter) -> Result<()> {
     };
     let set = &inputs.annotated.set;
     let formula = Formula::parse(&args.formula, &set.vocabulary).map_err(Failure::usage)?;
-    let (partition, map) = pipeline::divide(set, &std::env::temp_dir(), reporter)?;
+    let (partition, map) = divide(set, &std::env::temp_dir(), reporter)?;
     let inside = partition.evaluate(&formula);
     let area = partition.area_of(&inside);
     let profiles = inputs.profiles(args, &partition, &map, reporter)?;
@@ -56,8 +59,8 @@ pub(crate) fn run(args: &EvalArgs, reporter: &Reporter) -> Result<()> {
 
 impl Inputs {
     fn of_args(args: &EvalArgs) -> Result<Self> {
-        let layer = Layer::open(args.activations.as_deref(), args.masks.as_deref())?;
-        let annotated = Annotations::of(args.probe.as_deref(), args.broden.as_deref(), &args.parts).open()?;
+        let layer = Layer::open(args.layer.activations.as_deref(), args.layer.masks.as_deref())?;
+        let annotated = Annotations::new(&args.annotations).open()?;
         let units = match (&layer, args.unit) {
             (Some(layer), unit) => {
                 layer.check(&annotated.set)?;
@@ -78,16 +81,16 @@ impl Inputs {
         let config = run.config()?;
         let recorded = |what: &str| config.paths.get(what).map(PathBuf::from);
         let annotated = annotations_of(&run, reporter)?;
-        let inputs = &config.config["inputs"];
         // Its own activations are relative to the run directory.
         let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
-        let spec = activations.as_deref().or(masks.as_deref());
-        let layer = Layer::open(activations.as_deref(), masks.as_deref())?;
-        let (Some(layer), Some(spec)) = (layer, spec) else {
+        let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref())? else {
             return Err(lacks(dir, "where its activations were").into());
         };
-        if let Some(recorded) = inputs.get(layer.kind()) {
-            unchanged(layer.kind(), recorded, &layer.record(spec, reporter)?)?;
+        if let Provenance::Explain(made) = run.provenance()? {
+            let (kind, found) = (layer.kind(), layer.record(reporter)?);
+            let recorded = made.inputs.activations.or(made.inputs.masks);
+            let recorded = recorded.ok_or_else(|| lacks(dir, "what its activations held"))?;
+            unchanged(kind, recorded == found, &recorded.hash, &found.hash)?;
         }
         layer.check(&annotated.set)?;
         let n_units = layer.firing().n_units();
@@ -119,7 +122,7 @@ impl Inputs {
                     Some(thresholds) => thresholds.clone(),
                     None => {
                         reporter.stage("thresholds", "examples", n);
-                        let rule = settings::threshold(&args.threshold, layer.has_maps(), false);
+                        let rule = explain_config::threshold(&args.threshold, layer.has_maps(), false);
                         thresholds(source, rule, &tell)?
                     }
                 };
@@ -134,53 +137,16 @@ impl Inputs {
     }
 }
 
-/// The annotations of a run, which must be what they were.
-///
-/// # Errors
-/// Those of the files, and a [`Failure`] where they have changed or the run does not say where they were.
-pub(super) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<Annotated> {
-    let (dir, config) = (run.dir(), run.config()?);
-    let recorded = |what: &str| config.paths.get(what).map(PathBuf::from);
-    let categories = &config.config["inputs"]["annotations"]["categories"];
-    let annotations = match (recorded("broden"), recorded("probe")) {
-        (Some(broden), _) => {
-            Annotations::broden(&broden, recorded("index"), serde_json::from_value(categories.clone()).ok())
-        }
-        // One that a run made itself is relative to the run directory.
-        (None, Some(probe)) => Annotations::Probe(dir.join(probe)),
-        (None, None) => return Err(lacks(dir, "where its annotations were").into()),
-    };
-    let annotated = annotations.open()?;
-    // Those of sentence pairs are the run's own, and not among its inputs.
-    if let Some(recorded) = config.config["inputs"].get("annotations") {
-        unchanged("annotations", recorded, &annotated.record(reporter)?)?;
-    }
-    Ok(annotated)
-}
-
 /// The unit asked for, or all.
 fn units(asked: Option<usize>, all: Vec<usize>) -> Result<Vec<usize>, Failure> {
     match asked {
         None => Ok(all),
         Some(unit) if all.contains(&unit) => Ok(vec![unit]),
         Some(unit) => {
-            let all = settings::units_text(&all);
+            let all = units_text(&all);
             Err(Failure::usage(format!("--unit: found {unit}, expected one of the units {all}")))
         }
     }
-}
-
-fn lacks(dir: &Path, what: &str) -> Failure {
-    Failure::new(format!("`{}` does not say {what}", dir.display())).hint("give the inputs themselves instead of --run")
-}
-
-fn unchanged(what: &str, recorded: &Value, found: &Value) -> Result<(), Failure> {
-    if recorded == found {
-        return Ok(());
-    }
-    let hash = |v: &Value| v["hash"].as_str().unwrap_or("none").chars().take(12).collect::<String>();
-    Err(Failure::new(format!("hash of the {what}: found {}, expected {}, as in the run", hash(found), hash(recorded)))
-        .hint("they have changed since: explain them again, or give inputs instead of --run"))
 }
 
 fn print(
@@ -206,7 +172,7 @@ fn print(
         let value = json!({
             "formula": formula, "length": length, "formula_area": area, "universe": universe, "units": units,
         });
-        table::write_json(&mut out, &value)?;
+        terminal::write_json(&mut out, &value)?;
         return out.flush();
     }
     let share = 100.0 * area as f64 / partition.n_positions() as f64;
@@ -217,7 +183,7 @@ fn print(
             [unit.to_string(), iou, precision, recall, f1, count(counts.unit), count(counts.both)]
         };
         let header = ["unit", "IoU", "precision", "recall", "F1", "unit area", "both"];
-        table::write(&mut out, "", header, &scored.iter().map(row).collect::<Vec<_>>())?;
+        terminal::write(&mut out, "", header, &scored.iter().map(row).collect::<Vec<_>>())?;
     }
     out.flush()
 }

@@ -1,43 +1,46 @@
 //! `compexp explain`: from activations or masks in a file to a run directory.
 
 use anyhow::Result;
-use serde_json::json;
+use compexp_run::provenance::{ArrayInputs, Made, Settings};
+use compexp_run::{Layer as Subject, Method, Outcome, Provenance, check_evidence, explain_run};
 
-use crate::args::ExplainArgs;
+use crate::annotations::Annotations;
+use crate::args::explain::ExplainArgs;
 use crate::failure::Failure;
-use crate::inputs::{Annotations, Layer, absolute};
-use crate::pipeline::Job;
+use crate::input_files::absolute;
+use crate::layer::Layer;
 use crate::progress::Reporter;
-use crate::{pipeline, settings, summary};
+use crate::{explain_config, run_folder, summary, unit_numbers};
 
 pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     // What costs nothing is checked first: arguments against the headers of files, before any of them is read.
-    let spec = args.activations.as_deref().or(args.masks.as_deref());
-    let layer = Layer::open(args.activations.as_deref(), args.masks.as_deref())?;
-    let (Some(spec), Some(layer)) = (spec, layer) else {
+    let Some(layer) = Layer::open(args.layer.activations.as_deref(), args.layer.masks.as_deref())? else {
         return Err(Failure::usage("give a layer, with --activations or --masks").into());
     };
     let annotated = Annotations::new(&args.annotations).open()?;
     layer.check(&annotated.set)?;
-    let threshold = settings::threshold(&args.threshold, layer.has_maps(), args.search.compat);
-    settings::check_search(&args.search)?;
-    let config = settings::explain(&args.search, threshold, annotated.set.task);
+    let threshold = explain_config::threshold(&args.threshold, layer.has_maps(), args.search.compat);
+    explain_config::check_search(&args.search)?;
+    let config = explain_config::explain(&args.search, threshold, annotated.set.variant);
     config.search.check().map_err(Failure::usage)?;
-    let units = settings::units(args.search.units.as_ref(), layer.firing().n_units())?;
-    let seen = args.trust.seen(&annotated.set.examples)?;
+    let units = unit_numbers::units(args.search.units.as_ref(), layer.firing().n_units())?;
+    let evidence = explain_config::evidence(&args.trust);
+    check_evidence(&evidence, &annotated.set.examples)?;
 
-    let inputs = json!({ "annotations": annotated.record(reporter)?, layer.kind(): layer.record(spec, reporter)? });
-    let record = pipeline::record("explain", inputs, &config, &args.trust, &units, args.masks.is_some());
+    let masks = args.layer.masks.is_some();
+    let settings = Settings::new(&config, &units, masks, evidence);
+    let (annotations, array) = (annotated.record(reporter)?, Some(layer.record(reporter)?));
+    let (activations, masks) = if masks { (None, array) } else { (array, None) };
+    let provenance = Provenance::Explain(Made { inputs: ArrayInputs { annotations, activations, masks }, settings });
     let mut paths = annotated.paths.clone();
-    paths.insert(layer.kind().into(), absolute(spec));
-    let (run, up_to_date) = match pipeline::open_run(&args.out, record.clone(), paths)? {
-        Ok(writer) => {
-            let set = &annotated.set;
-            let (firing, units, config, trust, seen) = (layer.firing(), &units, &config, &args.trust, &seen);
-            let job = Job { set, firing, units, config, trust, seen, record, predictions: None, similarity: None };
-            (pipeline::finish(writer, job, reporter)?, false)
-        }
-        Err(run) => (run, true),
+    paths.insert(layer.kind().into(), absolute(layer.spec()));
+    let subject = Subject { set: &annotated.set, firing: layer.firing(), similarity: None, predictions: None };
+    let method = Method { explain: config, units, evidence };
+    let (out, force) = run_folder::target(&args.out)?;
+    let (run, up_to_date) = match explain_run(out, subject, &method, &provenance, paths, force, reporter)? {
+        Outcome::Made(run) => (run, false),
+        Outcome::UpToDate(run) => (run, true),
+        Outcome::Other(differences) => return Err(run_folder::refusal(out, &differences).into()),
     };
     reporter.end();
     summary::print(&run, up_to_date, args.out.json, reporter)

@@ -1,8 +1,7 @@
-//! The subcommands, one module each.
+//! The subcommands, one module each. No other module of the crate uses them, and they do not use each other.
 
+pub(crate) mod ablate;
 pub(crate) mod analyze;
-pub(crate) mod behaviour;
-pub(crate) mod classified;
 pub(crate) mod diff;
 pub(crate) mod eval;
 pub(crate) mod explain;
@@ -11,5 +10,4 @@ pub(crate) mod plant;
 pub(crate) mod recovered;
 pub(crate) mod report;
 pub(crate) mod show;
-pub(crate) mod trials;
 pub(crate) mod vision;

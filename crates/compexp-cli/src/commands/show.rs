@@ -7,13 +7,13 @@ use compexp_core::exemplar::{Choice, Exemplar};
 use compexp_core::explanation::{Explanation, Explanations, Scored};
 use compexp_core::probe::Example;
 use compexp_run::FinishedRun;
+use compexp_run::provenance::units_text;
 use serde_json::json;
 
-use crate::args::{ShowArgs, SortArg};
+use crate::args::runs::{ShowArgs, SortArg};
+use crate::evidence_text;
 use crate::failure::Failure;
-use crate::settings::units_text;
-use crate::table::{self, count, name};
-use crate::trust;
+use crate::terminal::{self, count, name};
 
 /// The examples of each kind that are shown for a unit.
 const EXAMPLES: usize = 5;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
             if args.json {
                 let named = |e: &Exemplar| json!({ "name": examples[e.example as usize].name, "exemplar": e });
                 let exemplars: Vec<_> = exemplars.iter().map(named).collect();
-                table::write_json(&mut out, &json!({ "unit": unit, "exemplars": exemplars }))?;
+                terminal::write_json(&mut out, &json!({ "unit": unit, "exemplars": exemplars }))?;
             } else {
                 one(&mut out, &run.explanations, unit, &exemplars, &examples)?;
             }
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
             let units = sorted(&run.explanations, args.sort, args.limit);
             if args.json {
                 let Explanations { version, universe, .. } = &run.explanations;
-                table::write_json(&mut out, &json!({ "version": version, "universe": universe, "units": units }))?;
+                terminal::write_json(&mut out, &json!({ "version": version, "universe": universe, "units": units }))?;
             } else {
                 all(&mut out, &units)?;
             }
@@ -90,7 +90,7 @@ fn all(out: &mut impl Write, units: &[&Explanation]) -> io::Result<()> {
         [u.unit.to_string(), format!("{:.4}", u.iou), proof, count(u.unit_area), formula(u)]
     };
     let keep = [true, true, exact, true, true];
-    table::write_columns(out, "", header, &units.iter().map(row).collect::<Vec<_>>(), keep)
+    terminal::write_columns(out, "", header, &units.iter().map(row).collect::<Vec<_>>(), keep)
 }
 
 fn ceiling_means(explanations: &Explanations) -> &'static str {
@@ -146,7 +146,7 @@ fn one(
     if let Some(threshold) = unit.threshold {
         writeln!(out, "  fires above   {threshold}")?;
     }
-    trust::write(out, unit)?;
+    evidence_text::write(out, unit)?;
     if !unit.by_length.is_empty() {
         writeln!(out, "best by length")?;
         let row = |s: &Scored| {
@@ -155,13 +155,13 @@ fn one(
         };
         let rows: Vec<_> = unit.by_length.iter().map(row).collect();
         let keep = [true, true, unit.optimal.is_some(), true];
-        table::write_columns(out, "  ", ["length", "IoU", "optimum", "formula"], &rows, keep)?;
-        trust::write_by_length(out, unit)?;
+        terminal::write_columns(out, "  ", ["length", "IoU", "optimum", "formula"], &rows, keep)?;
+        evidence_text::write_by_length(out, unit)?;
     }
     for (step, beam) in unit.beams.iter().flatten().enumerate() {
         writeln!(out, "beam of step {}, {} of {}", step + 1, beam.len().min(BEAM), beam.len())?;
         let row = |(formula, score): &(String, f64)| [format!("{score:.4}"), name(formula)];
-        table::write(out, "  ", ["score", "formula"], &beam.iter().take(BEAM).map(row).collect::<Vec<_>>())?;
+        terminal::write(out, "  ", ["score", "formula"], &beam.iter().take(BEAM).map(row).collect::<Vec<_>>())?;
     }
     let kinds = [
         (Choice::Unit, "examples on which the unit fires most"),
@@ -188,7 +188,7 @@ fn one(
         // Masks have no maximum; and where all but one literal holds, the formula mostly is false and the unit silent.
         let empty = |cell: &String| cell == "-" || near && cell == "0";
         let keep = std::array::from_fn(|column| column == 4 || !rows.iter().all(|row| empty(&row[column])));
-        table::write_columns(out, "  ", ["maximum", "unit", "formula", "both", "example"], &rows, keep)?;
+        terminal::write_columns(out, "  ", ["maximum", "unit", "formula", "both", "example"], &rows, keep)?;
     }
     Ok(())
 }

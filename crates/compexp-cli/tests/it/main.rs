@@ -9,6 +9,7 @@ mod explain;
 mod golden;
 mod nli;
 mod nli_input;
+mod parent;
 mod planted;
 mod reading;
 mod report;

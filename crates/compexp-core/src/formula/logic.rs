@@ -1,11 +1,12 @@
 //! The meaning of formulas: equivalence and negation.
 
-use super::{Atom, Formula};
+use super::tree::{Atom, Formula};
 
 /// Truth tables are compared up to this many atoms: 2^20 rows.
 const MAX_ATOMS: usize = 20;
 
-/// What a formula says, however it is written: equal for two formulas where [`Formula::equivalent`] says so.
+/// The Boolean function of a formula: equal for two formulas if and only if they are equivalent
+/// ([`Formula::equivalent`]).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Meaning {
     /// The atoms that matter, ascending.
@@ -15,7 +16,7 @@ pub struct Meaning {
 }
 
 impl Formula {
-    /// What the formula says; `None` where it has more than 20 atoms.
+    /// The formula's Boolean function; `None` if it has more than 20 atoms.
     pub fn meaning(&self) -> Option<Meaning> {
         let all = self.atoms();
         if all.len() > MAX_ATOMS {
@@ -33,10 +34,10 @@ impl Formula {
         Some(Meaning { atoms, table })
     }
 
-    /// Whether both formulas are true of the same sets of atoms, whatever the data.
+    /// Whether both formulas are the same Boolean function of their atoms.
     ///
-    /// A concept and its NEIGHBORS are independent atoms here. `None` where the formulas have more than 20 atoms
-    /// together, too many for a truth table.
+    /// A concept and its NEIGHBORS are independent atoms here. `None` if the two formulas have more than 20 atoms together,
+    /// too many for a truth table.
     pub fn equivalent(&self, other: &Self) -> Option<bool> {
         let mut atoms = self.atoms();
         atoms.extend(other.atoms());
@@ -52,14 +53,14 @@ impl Formula {
         Some(agree)
     }
 
-    /// The simplest formula that is true exactly where this one is not: the one of fewest signs among NOT in front and
+    /// The simplest formula that is true exactly where this one is false: the one with the fewest NOTs among NOT in front and
     /// De Morgan's forms at every level.
     pub fn negation(&self) -> Self {
         self.clone().negated().0
     }
 
-    /// What the formula just misses: the last literal joined by AND is turned into its opposite, and what was joined after
-    /// it by OR is left away. `None` where nothing is joined by AND.
+    /// A formula that is almost this one: the last literal that is joined by AND is negated, and what is joined after it by
+    /// OR is removed. `None` if nothing is joined by AND.
     pub fn near_miss(&self) -> Option<Self> {
         match self {
             Self::Atom(_) | Self::Not(_) => None,
@@ -69,7 +70,7 @@ impl Formula {
         }
     }
 
-    /// The literals in the order in which they stand: atoms, and negated atoms. A NOT before anything else is looked through.
+    /// The literals (atoms and negated atoms) from left to right. A NOT before a longer formula is ignored.
     pub fn literals(&self) -> Vec<&Self> {
         match self {
             Self::Not(f) if !matches!(**f, Self::Atom(_)) => f.literals(),
@@ -78,8 +79,8 @@ impl Formula {
         }
     }
 
-    /// The formula without one of its literals, which is left out of the AND or OR that joins it, and that literal; `index`
-    /// counts [`Formula::literals`] from 0. `None` where there is no such literal, or no other.
+    /// The formula without the literal `index` (counted from 0 in [`Formula::literals`]), and that literal. `None` if there is
+    /// no such literal, or no other one.
     pub fn without_literal(&self, index: usize) -> Option<(Self, Self)> {
         match self {
             Self::Atom(_) => None,
@@ -99,7 +100,7 @@ impl Formula {
         }
     }
 
-    /// Whether the first literal stands without NOT.
+    /// Whether the first literal is not negated.
     pub(crate) fn begins_plain(&self) -> bool {
         match self {
             Self::Atom(_) => true,
@@ -139,7 +140,7 @@ impl Formula {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::any_formula;
+    use super::super::arbitrary::any_formula;
     use super::*;
     use crate::concept::ConceptId;
 

@@ -1,16 +1,16 @@
-//! Formulas as text: a printer and a parser that read each other back, whatever the concepts are called (as long as no
-//! name is the number of an id that is not listed).
+//! Formulas as text. The parser reads what the printer writes, whatever the names of the concepts (as long as no name is the
+//! number of an unlisted id).
 //!
 //! Printed: `(A OR B)`, `(A AND B)`, `(NOT A)`, `(NEIGHBORS A)`, fully parenthesised. Read: the same, and formulas with
 //! fewer parentheses, in which NOT and NEIGHBORS bind more tightly than AND, and AND more tightly than OR.
-//! A name that is empty, is a connective, or holds white space, a parenthesis, a double quote, a control character or a
-//! mark of text direction stands in double quotes, with the escapes `\"`, `\\` and `\u{..}`.
+//! A name stands in double quotes if it is empty, is a connective, or holds white space, a parenthesis, a double quote, a
+//! control character or a mark of text direction; the escapes are `\"`, `\\` and `\u{..}`.
 
 use std::fmt::{self, Write};
 
-use super::{Atom, Formula};
+use super::tree::{Atom, Formula};
 use crate::concept::{Concept, ConceptId, Vocabulary};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// How deeply a formula's text may nest; far beyond any formula a search makes.
 const MAX_DEPTH: usize = 200;
@@ -35,7 +35,7 @@ impl Formula {
     /// Reads a formula over the concepts of `vocabulary`.
     ///
     /// # Errors
-    /// [`Error::Formula`] where the text is no formula, or names a concept that the vocabulary lacks.
+    /// [`Error::Formula`] if the text is not a formula, or names a concept that the vocabulary lacks.
     pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Self> {
         let tokens = tokens(text)?;
         let mut parser = Parser { text, tokens: &tokens, next: 0, vocabulary };
@@ -46,10 +46,10 @@ impl Formula {
         }
     }
 
-    /// Reads a formula without knowing its concepts: they are numbered as the text first names them.
+    /// Reads a formula whose concepts are not known: they get ids from 0 in the order of the text.
     ///
     /// # Errors
-    /// [`Error::Formula`] where the text is no formula.
+    /// [`Error::Formula`] if the text is not a formula.
     pub fn read(text: &str) -> Result<(Self, Vocabulary)> {
         let mut concepts: Vec<Concept> = Vec::new();
         for (_, token) in tokens(text)? {
@@ -84,10 +84,10 @@ impl fmt::Display for DisplayFormula<'_> {
     }
 }
 
-/// The names of concepts in a formula's text, as they stand in it from left to right, without a vocabulary to find them in.
+/// The names of concepts in a formula's text, from left to right; no vocabulary is needed.
 ///
 /// # Errors
-/// [`Error::Formula`] where a quoted name is not closed or escaped wrongly; nothing else of the text is looked at.
+/// [`Error::Formula`] if a quoted name is not closed or has a wrong escape. The rest of the text is not checked.
 pub fn names_in(text: &str) -> Result<Vec<String>> {
     let name = |(_, token)| match token {
         Token::Word(name) if !CONNECTIVES.contains(&name.as_str()) => Some(name),
@@ -97,10 +97,10 @@ pub fn names_in(text: &str) -> Result<Vec<String>> {
     Ok(tokens(text)?.into_iter().filter_map(name).collect())
 }
 
-/// Writes a concept's name as it stands in a formula: bare, or in double quotes where it must be.
+/// Writes a concept's name as it stands in a formula: bare, or in double quotes if it needs them.
 ///
 /// # Errors
-/// Those of `out`.
+/// An error of `out` is passed on.
 pub fn write_name(out: &mut impl Write, name: &str) -> fmt::Result {
     let bare = !name.is_empty()
         && !CONNECTIVES.contains(&name)
@@ -122,7 +122,7 @@ pub fn write_name(out: &mut impl Write, name: &str) -> fmt::Result {
 }
 
 /// The text with control characters and marks of text direction written as `\u{..}`, so that a name from a file cannot
-/// steer a terminal.
+/// control a terminal.
 pub fn escape_for_terminal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -313,7 +313,7 @@ impl Parser<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::any_formula;
+    use super::super::arbitrary::any_formula;
     use super::*;
 
     fn vocabulary(names: &[&str]) -> Vocabulary {

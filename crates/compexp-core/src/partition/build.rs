@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::Partition;
+use super::cells::Partition;
 use super::local::{Divider, LocalCells};
 use super::positions::{PositionMap, PositionStore};
 use crate::concept::ConceptId;
+use crate::error::{Error, Result};
 use crate::formula::Atom;
 use crate::probe::{Annotation, AnnotationSource, Grid, Neighbors};
-use crate::{Error, Result};
 
 /// More columns than this are refused: rows of the co-occurrence matrix are kept, and grow with the square.
 const MAX_COLUMNS: usize = 16_384;
@@ -19,10 +19,10 @@ const MAX_COLUMNS: usize = 16_384;
 /// Examples divided at once before they are added in order; large enough to keep threads busy, small enough for memory.
 const WINDOW: usize = 256;
 
-/// Collects the cells of examples, one after the other.
+/// Builds a partition, example after example.
 ///
-/// Cells are numbered as examples first meet them, so that the result does not depend on how the work was divided:
-/// building all examples at once and merging the partitions of consecutive ranges give the same partition.
+/// Cells are numbered in the order in which examples first have them. So the result does not depend on how the work is
+/// divided: building all examples at once gives the same as merging the partitions of consecutive ranges ([`merge`]).
 pub struct PartitionBuilder {
     grid: Grid,
     cell_of_set: HashMap<Box<[u32]>, u32>,
@@ -51,15 +51,16 @@ impl PartitionBuilder {
         }
     }
 
-    /// Makes these concepts columns even if no position has them.
+    /// Makes columns of these concepts even if no position has them.
     pub fn declare(&mut self, concepts: impl IntoIterator<Item = ConceptId>) {
         self.concepts.extend(concepts.into_iter().map(|c| c.0));
     }
 
-    /// Adds all examples of a source, in parallel; `progress` is told the number of examples done.
+    /// Adds all examples of a source, in parallel. Calls `progress` with the number of examples done.
     ///
     /// # Errors
-    /// Those of the source and of the position store, and [`Error::Mismatch`] for an empty source or grid.
+    /// [`Error::Mismatch`] if the source or its grid is empty, if its grid is not the builder's, or if a layer does not fill
+    /// the grid. An error of [`AnnotationSource::annotate`] or [`PositionStore::append`] is passed on.
     pub fn add_all(&mut self, source: &dyn AnnotationSource, progress: &dyn Fn(usize)) -> Result<()> {
         let (n, positions) = (source.n_examples(), self.grid.positions());
         if n == 0 || positions == 0 {
@@ -125,10 +126,10 @@ impl PartitionBuilder {
         cell
     }
 
-    /// The partition of everything added, with the columns for NEIGHBORS that `neighbors` asks for, and its position map.
+    /// The partition of all examples added, with columns for the NEIGHBORS that `neighbors` lists, and its position map.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the universe has 2^32 positions or more, or the columns are more than 16,384.
+    /// [`Error::Mismatch`] if the universe has 2^32 positions or more, or if there are more than 16,384 columns.
     pub fn finish(self, neighbors: &Neighbors) -> Result<(Partition, PositionMap)> {
         let n_examples = self.offsets.len() - 1;
         narrow(n_examples as u64 * self.grid.positions() as u64, "positions of the probe set")?;
@@ -140,16 +141,14 @@ impl PartitionBuilder {
 
         let mut postings = invert(&cells, n_concepts);
         let mut neighbors_column: Vec<u16> = (0..n_concepts as u16).collect();
-        for (concept, others) in neighbors {
+        for concept in neighbors.keys() {
             let Some(&own) = column_of.get(&concept.0) else { continue };
-            let mut union: BTreeSet<u32> = postings[usize::from(own)].iter().copied().collect();
-            let before = union.len();
-            for other in others.iter().filter_map(|o| column_of.get(&o.0)) {
-                union.extend(&postings[usize::from(*other)]);
-            }
-            if union.len() > before {
+            let atom = Atom::neighbors(*concept);
+            let of_any = atom.any_of(neighbors).filter_map(|c| column_of.get(&c.0));
+            let union: BTreeSet<u32> = of_any.flat_map(|c| &postings[usize::from(*c)]).copied().collect();
+            if union.len() > postings[usize::from(own)].len() {
                 neighbors_column[usize::from(own)] = columns.len() as u16;
-                columns.push(Atom::neighbors(*concept));
+                columns.push(atom);
                 check_columns(columns.len())?;
                 postings.push(union.into_iter().collect());
             }
@@ -198,7 +197,8 @@ impl PartitionBuilder {
 /// Merges the partitions of disjoint ranges of examples, in their order; `store` receives the merged position map.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where grids differ or the whole is too large, and those of the position stores.
+/// [`Error::Mismatch`] if there are no parts, if grids differ, or if the whole is too large for
+/// [`PartitionBuilder::finish`]. An error of a position store is passed on.
 pub fn merge(
     parts: &[(&Partition, &PositionMap)],
     neighbors: &Neighbors,
@@ -247,7 +247,7 @@ fn invert(rows: &[Vec<u16>], n_columns: usize) -> Vec<Vec<u32>> {
     inverse
 }
 
-/// Lays lists out behind each other, with where each begins and where the last ends.
+/// Concatenates lists. Also returns the start of each, and the end of the last.
 fn flatten<T: Copy>(lists: &[Vec<T>]) -> Result<(Vec<u32>, Vec<T>)> {
     let mut starts = Vec::with_capacity(lists.len() + 1);
     let mut items = Vec::with_capacity(lists.iter().map(Vec::len).sum());
@@ -278,7 +278,7 @@ fn check_columns(n: usize) -> Result<()> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::MemoryPositions;
+    use super::super::positions::MemoryPositions;
     use super::*;
 
     /// Random annotations of small grids; layers repeat concepts, and share them with scalars.

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::error::{Error, Result};
 use crate::probe::Annotation;
-use crate::{Error, Result};
 
-/// One example's cells, in the order in which its positions first meet them.
+/// One example's cells, in the order in which its positions first have them.
 pub(super) struct LocalCells {
     /// The sorted concept ids of each cell.
     pub(super) sets: Vec<Box<[u32]>>,
@@ -13,19 +13,19 @@ pub(super) struct LocalCells {
     pub(super) sizes: Vec<u32>,
 }
 
-/// How many layers are looked at together. Where one layer changes from position to position others often do not, and
-/// a change costs a mispredicted branch: together they cost one.
+/// How many layers are compared together. Most of the time is spent on mispredicted branches, one for each position at which
+/// a layer's entry changes: layers compared together cost one branch.
 const TOGETHER: usize = 3;
 
-/// A class of positions by the layers before, and the entries of the next few layers.
+/// A class of positions by the groups of layers before, and the entries of the next group.
 type Step = (u32, [u32; TOGETHER]);
 
-/// Divides examples into cells; holds the memory that one example after the other can use.
+/// Divides examples into cells; keeps its memory from one example to the next.
 #[derive(Default)]
 pub(super) struct Divider {
-    /// The slots of a table from packed steps to classes; `FREE` where there is none. As many as a power of two.
+    /// A hash table from packed steps to classes, with open addressing; `FREE` is an empty slot. Its size is a power of two.
     slots: Vec<(u128, u32)>,
-    /// For every few layers, what each of their classes is made of.
+    /// For each group of layers the steps that make its classes.
     steps: Vec<Vec<Step>>,
 }
 
@@ -35,8 +35,11 @@ const FREE: u128 = u128::MAX;
 impl Divider {
     /// Divides the positions of an example; `ids` receives the local cell of each.
     ///
-    /// A few layers at a time, positions of one class part where the layers' entries differ. Runs of equal positions are
-    /// looked up once.
+    /// Positions of one class are separated where the entries of the next group of layers differ. A run of equal positions
+    /// takes one look-up.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if a layer does not fill the grid.
     pub(super) fn divide(&mut self, annotation: &Annotation, ids: &mut [u32]) -> Result<LocalCells> {
         let positions = ids.len();
         if !annotation.layers.len().is_multiple_of(positions) {
@@ -74,7 +77,7 @@ impl Divider {
         Ok(cells)
     }
 
-    /// Parts the classes `ids` by the entries of some layers; new classes are numbered as positions first meet them.
+    /// Divides the classes `ids` by the entries of a group of layers; new classes are numbered in the order of positions.
     fn refine(&mut self, layers: &[&[u32]], ids: &mut [u32]) {
         let mut met: Vec<Step> = Vec::new();
         self.slots.fill((FREE, 0));
@@ -91,7 +94,7 @@ impl Divider {
         self.steps.push(met);
     }
 
-    /// The class of a step, a new one where it has not been met.
+    /// The class of a step: a new one if the step has not been met.
     fn number(&mut self, met: &mut Vec<Step>, step: Step) -> u32 {
         if self.slots.len() <= 2 * met.len() {
             self.slots.clear();

@@ -2,28 +2,28 @@
 
 use std::sync::Arc;
 
-use crate::Result;
+use crate::error::Result;
 use crate::probe::Grid;
 
-/// Where the local cells of positions are kept: in memory, or in a file where they are many.
+/// A store for the local cells of positions: in memory, or in a file if they are many.
 ///
-/// Entries are numbered from 0: `example * positions + position`. They are written once, in order, and read in blocks;
-/// a file is read by position and never mapped, so that one that shrinks is an error and not a crash.
+/// Entries are numbered from 0: `example * positions + position`. They are written once, in order, and read in blocks.
+/// A store in a file should read by position and not map the file: a file that shrinks is then an error and not a crash.
 pub trait PositionStore: Send + Sync {
     /// Adds entries behind those already there.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// What keeps the store from writing, as an error of this crate.
     fn append(&mut self, entries: &[u32]) -> Result<()>;
 
     /// Reads the entries from `first` on into `out`.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// What keeps the store from reading, as an error of this crate.
     fn read(&self, first: u64, out: &mut [u32]) -> Result<()>;
 }
 
-/// Keeps the position map in memory: two bytes a position, four where a grid has more than 65,536 positions.
+/// A store in memory: two bytes a position, or four if a grid has more than 65,536 positions.
 #[derive(Debug)]
 pub enum MemoryPositions {
     /// For grids of at most 65,536 positions.
@@ -100,7 +100,7 @@ impl PositionMap {
     /// Reads the local cells of the positions of whole examples from `first` on: `(examples, positions)`.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// An error of [`PositionStore::read`] is passed on.
     pub fn read_local(&self, first: usize, out: &mut [u32]) -> Result<()> {
         self.store.read(first as u64 * self.grid.positions() as u64, out)
     }
@@ -108,7 +108,7 @@ impl PositionMap {
     /// Reads the local cells of consecutive positions of one example, from `position` on.
     ///
     /// # Errors
-    /// Those of the storage.
+    /// An error of [`PositionStore::read`] is passed on.
     pub fn read_within(&self, example: usize, position: usize, out: &mut [u32]) -> Result<()> {
         self.store.read((example * self.grid.positions() + position) as u64, out)
     }

@@ -1,13 +1,16 @@
-//! Hit patterns: where a unit fires within each example, before it is known what is annotated there.
+//! Hit patterns: where a unit fires within each example, without reference to annotations.
 //!
-//! A pattern laid on another example's annotations is counted without resizing a map again, which makes units whose maps
-//! are dealt out anew as cheap as their searches.
+//! A null draw gives each map of a unit to another example. Its pattern is then counted on that example's annotations without
+//! resizing the map again, so that a draw costs little more than its search.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::{Gathered, Profile, check_examples, check_units};
-use crate::Result;
+use super::check::{check_examples, check_masks, check_units};
+use super::gather::{Gathered, Profile};
 use crate::activation::{ActivationSource, MaskSource};
+use crate::error::Result;
 use crate::partition::PositionMap;
 use crate::resize::{LANES, Resizer};
 use crate::threshold::{cut, for_each_block};
@@ -54,8 +57,8 @@ impl Pattern {
 }
 
 impl Patterns {
-    /// The patterns of `units`, as [`super::from_activations`] counts them; `progress` is told the number of examples
-    /// done.
+    /// The patterns of `units`, with the hits that [`super::from_activations`] counts. Calls `progress` with the number of
+    /// examples done.
     ///
     /// # Errors
     /// As [`super::from_activations`].
@@ -103,7 +106,7 @@ impl Patterns {
         Ok(patterns)
     }
 
-    /// The patterns of given masks; `progress` is told the number of units done.
+    /// The patterns of given masks. Calls `progress` with the number of units done, from any thread.
     ///
     /// # Errors
     /// As [`super::from_masks`].
@@ -113,9 +116,9 @@ impl Patterns {
         map: &PositionMap,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Self> {
-        super::check_masks(source, units, map)?;
+        check_masks(source, units, map)?;
         let positions = map.grid().positions();
-        let done = std::sync::atomic::AtomicUsize::new(0);
+        let done = AtomicUsize::new(0);
         let pattern = |unit: &usize| -> Result<Pattern> {
             let mut pattern = Pattern::default();
             let mut mask = vec![false; positions];
@@ -130,18 +133,18 @@ impl Patterns {
                     pattern.add(example, runs);
                 }
             }
-            progress(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            progress(1 + done.fetch_add(1, Ordering::Relaxed));
             Ok(pattern)
         };
         Ok(Self { units: units.par_iter().map(pattern).collect::<Result<_>>()? })
     }
 
-    /// Calls `each` for every example in which the pattern of `unit` (counted among those asked for) has a hit, in
-    /// ascending order: with the example, and the hits in each of the local cells of the example `place(example)`, on
-    /// whose annotations the pattern is laid.
+    /// Counts a unit's hits with the map of every `example` moved to the example `place(example)`. Calls `each` for every
+    /// `example` with a hit, ascending, with the hits in each of the local cells of `place(example)`. `unit` is an index into
+    /// the `units` that the patterns were made of.
     ///
     /// # Errors
-    /// Those of the position map.
+    /// An error of the position store is passed on.
     pub fn count(
         &self,
         unit: usize,
@@ -160,11 +163,11 @@ impl Patterns {
         Ok(())
     }
 
-    /// The profile of `unit` (counted among those asked for) with the maps of every `example` laid on the annotations of
-    /// the example `place(example)`; without peaks. `n_cells` is that of the partition to which `map` belongs.
+    /// The profile of a unit, without peaks, with the map of every `example` moved to the example `place(example)`. `unit` is
+    /// an index into the `units` that the patterns were made of; `n_cells` is that of the partition to which `map` belongs.
     ///
     /// # Errors
-    /// Those of the position map.
+    /// An error of the position store is passed on.
     pub fn profile(
         &self,
         unit: usize,
@@ -183,7 +186,7 @@ impl Patterns {
     }
 }
 
-/// The memory that one count after the other can use; what was counted before changes nothing.
+/// Memory that is kept from one count to the next. It does not change results.
 #[derive(Default)]
 pub struct Counter {
     positions: Vec<u32>,
@@ -219,7 +222,8 @@ mod tests {
     use ndarray::Array4;
     use proptest::prelude::*;
 
-    use super::super::tests::{GRID, Layers, Masks};
+    use super::super::count::from_masks;
+    use super::super::fixtures::{GRID, Layers, Masks};
     use super::*;
     use crate::partition::{MemoryPositions, PartitionBuilder};
     use crate::probe::{Grid, Neighbors};
@@ -254,7 +258,7 @@ mod tests {
                 for e in 0..n {
                     moved[place[e] as usize * 72..][..72].copy_from_slice(&masks[*unit][e * 72..][..72]);
                 }
-                let dense = super::super::from_masks(&Masks(GRID, vec![moved]), &[0], &map, p.n_cells(), 0, &|_| ()).unwrap();
+                let dense = from_masks(&Masks(GRID, vec![moved]), &[0], &map, p.n_cells(), 0, &|_| ()).unwrap();
                 for patterns in [&found, &given] {
                     let profile = patterns.profile(i, &map, p.n_cells(), &mut counter, |e| place[e as usize]).unwrap();
                     prop_assert_eq!((&profile.cells, &profile.hits), (&dense[0].cells, &dense[0].hits));

@@ -1,23 +1,25 @@
-//! The default beam: distinct masks, exact comparisons, NEIGHBORS everywhere.
+//! The default beam search: formulas of distinct masks, compared exactly, with NEIGHBORS among the literals.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::chain::Op;
+use super::config::SearchConfig;
 use super::member::{Member, UnitView, count_all};
+use super::order::{Order, Standing};
+use super::result::{Found, SearchResult, Status};
 use super::scan::{Candidates, Extension};
-use super::{Found, SearchConfig, SearchResult, Status};
 use crate::partition::Partition;
 use crate::profile::Profile;
 use crate::score::{Counts, Metric};
 
-/// Leaves room for rounding when an f64 stands in for an exact fraction.
+/// A factor that leaves room for rounding where an f64 stands for an exact fraction.
 const SLACK: f64 = 1.0 - 1e-14;
 
 pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> SearchResult {
     let n_columns = partition.columns().len();
     let view = UnitView::new(partition, profile, n_columns);
-    let ranking = Ranking { view: &view, config };
+    let ranking = Ranking { view: &view, config, order: Order::of(config) };
     let literals: Vec<Rc<Member>> = (0..n_columns)
         .filter(|c| partition.area(*c) > 0)
         .map(|c| {
@@ -60,37 +62,26 @@ fn columns(partition: &Partition, mut literals: Vec<Rc<Member>>, ranking: &Ranki
     columns
 }
 
-/// Orders formulas for one unit.
+/// Ranks the formulas for one unit, and extends them.
 struct Ranking<'a> {
     view: &'a UnitView<'a>,
     config: &'a SearchConfig,
+    order: Order,
 }
 
 impl Ranking<'_> {
-    /// Best first: by score, then by length, then canonically.
+    /// Best first.
     fn cmp(&self, a: &Member, b: &Member) -> Ordering {
-        let by_score = if self.config.penalty == 1.0 {
-            let ((n, d), (m, e)) = (self.config.metric.fraction(a.counts), self.config.metric.fraction(b.counts));
-            // n/d > m/e; a denominator is zero only where nothing is in both masks, which never enters a beam.
-            (u128::from(m) * u128::from(d)).cmp(&(u128::from(n) * u128::from(e)))
-        } else {
-            self.score(b).total_cmp(&self.score(a))
-        };
-        by_score
-            .then_with(|| a.chain.length().cmp(&b.chain.length()))
-            .then_with(|| a.ordered_formula().canonical_cmp(b.ordered_formula()))
+        self.order.cmp(a.standing(), b.standing(), || [a.ordered_formula(), b.ordered_formula()])
     }
 
     fn score(&self, member: &Member) -> f64 {
-        self.config.metric.of(member.counts) * self.penalty(member.chain.length())
-    }
-
-    fn penalty(&self, length: usize) -> f64 {
-        self.config.penalty.powf((length - 1) as f64)
+        self.order.score(member.standing())
     }
 
     fn extend(&self, member: &Rc<Member>, candidates: &Candidates, beam: &mut Beam) {
-        let penalty = self.penalty(member.chain.length() + 1);
+        let length = member.chain.length() + 1;
+        let penalty = self.order.penalty(length);
         let cuts = |beam: &Beam| match beam.members.last() {
             Some(worst) if beam.members.len() >= self.config.beam => [self.score(worst) / penalty * SLACK; 3],
             _ => [0.0; 3],
@@ -100,12 +91,14 @@ impl Ranking<'_> {
                 Op::Or | Op::And => e.overlap == e.area || e.overlap == member.counts.formula,
                 Op::AndNot => e.overlap == 0,
             };
-            // The part is shorter: it stands in the beam, or was outranked there.
+            // The shorter formula of the same mask is in the beam, or was outranked there.
             if e.both == 0 || same_as_a_part {
                 return;
             }
             let counts = Counts { formula: e.size, unit: self.view.area, both: e.both };
-            if beam.members.len() >= self.config.beam && self.is_beneath(counts, penalty, &beam.members) {
+            if let Some(worst) = beam.members.last().filter(|_| beam.members.len() >= self.config.beam)
+                && self.order.by_score(Standing { counts, length }, worst.standing()).is_gt()
+            {
                 return;
             }
             let column = usize::from(candidates.columns[e.candidate]);
@@ -113,17 +106,6 @@ impl Ranking<'_> {
             beam.offer(Rc::new(Member::extended(member, e.op, atom, column, counts)), self);
         };
         candidates.scan(&member.counted(), self.view.area, self.config.metric.form(), beam, cuts, visit);
-    }
-
-    /// Whether counts alone put a formula beneath the worst of a full beam.
-    fn is_beneath(&self, counts: Counts, penalty: f64, members: &[Rc<Member>]) -> bool {
-        let Some(worst) = members.last() else { return false };
-        if self.config.penalty == 1.0 {
-            let ((n, d), (m, e)) = (self.config.metric.fraction(counts), self.config.metric.fraction(worst.counts));
-            u128::from(n) * u128::from(e) < u128::from(m) * u128::from(d)
-        } else {
-            self.config.metric.of(counts) * penalty < self.score(worst)
-        }
     }
 
     fn report(&self, beam: &Beam, result: &mut SearchResult) {
@@ -145,11 +127,11 @@ struct Beam {
 }
 
 impl Beam {
-    /// Takes a formula in where it belongs.
+    /// Inserts a formula at its rank.
     ///
-    /// Of formulas with one mask the better ranked stays: the shorter, or the first in canonical order. What falls out at
-    /// the end has as many distinct better masks above it, and those can only rise, so that the result does not depend
-    /// on the order of the offers.
+    /// Of formulas with one mask the better ranked one stays: the shorter one, or the first in canonical order. A formula that
+    /// falls out at the end has a full beam of better distinct masks before it, which later offers can only improve. So the
+    /// result does not depend on the order of the offers.
     fn offer(&mut self, member: Rc<Member>, ranking: &Ranking<'_>) {
         let at = self.members.partition_point(|m| ranking.cmp(m, &member).is_lt());
         if at >= ranking.config.beam {

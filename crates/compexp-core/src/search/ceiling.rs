@@ -1,7 +1,8 @@
 //! The ceiling: the best IoU that any Boolean function of the concepts can reach.
 //!
-//! A Boolean function of the concepts is a choice of cells. IoU is the hits chosen over the unit's area plus the misses
-//! chosen, so that cells of more hits a miss come first, and the best choice is a prefix of that order.
+//! A Boolean function of the concepts is a choice of cells. Its IoU is the number of hits in the chosen cells, divided by the
+//! unit's area plus the number of misses in them. So the best choice is a prefix of the cells in descending order of hits per
+//! miss.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -16,19 +17,19 @@ use crate::score::{Counts, Metric};
 /// The ceilings of some units for the concepts of some categories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ceilings {
-    /// The category that is left out; none where all concepts are there.
+    /// The category that is left out; none if all concepts are used.
     pub without: Option<String>,
     /// The cells that the concepts divide the universe into.
     pub cells: usize,
-    /// Those of one position.
+    /// The cells of a single position.
     pub singleton_cells: usize,
-    /// The ceiling of each unit, 0 of one that never fires.
+    /// The ceiling of each unit; 0 if it never fires.
     pub ceilings: Vec<f64>,
 }
 
 impl Ceilings {
-    /// Whether a ceiling says something about the unit: where more than half of the cells are single positions, nearly
-    /// every mask is some function of the concepts.
+    /// Whether a ceiling says something about the unit. If more than half of the cells are single positions, it does not:
+    /// nearly every mask is some function of the concepts.
     pub fn are_informative(&self) -> bool {
         2 * self.singleton_cells <= self.cells
     }
@@ -36,7 +37,7 @@ impl Ceilings {
 
 /// The ceilings of units for all concepts, and for all but those of each category, in the order of their names.
 ///
-/// NEIGHBORS add nothing to these: they are functions of the concepts.
+/// NEIGHBORS do not raise a ceiling: they are functions of the concepts.
 pub fn ceilings(partition: &Partition, profiles: &[Profile], vocabulary: &Vocabulary) -> Vec<Ceilings> {
     let category = |c: usize| vocabulary.category(partition.columns()[c].concept);
     let categories: Vec<&str> = (0..partition.n_concepts()).map(category).collect();
@@ -57,7 +58,7 @@ pub fn ceilings(partition: &Partition, profiles: &[Profile], vocabulary: &Vocabu
 
 /// The counts of the best choice of cells, given the hits and the misses of each, and the unit's area.
 ///
-/// Cells of no hits never belong to it, cells of no misses always do.
+/// Cells without hits never belong to it; cells with hits and no misses always do.
 pub fn best_choice(cells: impl IntoIterator<Item = (u64, u64)>, unit: u64) -> Counts {
     let mut cells: Vec<(u64, u64)> = cells.into_iter().filter(|(hits, _)| *hits > 0).collect();
     // More hits a miss first: h / m > k / n as h * n > k * m.

@@ -1,9 +1,9 @@
-//! Left-deep chains of literals: the formulas that a search makes.
+//! Left-deep chains of literals, `((A OR B) AND (NOT C)) ..`: the formulas that a search makes.
 
 use crate::formula::{Atom, Formula};
 use crate::partition::CellSet;
 
-/// How a chain goes on.
+/// The connective that joins a literal to the chain before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Op {
     Or,
@@ -24,7 +24,7 @@ impl Op {
     }
 }
 
-/// A literal and the steps that follow it, each joined to all before it.
+/// A first literal, and steps that each join one literal to all before it.
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
     pub(super) first: Atom,
@@ -48,13 +48,13 @@ impl Chain {
         1 + self.steps.len()
     }
 
-    /// The length as the reference counts it: NOT and NEIGHBORS are one each.
+    /// The length as the reference counts it: each NOT and each NEIGHBORS adds one.
     pub(super) fn reference_length(&self) -> usize {
         let steps = self.steps.iter().map(|(op, a)| 1 + usize::from(*op == Op::AndNot) + usize::from(a.neighbors));
         1 + usize::from(self.first.neighbors) + steps.sum::<usize>()
     }
 
-    /// The formula as the chain was made.
+    /// The formula with its literals in the order of the chain.
     pub(super) fn formula(&self) -> Formula {
         let mut formula = Formula::Atom(self.first);
         for (op, atom) in &self.steps {
@@ -63,8 +63,8 @@ impl Chain {
         formula
     }
 
-    /// The formula with the literals of every run of one connective in canonical order. AND and AND NOT form one run, to
-    /// which the first literal belongs if it begins the chain; what a run is joined to stays in front.
+    /// The formula with the literals of every run of one connective in canonical order. AND and AND NOT count as one
+    /// connective. The first literal belongs to the first run; a later run stays behind what it is joined to.
     pub(super) fn ordered_formula(&self) -> Formula {
         let mut formula: Option<Formula> = None;
         let mut run: Vec<(bool, Atom)> = vec![(false, self.first)];

@@ -1,19 +1,20 @@
-//! The reference's search, to the last tie and bit: equal formulas take places of their own, the first inserted wins
-//! ties, scores are f64 with the reference's small constants.
+//! The reference implementation's search, equal to the last tie and bit. Formulas of one mask each take a place in the beam,
+//! the formula inserted first wins a tie, and scores are f64 with the reference's small constants.
 
 use std::rc::Rc;
 
 use super::chain::Op;
+use super::config::SearchConfig;
 use super::member::{Member, UnitView, count_all};
+use super::result::{Found, SearchResult, Status};
 use super::scan::{Candidates, Extension};
-use super::{Found, SearchConfig, SearchResult, Status};
 use crate::formula::Atom;
 use crate::partition::Partition;
-use crate::probe::Task;
+use crate::probe::Variant;
 use crate::profile::Profile;
 use crate::score::{Counts, Metric};
 
-/// Leaves room for the rounding of the fast comparison.
+/// A factor that leaves room for the rounding of the fast comparison.
 const SLACK: f64 = 1.0 - 1e-14;
 
 pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> SearchResult {
@@ -25,7 +26,7 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
         return SearchResult::nothing(Status::NoOverlap);
     }
     let candidates = candidates(&view, &ranked, &both_of_neighbors, config);
-    if config.task == Task::Vision {
+    if config.variant == Variant::Vision {
         ranked.retain(|s| s.value > 0.0);
     }
     let mut beam = Top { size: config.beam, scored: Vec::new() };
@@ -77,9 +78,9 @@ impl Top {
 
 /// The metric as the reference computes it: IoU with a small constant in the denominator.
 fn metric(config: &SearchConfig, counts: Counts) -> f64 {
-    let small = match config.task {
-        Task::Vision => 1e-10,
-        Task::Nli => f64::from(f32::MIN_POSITIVE),
+    let small = match config.variant {
+        Variant::Vision => 1e-10,
+        Variant::Nli => f64::from(f32::MIN_POSITIVE),
     };
     match config.metric {
         Metric::Iou => counts.both as f64 / (counts.union() as f64 + small),
@@ -102,7 +103,7 @@ fn primitives(view: &UnitView<'_>, profile: &Profile, config: &SearchConfig) -> 
     };
     let concepts = &partition.columns()[..partition.n_concepts()];
     let leaf = |c: usize| scored(concepts[c], c, view.both[c]);
-    if config.task == Task::Vision {
+    if config.variant == Variant::Vision {
         return ((0..concepts.len()).map(leaf).collect(), Vec::new());
     }
     let mut both = vec![0; partition.columns().len()];
@@ -118,17 +119,17 @@ fn primitives(view: &UnitView<'_>, profile: &Profile, config: &SearchConfig) -> 
     (primitives, both_of_neighbors)
 }
 
-/// The literals that extend formulas: for vision every concept; for NLI every concept of positive IoU, and once more if
-/// its NEIGHBORS has one; under a limit those of the best primitives, in their order.
+/// The literals that extend formulas. Vision: every concept. NLI: every concept of positive IoU, and again every concept
+/// whose NEIGHBORS has a positive IoU. With a beam limit: the concepts of the best primitives, in their order.
 fn candidates(view: &UnitView<'_>, ranked: &[Scored], both_of_neighbors: &[u32], config: &SearchConfig) -> Candidates {
     let areas = view.partition.areas();
     let concepts = 0..view.partition.n_concepts();
     if let Some(limit) = config.beam_limit {
-        let best = ranked.iter().filter(|s| config.task == Task::Vision || s.value > 0.0).take(limit);
+        let best = ranked.iter().filter(|s| config.variant == Variant::Vision || s.value > 0.0).take(limit);
         let own = best.filter_map(|s| view.partition.column(Atom::concept(s.member.chain.first.concept)));
         return Candidates::new(own.map(|c| c as u16).collect(), None, areas, &view.both);
     }
-    if config.task == Task::Vision {
+    if config.variant == Variant::Vision {
         return Candidates::new(concepts.map(|c| c as u16).collect(), None, areas, &view.both);
     }
     let copies = |c: usize| u8::from(view.both[c] > 0) + u8::from(both_of_neighbors[c] > 0);

@@ -1,4 +1,4 @@
-//! The formulas of a beam, and what is known of each: counts, sets of cells, vectors over all columns.
+//! The formulas of a beam, with their counts, their sets of cells and their counts over all columns.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::chain::{Chain, Op};
+use super::order::Standing;
 use super::scan::Counted;
 use super::table::{AllCells, Known, UnitCells, count, derive};
 use crate::formula::{Atom, Formula};
@@ -13,7 +14,7 @@ use crate::partition::{CellSet, Partition};
 use crate::profile::Profile;
 use crate::score::Counts;
 
-/// Below this many cells, comparing sets costs next to nothing, and every set at hand is tried as a starting point.
+/// Up to this many cells, comparing sets costs next to nothing, so that every known set is tried as a starting point.
 const FEW_CELLS: usize = 1 << 15;
 
 /// One unit's view of a partition.
@@ -61,7 +62,7 @@ impl<'a> UnitView<'a> {
 pub(super) struct Member {
     pub(super) chain: Chain,
     pub(super) counts: Counts,
-    /// The column of the last literal, and what it was joined to.
+    /// The column of the last literal, and the member that it was joined to.
     column: usize,
     parent: Option<(Rc<Member>, Op)>,
     formula: OnceCell<Formula>,
@@ -94,7 +95,11 @@ impl Member {
         Self::new(parent.chain.extended(op, atom), counts, column, Some((parent.clone(), op)))
     }
 
-    /// The formula with its runs in order.
+    pub(super) fn standing(&self) -> Standing {
+        Standing { counts: self.counts, length: self.chain.length() }
+    }
+
+    /// The formula as [`Chain::ordered_formula`] gives it.
     pub(super) fn ordered_formula(&self) -> &Formula {
         self.formula.get_or_init(|| self.chain.ordered_formula())
     }
@@ -124,7 +129,8 @@ impl Member {
         })
     }
 
-    /// Counts all columns over the member's cells, starting from what is known of `others`; parents are counted already.
+    /// Counts all columns over the member's cells, starting from the counts of `others` or of its parent, which must be
+    /// counted already.
     pub(super) fn count(&self, view: &UnitView<'_>, others: &[Rc<Self>]) {
         self.x.get_or_init(|| {
             let Some((parent, op)) = &self.parent else {

@@ -1,4 +1,4 @@
-//! Scoring every extension of a formula by every candidate literal.
+//! The scores of all extensions of a formula by a literal.
 
 use super::chain::Op;
 use crate::score::Form;
@@ -8,7 +8,7 @@ use crate::simd::vectorized;
 pub(super) struct Candidates {
     /// The column of each.
     pub(super) columns: Vec<u16>,
-    /// How often each is tried, one try after the other.
+    /// How often each is tried, one try directly after the other; none = once.
     pub(super) copies: Option<Vec<u8>>,
     areas: Vec<u32>,
     /// `|U and L|`.
@@ -57,10 +57,9 @@ impl Candidates {
 
     /// Visits the extensions of a formula in order: by candidate, each by OR, AND, AND NOT.
     ///
-    /// `cuts` gives for each connective a score that an extension must reach to be of interest; it is asked again for
-    /// every block. Where no extension of a block reaches it, the block is passed over: that is the fast path, one
-    /// comparison of a product in f64 for each. The cut must leave room for its rounding. In other blocks every
-    /// extension is visited.
+    /// `cuts` gives for each connective the score that an extension must reach; it is called again for every block. A block
+    /// in which no extension reaches it is skipped. This is the fast path: one comparison of products in f64 for each
+    /// extension, so that the cut must leave room for their rounding. In other blocks every extension is visited.
     pub(super) fn scan<S>(
         &self,
         formula: &Counted<'_>,
@@ -123,8 +122,8 @@ struct Test<'a> {
 }
 
 impl Test<'_> {
-    /// The first block from candidate `first` on in which some extension may reach its cut. A last block that is not full
-    /// is always looked at.
+    /// The first block from candidate `first` on in which some extension may reach its cut. A last block that is not full is
+    /// never skipped.
     fn next(&self, first: usize, cuts: [f64; 3]) -> Option<usize> {
         vectorized(
             #[inline(always)]

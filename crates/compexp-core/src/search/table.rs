@@ -1,4 +1,4 @@
-//! Counts of every column at once, over the cells of a set: `|F and L|` and `|U and F and L|` for all L.
+//! Counts over the cells of a set for all columns at once: `|F and L|` and `|U and F and L|` for all L.
 
 use std::sync::Arc;
 
@@ -110,18 +110,19 @@ fn subtract(rows: &impl Rows, row: u32, counts: &mut [u32]) {
     }
 }
 
-/// A set whose counts are known.
+/// A set with its counts.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
     pub(super) set: &'a CellSet,
     pub(super) counts: &'a [u32],
 }
 
-/// The counts of `set`, from whichever known set differs from it in the fewest rows: those rows are added and taken away.
+/// The counts of `set`. They start from those of the known set that differs from it in the fewest rows; these rows are added
+/// or subtracted.
 ///
-/// Where `set` is a union of two known sets, inclusion and exclusion may be cheaper still: `union` holds the two.
-/// Which way is taken decides the time and nothing else, because counts are integers. Sums may pass below zero on the
-/// way, hence the wrapping arithmetic.
+/// If `set` is the union of two known sets, given as `union`, inclusion and exclusion may be cheaper still. Counts are
+/// integers, so that the way taken changes the time and nothing else. Sums may pass below zero in between, hence the wrapping
+/// arithmetic.
 pub(super) fn derive(
     rows: &impl Rows,
     n_columns: usize,

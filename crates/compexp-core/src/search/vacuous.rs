@@ -1,20 +1,25 @@
-//! Literals that change nothing, taken out of what a search found.
+//! Removes literals that change nothing from the formulas that a search found.
 //!
-//! `((river OR sea) OR water)` on data where every river is water has the mask of `(sea OR water)`. A beam ends with the
-//! longer one where it never held the shorter.
+//! If every river of the data is water, `((river OR sea) OR water)` has the mask of `(sea OR water)`. A beam that never held
+//! the shorter formula ends with the longer one.
 
-use super::{Found, Mode, SearchConfig, SearchResult};
+use std::cmp::Ordering;
+
+use super::config::{Mode, SearchConfig};
+use super::order::{Order, Standing};
+use super::result::{Found, SearchResult};
 use crate::formula::Formula;
 use crate::partition::Partition;
 
-/// A search result without vacuous literals, and the literals that were taken out of the best formula, in the order in
-/// which they stood.
+/// A search result without vacuous literals, and the literals that were removed from the best formula, in the order in which
+/// they stood.
 ///
-/// A literal is vacuous if the formula's mask over the cells is the same without it. Literals are tried from the last to
-/// the first, until none can go; what remains begins with a literal without NOT, as every formula of a search does, so
-/// that it stays among the formulas that are searched. A formula that became shorter also stands for smaller lengths,
-/// where it is better than what was found there: entry `k` of `by_length` stays the best known of at most `k + 1` literals.
-/// The beams are as the search left them. Nothing is taken out of a result of [`Mode::Compat`].
+/// A literal is vacuous if the formula's mask over the cells is the same without it. Literals are tried from the last to the
+/// first, until none can be removed. What remains begins with a literal without NOT, as every formula that is searched does.
+///
+/// A formula that became shorter is also entered for smaller lengths if it is better than what was found there: entry `k` of
+/// `by_length` stays the best known formula of at most `k + 1` literals. The beams do not change. Nothing is removed from a
+/// result of [`Mode::Compat`].
 pub fn without_vacuous(
     partition: &Partition,
     config: &SearchConfig,
@@ -26,13 +31,13 @@ pub fn without_vacuous(
     let stripped: Vec<(Found, Vec<Formula>)> =
         result.by_length.iter().map(|found| strip(partition, config, found)).collect();
     let best_of = |k: usize| {
-        // A function of so many concepts may take more literals to write than that.
+        // With the full grammar entry k may have more than k + 1 literals: a function of so many concepts may need more.
         let allowed = stripped.iter().enumerate().filter(|(i, (found, _))| *i <= k || found.formula.length() <= k + 1);
         allowed.map(|(_, entry)| entry).reduce(|best, other| {
             let longer = other.0.formula.length() > best.0.formula.length();
             match other.0.score.total_cmp(&best.0.score) {
-                std::cmp::Ordering::Less => best,
-                std::cmp::Ordering::Equal if longer => best,
+                Ordering::Less => best,
+                Ordering::Equal if longer => best,
                 _ => other,
             }
         })
@@ -58,7 +63,7 @@ fn strip(partition: &Partition, config: &SearchConfig, found: &Found) -> (Found,
         if rest.begins_plain() && partition.evaluate(&rest) == mask {
             vacuous.push(literal);
             formula = rest;
-            // One that could not go beside the other may be able to now.
+            // A literal that could not be removed before may be vacuous now.
             next = formula.length();
         }
     }
@@ -67,7 +72,7 @@ fn strip(partition: &Partition, config: &SearchConfig, found: &Found) -> (Found,
     }
     let order = |literal: &Formula| found.formula.literals().iter().position(|l| *l == literal);
     vacuous.sort_by_key(order);
-    let score = config.metric.of(found.counts) * config.penalty.powf((formula.length() - 1) as f64);
+    let score = Order::of(config).score(Standing { counts: found.counts, length: formula.length() });
     (Found { formula, score, ..found.clone() }, vacuous)
 }
 
@@ -80,7 +85,8 @@ mod tests {
     use crate::partition::{CellSet, MemoryPositions, PartitionBuilder};
     use crate::probe::{Annotation, AnnotationSource, Grid};
     use crate::profile::Profile;
-    use crate::search::{Status, search};
+    use crate::search::beam;
+    use crate::search::result::Status;
 
     /// One example a position; bit `c` of its set is concept `c`.
     struct Sets(Vec<u32>);
@@ -199,7 +205,7 @@ mod tests {
                 ..Profile::default()
             };
             let config = SearchConfig { length: 5, beam: 3, penalty, ..SearchConfig::default() };
-            let before = search(&p, &profile, &config).unwrap();
+            let before = beam::search(&p, &profile, &config);
             let (after, _) = without_vacuous(&p, &config, before.clone());
             prop_assert_eq!(before.by_length.len(), after.by_length.len());
             for (k, (b, a)) in before.by_length.iter().zip(&after.by_length).enumerate() {

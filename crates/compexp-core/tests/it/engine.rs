@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compexp_core::Result;
 use compexp_core::concept::{ConceptId, Vocabulary};
 use compexp_core::partition::{MemoryPositions, Partition, PartitionBuilder, PositionMap};
-use compexp_core::probe::{Annotation, AnnotationSource, Grid, Task};
+use compexp_core::probe::{Annotation, AnnotationSource, Grid, Variant};
 use compexp_core::profile::Profile;
 use compexp_core::score;
 use compexp_core::search::{self, Mode, SearchConfig, SearchResult};
@@ -18,7 +18,7 @@ use crate::oracle::{self, Found, Metric, Problem, Settings, brute_force, random_
 struct Annotated<'a> {
     problem: &'a Problem,
     examples: usize,
-    task: Task,
+    variant: Variant,
 }
 
 impl AnnotationSource for Annotated<'_> {
@@ -46,15 +46,15 @@ impl AnnotationSource for Annotated<'_> {
     }
 
     fn declared(&self) -> Vec<ConceptId> {
-        match self.task {
-            Task::Vision => Vec::new(),
-            Task::Nli => self.problem.concepts.iter().map(|(id, _)| ConceptId(*id)).collect(),
+        match self.variant {
+            Variant::Vision => Vec::new(),
+            Variant::Nli => self.problem.concepts.iter().map(|(id, _)| ConceptId(*id)).collect(),
         }
     }
 }
 
-pub(crate) fn partition(problem: &Problem, examples: usize, task: Task) -> (Partition, PositionMap) {
-    let source = Annotated { problem, examples, task };
+pub(crate) fn partition(problem: &Problem, examples: usize, variant: Variant) -> (Partition, PositionMap) {
+    let source = Annotated { problem, examples, variant };
     let mut builder = PartitionBuilder::new(source.grid(), Box::new(MemoryPositions::new(source.grid())));
     builder.add_all(&source, &|_| ()).unwrap();
     let ids = |ids: &Vec<u32>| ids.iter().map(|id| ConceptId(*id)).collect();
@@ -76,12 +76,12 @@ pub(crate) fn profile(partition: &Partition, map: &PositionMap, unit: &[bool]) -
     Profile { cells: counts.keys().copied().collect(), hits: counts.values().copied().collect(), ..Profile::default() }
 }
 
-pub(crate) fn config(settings: &Settings, mode: Mode, task: Task) -> SearchConfig {
+pub(crate) fn config(settings: &Settings, mode: Mode, variant: Variant) -> SearchConfig {
     SearchConfig {
         length: settings.length,
         beam: settings.beam,
         mode,
-        task,
+        variant,
         metric: match settings.metric {
             Metric::Iou => score::Metric::Iou,
             Metric::Precision => score::Metric::Precision,
@@ -131,14 +131,14 @@ fn engine_repeats_the_reference_to_the_bit() {
     let concepts =
         space.concepts.iter().map(|c| (c.id, (0..positions).map(|p| c.mask.contains(p)).collect())).collect();
     let problem = Problem { concepts, unit: unit_masks[0].clone(), neighbors: BTreeMap::new() };
-    let (partition, map) = partition(&problem, 100, Task::Vision);
+    let (partition, map) = partition(&problem, 100, Variant::Vision);
     let settings = Settings { length: 3, beam: 5, ..Settings::default() };
     for (i, unit) in unit_masks.iter().enumerate() {
         let profile = profile(&partition, &map, unit);
-        let found = search::search(&partition, &profile, &config(&settings, Mode::Compat, Task::Vision)).unwrap();
+        let found = search::search(&partition, &profile, &config(&settings, Mode::Compat, Variant::Vision)).unwrap();
         let expected = space.vision_compat(&oracle::Unit::from_bools(unit), &settings);
         check(&format!("unit {i}, compat"), &found, &expected);
-        let found = search::search(&partition, &profile, &config(&settings, Mode::Beam, Task::Vision)).unwrap();
+        let found = search::search(&partition, &profile, &config(&settings, Mode::Beam, Variant::Vision)).unwrap();
         let (compat, best) = (expected.score, found.best().unwrap());
         assert!(best.score >= compat - 1e-12, "unit {i}: distinct masks find no less: {} and {compat}", best.score);
     }
@@ -159,20 +159,20 @@ fn engine_agrees_with_the_oracle_on_generated_problems() {
             min_activations: [0, 0, 0, 8][seed as usize / 13 % 4],
             metric: metrics[seed as usize / 17 % 5],
         };
-        for (task, mode, oracle) in [
-            (Task::Vision, Mode::Compat, oracle::vision_compat as fn(&Problem, &Settings) -> Found),
-            (Task::Nli, Mode::Compat, oracle::nli_compat),
-            (Task::Vision, Mode::Beam, oracle::default_beam),
-            (Task::Nli, Mode::Beam, oracle::default_beam),
+        for (variant, mode, oracle) in [
+            (Variant::Vision, Mode::Compat, oracle::vision_compat as fn(&Problem, &Settings) -> Found),
+            (Variant::Nli, Mode::Compat, oracle::nli_compat),
+            (Variant::Vision, Mode::Beam, oracle::default_beam),
+            (Variant::Nli, Mode::Beam, oracle::default_beam),
         ] {
-            if task == Task::Vision && mode == Mode::Beam && !problem.neighbors.is_empty() {
+            if variant == Variant::Vision && mode == Mode::Beam && !problem.neighbors.is_empty() {
                 // Neighbours come with features, which are declared: NEIGHBORS of a concept that never occurs is theirs alone.
                 continue;
             }
-            let (partition, map) = partition(&problem, examples, task);
+            let (partition, map) = partition(&problem, examples, variant);
             let profile = profile(&partition, &map, &problem.unit);
-            let found = search::search(&partition, &profile, &config(&settings, mode, task)).unwrap();
-            check(&format!("seed {seed}, {task:?} {mode:?} {settings:?}"), &found, &oracle(&problem, &settings));
+            let found = search::search(&partition, &profile, &config(&settings, mode, variant)).unwrap();
+            check(&format!("seed {seed}, {variant:?} {mode:?} {settings:?}"), &found, &oracle(&problem, &settings));
         }
     }
 }
@@ -182,10 +182,10 @@ fn no_beam_exceeds_brute_force() {
     let mut met = 0;
     for seed in 0..60u64 {
         let problem = random_problem(seed, 5, 30, false);
-        let (partition, map) = partition(&problem, 1, Task::Vision);
+        let (partition, map) = partition(&problem, 1, Variant::Vision);
         let profile = profile(&partition, &map, &problem.unit);
         let settings = Settings { length: 3, beam: 100, ..Settings::default() };
-        let found = search::search(&partition, &profile, &config(&settings, Mode::Beam, Task::Vision)).unwrap();
+        let found = search::search(&partition, &profile, &config(&settings, Mode::Beam, Variant::Vision)).unwrap();
         let best = brute_force(&problem, 3, Metric::Iou);
         let (Some(found), Some(best)) = (found.best(), best) else { continue };
         let (n, d) = best.fraction;
@@ -198,7 +198,7 @@ fn no_beam_exceeds_brute_force() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let problem = random_problem(3, 12, 200, true);
-    let (partition, map) = partition(&problem, 4, Task::Nli);
+    let (partition, map) = partition(&problem, 4, Variant::Nli);
     let profiles: Vec<Profile> = (0..16)
         .map(|shift| {
             let unit: Vec<bool> = (0..200).map(|p| problem.unit[(p + shift) % 200]).collect();

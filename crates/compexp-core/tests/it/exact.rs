@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use compexp_core::concept::Vocabulary;
 use compexp_core::formula::{Atom, Formula};
-use compexp_core::probe::Task;
+use compexp_core::probe::Variant;
 use compexp_core::score;
 use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig, SearchResult, Status, search, without_vacuous};
 
@@ -12,9 +12,9 @@ use crate::engine::{config, partition, profile};
 use crate::oracle::{Metric, Problem, Settings, brute_force, random_problem};
 
 fn exact(problem: &Problem, settings: &Settings) -> SearchResult {
-    let (partition, map) = partition(problem, 1, Task::Nli);
+    let (partition, map) = partition(problem, 1, Variant::Nli);
     let profile = profile(&partition, &map, &problem.unit);
-    search(&partition, &profile, &config(settings, Mode::Exact, Task::Nli)).unwrap()
+    search(&partition, &profile, &config(settings, Mode::Exact, Variant::Nli)).unwrap()
 }
 
 #[test]
@@ -119,9 +119,9 @@ fn join(a: &Words, b: &Words, op: impl Fn(u64, u64) -> u64) -> Words {
 /// Compares the optimum of every length with brute force, and what is told of each formula with its mask. Gives how often
 /// a beam of width 1 was beaten, and the beginnings of chains of more than three literals that were looked at.
 fn check(name: &str, problem: &Problem, examples: usize, length: usize) -> [u64; 2] {
-    let (partition, map) = partition(problem, examples, Task::Nli);
+    let (partition, map) = partition(problem, examples, Variant::Nli);
     let profile = profile(&partition, &map, &problem.unit);
-    let settings = config(&Settings { length, beam: 1, ..Settings::default() }, Mode::Exact, Task::Nli);
+    let settings = config(&Settings { length, beam: 1, ..Settings::default() }, Mode::Exact, Variant::Nli);
     let found = search(&partition, &profile, &settings).unwrap();
     let dense = Dense::new(problem);
     let optima = dense.optima(length);
@@ -203,10 +203,10 @@ fn the_full_grammar_has_the_best_function_of_up_to_three_concepts() {
     for seed in 0..600u64 {
         let (n_concepts, n_positions) = (3 + seed as usize % 4, [8, 20, 60][seed as usize / 4 % 3]);
         let problem = random_problem(seed, n_concepts, n_positions, false);
-        let (partition, map) = partition(&problem, 1, Task::Nli);
+        let (partition, map) = partition(&problem, 1, Variant::Nli);
         let profile = profile(&partition, &map, &problem.unit);
         let settings = Settings { beam: 2, ..Settings::default() };
-        let chains = config(&settings, Mode::Exact, Task::Nli);
+        let chains = config(&settings, Mode::Exact, Variant::Nli);
         let exact = ExactConfig { grammar: Grammar::Full, ..chains.exact };
         let settings = SearchConfig { exact, ..chains.clone() };
         let found = search(&partition, &profile, &settings).unwrap();
@@ -310,9 +310,9 @@ fn degenerate_concepts_and_units_have_the_optima_of_brute_force() {
 #[test]
 fn little_time_gives_a_formula_and_a_bound_above_it() {
     let problem = random_problem(5, 12, 400, false);
-    let (partition, map) = partition(&problem, 1, Task::Nli);
+    let (partition, map) = partition(&problem, 1, Variant::Nli);
     let profile = profile(&partition, &map, &problem.unit);
-    let chains = config(&Settings { length: 7, ..Settings::default() }, Mode::Exact, Task::Nli);
+    let chains = config(&Settings { length: 7, ..Settings::default() }, Mode::Exact, Variant::Nli);
     let exact = ExactConfig { seconds: Some(1e-9), ..chains.exact };
     let found = search(&partition, &profile, &SearchConfig { exact, ..chains }).unwrap();
     let mut before = 0.0;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use compexp_core::concept::ConceptId;
 use compexp_core::formula::{Atom, Formula};
 use compexp_core::random::Random;
 
@@ -147,7 +146,7 @@ impl Lexicon {
         Self { words, bands }
     }
 
-    /// The words that a formula asks for or forbids, and that the classifier knows; of NEIGHBORS all.
+    /// The words that a formula asks for or forbids, and that the classifier knows; of a NEIGHBORS all that it takes in.
     pub(super) fn wants(&self, subject: &Subject<'_>, formula: &Formula) -> Vec<Want> {
         fn collect(formula: &Formula, forbidden: bool, into: &mut Vec<(Atom, bool)>) {
             match formula {
@@ -163,9 +162,7 @@ impl Lexicon {
         collect(formula, false, &mut atoms);
         let mut wants = Vec::new();
         for (atom, forbidden) in atoms {
-            let near = subject.neighbors.get(&atom.concept).filter(|_| atom.neighbors);
-            let ids = std::iter::once(atom.concept).chain(near.into_iter().flatten().copied());
-            wants.extend(ids.filter_map(|id: ConceptId| {
+            wants.extend(atom.any_of(subject.neighbors).filter_map(|id| {
                 let name = subject.annotator.vocabulary.name(id);
                 let (hypothesis, word) = match (name.strip_prefix("pre:tok:"), name.strip_prefix("hyp:tok:")) {
                     (Some(word), _) => (false, word),

@@ -156,11 +156,7 @@ impl Subject<'_> {
 
     /// Whether a formula is true of a pair with these features.
     pub(crate) fn holds(&self, formula: &Formula, features: &[u32]) -> bool {
-        let has = |id: u32| features.binary_search(&id).is_ok();
-        formula.holds(&|atom| {
-            let near = || self.neighbors.get(&atom.concept).is_some_and(|all| all.iter().any(|id| has(id.0)));
-            has(atom.concept.0) || (atom.neighbors && near())
-        })
+        formula.holds_with(self.neighbors, |id| features.binary_search(&id.0).is_ok())
     }
 
     /// The features of every pair.

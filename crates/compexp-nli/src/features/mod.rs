@@ -14,7 +14,8 @@ pub use compexp_text::vectors::{WordVectors, for_each_vector};
 use std::collections::HashMap;
 
 use compexp_core::concept::ConceptId;
-use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Task};
+use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Variant};
+use compexp_run::provenance::PairFeatures;
 use compexp_text::feats::Feats;
 use compexp_text::tagger::Tagger;
 use compexp_text::tokenizer::Tokenizer;
@@ -95,7 +96,8 @@ fn into_pairs(sentences: Vec<Sentence>) -> Vec<SplitPair> {
     pairs
 }
 
-/// Which features there are. The default is the paper's.
+/// Which features there are. The default is the paper's. A run records it as [`PairFeatures`], all but the
+/// stop words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureConfig {
     /// Words of each side.
@@ -113,6 +115,33 @@ pub struct FeatureConfig {
     /// For numbers equal to the reference implementation's: overlap counts UNK and PAD as words, PAD where a side is
     /// shorter than the longest sentence of either side in a batch of this many pairs (there 16).
     pub padded_batch: Option<usize>,
+}
+
+impl From<&FeatureConfig> for PairFeatures {
+    fn from(config: &FeatureConfig) -> Self {
+        Self {
+            words: config.tokens,
+            tags: config.tags,
+            overlap: config.overlap,
+            vocab_size: config.n_words,
+            neighbors: config.neighbors,
+            padded_batch: config.padded_batch,
+        }
+    }
+}
+
+impl From<&PairFeatures> for FeatureConfig {
+    fn from(recorded: &PairFeatures) -> Self {
+        Self {
+            tokens: recorded.words,
+            tags: recorded.tags,
+            overlap: recorded.overlap,
+            n_words: recorded.vocab_size,
+            neighbors: recorded.neighbors,
+            padded_batch: recorded.padded_batch,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for FeatureConfig {
@@ -156,7 +185,7 @@ pub fn probe_set(
     Ok(ProbeSet {
         vocabulary: features.vocabulary()?,
         examples: pairs.iter().enumerate().map(example).collect(),
-        task: Task::Nli,
+        variant: Variant::Nli,
         neighbors,
         source: Box::new(features),
     })

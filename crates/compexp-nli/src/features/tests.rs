@@ -47,7 +47,7 @@ fn features_are_words_and_tags_by_side_and_overlap() {
     assert_eq!(row(&probe, 0), set(&first));
     assert_eq!(row(&probe, 1), set(&["pre:tok:man", "hyp:tok:cats", "pre:tag:nn", "pre:tag:.", "hyp:tag:nns"]));
     assert_eq!(probe.examples[1].text, "man . => cats");
-    assert_eq!((&*probe.examples[0].group, probe.task), ("The Dog sees a dog", Task::Nli));
+    assert_eq!((&*probe.examples[0].group, probe.variant), ("The Dog sees a dog", Variant::Nli));
     assert!(probe.source.annotate(2, &mut Annotation::default()).is_err());
 }
 

@@ -71,7 +71,8 @@ pub(crate) fn page(site: &Site<'_>) -> Result<String> {
 fn sentence(material: &Material<'_>) -> Markup {
     let universe = material.explanations().universe;
     let examples = if material.examples.iter().any(|e| !e.text.is_empty()) { "sentence pairs" } else { "examples" };
-    let layer = material.config.config.pointer("/inputs/layer").and_then(Value::as_str);
+    let provenance = material.run.provenance().ok();
+    let layer = provenance.as_ref().and_then(|made| made.layer());
     html! {
         (count(material.summary.units as u64)) " units "
         @if let Some(layer) = layer { "of " code { (plain(layer)) } " " }

@@ -37,7 +37,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use compexp_core::concept::Vocabulary;
-use compexp_core::probe::{Example, Grid, Neighbors, ProbeSet, Task};
+use compexp_core::probe::{Example, Grid, Neighbors, ProbeSet, Variant};
 
 #[cfg(test)]
 mod data_tests;
@@ -164,7 +164,7 @@ impl Broden {
         ProbeSet {
             vocabulary: self.masks.labels.vocabulary().clone(),
             examples: self.images.into_iter().map(example).collect(),
-            task: Task::Vision,
+            variant: Variant::Vision,
             neighbors: Neighbors::new(),
             source: Box::new(self.masks),
         }

@@ -7,7 +7,7 @@ use compexp_trust::compare::{Comparison, Difference, Found, UnitChange, Verdict}
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::{formula, percent, words};
+use super::wording::{formula, percent, words};
 
 /// The name of the suite, and the class of its cases.
 const SUITE: &str = "compexp.diff";
@@ -99,5 +99,5 @@ fn text_element<W: Write>(xml: &mut Writer<W>, start: BytesStart<'_>, text: &str
 
 /// Text without the characters that XML cannot hold even as references, written as formulas write them.
 fn clean(text: &str) -> String {
-    crate::table::name(text).replace('\u{fffe}', "\\u{fffe}").replace('\u{ffff}', "\\u{ffff}")
+    crate::terminal::name(text).replace('\u{fffe}', "\\u{fffe}").replace('\u{ffff}', "\\u{ffff}")
 }

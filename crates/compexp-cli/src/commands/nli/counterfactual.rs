@@ -3,114 +3,34 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::Args;
 use compexp_core::explain::Progress;
 use compexp_files::hash_file;
 use compexp_nli::counterfactual::{Candidate, Case, Config, Direction, Lexicon, Subject, Unit};
 use compexp_nli::features::{Annotator, FeatureConfig, SplitPair};
 use compexp_nli::model::{Classifier, Model, default_device};
-use compexp_run::open_probe;
+use compexp_run::provenance::PairInputs;
+use compexp_run::{Provenance, open_probe};
 
 use super::counterfactual_files::{self as files, Names};
 use super::probe_files;
-use super::sentences::Sentences;
-use crate::args::at_most;
-use crate::commands::classified::Classified;
-use crate::commands::trials::{CASES, first_cases, print_json};
-use crate::failure::Failure;
-use crate::nli_args::{PairArgs, TagArgs};
+use super::sentences::SentenceSource;
+use crate::args::effects::{DirectionArg, NliCounterfactualArgs};
+use crate::classifier_run::Classified;
+use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::Reporter;
-use crate::table::count;
-
-/// What edits make of a formula.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Directions {
-    /// True, and the class that the unit supports is to be predicted
-    Fulfil,
-    /// False, and another class is to be predicted
-    Break,
-    /// Cases of either kind
-    Both,
-}
-
-impl Directions {
-    fn list(self) -> &'static [Direction] {
-        match self {
-            Self::Fulfil => &[Direction::Fulfil],
-            Self::Break => &[Direction::Break],
-            Self::Both => &[Direction::Fulfil, Direction::Break],
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-A unit supports the class to which it has the greatest weight. Does a word that makes its formula true make the classifier
-predict that class (fulfil), and one that makes it false another class (break)? Words are inserted before the first noun or
-at the end of a sentence, put in place of a word of the same tag, replaced by one, or deleted. To fulfil a formula this is
-done to pairs on which it is false and that are predicted as another class, to break it to pairs on which it is true and
-that are predicted as the class.
-
-Beside each edit stands a control that leaves the formula as it was: the same edit with a random word of the same tag and
-about the same frequency; of an edit that takes a word away, one that does so with another word of the sentence, of the same
-tag if it has one. The effect is the difference of the two success rates.
-
-Of all units, --auto takes those with the greatest weight x gain, where weight is the unit's weight to the class less the
-mean of its weights, and gain its mean value on pairs on which its formula is true, less that on the others. In either
-direction these are the first N that one word can turn, so mostly the same units.
-
-The folder gets cases.csv, edits.csv and counterfactuals.json.
-
-Examples:
-  compexp nli counterfactual runs/bowman --auto 20
-  compexp nli counterfactual runs/bowman --unit 588 --to contradiction --direction break --most-pairs 500")]
-pub(crate) struct NliCounterfactualArgs {
-    /// A run of `compexp nli probe` on the classifier's features
-    pub(crate) run: PathBuf,
-    /// The classifier [default: the run's]
-    #[arg(help_heading = "Inputs", long, value_name = "FILE")]
-    pub(crate) checkpoint: Option<PathBuf>,
-    /// The sentence pairs [default: the run's]
-    #[arg(help_heading = "Inputs", long, value_name = "FILE")]
-    pub(crate) pairs: Option<PathBuf>,
-    /// The number of cases to choose in each direction [default: 20, unless --unit names one]
-    #[arg(help_heading = "Cases", long, value_name = "N", value_parser = at_most(1, 100_000), conflicts_with = "unit")]
-    pub(crate) auto: Option<usize>,
-    /// The unit whose formula is turned
-    #[arg(help_heading = "Cases", long, value_name = "U")]
-    pub(crate) unit: Option<usize>,
-    /// The class that the unit supports: predicted where its formula was made true, and no more where it was made false
-    /// [default: that of its greatest weight]
-    #[arg(help_heading = "Cases", long, value_name = "T", requires = "unit")]
-    pub(crate) to: Option<String>,
-    /// What edits make of the formula
-    #[arg(help_heading = "Cases", long, value_name = "WHAT", value_enum, default_value_t = Directions::Both)]
-    direction: Directions,
-    /// The greatest number of pairs that are edited in a case
-    #[arg(help_heading = "Trials", long, value_name = "N", default_value_t = 100, value_parser = at_most(1, 1_000_000))]
-    pub(crate) most_pairs: usize,
-    /// The greatest number of edits of a pair
-    #[arg(help_heading = "Trials", long, value_name = "N", default_value_t = 4, value_parser = at_most(1, 1000))]
-    pub(crate) edits: usize,
-    /// Decides which pairs, edits and words are taken
-    #[arg(help_heading = "Trials", long, value_name = "S", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// The folder for the results [default: counterfactuals in the run]
-    #[arg(help_heading = "Output", long, short, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Print JSON
-    #[arg(help_heading = "Output", long)]
-    pub(crate) json: bool,
-}
+use crate::terminal::count;
+use crate::trials::{CASES, first_cases, print_json};
 
 pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<()> {
+    let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
+    refuse_standard_output(&out, "counterfactuals are")?;
     let config = Config { pairs: args.most_pairs, edits: args.edits, seed: args.seed };
     let known = Classified::open(&args.run, "nli probe", "features")?;
-    let checkpoint = same_file(&known, "checkpoint", args.checkpoint.as_deref())?;
+    let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, args.checkpoint.as_deref())?;
     let model = Model::load(&checkpoint)?;
     let classifier = Classifier::on(&model, &default_device()?)?;
     let set = open_probe(&args.run.join(probe_files::FOLDER))?;
-    let features = feature_config(&known);
+    let features = FeatureConfig::from(&pair_inputs(&known)?.features);
     let pairs = sentences(&known, args.pairs.as_deref(), reporter)?;
     if pairs.len() != known.features.n_examples() {
         let (found, expected) = (pairs.len(), known.features.n_examples());
@@ -142,7 +62,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
         }
         None => subject.candidates(&units, &rows),
     };
-    let directions = args.direction.list();
+    let directions = directions(args.direction);
     let wanted = args.unit.map_or(args.auto.unwrap_or(CASES), |_| 1).min(candidates.len());
     let n = wanted * directions.len();
     reporter.say(&format!("up to {n} cases and {} predictions", count(2 * n * config.pairs * config.edits)));
@@ -191,7 +111,6 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     }
     notes.iter().for_each(|note| reporter.say(note));
     let names = Names { run: &known, vocabulary: &set.vocabulary, units: &units, pairs: &pairs };
-    let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
     let record = files::write(&out, &names, &config, &cases)?;
     if args.json {
         return print_json(&record);
@@ -199,34 +118,37 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     names.trials(&cases).print(&out, |out| files::print_edits(out, &names, &cases))
 }
 
-/// The run's input `what`, which must be the one that was probed.
-fn same_file(known: &Classified, what: &str, given: Option<&Path>) -> Result<PathBuf> {
+/// What the run records of its sentence pairs.
+fn pair_inputs(known: &Classified) -> Result<&PairInputs> {
+    match &known.made {
+        Provenance::NliProbe(made) => Ok(&made.inputs),
+        other => {
+            Err(Failure::new(format!("found a run of `compexp {}`, expected sentence pairs", other.command())).into())
+        }
+    }
+}
+
+/// The run's input `what`, which must have the hash that was `recorded` when it was probed.
+fn same_file(known: &Classified, what: &str, recorded: &str, given: Option<&Path>) -> Result<PathBuf> {
     let path = known.path(what, given)?;
-    if known.run.explanations.config["inputs"][what].as_str() != Some(&hash_file(&path)?) {
+    if recorded != hash_file(&path)? {
         let message = format!("`{}`: found another file than the {what} of the run", path.display());
         return Err(Failure::new(message).hint(format!("give --{what} FILE, the one that was probed")).into());
     }
     Ok(path)
 }
 
-/// Which features the run has.
-fn feature_config(known: &Classified) -> FeatureConfig {
-    let recorded = &known.run.explanations.config["inputs"]["features"];
-    let has = |name: &str| recorded[name].as_bool().unwrap_or(false);
-    FeatureConfig { tokens: has("words"), tags: has("tags"), overlap: has("overlap"), ..FeatureConfig::default() }
-}
-
 /// The run's pairs, split and tagged as they were.
 fn sentences(known: &Classified, given: Option<&Path>, reporter: &Reporter) -> Result<Vec<SplitPair>> {
-    let inputs = &known.run.explanations.config["inputs"];
-    let recorded = |what: &str| known.config.paths.get(what).map(PathBuf::from);
-    let pairs = PairArgs {
-        pairs: same_file(known, "pairs", given)?,
-        gold: None,
-        tokenized: inputs["tokenized"].as_bool().unwrap_or(false),
-        first: inputs["first"].as_u64().map(|n| n as usize),
-    };
-    let tags = TagArgs { tags: recorded("tags"), tagger: recorded("tagger"), symbols: recorded("symbols") };
-    let wanted = tags.tags.is_some() || tags.tagger.is_some();
-    Ok(Sentences::read(&pairs, &tags, wanted, reporter)?.split)
+    let inputs = pair_inputs(known)?;
+    let source = SentenceSource::of_run(&known.config, inputs, same_file(known, "pairs", &inputs.pairs, given)?);
+    Ok(source.read(source.has_tags(), reporter)?.split)
+}
+
+fn directions(arg: DirectionArg) -> &'static [Direction] {
+    match arg {
+        DirectionArg::Fulfil => &[Direction::Fulfil],
+        DirectionArg::Break => &[Direction::Break],
+        DirectionArg::Both => &[Direction::Fulfil, Direction::Break],
+    }
 }

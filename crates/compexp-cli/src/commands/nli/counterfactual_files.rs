@@ -17,9 +17,9 @@ use compexp_nli::features::{Sentence, SplitPair};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::commands::classified::Classified;
-use crate::commands::trials::{Kind, Trials, Tried};
-use crate::table;
+use crate::classifier_run::Classified;
+use crate::terminal;
+use crate::trials::{Kind, Trials, Tried};
 
 /// The edits of a case in the record.
 const KEPT: usize = 10;
@@ -175,13 +175,13 @@ pub(super) fn print_edits(out: &mut dyn Write, names: &Names<'_>, cases: &[Case]
         let (pair, edit) = (&names.pairs[edited.pair], &edited.edit);
         let unit = names.units[case.candidate.at].unit;
         let made = if direction == Direction::Fulfil { "true" } else { "false" };
-        writeln!(out, "\nunit {unit}, made {made}: {}", table::name(&names.formula(case)))?;
-        let [before, after, control] = edited.classes.map(|class| table::name(names.class(class)));
-        writeln!(out, "  premise     {}", table::name(&text(&pair.premise)))?;
-        writeln!(out, "  hypothesis  {}", table::name(&text(&pair.hypothesis)))?;
+        writeln!(out, "\nunit {unit}, made {made}: {}", terminal::name(&names.formula(case)))?;
+        let [before, after, control] = edited.classes.map(|class| terminal::name(names.class(class)));
+        writeln!(out, "  premise     {}", terminal::name(&text(&pair.premise)))?;
+        writeln!(out, "  hypothesis  {}", terminal::name(&text(&pair.hypothesis)))?;
         writeln!(out, "  before      {before}")?;
-        writeln!(out, "  after       {after}: {}", table::name(&edit.marked(pair)))?;
-        writeln!(out, "  control     {control}: {}", table::name(&edited.control.marked(pair)))?;
+        writeln!(out, "  after       {after}: {}", terminal::name(&edit.marked(pair)))?;
+        writeln!(out, "  control     {control}: {}", terminal::name(&edited.control.marked(pair)))?;
     }
     Ok(())
 }

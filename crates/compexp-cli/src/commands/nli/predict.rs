@@ -11,12 +11,13 @@ use compexp_run::FinishedRun;
 use ndarray::ArrayView1;
 use serde_json::{Value, json};
 
-use super::probe::{label_names, likeliest};
+use super::labels::label_names;
 use super::sentences::Words;
+use crate::args::nli::NliPredictArgs;
+use crate::classifier_run::likeliest;
 use crate::failure::Failure;
-use crate::nli_args::NliPredictArgs;
 use crate::progress::Reporter;
-use crate::table::{self, name};
+use crate::terminal::{self, name};
 
 pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     let model = Model::load(&args.checkpoint)?;
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
         writeln!(out, "{}: {}", labels[class], text.join(", "))?;
         if let Some(units) = units {
             let rows: Vec<_> = units.iter().map(Deciding::row).collect();
-            table::write(&mut out, "  ", ["unit", "effect", "value", "weight", "IoU", "formula"], &rows)?;
+            terminal::write(&mut out, "  ", ["unit", "effect", "value", "weight", "IoU", "formula"], &rows)?;
         }
     }
     out.flush()?;
@@ -70,14 +71,14 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
 /// Opens a run, which must be of this classifier's features.
 fn open_run(dir: &Path, args: &NliPredictArgs, n_units: usize) -> Result<FinishedRun> {
     let run = FinishedRun::open(dir)?;
-    let inputs = &run.explanations.config["inputs"];
+    let made = run.provenance()?;
     let hint = "give the run of `compexp nli probe` on this checkpoint";
-    if inputs["checkpoint"].as_str() != Some(&hash_file(&args.checkpoint)?) {
+    if made.checkpoint() != Some(&hash_file(&args.checkpoint)?) {
         let message =
             format!("`{}`: found a run of another classifier than `{}`", dir.display(), args.checkpoint.display());
         return Err(Failure::new(message).hint(hint).into());
     }
-    if inputs["layer"].as_str() != Some("features") || run.explanations.units.iter().any(|u| u.unit >= n_units) {
+    if made.layer() != Some("features") || run.explanations.units.iter().any(|u| u.unit >= n_units) {
         let message = format!("`{}`: found a run of another layer, expected one of the features", dir.display());
         return Err(Failure::new(message).hint(hint).into());
     }

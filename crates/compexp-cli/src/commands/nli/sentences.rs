@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
+use compexp_files::hash_file;
 use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
 use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
+use compexp_run::RunConfig;
+use compexp_run::provenance::{PairFeatures, PairInputs};
 use compexp_text::feats::Feats;
 use compexp_text::tagger::Tagger;
 use compexp_text::tokenizer::Tokenizer;
 
+use crate::args::sentences::SentenceParts;
 use crate::failure::Failure;
-use crate::nli_args::{PairArgs, TagArgs};
+use crate::input_files::{Paths, absolute, hash_files};
 use crate::progress::Reporter;
 
 /// Sentences that are tagged between two words of progress.
@@ -88,51 +92,114 @@ pub(crate) fn labelled(path: &Path, gold: Option<&Path>) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
+/// Sentence pairs, and how they are read. All that a run says of this is written and read here.
+pub(crate) struct SentenceSource {
+    pairs: PathBuf,
+    gold: Option<PathBuf>,
+    /// Whether blanks separate the words, whatever the file's name.
+    tokenized: bool,
+    /// The pairs that are read, from the start of the file.
+    first: Option<usize>,
+    tags: Option<PathBuf>,
+    tagger: Option<PathBuf>,
+    symbols: Option<PathBuf>,
+}
+
 /// Pairs as they go into a classifier, and into features.
 pub(crate) struct Sentences {
     pub(crate) labels: Vec<Option<Label>>,
     pub(crate) split: Vec<SplitPair>,
 }
 
-impl Sentences {
-    /// Reads pairs, and splits and tags them; without tags where they are not `wanted`.
+/// What a run records of the classifier, and of the features that explain it.
+pub(crate) struct ProbedModel {
+    pub(crate) checkpoint: String,
+    pub(crate) layer: &'static str,
+    pub(crate) features: PairFeatures,
+    pub(crate) vectors: Option<String>,
+}
+
+impl SentenceSource {
+    /// The pairs that the arguments name.
+    pub(crate) fn new(pairs: &Path, parts: &SentenceParts) -> Self {
+        let SentenceParts { gold, tokenized, first, tags, tagger, symbols } = parts;
+        let (gold, tags, tagger, symbols) = (gold.clone(), tags.clone(), tagger.clone(), symbols.clone());
+        Self { pairs: pairs.to_owned(), gold, tokenized: *tokenized, first: *first, tags, tagger, symbols }
+    }
+
+    /// The pairs of a run, without their labels; `pairs` is where the file is now.
+    pub(crate) fn of_run(run: &RunConfig, inputs: &PairInputs, pairs: PathBuf) -> Self {
+        let [tags, tagger, symbols] = ["tags", "tagger", "symbols"].map(|what| run.paths.get(what).map(PathBuf::from));
+        Self { pairs, gold: None, tokenized: inputs.tokenized, first: inputs.first, tags, tagger, symbols }
+    }
+
+    /// What a run records: of the pairs here, of the `model` as it is given. Adds where the files are to `paths`.
     ///
     /// # Errors
-    /// Those of the files; a [`Failure`] where there are no tags to be had, or they are of other sentences.
-    pub(crate) fn read(pairs: &PairArgs, tags: &TagArgs, wanted: bool, reporter: &Reporter) -> Result<Self> {
-        if wanted && tags.tags.is_none() && tags.tagger.is_none() {
+    /// `Error::Io` if a file cannot be read.
+    pub(crate) fn record(&self, model: ProbedModel, paths: &mut Paths, reporter: &Reporter) -> Result<PairInputs> {
+        let ProbedModel { checkpoint, layer, features, vectors } = model;
+        let inputs = PairInputs {
+            pairs: hash_file(&self.pairs)?,
+            first: self.first,
+            tokenized: is_tokenized(&self.pairs, self.tokenized),
+            words_and_tags: hash_files("words and tags", b"", &self.tag_files(), "tagger", reporter)?,
+            checkpoint,
+            layer: layer.to_owned(),
+            features,
+            gold: self.gold.as_deref().map(hash_file).transpose()?,
+            vectors,
+        };
+        let optional =
+            [("gold", &self.gold), ("tags", &self.tags), ("tagger", &self.tagger), ("symbols", &self.symbols)];
+        paths.insert("pairs".into(), absolute(&self.pairs));
+        paths.extend(optional.into_iter().filter_map(|(what, path)| Some((what.into(), absolute(path.as_ref()?)))));
+        Ok(inputs)
+    }
+
+    /// Whether there is something that gives tags.
+    pub(crate) fn has_tags(&self) -> bool {
+        self.tags.is_some() || self.tagger.is_some()
+    }
+
+    /// Reads the pairs, and splits and tags them; without tags where they are not `wanted`.
+    ///
+    /// # Errors
+    /// Errors of the files; a [`Failure`] where there are no tags to be had, or they are of other sentences.
+    pub(crate) fn read(&self, wanted: bool, reporter: &Reporter) -> Result<Sentences> {
+        if wanted && !self.has_tags() {
             let hint = "give --tags FILE or --tagger DIR, or leave tags out with --features words,overlap";
             return Err(Failure::usage("tags: found none").hint(hint).into());
         }
-        let mut read = labelled(&pairs.pairs, pairs.gold.as_deref())?;
-        read.truncate(pairs.first.unwrap_or(usize::MAX));
+        let mut read = labelled(&self.pairs, self.gold.as_deref())?;
+        read.truncate(self.first.unwrap_or(usize::MAX));
         let labels = read.iter().map(|pair| pair.label).collect();
-        let split = match &tags.tags {
-            Some(path) => annotated(path, &read, pairs.first.is_some())?,
+        let split = match &self.tags {
+            Some(path) => annotated(path, &read, self.first.is_some())?,
             None => {
-                let tokenized = is_tokenized(&pairs.pairs, pairs.tokenized);
-                let words = Words::new(tokenized, tags.tagger.as_deref(), "give --tagger DIR")?;
-                let tagger = match &tags.tagger {
-                    Some(folder) if wanted => Some(Tagger::load(folder, tags.symbols.as_deref())?),
+                let tokenized = is_tokenized(&self.pairs, self.tokenized);
+                let words = Words::new(tokenized, self.tagger.as_deref(), "give --tagger DIR")?;
+                let tagger = match &self.tagger {
+                    Some(folder) if wanted => Some(Tagger::load(folder, self.symbols.as_deref())?),
                     _ => None,
                 };
                 tagged(&read, &words, tagger.as_ref(), reporter)
             }
         };
-        Ok(Self { labels, split })
+        Ok(Sentences { labels, split })
     }
-}
 
-/// The files that decide words and tags, by name.
-pub(crate) fn files(tags: &TagArgs) -> Vec<(String, PathBuf)> {
-    let mut files = Vec::new();
-    if let Some(folder) = &tags.tagger {
-        let all = MODEL_FILES.iter().map(|name| ((*name).to_owned(), folder.join(name)));
-        files.extend(all.filter(|(_, path)| path.is_file()));
+    /// The files that decide words and tags, by name.
+    fn tag_files(&self) -> Vec<(String, PathBuf)> {
+        let mut files = Vec::new();
+        if let Some(folder) = &self.tagger {
+            let all = MODEL_FILES.iter().map(|name| ((*name).to_owned(), folder.join(name)));
+            files.extend(all.filter(|(_, path)| path.is_file()));
+        }
+        let given = [("tags", &self.tags), ("symbols", &self.symbols)];
+        files.extend(given.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path.clone()?))));
+        files
     }
-    let given = [("tags", &tags.tags), ("symbols", &tags.symbols)];
-    files.extend(given.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path.clone()?))));
-    files
 }
 
 /// The pairs of an annotation, which must be of the same sentences; with `more` it may go on after them.

@@ -10,8 +10,8 @@ use compexp_nli::text::read_pairs;
 use compexp_text::tagger::{Annotation, Annotator};
 
 use super::sentences::{Words, is_tokenized};
+use crate::args::nli::{NliTagArgs, TagFormat};
 use crate::failure::Failure;
-use crate::nli_args::{NliTagArgs, TagFormat};
 use crate::progress::Reporter;
 
 /// Sentences that are annotated at once.
@@ -23,12 +23,12 @@ pub(crate) fn run(args: &NliTagArgs, reporter: &Reporter) -> Result<()> {
     let texts = read(&args.file)?;
     let tell = |done| reporter.done(done);
     reporter.stage("tags", "sentences", texts.len());
-    if args.output == Path::new("-") {
+    if args.out == Path::new("-") {
         let mut out = BufWriter::new(io::stdout().lock());
         write(&mut out, args.format, &annotator, &words, &texts, &tell)?;
         out.flush()?;
     } else {
-        let mut out = BufWriter::new(AtomicFile::create(&args.output)?);
+        let mut out = BufWriter::new(AtomicFile::create(&args.out)?);
         write(&mut out, args.format, &annotator, &words, &texts, &tell)?;
         out.into_inner().map_err(|e| e.into_error())?.commit()?;
     }

@@ -18,10 +18,10 @@ use serde_json::json;
 
 use super::curves;
 use super::sentences::{Words, is_tokenized, labelled};
-use crate::failure::Failure;
-use crate::nli_args::NliTrainArgs;
+use crate::args::training::NliTrainArgs;
+use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
-use crate::table::{self, count, name};
+use crate::terminal::{self, count, name};
 
 /// The best classifier, where a training is done.
 const MODEL: &str = "model.safetensors";
@@ -30,9 +30,7 @@ const MODEL: &str = "model.safetensors";
 const RECORD: &str = "training.json";
 
 pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
-    if args.out == Path::new("-") {
-        return Err(Failure::usage("--out -: a training is a folder of files").into());
-    }
+    refuse_standard_output(&args.out, "a training is")?;
     let train_pairs = Labelled::read(&args.train, None, args)?;
     let dev_pairs = Labelled::read(&args.dev, args.dev_gold.as_deref(), args)?;
     let test_pairs = args.test.as_deref().map(|path| Labelled::read(path, None, args)).transpose()?;
@@ -90,7 +88,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
         "epochs": outcome.curves,
     });
     let mut file = AtomicFile::create(&args.out.join(RECORD))?;
-    table::write_json(&mut file, &record)?;
+    terminal::write_json(&mut file, &record)?;
     file.commit()?;
 
     let mut out = BufWriter::new(io::stdout().lock());

@@ -5,53 +5,28 @@ mod pictures;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
 use compexp_report::analysis::Records;
 use compexp_report::{Figure, ReportRun, figures, write_report};
 use compexp_run::FinishedRun;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::args::runs::ReportArgs;
+use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
-use crate::table::{self, count, name};
+use crate::terminal::{self, count, name};
 
 /// The report's folder within a run directory, where no other is named.
 const FOLDER: &str = "report";
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
-The pages are static and load nothing from a network: open index.html in a browser, copy the folder anywhere. A report that is
-in the folder already is replaced.
-
-Examples:
-  One run, into runs/layer4/report:
-    compexp report runs/layer4
-
-  Two runs side by side:
-    compexp report runs/layer3 runs/layer4 --out report")]
-pub(crate) struct ReportArgs {
-    /// Run directories
-    #[arg(required = true, value_name = "RUN_DIR")]
-    runs: Vec<PathBuf>,
-    /// The folder for the pages [default: `report` in the run directory, if there is one run]
-    #[arg(long, short, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Print what was written as JSON
-    #[arg(long)]
-    json: bool,
-}
-
 pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     let out = match (&args.out, &args.runs[..]) {
-        (Some(out), _) if out == Path::new("-") => {
-            return Err(
-                Failure::usage("--out -: a report is a folder of files, and cannot go to standard output").into()
-            );
+        (Some(out), _) => {
+            refuse_standard_output(out, "a report is")?;
+            out.clone()
         }
-        (Some(out), _) => out.clone(),
         (None, [run]) => run.join(FOLDER),
         (None, _) => {
             return Err(Failure::usage("--out: found none, expected a folder for a report of several runs").into());
@@ -88,7 +63,7 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     if args.json {
         let value =
             json!({ "index": index, "files": written.files, "bytes": written.bytes, "missing": written.missing.len() });
-        table::write_json(&mut stdout, &value)?;
+        terminal::write_json(&mut stdout, &value)?;
         return Ok(());
     }
     let (files, size) = (count(written.files as u64), written.bytes as f64 / 1e6);

@@ -4,41 +4,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::Args;
 use compexp_core::activation::ActivationSource;
 use compexp_files::{hash_file, write_json};
 use compexp_report::analysis::behaviour::between as measure;
 use compexp_run::{BelowRun, FinishedRun};
-use compexp_vision::model::{Model, default_device};
 
-use crate::commands::behaviour::{activations, write_contributions, write_contributions_to_classes};
+use super::network;
+use crate::args::effects::ContributionsArgs;
+use crate::contributions::{activations, write_contributions, write_contributions_to_classes};
 use crate::failure::Failure;
 use crate::progress::Reporter;
-use crate::table::name;
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Each unit and target get the weight between them, Pearson's r over the examples, and the IoU of the examples where the unit
-fires and those where the target is in its top quantile. What lies beyond the 99% and the 1% quantile of a measure is a
-contributor or an inhibitor. From layer to layer the positions of the smaller map are what examples are to classes: maps are
-brought to that size by their mean, and a unit fires where any value that falls together is above its threshold.
-
-Examples:
-  Units to classes, in runs/layer4/contributions.csv:
-    compexp vision contributions runs/layer4
-
-  Units of layer3 to those of layer4, in runs/layer4/contributions-below.csv:
-    compexp vision contributions runs/layer4 --below runs/layer3 --checkpoint resnet18_places365.pth.tar")]
-pub(crate) struct ContributionsArgs {
-    /// A run of `vision probe`
-    pub(crate) run: PathBuf,
-    /// A run of the layer before, on the same images: its units are then the ones that bear, and those of RUN the targets
-    #[arg(long, value_name = "RUN", requires = "checkpoint")]
-    pub(crate) below: Option<PathBuf>,
-    /// The network of both runs
-    #[arg(long, value_name = "FILE", requires = "below")]
-    pub(crate) checkpoint: Option<PathBuf>,
-}
+use crate::terminal::name;
 
 pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
     let run = FinishedRun::open(&args.run)?;
@@ -55,8 +31,7 @@ pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
 fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<PathBuf> {
     let hash = hash_file(checkpoint)?;
     for run in [run, below] {
-        let inputs = &run.explanations.config["inputs"];
-        if inputs["checkpoint"].as_str() != Some(&hash) {
+        if run.provenance()?.checkpoint() != Some(&hash) {
             let message =
                 format!("`{}`: found a run of another network than `{}`", run.dir().display(), checkpoint.display());
             return Err(Failure::new(message).hint("give runs of `compexp vision probe` on this checkpoint").into());
@@ -70,9 +45,12 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
             format!("`{}`: found other images than those of `{}`", below.dir().display(), run.dir().display());
         return Err(Failure::new(message).hint("probe both layers on the same images").into());
     }
-    let model = Model::load(checkpoint, &default_device()?)?;
-    let layer = |run: &FinishedRun| run.explanations.config["inputs"]["layer"].as_str().unwrap_or_default().to_owned();
-    let (later, earlier) = (layer(run), layer(below));
+    let model = network::load(checkpoint)?;
+    let layer = |run: &FinishedRun| {
+        let made = run.provenance()?;
+        Ok::<_, anyhow::Error>(made.layer().unwrap_or_default().to_owned())
+    };
+    let (later, earlier) = (layer(run)?, layer(below)?);
     let Some(reads) = model.reads(&later)? else {
         let message = format!(
             "`{}`: found a run of `{later}`, expected one of a stage, block or convolution",
@@ -96,6 +74,6 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
     let targets: Vec<String> = run.explanations.units.iter().map(|u| u.unit.to_string()).collect();
     let path = run.dir().join("contributions-below.csv");
     write_contributions(&path, &below.explanations, &found, &targets)?;
-    write_json(&run.dir().join(BelowRun::FILE), &BelowRun::new(below))?;
+    write_json(&run.dir().join(BelowRun::FILE), &BelowRun::new(below)?)?;
     Ok(path)
 }

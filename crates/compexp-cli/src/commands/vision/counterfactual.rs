@@ -4,91 +4,28 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use clap::Args;
 use compexp_core::concept::{ConceptId, Vocabulary};
 use compexp_core::explain::Progress;
 use compexp_files::hash_file;
+use compexp_run::Provenance;
 use compexp_trust::behaviour::contribution::Measure;
-use compexp_vision::broden::{self, BrodenOptions};
+use compexp_vision::broden::Broden;
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
-use compexp_vision::model::{Model, default_device};
 use compexp_vision::preprocess::Preprocess;
 use ndarray::Array2;
-use serde::Deserialize;
 
 use super::counterfactual_files::{self as files, Names};
-use crate::args::at_most;
-use crate::commands::classified::Classified;
-use crate::commands::trials::{CASES, first_cases, print_json};
-use crate::failure::Failure;
+use super::network;
+use crate::annotations::BrodenFolder;
+use crate::args::effects::VisionCounterfactualArgs;
+use crate::classifier_run::Classified;
+use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-A unit that contributes to a class T by its weight is said to support T; does what makes its formula true make the network
-predict T? Segments of a concept of the formula are pasted into images that the network takes for another class and on
-which the formula is true nowhere, and beside each of them a control: a part of another image of the segment's class, of
-the same area, on which the formula is true nowhere. The effect is the difference of the two success rates.
-
-Of all units, --auto takes those with the greatest weight(T, unit) x gain, where gain is the mean feature of the unit on
-images where its formula is true somewhere, less that on the others; the other class is the one nearest to T in logits.
-
-The folder gets cases.csv, placements.csv, counterfactuals.json, and pictures of each case's most convincing trial.
-
-Examples:
-  compexp vision counterfactual runs/layer4 --auto 20
-  compexp vision counterfactual runs/layer4 --unit 484 --to swimming_pool --class street --concept water --images 20")]
-pub(crate) struct VisionCounterfactualArgs {
-    /// A run of `compexp vision probe` on the layer that the network's last layer reads
-    pub(crate) run: PathBuf,
-    /// The folder in Broden's format [default: the run's]
-    #[arg(help_heading = "Inputs", long, value_name = "DIR")]
-    pub(crate) broden: Option<PathBuf>,
-    /// The network [default: the run's]
-    #[arg(help_heading = "Inputs", long, value_name = "FILE")]
-    pub(crate) checkpoint: Option<PathBuf>,
-    /// The number of cases to choose [default: 20, unless --unit names one]
-    #[arg(help_heading = "Cases", long, value_name = "N", value_parser = at_most(1, 100_000), conflicts_with = "unit")]
-    pub(crate) auto: Option<usize>,
-    /// The unit whose formula is made true
-    #[arg(help_heading = "Cases", long, value_name = "U", requires = "to")]
-    pub(crate) unit: Option<usize>,
-    /// The class that the unit supports, and that is to be predicted
-    #[arg(help_heading = "Cases", long, value_name = "T", requires = "unit")]
-    pub(crate) to: Option<String>,
-    /// The class of the images that are changed [default: the nearest in logits]
-    #[arg(help_heading = "Cases", long, value_name = "A", requires = "unit")]
-    pub(crate) class: Option<String>,
-    /// The concept whose segments are pasted [default: that of the formula's whose segments make it true most often]
-    #[arg(help_heading = "Cases", long, value_name = "C", requires = "unit")]
-    pub(crate) concept: Option<String>,
-    /// The areas of what is pasted, as shares of the image
-    #[arg(help_heading = "Trials", long, value_name = "S,S", value_delimiter = ',', default_values_t = [0.1, 0.25])]
-    pub(crate) sizes: Vec<f64>,
-    /// Places a side of the grid
-    #[arg(help_heading = "Trials", long, value_name = "G", default_value_t = 3, value_parser = at_most(1, 100))]
-    pub(crate) grid: usize,
-    /// The greatest number of images that are changed in a case
-    #[arg(help_heading = "Trials", long, value_name = "N", default_value_t = 10, value_parser = at_most(1, 100_000))]
-    pub(crate) images: usize,
-    /// The greatest number of segments of a case
-    #[arg(help_heading = "Trials", long, value_name = "N", default_value_t = 2, value_parser = at_most(1, 10_000))]
-    pub(crate) segments: usize,
-    /// Images that run at once. Results do not depend on it
-    #[arg(help_heading = "Trials", long, value_name = "N", default_value_t = 32, value_parser = at_most(1, 4096))]
-    pub(crate) batch: usize,
-    /// Decides which images and segments are taken
-    #[arg(help_heading = "Trials", long, value_name = "S", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// The folder for the results [default: counterfactuals in the run]
-    #[arg(help_heading = "Output", long, short, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Print JSON
-    #[arg(help_heading = "Output", long)]
-    pub(crate) json: bool,
-}
+use crate::trials::{CASES, first_cases, print_json};
 
 pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Result<()> {
+    let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
+    refuse_standard_output(&out, "counterfactuals are")?;
     let config = Config {
         sizes: args.sizes.clone(),
         grid: args.grid,
@@ -99,20 +36,28 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     };
     config.check().map_err(|e| Failure::usage(format!("arguments: {e}")))?;
     let known = Classified::open(&args.run, "vision probe", "layer4")?;
-    let inputs = &known.run.explanations.config["inputs"];
+    let Provenance::VisionProbe(made) = &known.made else {
+        return Err(Failure::new("found a run of another command, expected one of `compexp vision probe`").into());
+    };
+    let inputs = &made.inputs;
     let checkpoint = known.path("checkpoint", args.checkpoint.as_deref())?;
-    if inputs["checkpoint"].as_str() != Some(&hash_file(&checkpoint)?) {
+    if inputs.checkpoint != hash_file(&checkpoint)? {
         let message =
             format!("`{}`: found another network than that of `{}`", checkpoint.display(), args.run.display());
         return Err(Failure::new(message).hint("give --checkpoint FILE, the network that was probed").into());
     }
-    let preprocess = Preprocess::deserialize(&inputs["preprocess"])?;
-    let layer = inputs["layer"].as_str().unwrap_or_default().to_owned();
+    let preprocess = Preprocess::of_name(&inputs.preprocess).ok_or_else(|| {
+        Failure::new(format!(
+            "preprocess of the run: found `{}`, expected `reference` or `imagenet`",
+            inputs.preprocess
+        ))
+    })?;
+    let layer = inputs.layer.clone();
     let broden = open_broden(&known, args.broden.as_deref())?;
     let images: Vec<PathBuf> = broden.images().iter().map(|i| broden.image_root().join(&i.name)).collect();
     let set = broden.into_probe_set();
     let names: Vec<String> = set.examples.iter().map(|example| example.name.clone()).collect();
-    let model = Model::load(&checkpoint, &default_device()?)?;
+    let model = network::load(&checkpoint)?;
     let subject = Subject {
         model: &model,
         layer: &layer,
@@ -157,7 +102,6 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
         .run(&candidates, wanted, concept, predictions, to.is_some(), reporter)
         .map_err(|e| if to.is_some() { lacking(e) } else { e })?;
     let names = Names { run: &known, images: &names, vocabulary: &set.vocabulary, units: &units };
-    let out = args.out.clone().unwrap_or_else(|| args.run.join("counterfactuals"));
     let record = files::write(&out, &names, &config, &cases)?;
     match args.json {
         true => print_json(&record),
@@ -243,12 +187,9 @@ impl Trials<'_> {
 }
 
 /// The run's Broden folder, which must have the run's images.
-fn open_broden(known: &Classified, given: Option<&Path>) -> Result<broden::Broden> {
-    let inputs = &known.run.explanations.config["inputs"];
+fn open_broden(known: &Classified, given: Option<&Path>) -> Result<Broden> {
     let dir = known.path("broden", given)?;
-    let categories = Option::<Vec<String>>::deserialize(&inputs["annotations"]["categories"])?;
-    let index = known.config.paths.get("index").map(PathBuf::from);
-    let broden = broden::load(&dir, &BrodenOptions { categories, index })?;
+    let broden = BrodenFolder::of_run(&known.config, dir.clone())?.load()?;
     let examples = known.run.examples()?;
     if !broden.images().iter().map(|image| &image.name).eq(examples.iter().map(|example| &example.name)) {
         let message = format!("`{}`: found other images than those of the run", dir.display());

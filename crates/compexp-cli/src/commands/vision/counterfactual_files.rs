@@ -16,8 +16,8 @@ use compexp_trust::behaviour::trial::likeliest;
 use compexp_vision::counterfactual::{Case, Config, Unit};
 use serde_json::{Value, json};
 
-use crate::commands::classified::Classified;
-use crate::commands::trials::{Kind, Trials, Tried, outcome_columns, outcomes};
+use crate::classifier_run::Classified;
+use crate::trials::{Kind, Trials, Tried, outcome_columns, outcomes};
 
 /// What numbers stand for.
 pub(super) struct Names<'a> {

@@ -5,19 +5,18 @@ use std::io::{self, Write};
 use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_vision::eval::{Labelled, evaluate};
-use compexp_vision::model::{Model, default_device};
 use serde_json::json;
 
-use crate::args::VisionEvalArgs;
+use super::network;
+use crate::args::vision::VisionEvalArgs;
 use crate::progress::Reporter;
-use crate::settings;
-use crate::table::{self, count};
+use crate::terminal::{self, count};
 
 pub(crate) fn run(args: &VisionEvalArgs, reporter: &Reporter) -> Result<()> {
-    let model = Model::load(&args.network.checkpoint, &default_device()?)?;
+    let model = network::load(&args.network.checkpoint)?;
     let images = Labelled::read(&args.list, args.root.as_deref(), model.classes())?;
     reporter.stage("accuracy", "images", images.paths.len());
-    let preprocess = settings::preprocess(args.network.preprocess);
+    let preprocess = network::preprocess(args.network.preprocess);
     let accuracy = evaluate(&model, &images, preprocess, args.network.batch, &|done, _| reporter.done(done))?;
     reporter.end();
     let mut out = io::stdout().lock();
@@ -26,7 +25,7 @@ pub(crate) fn run(args: &VisionEvalArgs, reporter: &Reporter) -> Result<()> {
     if args.json {
         let one = |correct: usize| json!({ "correct": correct, "share": share(correct) });
         let value = json!({ "images": n, "top1": one(accuracy.top1), "top5": one(accuracy.top5) });
-        table::write_json(&mut out, &value)?;
+        terminal::write_json(&mut out, &value)?;
     } else {
         for (name, correct) in [("top-1", accuracy.top1), ("top-5", accuracy.top5)] {
             let percent = 100.0 * share(correct);

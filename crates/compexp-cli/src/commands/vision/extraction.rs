@@ -54,7 +54,7 @@ impl<'a> Extraction<'a> {
             return Err(Failure::new("images of the probe set: found none, expected at least one").into());
         };
         let grid = Grid { height, width };
-        let shape = StoreShape { n_examples: images.len(), n_units, grid, n_classes: model.classes() };
+        let shape = StoreShape { n_examples: images.len(), n_units, grid, maps: true, n_classes: model.classes() };
         let mut key = ContentHash::new("activations");
         key.field("version", env!("CARGO_PKG_VERSION").as_bytes());
         key.field("layer", layer.as_bytes()).field("preprocess", format!("{preprocess:?}").as_bytes());

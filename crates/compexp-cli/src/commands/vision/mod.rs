@@ -5,6 +5,7 @@ pub(crate) mod counterfactual;
 mod counterfactual_files;
 pub(crate) mod eval;
 mod extraction;
+mod network;
 pub(crate) mod paint;
 mod predictions;
 pub(crate) mod probe;

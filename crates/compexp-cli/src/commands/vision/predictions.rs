@@ -10,6 +10,7 @@ use compexp_run::run_dir::Prediction;
 use compexp_vision::broden::Image;
 use compexp_vision::classes::{SceneClasses, SceneNames};
 
+use crate::classifier_run::likeliest;
 use crate::failure::Failure;
 
 /// The class of every image, where it has one.
@@ -69,15 +70,4 @@ impl Targets {
         }
         Ok(all)
     }
-}
-
-/// The first of the largest values.
-fn likeliest(logits: &[f32]) -> usize {
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best
 }

@@ -1,8 +1,13 @@
 //! The best formula so far, and what a formula must reach to matter.
+//!
+//! A formula with `in` positions in the unit U and `out` outside it has the IoU `in / (|U| + out)`, which reaches `beta`
+//! just where `in - beta * out >= beta * |U|`. The left side is the formula's *worth*. It is a sum over positions: it adds
+//! up over disjoint masks, and inclusion and exclusion hold for it. All bounds of the exact search are bounds on worth.
 
-use std::cmp::Ordering;
+use std::cell::LazyCell;
 
-use super::super::Found;
+use super::super::order::{Order, Standing};
+use super::super::result::Found;
 use crate::formula::Formula;
 use crate::score::{Counts, Metric};
 
@@ -19,30 +24,30 @@ impl Best {
         Self { length: formula.length(), formula, counts }
     }
 
-    /// Takes a formula's place if that is better: by IoU, then by length, then canonically. Whether it was.
-    pub(super) fn offer(&mut self, counts: Counts, length: usize, formula: impl FnOnce() -> Formula) -> bool {
+    /// The highest IoU so far.
+    pub(super) fn iou(&self) -> f64 {
+        Metric::Iou.of(self.counts)
+    }
+
+    /// Takes over a formula of these counts and so many literals if it is better. Formulas without a hit never are.
+    pub(super) fn offer(&mut self, counts: Counts, length: usize, formula: impl FnOnce() -> Formula) {
         if counts.both == 0 {
-            return false;
+            return;
         }
-        let by_score = Metric::Iou.compare(counts, self.counts).then(self.length.cmp(&length));
-        if by_score == Ordering::Less {
-            return false;
+        let formula = LazyCell::new(formula);
+        let held = Standing { counts: self.counts, length: self.length };
+        if Order::IOU.cmp(Standing { counts, length }, held, || [&formula, &self.formula]).is_lt() {
+            *self = Self { formula: formula.clone(), counts, length };
         }
-        let formula = formula();
-        if by_score == Ordering::Equal && formula.canonical_cmp(&self.formula).is_ge() {
-            return false;
-        }
-        *self = Self { formula, counts, length };
-        true
+    }
+
+    /// Offers what another search found.
+    pub(super) fn offer_found(&mut self, found: &Found) {
+        self.offer(found.counts, found.formula.length(), || found.formula.clone());
     }
 
     pub(super) fn found(&self, metric: Metric) -> Found {
-        Found {
-            formula: self.formula.clone(),
-            counts: self.counts,
-            iou: Metric::Iou.of(self.counts),
-            score: metric.of(self.counts),
-        }
+        Found { formula: self.formula.clone(), counts: self.counts, iou: self.iou(), score: metric.of(self.counts) }
     }
 
     /// What a formula of `length` literals must reach to take this one's place, in a universe of `positions`.
@@ -53,45 +58,42 @@ impl Best {
         let rounding = 4e-15 * (unit + beta * positions as f64);
         // A longer one must be better: in whole numbers, union * (in - beta * out) exceeds both * unit by at least 1.
         let more = if length > self.length { 1.0 / union } else { 0.0 };
-        Cut { beta, theta: beta * unit + more - rounding, rounding }
+        Cut { beta, needed: beta * unit + more - rounding, rounding }
     }
 }
 
-/// The linear form of being better than a formula of IoU `beta`.
-///
-/// Of F with `in` positions in the unit and `out` outside it, IoU is in / (|U| + out), so that it reaches `beta` just
-/// where `in - beta * out >= beta * |U|`. The left side, the *worth* of F, is a sum over positions: it adds up over
-/// disjoint masks, and inclusion and exclusion hold for it.
+/// The condition on the worth of a formula for being better than one of IoU `beta`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
     pub(super) beta: f64,
-    /// The worth asked for, with room for rounding.
-    pub(super) theta: f64,
+    /// The worth that a formula needs, with room for rounding.
+    pub(super) needed: f64,
     /// That room.
     pub(super) rounding: f64,
 }
 
-/// The worth of some positions, and what it is made of: sums over cells, of which p and n are never negative.
+/// The worth of some positions, as the sum of what their cells are worth: `net = gain - loss`, where neither `gain` nor
+/// `loss` is negative.
 #[derive(Clone, Copy)]
 pub(super) struct Worth {
-    /// The worth.
-    pub(super) g: f64,
-    /// That of the cells that are worth more than nothing.
-    pub(super) p: f64,
-    /// What the others take away: `p - g`.
-    pub(super) n: f64,
+    /// The worth of all cells.
+    pub(super) net: f64,
+    /// The worth of the cells of positive worth.
+    pub(super) gain: f64,
+    /// What the cells of negative worth take away.
+    pub(super) loss: f64,
 }
 
 impl Worth {
-    /// Of so many positions, `both` of them in the unit; `p` may be that of a lower beta, which is greater.
-    pub(super) fn new(all: impl Into<u64>, both: impl Into<u64>, p: f64, beta: f64) -> Self {
+    /// The worth of `all` positions, `both` of them in the unit. `gain` may be that of a lower beta, which is greater.
+    pub(super) fn new(all: impl Into<u64>, both: impl Into<u64>, gain: f64, beta: f64) -> Self {
         let (all, both) = (all.into(), both.into());
-        let g = both as f64 - beta * (all - both) as f64;
-        Self { g, p, n: p - g }
+        let net = both as f64 - beta * (all - both) as f64;
+        Self { net, gain, loss: gain - net }
     }
 
-    /// What a part leaves.
+    /// The worth of the positions that are left without a part.
     pub(super) fn without(self, part: Self) -> Self {
-        Self { g: self.g - part.g, p: self.p - part.p, n: self.n - part.n }
+        Self { net: self.net - part.net, gain: self.gain - part.gain, loss: self.loss - part.loss }
     }
 }

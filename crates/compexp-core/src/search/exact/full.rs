@@ -1,20 +1,21 @@
 //! The optimum over every Boolean function of up to three literals.
 //!
-//! Three literals divide the universe into eight cells, and a function of them is a choice of cells: the most that any can
-//! be worth is the sum of the worths above zero. From the sizes of the pairs' conjunctions the eight sizes are known up to
-//! one number, that of the conjunction of all three, and that sum is convex in it: its greatest value is at an end of
-//! the range.
+//! Three literals divide the universe into eight cells, and a function of them is a choice of cells. So no function is worth
+//! more than the sum of the cells' worths above zero. The sizes of the pairs' conjunctions determine the eight sizes up to one
+//! number, the size of the conjunction of all three. The sum is convex in that number: its greatest value is at an end of the
+//! number's range.
 //!
-//! Dividing cells further by a literal C raises the sum by at most the smaller part of each: by no more than what C has
-//! in the unit and, times beta, outside it; or what lacks C likewise. Literals are taken in descending order of that.
+//! A third literal C divides the cells of two others further. That raises the sum by at most the *influence* of C: the
+//! positions of C in the unit plus beta times those outside it, or the same of the positions that lack C, whichever is less.
+//! Literals are taken in descending order of influence.
 
 use std::sync::OnceLock;
 
-use super::Work;
 use super::best::{Best, Cut};
 use super::pairs::Pairs;
 use super::shapes::{CONJUNCTIONS, Shape, chains, coefficients, triple_range};
 use super::triples::conjunctions;
+use super::work::Work;
 use crate::concept::ConceptId;
 use crate::formula::{Atom, Formula};
 use crate::score::Counts;
@@ -28,7 +29,7 @@ pub(super) fn two(pairs: &Pairs<'_>, best: &mut Best, work: &mut Work) {
             work.pairs += 1;
             let cut = best.cut(2, partition.n_positions());
             let (all, unit) = conjunctions(pairs, [*a, *b, *b]);
-            if ceiling(&all, &unit, 4, cut) >= cut.theta {
+            if ceiling(&all, &unit, 4, cut) >= cut.needed {
                 offer(pairs, best, [*a, *b, *b], &all, &unit, true);
             }
         }
@@ -64,8 +65,8 @@ pub(super) fn three(pairs: &Pairs<'_>, mut best: Best, work: &mut Work) -> Best 
             let (all, unit) = conjunctions(pairs, [*a, *b, *b]);
             let of_pair = ceiling(&all, &unit, 4, cut);
             for c in &order[next + 1..] {
-                if of_pair + influence(*c, cut) < cut.theta {
-                    // Under the beta of now literals may stand in a slightly different order: others may reach further.
+                if of_pair + influence(*c, cut) < cut.needed {
+                    // The order was made at an earlier beta: a later literal may have more influence now.
                     continue;
                 }
                 work.triples += 1;
@@ -94,25 +95,26 @@ fn consider(pairs: &Pairs<'_>, best: &mut Best, mut columns: [usize; 3], work: &
             most = most.max(ceiling(&all, &unit, CONJUNCTIONS, cut));
         }
     }
-    if most < cut.theta {
+    if most < cut.needed {
         return;
     }
     work.full_passes += 1;
     let (both, area) = pairs.triple(columns);
     (unit[7], all[7]) = (both as i64, area as i64);
-    if ceiling(&all, &unit, CONJUNCTIONS, cut) >= cut.theta {
+    if ceiling(&all, &unit, CONJUNCTIONS, cut) >= cut.needed {
         offer(pairs, best, columns, &all, &unit, false);
     }
 }
 
-/// The most that a function of the first literals, which make `n` cells, can be worth.
+/// The most that a function of the first two (`n` = 4) or all three literals (`n` = 8) can be worth.
 fn ceiling(all: &[i64; CONJUNCTIONS], unit: &[i64; CONJUNCTIONS], n: usize, cut: Cut) -> f64 {
     let (all, unit) = (cells(all, n), cells(unit, n));
     let worth = |s: usize| unit[s] as f64 - cut.beta * (all[s] - unit[s]) as f64;
     (0..n).map(|s| worth(s).max(0.0)).sum()
 }
 
-/// The sizes of the cells, each of the positions that have just the literals of its index, from those of conjunctions.
+/// The sizes of the cells from those of the conjunctions. Cell `s` is the positions that have exactly the literals whose bits
+/// are set in `s`.
 fn cells(conjunctions: &[i64; CONJUNCTIONS], n: usize) -> [i64; CONJUNCTIONS] {
     let mut cells = *conjunctions;
     let mut bit = 1;
@@ -125,7 +127,7 @@ fn cells(conjunctions: &[i64; CONJUNCTIONS], n: usize) -> [i64; CONJUNCTIONS] {
     cells
 }
 
-/// Offers the functions, with `narrow` only those of the first two literals.
+/// Offers all functions; with `narrow` only those of the first two literals.
 fn offer(
     pairs: &Pairs<'_>,
     best: &mut Best,
@@ -157,7 +159,8 @@ impl Function {
     }
 }
 
-/// For each truth table, whose bit `s` is its value where just the literals of `s` hold, its function; none for the two constants.
+/// The function of each truth table, none for the two constants. Bit `s` of a table is the value where exactly the literals
+/// whose bits are set in `s` are true.
 fn functions() -> &'static [Option<Function>] {
     static FUNCTIONS: OnceLock<Vec<Option<Function>>> = OnceLock::new();
     FUNCTIONS.get_or_init(|| {
@@ -172,14 +175,14 @@ fn functions() -> &'static [Option<Function>] {
     })
 }
 
-/// The formula as the other searches write it, where a chain of three literals makes the function.
+/// The formula that the other searches write for a function, if a chain of three literals makes it.
 fn chain_of(coefficients: &[i64; CONJUNCTIONS]) -> Option<Formula> {
     let chain = chains().iter().find(|s| s.coefficients == *coefficients);
     chain.map(|shape: &Shape| shape.chain([0, 1, 2].map(|i| Atom::concept(ConceptId(i)))).ordered_formula())
 }
 
-/// For every truth table a formula of the fewest literals, and among these of the fewest NOTs: from what is known, what
-/// one more connective makes is added until nothing gets shorter.
+/// For every truth table a formula of the fewest literals, and among these of the fewest NOTs. Known formulas are joined by one
+/// more connective until nothing gets shorter.
 fn shortest() -> Vec<Option<Formula>> {
     const VARIABLES: [usize; 3] = [0b1010_1010, 0b1100_1100, 0b1111_0000];
     let mut known: Vec<Option<((usize, usize), Formula)>> = vec![None; 256];

@@ -1,133 +1,42 @@
 //! The proven optimum: no formula of the grammar has a higher IoU.
 //!
 //! The grammar is that of the other searches: left-deep chains of AND, OR and AND NOT, the first literal positive,
-//! NEIGHBORS among the literals. Up to three literals a chain that repeats one is equal to a shorter one, so that chains
-//! of distinct literals are all that is looked at.
+//! NEIGHBORS among the literals. Up to three literals a chain that repeats one is equal to a shorter one, so that only
+//! chains of distinct literals are considered.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `best` | the best formula so far, and the *worth* that a better one needs |
+//! | `pairs` | a unit's counts on all pairs of literals, within the universe or a region of it |
+//! | `short`, `triples` | the optimum over chains of one and two, and of three literals |
+//! | `full`, `shapes` | the optimum over all Boolean functions of three literals; the functions as sums of counts |
+//! | `anytime` | longer chains: branch and bound that can be stopped at any time |
 
 mod anytime;
 mod best;
 mod full;
 mod pairs;
 mod shapes;
+mod short;
 mod triples;
+mod work;
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-use self::anytime::{Known, Limits};
+use self::anytime::{Ends, Known, Limits};
 use self::best::Best;
 use self::pairs::Pairs;
 use self::triples::Decided;
-use super::chain::{Chain, Op};
-use super::{Found, Mode, SearchConfig, SearchResult, Status, beam};
-use crate::formula::Formula;
+use self::work::Work;
+use super::beam;
+use super::config::{Grammar, Mode, SearchConfig};
+use super::result::{Found, Optimal, SearchResult, Status};
+use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::profile::Profile;
-use crate::score::{Counts, Metric};
-use crate::{Error, Result};
+use crate::score::Metric;
 
-/// Which formulas the exact search looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Grammar {
-    /// Left-deep chains of AND, OR and AND NOT, as the other searches make them.
-    #[default]
-    Chains,
-    /// Every Boolean function of up to three literals, constants aside.
-    Full,
-}
-
-/// How to search for the optimum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ExactConfig {
-    /// Which formulas are looked at.
-    pub grammar: Grammar,
-    /// Formulas of more than three literals are searched for so many seconds a unit, at least 0; as long as it takes
-    /// where there is none. What is found in a limited time depends on the machine.
-    pub seconds: Option<f64>,
-    /// The search of a unit stops when no formula can be better than the best by more than this in IoU; in [0, 1].
-    pub gap: f64,
-}
-
-impl ExactConfig {
-    pub(super) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Checks the settings that only matter here.
-///
-/// # Errors
-/// [`Error::Mismatch`] for what cannot be proven, and for settings out of their range.
-pub(super) fn check(config: &SearchConfig) -> Result<()> {
-    let refuse = |what: &str, found: &dyn ToString, expected: &str| {
-        Err(Error::mismatch(format!("{what} of an exact search"), found.to_string(), expected))
-    };
-    if !matches!(config.metric, Metric::Iou | Metric::F1) {
-        // Precision is greatest on a handful of positions, recall on everything: their bounds rule nothing out.
-        let metric = format!("{:?}", config.metric).to_lowercase();
-        return refuse("metric", &metric, "iou or f1, which have the same optimum");
-    }
-    if config.penalty != 1.0 {
-        return refuse("complexity penalty", &config.penalty, "1 (none): the best of each length is reported");
-    }
-    if let Some(limit) = config.beam_limit {
-        return refuse("beam limit", &limit, "none: every concept is looked at");
-    }
-    if let Some(seconds) = config.exact.seconds
-        && !(seconds > 0.0 && seconds.is_finite())
-    {
-        return refuse("time per unit", &seconds, "seconds above 0");
-    }
-    if config.exact.grammar == Grammar::Full && config.length > 3 {
-        return refuse("formula length", &config.length, "at most 3 concepts with the full grammar");
-    }
-    if !(0.0..=1.0).contains(&config.exact.gap) {
-        return refuse("gap", &config.exact.gap, "an IoU from 0 to 1");
-    }
-    Ok(())
-}
-
-/// What is proven about the best formula of at most so many literals.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Optimal {
-    /// Whether no formula of the grammar is better.
-    pub certified: bool,
-    /// No formula of the grammar has a higher IoU.
-    pub upper_bound: f64,
-    /// Pairs of literals that were bounded.
-    pub pairs: u64,
-    /// Triples of literals that were bounded.
-    pub triples: u64,
-    /// Triples of literals that the bounds left over and that were counted on cells.
-    pub full_passes: u64,
-    /// Beginnings of longer formulas that were extended by every literal.
-    pub nodes: u64,
-    /// The IoU that the beam reaches with as many literals.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub beam: Option<f64>,
-}
-
-/// What a search did.
-#[derive(Clone, Copy, Debug, Default)]
-struct Work {
-    pairs: u64,
-    triples: u64,
-    full_passes: u64,
-    nodes: u64,
-}
-
-impl Work {
-    fn add(&mut self, more: Self) {
-        self.pairs += more.pairs;
-        self.triples += more.triples;
-        self.full_passes += more.full_passes;
-        self.nodes += more.nodes;
-    }
-}
-
-/// The width of the beam whose formulas of more than 3 literals are where a search for the optimum starts from.
+/// The width of the beam that a search for formulas of more than 3 literals starts from.
 const WIDE: usize = 50;
 
 /// Searches for the optimum. The unit has hits.
@@ -139,51 +48,76 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
     if beam.status != Status::Explained {
         return Ok(beam);
     }
-    let reached = |length: usize| beam.by_length.get(length - 1).map_or(0.0, |f| Metric::Iou.of(f.counts));
-    let mut pairs = Pairs::new(partition, profile, reached(config.length.min(3)));
-    let mut result = SearchResult { by_length: Vec::new(), ..beam.clone() };
-    let mut work = Work::default();
-    let full = config.exact.grammar == Grammar::Full;
-    let start = Instant::now();
-    let deadline = config.exact.seconds.and_then(|s| start.checked_add(Duration::try_from_secs_f64(s).ok()?));
-    let (ceiling, mut shorter, mut ends) = (pairs.ceiling(), Vec::new(), Vec::new());
-    let mut best = one(&pairs, &beam.by_length[0]);
-    // Longer formulas may remain unproven: what a wide beam finds is then the better answer.
-    let wide = (config.length > 3).then(|| {
-        beam::search(
-            partition,
-            profile,
-            &SearchConfig { mode: Mode::Beam, beam: config.beam.max(WIDE), ..config.clone() },
-        )
-    });
-    for (length, found) in (1usize..).zip(&beam.by_length) {
-        match length {
-            1 if full => full::one(&pairs, &mut best),
-            1 => {}
-            2 if full => full::two(&pairs, &mut best, &mut work),
-            2 => two(&pairs, &mut best, &mut work),
-            3 if full => {
-                let mut start = best.clone();
-                start.offer(found.counts, found.formula.length(), || found.formula.clone());
-                best = full::three(&pairs, start, &mut work);
+    let steps = Steps { by_length: Vec::new(), optimal: Vec::new(), work: Work::default() };
+    let mut search = Search { partition, profile, config, beam: &beam.by_length, steps };
+    let reached = Metric::Iou.of(beam.by_length[config.length.min(3) - 1].counts);
+    let pairs = Pairs::new(partition, profile, reached);
+    let deadline = config.exact.seconds.and_then(|s| Instant::now().checked_add(Duration::try_from_secs_f64(s).ok()?));
+    let ceiling = pairs.ceiling();
+    let best = search.up_to_three(&pairs)?;
+    // The tables of shorter searches are given up before longer ones begin.
+    drop(pairs);
+    search.longer(best, ceiling, deadline);
+    let Steps { by_length, optimal, .. } = search.steps.certify()?;
+    Ok(SearchResult { by_length, optimal, ..beam })
+}
+
+/// A search for the optimum of each length.
+struct Search<'a> {
+    partition: &'a Partition,
+    profile: &'a Profile,
+    config: &'a SearchConfig,
+    /// What the beam found of each length.
+    beam: &'a [Found],
+    steps: Steps,
+}
+
+impl Search<'_> {
+    /// Finds the optimum of each length up to 3, or up to the length asked for; returns the last.
+    fn up_to_three(&mut self, pairs: &Pairs<'_>) -> Result<Best> {
+        let mut best = short::one(pairs, &self.beam[0]);
+        for (length, found) in (1..=3).zip(self.beam) {
+            let work = &mut self.steps.work;
+            match (self.config.exact.grammar, length) {
+                (Grammar::Chains, 1) => {}
+                (Grammar::Chains, 2) => short::two(pairs, &mut best, work),
+                (Grammar::Chains, _) => {
+                    // What the beam found is the score to beat.
+                    best.offer_found(found);
+                    let outcome = triples::search(pairs, Decided::default(), best, f64::INFINITY);
+                    best = outcome.best;
+                    work.add(outcome.work);
+                }
+                (Grammar::Full, 1) => full::one(pairs, &mut best),
+                (Grammar::Full, 2) => full::two(pairs, &mut best, work),
+                (Grammar::Full, _) => {
+                    best.offer_found(found);
+                    best = full::three(pairs, best, work);
+                }
             }
-            3 => {
-                // What the beam found is the cut to start from.
-                let mut start = best.clone();
-                start.offer(found.counts, found.formula.length(), || found.formula.clone());
-                let outcome = triples::search(&pairs, Decided::default(), start, f64::INFINITY);
-                best = outcome.best;
-                work.add(outcome.work);
+            if Metric::Iou.compare(found.counts, best.counts).is_gt() {
+                return Err(beyond_proof(found, best.iou()));
             }
-            _ => {}
+            self.steps.push(&best, best.iou(), found, self.config.metric);
         }
-        let upper_bound = if length <= 3 {
-            not_beyond(found, &best)?;
-            Metric::Iou.of(best.counts)
-        } else {
-            let wide = wide.iter().filter_map(|wide| wide.by_length.get(length - 1));
-            for found in wide.chain([found]) {
-                best.offer(found.counts, found.formula.length(), || found.formula.clone());
+        Ok(best)
+    }
+
+    /// Searches for the best chain of each length above 3, as far as time allows; `best` is that of up to 3 literals. No
+    /// formula has an IoU above `ceiling`.
+    fn longer(&mut self, mut best: Best, ceiling: f64, deadline: Option<Instant>) {
+        let (partition, profile, config) = (self.partition, self.profile, self.config);
+        if config.length <= 3 {
+            return;
+        }
+        // The optimum may remain unproven: what a wide beam finds is then the better answer.
+        let width = config.beam.max(WIDE);
+        let wide = SearchConfig { mode: Mode::Beam, beam: width, ..config.clone() };
+        let wide = beam::search(partition, profile, &wide).by_length;
+        let mut ends: Vec<Ends> = Vec::new();
+        for (length, found) in (1..).zip(self.beam).skip(3) {
+            for found in wide.get(length - 1).into_iter().chain([found]) {
+                best.offer_found(found);
             }
             // What is left of the time is shared by the lengths that are left.
             let share = |deadline: Instant| {
@@ -191,86 +125,57 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
                 now + deadline.saturating_duration_since(now) / (config.length + 1 - length) as u32
             };
             let limits = Limits { deadline: deadline.map(share), gap: config.exact.gap };
-            pairs = Pairs::new(partition, profile, Metric::Iou.of(best.counts));
+            let pairs = Pairs::new(partition, profile, best.iou());
+            let shorter: Vec<f64> = self.steps.optimal.iter().map(|o| o.upper_bound).collect();
             if length == 5 {
-                ends = vec![anytime::ends_of_three(&pairs, &mut best, shorter[2], &ends[0], limits, &mut work)];
+                let work = &mut self.steps.work;
+                ends = vec![anytime::ends_of_three(&pairs, &mut best, shorter[2], &ends[0], limits, work)];
             }
-            let known = Known { shorter: &shorter, ends: &ends };
-            let outcome = anytime::search(&pairs, best, length, known, limits);
+            let outcome = anytime::search(&pairs, best, length, Known { shorter: &shorter, ends: &ends }, limits);
             best = outcome.best;
             ends.push(outcome.ends);
-            work.add(outcome.work);
-            // Shorter formulas were not searched for again.
-            let upper_bound = shorter.last().map_or(outcome.upper_bound, |s| outcome.upper_bound.max(*s));
-            upper_bound.min(ceiling)
-        };
-        shorter.push(upper_bound);
-        let Work { pairs, triples, full_passes, nodes } = work;
-        result.by_length.push(best.found(config.metric));
-        let beam = Some(found.iou);
-        result.optimal.push(Optimal { certified: false, upper_bound, pairs, triples, full_passes, nodes, beam });
+            self.steps.work.add(outcome.work);
+            // The outcome does not cover formulas of fewer literals.
+            let upper_bound = outcome.upper_bound.max(shorter[length - 2]);
+            self.steps.push(&best, upper_bound.min(ceiling), found, config.metric);
+        }
     }
-    if let Some((found, optimal)) = result.by_length.iter().zip(&result.optimal).find(|(f, o)| f.iou > o.upper_bound) {
-        let formula = found.formula.display(&Default::default()).to_string();
-        return Err(Error::BeyondProof { formula, found: found.iou, proven: optimal.upper_bound });
-    }
-    // A shorter formula is one of at most so many literals more.
-    for i in (1..result.optimal.len()).rev() {
-        let longer = result.optimal[i].upper_bound;
-        result.optimal[i - 1].upper_bound = result.optimal[i - 1].upper_bound.min(longer);
-    }
-    for (optimal, found) in result.optimal.iter_mut().zip(&result.by_length) {
-        optimal.certified = optimal.upper_bound <= found.iou;
-    }
-    Ok(result)
 }
 
-/// No search may find more than the optimum.
-fn not_beyond(found: &Found, best: &Best) -> Result<()> {
-    if Metric::Iou.compare(found.counts, best.counts).is_le() {
-        return Ok(());
+/// The best formula of each length so far, what is proven about it, and the work of all.
+struct Steps {
+    by_length: Vec<Found>,
+    optimal: Vec<Optimal>,
+    work: Work,
+}
+
+impl Steps {
+    /// Adds the best formula of one literal more; `beam` is what the beam found of that length.
+    fn push(&mut self, best: &Best, upper_bound: f64, beam: &Found, metric: Metric) {
+        let Work { pairs, triples, full_passes, nodes } = self.work;
+        let beam = Some(beam.iou);
+        self.by_length.push(best.found(metric));
+        self.optimal.push(Optimal { certified: false, upper_bound, pairs, triples, full_passes, nodes, beam });
     }
+
+    /// Decides which formulas are proven to be best.
+    fn certify(mut self) -> Result<Self> {
+        let beyond = self.by_length.iter().zip(&self.optimal).find(|(found, optimal)| found.iou > optimal.upper_bound);
+        if let Some((found, optimal)) = beyond {
+            return Err(beyond_proof(found, optimal.upper_bound));
+        }
+        // A bound on formulas of at most k + 1 literals holds for those of at most k.
+        let mut bound = f64::INFINITY;
+        for (optimal, found) in self.optimal.iter_mut().zip(&self.by_length).rev() {
+            bound = bound.min(optimal.upper_bound);
+            optimal.upper_bound = bound;
+            optimal.certified = bound <= found.iou;
+        }
+        Ok(self)
+    }
+}
+
+fn beyond_proof(found: &Found, proven: f64) -> Error {
     let formula = found.formula.display(&Default::default()).to_string();
-    Err(Error::BeyondProof { formula, found: found.iou, proven: Metric::Iou.of(best.counts) })
-}
-
-/// The best literal; `start` is one of them.
-fn one(pairs: &Pairs<'_>, start: &Found) -> Best {
-    let mut best = Best::new(start.formula.clone(), start.counts);
-    for (column, atom) in pairs.partition.columns().iter().enumerate() {
-        let (formula, both) = (pairs.partition.area(column).into(), pairs.both[column].into());
-        best.offer(Counts { formula, unit: pairs.unit, both }, 1, || Formula::Atom(*atom));
-    }
-    best
-}
-
-/// The best formula of at most two literals; `best` is that of one.
-fn two(pairs: &Pairs<'_>, best: &mut Best, work: &mut Work) {
-    let partition = pairs.partition;
-    let (columns, positions) = (partition.columns(), partition.n_positions());
-    let mut order: Vec<usize> = (0..columns.len()).filter(|c| pairs.both[*c] > 0).collect();
-    order.sort_by_key(|c| (std::cmp::Reverse(pairs.both[*c]), *c));
-    for (rank, a) in order.iter().enumerate() {
-        // The one of a pair that meets the unit more often has at least half of what a formula needs.
-        if 2.0 * f64::from(pairs.both[*a]) < best.cut(2, positions).theta {
-            break;
-        }
-        let (all, unit) = (partition.cooccurrence(*a), pairs.both(*a));
-        let (area_a, both_a) = (i64::from(partition.area(*a)), i64::from(pairs.both[*a]));
-        // A literal that misses the unit comes after all others, and may still be taken away.
-        let rest = (0..columns.len()).filter(|c| pairs.both[*c] == 0 && partition.area(*c) > 0);
-        for b in order[rank + 1..].iter().copied().chain(rest) {
-            work.pairs += 1;
-            let (area_b, both_b) = (i64::from(partition.area(b)), i64::from(pairs.both[b]));
-            let (area, both) = (i64::from(all[b]), i64::from(unit[b]));
-            let mut offer = |op: Op, [x, y]: [usize; 2], formula: i64, both: i64| {
-                let counts = Counts { formula: formula as u64, unit: pairs.unit, both: both as u64 };
-                best.offer(counts, 2, || Chain::literal(columns[x]).extended(op, columns[y]).ordered_formula());
-            };
-            offer(Op::And, [*a, b], area, both);
-            offer(Op::Or, [*a, b], area_a + area_b - area, both_a + both_b - both);
-            offer(Op::AndNot, [*a, b], area_a - area, both_a - both);
-            offer(Op::AndNot, [b, *a], area_b - area, both_b - both);
-        }
-    }
+    Error::BeyondProof { formula, found: found.iou, proven }
 }

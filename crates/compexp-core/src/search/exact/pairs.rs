@@ -15,32 +15,33 @@ use crate::score::Metric;
 /// for all of them are another 100 MB.
 const KEPT: usize = 256 << 20;
 
-/// How a unit's mask meets the literals, their pairs, and, one at a time, their triples, within the universe or a region of
-/// it: all counts are of positions there.
+/// How many positions a unit's mask shares with each literal, each pair of literals and, one at a time, each triple, within
+/// the universe or a region of it. L and M are literals, U is the unit.
 ///
-/// A row of pair counts is made when it is first asked for, since few literals are ever looked at with all others, and kept
-/// while there is room. Whether it was changes the time and nothing else.
+/// A row of pair counts is made when it is first asked for, since few literals are ever combined with all others, and kept
+/// while there is room. Whether it is kept changes the time and nothing else.
 pub(super) struct Pairs<'a> {
     pub(super) partition: &'a Partition,
     /// `|U|`, of the whole unit.
     pub(super) unit: u64,
-    /// The positions.
+    /// The positions of the region.
     pub(super) positions: u64,
     /// `|U|` within the region.
     pub(super) inside: u64,
-    /// p of the region: the worth of its cells that are worth more than nothing.
-    pub(super) most: f64,
+    /// The gain of the region: the worth of its cells that are worth more than nothing.
+    pub(super) gain: f64,
     /// `|L|` for every column.
     pub(super) areas: Vec<u32>,
     /// `|U and L|` for every column.
     pub(super) both: Vec<u32>,
-    /// p of every column.
+    /// The gain of every column.
     pub(super) gains: Vec<f64>,
     cells: Rc<UnitCells>,
     rows_all: Rows<u32>,
     rows_both: Rows<u32>,
     rows_gains: Rows<f64>,
-    /// The greatest of what a column shares with others outside the unit, with those.
+    /// For every column the two greatest numbers of positions outside the unit that it shares with another column, each
+    /// with that column.
     losses: Vec<OnceCell<[(u32, usize); 2]>>,
     region: Option<Region<'a>>,
 }
@@ -80,28 +81,28 @@ impl<T> Drop for Rows<T> {
     }
 }
 
-/// The unit's hits, and what is gained by them.
+/// The unit's hits, and the gains of its cells.
 struct UnitCells {
     /// In every cell.
     hits: Vec<u32>,
-    /// p of every cell.
+    /// The gain of every cell: its worth, or 0 if that is negative.
     gains: Vec<f64>,
     /// The touched cells of column `c` are `touched[starts[c]..starts[c + 1]]`.
     starts: Vec<u32>,
     touched: Vec<u32>,
 }
 
-/// What a literal leaves of a larger region.
+/// The part of a larger region that has a literal, or that lacks it.
 struct Region<'a> {
     of: &'a Pairs<'a>,
     column: usize,
-    /// Whether the positions that have the literal are left, or the others.
+    /// Whether the region is the positions that have the literal; else those that lack it.
     with: bool,
     cells: CellSet,
 }
 
 impl<'a> Pairs<'a> {
-    /// The universe. What is gained is measured at an IoU of `beta`, and bounds what is gained at every higher one.
+    /// The universe. Gains are measured at an IoU of `beta`, and bound those at every higher one.
     pub(super) fn new(partition: &'a Partition, profile: &Profile, beta: f64) -> Self {
         Self::with_room(partition, profile, beta, KEPT / rayon::current_num_threads())
     }
@@ -110,7 +111,7 @@ impl<'a> Pairs<'a> {
     fn with_room(partition: &'a Partition, profile: &Profile, beta: f64, room: usize) -> Self {
         let n = partition.columns().len();
         let (mut hits, mut gains) = (vec![0; partition.n_cells()], vec![0.0; partition.n_cells()]);
-        let (mut starts, mut most) = (vec![0u32; n + 1], 0.0);
+        let (mut starts, mut region_gain) = (vec![0u32; n + 1], 0.0);
         // Gains are rounded up to multiples of this, so that all sums and differences of them are exact.
         let quantum = profile.area().next_power_of_two() as f64 * 2f64.powi(-52);
         let touched = || profile.cells.iter().zip(&profile.hits);
@@ -119,7 +120,7 @@ impl<'a> Pairs<'a> {
             let gain = ((f64::from(*h) - beta * f64::from(misses)).max(0.0) / quantum).ceil() * quantum;
             hits[*cell as usize] = *h;
             gains[*cell as usize] = gain;
-            most += gain;
+            region_gain += gain;
             for c in partition.columns_of(*cell) {
                 starts[usize::from(*c) + 1] += 1;
             }
@@ -145,7 +146,7 @@ impl<'a> Pairs<'a> {
             unit: profile.area(),
             positions: partition.n_positions(),
             inside: profile.area(),
-            most,
+            gain: region_gain,
             areas: partition.areas().to_vec(),
             both,
             gains: of_column,
@@ -158,7 +159,7 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// The same within what is left undecided after a last literal.
+    /// The same within what a chain's last literal leaves undecided.
     pub(super) fn after(&'a self, op: Op, column: usize) -> Self {
         let (with, n) = (op == Op::And, self.both.len());
         let literal = self.partition.set_of(column);
@@ -178,7 +179,7 @@ impl<'a> Pairs<'a> {
             unit: self.unit,
             positions,
             inside,
-            most: if with { gain } else { self.most - gain },
+            gain: if with { gain } else { self.gain - gain },
             areas: if with { all.into_owned() } else { rest(&self.areas, &all) },
             both: if with { both.into_owned() } else { rest(&self.both, &both) },
             gains: if with { gains.into_owned() } else { rest(&self.gains, &gains) },
@@ -247,12 +248,12 @@ impl<'a> Pairs<'a> {
         self.rows_both.get(column, || self.sum(column, &self.cells.hits))
     }
 
-    /// p of L and M for all M.
+    /// The gain of L and M for all M.
     pub(super) fn gains(&self, column: usize) -> Cow<'_, [f64]> {
         self.rows_gains.get(column, || self.sum(column, &self.cells.gains))
     }
 
-    /// The sums of what the unit's cells of a column have, for all columns.
+    /// For all M, the sum of a value over the unit's cells that have both the column and M.
     fn sum<T: Copy + Default + AddAssign>(&self, column: usize, of_cell: &[T]) -> Vec<T> {
         let mut sums = vec![T::default(); self.areas.len()];
         let UnitCells { starts, touched, .. } = &*self.cells;
@@ -266,8 +267,8 @@ impl<'a> Pairs<'a> {
         sums
     }
 
-    /// A bound on what a column shares with any other outside the unit: that of the larger region, whose rows serve all of
-    /// its parts.
+    /// A bound on the number of positions outside the unit that a column shares with any other column. It is that of the
+    /// larger region, whose rows serve all of its parts.
     pub(super) fn shared_loss(&self, column: usize) -> u32 {
         let (of, decided) = self.region.as_ref().map_or((self, None), |r| (r.of, Some(r.column)));
         let greatest = of.losses[column].get_or_init(|| {
@@ -282,7 +283,7 @@ impl<'a> Pairs<'a> {
             }
             greatest
         });
-        // What is left of the literal that was decided is nothing, or everything: taking it away leaves no chain of its own.
+        // The literal that was decided is everywhere in the region, or nowhere: a chain with it is equal to a shorter one.
         let other = greatest.iter().find(|(_, c)| Some(*c) != decided);
         other.map_or(0, |(loss, _)| *loss)
     }
@@ -305,7 +306,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// What a part leaves of every column.
+/// The counts that are left of every column without those of a part.
 fn rest<T: Copy + Sub<Output = T>>(of: &[T], part: &[T]) -> Vec<T> {
     of.iter().zip(part).map(|(of, part)| *of - *part).collect()
 }
@@ -353,7 +354,7 @@ mod tests {
         let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
         let (all, both, gains) = count(&[]);
         assert_eq!((pairs.positions, pairs.inside), (all.into(), both.into()));
-        assert!(near(pairs.most, gains));
+        assert!(near(pairs.gain, gains));
         for a in 0..n {
             let (all, both, gains) = count(&[a]);
             assert_eq!((pairs.areas[a], pairs.both[a]), (all, both));

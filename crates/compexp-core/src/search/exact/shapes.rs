@@ -1,14 +1,14 @@
 //! The formulas over three literals as sums over conjunctions.
 //!
-//! The size of any Boolean function's mask is a sum of the sizes of the eight conjunctions of its literals (the empty one,
-//! which is the universe, included) with whole coefficients: inclusion and exclusion. So is its overlap with the unit.
+//! By inclusion and exclusion, the size of any Boolean function's mask is a sum of the sizes of the eight conjunctions of its
+//! literals, with integer coefficients. The empty conjunction is the universe. The same sum gives the overlap with the unit.
 
 use std::sync::OnceLock;
 
 use super::super::chain::{Chain, Op};
 use crate::formula::Atom;
 
-/// The number of conjunctions of three literals; that of the literals whose bits are set in its index.
+/// The number of conjunctions of three literals. Conjunction `s` is of the literals whose bits are set in `s`.
 pub(super) const CONJUNCTIONS: usize = 8;
 
 /// A Boolean function of three literals, and a formula of it.
@@ -26,7 +26,7 @@ impl Shape {
         steps.iter().fold(Chain::literal(atoms[first]), |chain, (op, i)| chain.extended(*op, atoms[*i]))
     }
 
-    /// The same sum over other numbers.
+    /// The sum over the conjunctions with this shape's coefficients.
     pub(super) fn sum(&self, of: &[i64; CONJUNCTIONS]) -> i64 {
         self.coefficients.iter().zip(of).map(|(c, n)| c * n).sum()
     }
@@ -67,8 +67,8 @@ pub(super) fn coefficients(f: impl Fn(usize) -> bool) -> [i64; CONJUNCTIONS] {
     })
 }
 
-/// The least and the most that three sets can have in common, from the sizes of all else: each of the eight cells that
-/// they divide their universe into has at least no position.
+/// The least and the greatest possible size of the conjunction of all three literals, from the sizes of the other seven: none
+/// of the eight cells that they divide the universe into has fewer than 0 positions.
 pub(super) fn triple_range([n, a, b, ab, c, ac, bc, _]: [i64; CONJUNCTIONS]) -> (i64, i64) {
     let least = (ab + ac - a).max(ab + bc - b).max(ac + bc - c).max(0);
     let most = ab.min(ac).min(bc).min(n - a - b - c + ab + ac + bc);

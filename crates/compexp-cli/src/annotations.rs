@@ -1,0 +1,136 @@
+//! Annotated examples: opening what the arguments or a run name, and what a run records of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use compexp_core::explain::Progress;
+use compexp_core::probe::ProbeSet;
+use compexp_run::provenance::AnnotationInput;
+use compexp_run::{RunConfig, open_probe};
+use compexp_vision::broden::{self, Broden, BrodenOptions};
+
+use crate::args::annotations::{AnnotationArgs, BrodenParts};
+use crate::input_files::{Paths, absolute, hash_files};
+
+/// The files of a probe directory.
+const PROBE_FILES: [&str; 7] =
+    ["probe.json", "layers.npy", "scalars.npy", "masks.npy", "features.npy", "neighbors.npy", "examples.csv"];
+
+/// Where annotations come from.
+pub(crate) enum Annotations {
+    Probe(PathBuf),
+    Broden(BrodenFolder),
+}
+
+/// A folder in Broden's format, and what of it is used. All that a run says of these options is written and read here.
+pub(crate) struct BrodenFolder {
+    dir: PathBuf,
+    options: BrodenOptions,
+}
+
+/// Annotated examples, and the files they were read from.
+pub(crate) struct Annotated {
+    pub(crate) set: ProbeSet,
+    /// What the hash is of, beside the files.
+    kind: &'static str,
+    /// The categories that were read, of a Broden folder.
+    categories: Option<Vec<String>>,
+    files: Vec<(String, PathBuf)>,
+    pub(crate) paths: Paths,
+}
+
+impl BrodenFolder {
+    /// The parts that the arguments name.
+    pub(crate) fn new(dir: &Path, parts: &BrodenParts) -> Self {
+        let options = BrodenOptions { categories: parts.categories.clone(), index: parts.index.clone() };
+        Self { dir: dir.to_owned(), options }
+    }
+
+    /// The parts that a run was made of, in `dir`, where the folder is now.
+    ///
+    /// # Errors
+    /// An error where the run is of another version of compexp.
+    pub(crate) fn of_run(run: &RunConfig, dir: PathBuf) -> Result<Self> {
+        let categories = run.provenance()?.annotations().and_then(|recorded| recorded.categories.clone());
+        Ok(Self { dir, options: BrodenOptions { categories, index: run.paths.get("index").map(PathBuf::from) } })
+    }
+
+    /// Reads the folder's tables.
+    ///
+    /// # Errors
+    /// Errors of [`broden::load`].
+    pub(crate) fn load(&self) -> Result<Broden> {
+        Ok(broden::load(&self.dir, &self.options)?)
+    }
+
+    /// The probe set of the folder, which is loaded already.
+    pub(crate) fn annotated(&self, broden: Broden) -> Annotated {
+        let name = |path: &Path| {
+            let below = path.strip_prefix(&self.dir).ok().or(path.file_name().map(Path::new));
+            below.unwrap_or(path).to_string_lossy().into_owned()
+        };
+        let files = broden.fingerprint_files().into_iter().map(|path| (name(&path), path)).collect();
+        let mut paths =
+            Paths::from([("broden".into(), absolute(&self.dir)), ("image_root".into(), absolute(broden.image_root()))]);
+        if let Some(index) = &self.options.index {
+            // One within the folder is found there again.
+            let within = self.dir.join(index).is_file();
+            paths.insert("index".into(), if within { index.to_string_lossy().into() } else { absolute(index) });
+        }
+        let categories = Some(broden.categories().to_vec());
+        Annotated { set: broden.into_probe_set(), kind: "broden", categories, files, paths }
+    }
+}
+
+impl Annotations {
+    /// The folder that is given: the parser sees to it that there is one.
+    pub(crate) fn new(args: &AnnotationArgs) -> Self {
+        match (&args.broden, &args.probe) {
+            (Some(dir), _) => Self::Broden(BrodenFolder::new(dir, &args.parts)),
+            (None, probe) => Self::Probe(probe.clone().unwrap_or_else(|| ".".into())),
+        }
+    }
+
+    /// Where the annotations of the run in `dir` were; none if it does not say.
+    ///
+    /// # Errors
+    /// Errors of [`BrodenFolder::of_run`].
+    pub(crate) fn of_run(run: &RunConfig, dir: &Path) -> Result<Option<Self>> {
+        Ok(match (run.paths.get("broden"), run.paths.get("probe")) {
+            (Some(broden), _) => Some(Self::Broden(BrodenFolder::of_run(run, broden.into())?)),
+            // One that a run made itself is relative to the run directory.
+            (None, Some(probe)) => Some(Self::Probe(dir.join(probe))),
+            (None, None) => None,
+        })
+    }
+
+    /// Opens the folder.
+    ///
+    /// # Errors
+    /// Errors of [`open_probe`] or [`broden::load`].
+    pub(crate) fn open(&self) -> Result<Annotated> {
+        match self {
+            Self::Probe(dir) => {
+                let set = open_probe(dir)?;
+                let files = PROBE_FILES.iter().map(|name| ((*name).to_owned(), dir.join(name)));
+                let files = files.filter(|(_, path)| path.exists()).collect();
+                let paths = Paths::from([("probe".into(), absolute(dir)), ("image_root".into(), absolute(dir))]);
+                Ok(Annotated { set, kind: "probe", categories: None, files, paths })
+            }
+            Self::Broden(folder) => Ok(folder.annotated(folder.load()?)),
+        }
+    }
+}
+
+impl Annotated {
+    /// What a run records of the annotations: the hash of all their files.
+    ///
+    /// # Errors
+    /// `Error::Io` if a file cannot be read.
+    pub(crate) fn record(&self, progress: &dyn Progress) -> Result<AnnotationInput> {
+        // As JSON: `null`, or `["object", ...]`.
+        let options = serde_json::to_string(&self.categories)?;
+        let hash = hash_files(self.kind, options.as_bytes(), &self.files, "annotations", progress)?;
+        Ok(AnnotationInput { kind: self.kind.to_owned(), categories: self.categories.clone(), hash })
+    }
+}

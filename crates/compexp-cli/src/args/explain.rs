@@ -1,0 +1,43 @@
+//! `compexp explain`, from files of any model.
+
+use clap::{ArgGroup, Args};
+
+use super::annotations::AnnotationArgs;
+use super::layer::{LayerArgs, ThresholdArgs};
+use super::output::OutArgs;
+use super::search::SearchArgs;
+use super::trust::TrustArgs;
+
+#[derive(Debug, Args)]
+#[command(
+    group(ArgGroup::new("annotated").args(["probe", "broden"]).required(true)),
+    group(ArgGroup::new("layer").args(["activations", "masks"]).required(true)),
+    after_help = "\
+Examples:
+  Explain a layer of any model, exported from Python with `numpy.save`:
+    compexp explain --probe probe/ --activations layer4.npy --out runs/layer4
+
+  The paper's settings on Broden's ADE20k part, units 0 to 9 only:
+    compexp explain --broden broden1_224 --activations acts.safetensors#layer4 --length 3 --beam 5 \\
+      --units 0-9 --out runs/first
+
+  How much of what is found is chance, and how it does on photographs that the search never saw:
+    compexp explain --broden broden1_224 --activations acts.npy --null-draws 200 --holdout 0.3 --out runs/trust
+
+  Masks that are ready, searched as the reference implementation does:
+    compexp explain --probe probe/ --masks units.npy --compat --keep-beams --out runs/compat"
+)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) annotations: AnnotationArgs,
+    #[command(flatten)]
+    pub(crate) layer: LayerArgs,
+    #[command(flatten)]
+    pub(crate) threshold: ThresholdArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) out: OutArgs,
+}

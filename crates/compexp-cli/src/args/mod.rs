@@ -1,0 +1,152 @@
+//! The arguments of every command, as they are given. They know nothing else of this crate: the modules beside this one
+//! turn them into what the libraries take.
+
+pub(crate) mod annotations;
+pub(crate) mod effects;
+pub(crate) mod explain;
+pub(crate) mod layer;
+pub(crate) mod nli;
+mod numbers;
+pub(crate) mod output;
+pub(crate) mod planted;
+pub(crate) mod preprocess;
+pub(crate) mod runs;
+pub(crate) mod search;
+pub(crate) mod sentences;
+pub(crate) mod training;
+pub(crate) mod trust;
+pub(crate) mod vision;
+
+use clap::{Parser, Subcommand};
+
+use explain::ExplainArgs;
+use nli::NliCommand;
+use numbers::whole;
+use planted::{PlantArgs, RecoveredArgs};
+use runs::{AnalyzeArgs, DiffArgs, EvalArgs, ReportArgs, ShowArgs};
+use vision::VisionCommand;
+
+/// Explain the units of neural networks by logical formulas over concepts
+#[derive(Debug, Parser)]
+#[command(name = "compexp", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Report no progress
+    #[arg(long, short, global = true, help_heading = "General")]
+    pub(crate) quiet: bool,
+    /// The number of threads; 0 = as many as there are cores. Results do not depend on it
+    #[arg(long, global = true, value_name = "T", value_parser = whole(0, 1024), help_heading = "General")]
+    pub(crate) threads: Option<usize>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 `diff` found drift.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find the formula that best matches each unit of a layer, from its activations
+    Explain(ExplainArgs),
+    /// Explain networks that read images: from images and a checkpoint
+    #[command(subcommand)]
+    Vision(VisionCommand),
+    /// Explain classifiers of sentence pairs: from pairs and a checkpoint
+    #[command(subcommand)]
+    Nli(NliCommand),
+    /// Print what a run found
+    Show(ShowArgs),
+    /// Print the paper's quantities of a run, and draw its figures
+    Analyze(AnalyzeArgs),
+    /// Draw runs as a folder of pages for a browser
+    Report(ReportArgs),
+    /// Measure a formula: its area, and how well it matches units
+    Eval(EvalArgs),
+    /// Compare a run with another or with a baseline, and fail where explanations drifted
+    Diff(DiffArgs),
+    /// Make masks of units whose formulas are known, to test how far a search can be trusted
+    Plant(PlantArgs),
+    /// Report how many of the planted formulas a run recovered
+    Recovered(RecoveredArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every command below `command`, itself included.
+    fn all(command: &clap::Command) -> Vec<&clap::Command> {
+        let below = command.get_subcommands().flat_map(all);
+        std::iter::once(command).chain(below).collect()
+    }
+
+    #[test]
+    fn an_option_of_a_name_looks_alike_in_every_command() {
+        let root = Cli::command();
+        let mut seen = 0;
+        for command in all(&root) {
+            for option in command.get_arguments() {
+                let (command, name) = (command.get_name(), option.get_id().as_str());
+                if name == "out" {
+                    assert_eq!((option.get_long(), option.get_short()), (Some("out"), Some('o')), "{command}");
+                    seen += 1;
+                }
+                if name == "length" {
+                    assert_eq!(option.get_short(), Some('n'), "{command}");
+                }
+                let values = option.get_value_names().unwrap_or_default();
+                match name {
+                    "seed" => assert_eq!(values, ["S"], "{command}"),
+                    "limit" => assert_eq!(values, ["K"], "{command}"),
+                    "lr" => assert_eq!(values, ["RATE"], "{command}"),
+                    _ => {}
+                }
+            }
+        }
+        assert!(seen >= 10, "{seen} commands write to --out");
+    }
+
+    /// The values of `texts` that the option `name` takes, which is the same for every command that has it.
+    fn taken<'a>(name: &str, commands: &[&str], texts: &[&'a str]) -> Vec<&'a str> {
+        let by = |text: &str, command: &str| {
+            let line = format!("compexp {command} --{name}={text}");
+            Cli::try_parse_from(line.split(' ')).is_ok()
+        };
+        let taken = |command: &str| texts.iter().copied().filter(|text| by(text, command)).collect::<Vec<_>>();
+        let first = taken(commands[0]);
+        for command in commands {
+            assert_eq!(taken(command), first, "--{name} of {command}");
+        }
+        first
+    }
+
+    #[test]
+    fn numbers_of_a_kind_are_checked_alike() {
+        let trainings = ["vision train list --out x", "nli train --train a --dev b --out x"];
+        let texts = ["-1", "0", "0.5", "1", "2", "1048576", "1048577", "nan", "inf", "x"];
+        assert_eq!(taken("lr", &trainings, &texts), ["0.5", "1", "2", "1048576", "1048577"]);
+        assert_eq!(taken("epochs", &trainings, &texts), ["1", "2", "1048576"]);
+        assert_eq!(taken("save-every", &trainings, &texts), ["1", "2", "1048576", "1048577"]);
+        let probes = ["explain --probe p --masks m --out x", "vision probe --broden b --checkpoint c --out x"];
+        assert_eq!(taken("holdout", &probes, &texts), ["0.5"]);
+        assert_eq!(taken("null-draws", &probes, &texts), ["2"]);
+        assert_eq!(taken("penalty", &probes, &texts), ["0.5", "1"]);
+        let images = ["vision eval list --checkpoint c", "vision counterfactual run", probes[1]];
+        assert_eq!(taken("batch", &images, &["0", "1", "4096", "4097"]), ["1", "4096"]);
+    }
+
+    #[test]
+    fn an_option_that_was_renamed_keeps_its_old_name() {
+        for option in ["--out t.feats", "-o t.feats", "--output t.feats"] {
+            let line = format!("compexp nli tag s.txt --tagger model {option}");
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let Command::Nli(NliCommand::Tag(args)) = cli.command else { panic!("found another command") };
+            assert_eq!(args.out, std::path::Path::new("t.feats"), "{option}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Where a run goes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// The folder of a run, and what is printed at its end.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutArgs {
+    /// The folder for the results
+    #[arg(long, short, value_name = "RUN_DIR")]
+    pub(crate) out: PathBuf,
+    /// Replace the run in that folder
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,142 @@
+//! `compexp vision`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use compexp_vision::scenes::MAX_IMAGES;
+
+use super::annotations::BrodenParts;
+use super::effects::{AblateArgs, ContributionsArgs, VisionCounterfactualArgs};
+use super::layer::ThresholdArgs;
+use super::numbers::{image_batch, whole};
+use super::output::OutArgs;
+use super::preprocess::PreprocessArg;
+use super::search::SearchArgs;
+use super::training::VisionTrainArgs;
+use super::trust::TrustArgs;
+
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a process")]
+pub(crate) enum VisionCommand {
+    /// Run a network on a Broden folder's images, and explain the units of a layer
+    Probe(VisionProbeArgs),
+    /// Measure a network's accuracy on labelled images
+    Eval(VisionEvalArgs),
+    /// Paint labelled scenes as a Broden folder, to try everything with
+    Paint(VisionPaintArgs),
+    /// Train a residual network on labelled images
+    Train(VisionTrainArgs),
+    /// Edit images so that units' formulas become true, and see what the network predicts
+    Counterfactual(VisionCounterfactualArgs),
+    /// Measure how the units of a run contribute to classes, or to the units of a later layer
+    Contributions(ContributionsArgs),
+    /// Measure a network's accuracy without the units of a run
+    Ablate(AblateArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A run that was stopped goes on where it was: give the same command again. Activations are kept in the run directory.
+
+Examples:
+  The paper's experiment:
+    compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar \\
+      --classes categories_places365.txt --scenes ade20k_scenes.json --beam 5 --out runs/resnet18
+
+  Another layer of a network with ImageNet's preprocessing:
+    compexp vision probe --broden broden --checkpoint net.safetensors --preprocess imagenet \\
+      --layer layer3 --out runs/layer3")]
+pub(crate) struct VisionProbeArgs {
+    /// A folder in Broden's format
+    #[arg(help_heading = "Annotations", long, value_name = "DIR")]
+    pub(crate) broden: PathBuf,
+    #[command(flatten)]
+    pub(crate) parts: BrodenParts,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    /// The layer to explain, by torchvision's names
+    #[arg(help_heading = "Network", long, default_value = "layer4")]
+    pub(crate) layer: String,
+    /// The names of the network's classes, a line each; predictions are then compared with the images' scenes
+    #[arg(help_heading = "Network", long, value_name = "FILE")]
+    pub(crate) classes: Option<PathBuf>,
+    /// The scene of each image (ade20k_scenes.json) [default: the scene column of the index]
+    #[arg(help_heading = "Network", long, value_name = "FILE", requires = "classes")]
+    pub(crate) scenes: Option<PathBuf>,
+    /// Also measure how units contribute to classes, as `vision contributions` does
+    #[arg(help_heading = "Network", long)]
+    pub(crate) contributions: bool,
+    #[command(flatten)]
+    pub(crate) threshold: ThresholdArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) out: OutArgs,
+}
+
+/// A network and how images are fed to it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkArgs {
+    /// A ResNet-18: PyTorch's formats or safetensors
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: PathBuf,
+    /// How pixels are scaled: as the paper's code does, or as torchvision's models expect
+    #[arg(long, value_enum, default_value_t = PreprocessArg::Reference)]
+    pub(crate) preprocess: PreprocessArg,
+    /// Images that run at once. Results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = image_batch())]
+    pub(crate) batch: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  compexp vision eval val.txt --checkpoint resnet18_places365.pth.tar --preprocess imagenet --root images/")]
+pub(crate) struct VisionEvalArgs {
+    /// Lines of an image's path and the number of its class
+    pub(crate) list: PathBuf,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    /// The folder that paths are relative to [default: the list's own]
+    #[arg(help_heading = "Images", long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Print JSON
+    #[arg(help_heading = "Output", long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The folder also gets classes.txt (the classes of scenes, for `vision probe --classes`) and list.txt (every image with its
+class, for `vision eval` and `vision train`).
+
+Examples:
+  Scenes to probe with, and others to learn from:
+    compexp vision paint --out probe
+    compexp vision paint --out learn --images 3000 --split train")]
+pub(crate) struct VisionPaintArgs {
+    /// The folder to write in Broden's format; it is to be new, empty, or an earlier painting, which is replaced
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The number of scenes
+    #[arg(long, value_name = "N", default_value_t = 1200, value_parser = whole(1, MAX_IMAGES as u64))]
+    pub(crate) images: usize,
+    /// Seed of everything that is painted
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// What the scenes are for; those of one split are not those of the other
+    #[arg(long, value_enum, default_value_t = SplitArg::Val)]
+    pub(crate) split: SplitArg,
+}
+
+/// What painted scenes are for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SplitArg {
+    /// To learn from
+    Train,
+    /// To probe with
+    Val,
+}

@@ -1,0 +1,153 @@
+//! Runs of a classifier: what was probed together with what the model made of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use compexp_core::concept::Vocabulary;
+use compexp_core::formula::Formula;
+use compexp_files::TensorFile;
+use compexp_run::{ActivationFile, ActivationStore, FinishedRun, Provenance, RunConfig, read_head};
+use compexp_trust::behaviour::{Features, Head};
+
+use crate::failure::Failure;
+
+/// A run whose layer the model's last layer reads.
+pub(crate) struct Classified {
+    pub(crate) run: FinishedRun,
+    pub(crate) config: RunConfig,
+    pub(crate) made: Provenance,
+    pub(crate) head: Head,
+    /// The means of the units' maps.
+    pub(crate) features: Features,
+    /// `(n_examples, n_classes)`
+    pub(crate) logits: Vec<f32>,
+    /// The class of every example, where it is known.
+    pub(crate) known: Vec<Option<usize>>,
+}
+
+impl Classified {
+    /// Opens the run in `dir`, which must be one of `command` (`vision probe`); `layer` is the one that the last layer
+    /// reads, and what to ask for.
+    ///
+    /// # Errors
+    /// Those of the files; a [`Failure`] that names the command to give where the run has no predictions or last layer.
+    pub(crate) fn open(dir: &Path, command: &str, layer: &str) -> Result<Self> {
+        let run = FinishedRun::open(dir)?;
+        let made = run.provenance()?;
+        let found = made.command();
+        let make = format!("make one with `compexp {command} --layer {layer} --out RUN_DIR`");
+        if found != command {
+            let message =
+                format!("`{}`: found a run of `compexp {found}`, expected one of `compexp {command}`", dir.display());
+            return Err(match found.strip_suffix(" probe") {
+                Some(kind) => Failure::new(message).hint(format!("give it to `compexp {kind} counterfactual`")),
+                None => {
+                    let lacks = "activations alone come without the model's predictions and its last layer";
+                    Failure::new(format!("{message}: {lacks}")).hint(make)
+                }
+            }
+            .into());
+        }
+        let Some(head) = read_head(dir)? else {
+            let probed = made.layer().unwrap_or("another");
+            let message = format!(
+                "`{}`: found no head.json: the run is of the layer `{probed}`, which the model's last layer does not read, \
+                 or was made by an older compexp",
+                dir.display()
+            );
+            return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
+        };
+        let path = ActivationStore::logits_path(dir);
+        if !path.is_file() {
+            let message = format!("`{}`: found no logits.npy, which holds the model's predictions", dir.display());
+            return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
+        }
+        let (n, n_classes) = (run.explanations.universe.examples, head.classes.len());
+        let file = TensorFile::open(&path)?;
+        if file.shape() != [n, n_classes] {
+            let message = format!("`{}`: found shape {:?}, expected [{n}, {n_classes}]", path.display(), file.shape());
+            return Err(Failure::new(message).hint(make).into());
+        }
+        let mut logits = vec![0.0; n * n_classes];
+        file.read_f32(0, &mut logits)?;
+        let features = Features::pool(&ActivationFile::open(dir.join("activations.npy"))?)?;
+        if (features.n_examples(), features.n_units()) != (n, head.n_units()) {
+            let message = format!(
+                "`{}`: found activations of {} examples and {} units, expected {n} and {}, as the last layer reads",
+                dir.display(),
+                features.n_examples(),
+                features.n_units(),
+                head.n_units()
+            );
+            return Err(Failure::new(message).hint(make).into());
+        }
+        let known = match run.predictions()? {
+            Some(all) if all.len() == n => {
+                all.iter().map(|p| head.classes.iter().position(|class| *class == p.target)).collect()
+            }
+            _ => vec![None; n],
+        };
+        Ok(Self { config: run.config()?, made, run, head, features, logits, known })
+    }
+
+    /// Where an input of the run was found, unless `given` says otherwise.
+    ///
+    /// # Errors
+    /// A [`Failure`] where neither does.
+    pub(crate) fn path(&self, what: &str, given: Option<&Path>) -> Result<PathBuf> {
+        let recorded = self.config.paths.get(what).map(PathBuf::from);
+        let Some(path) = given.map(Path::to_owned).or(recorded) else {
+            let message = format!("`{}`: config.json does not say where the {what} is", self.run.dir().display());
+            return Err(Failure::usage(message).hint(format!("give --{what}")).into());
+        };
+        if !path.exists() {
+            let message = format!("`{}`: there is no such {what} any more", path.display());
+            return Err(Failure::new(message).hint(format!("give --{what} where it is now")).into());
+        }
+        Ok(path)
+    }
+
+    /// The explained units with their formulas, or the one asked for.
+    ///
+    /// # Errors
+    /// A [`Failure`] where that has none; those of a formula that names a concept that `vocabulary` does not have.
+    pub(crate) fn formulas(&self, asked: Option<usize>, vocabulary: &Vocabulary) -> Result<Vec<(usize, Formula)>> {
+        let mut found = Vec::new();
+        for explained in self.run.explanations.units.iter().filter(|e| asked.is_none_or(|unit| unit == e.unit)) {
+            if let Some(text) = &explained.formula {
+                found.push((explained.unit, Formula::parse(text, vocabulary)?));
+            }
+        }
+        match asked {
+            Some(unit) if found.is_empty() => {
+                let message = format!("--unit {unit}: the run has no formula of it");
+                Err(Failure::new(message).hint("`compexp show RUN` lists those that it has").into())
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// The class of this name, or number.
+    ///
+    /// # Errors
+    /// A [`Failure`] where the model has no such class.
+    pub(crate) fn class(&self, flag: &str, name: &str) -> Result<usize> {
+        let classes = &self.head.classes;
+        let number = || name.parse().ok().filter(|class| *class < classes.len());
+        let found = classes.iter().position(|class| class == name).or_else(number);
+        Ok(found.ok_or_else(|| {
+            let some: Vec<&str> = classes.iter().take(8).map(String::as_str).collect();
+            let more = if classes.len() > some.len() { ", ..." } else { "" };
+            Failure::usage(format!("{flag} {name}: the model has no such class")).hint(format!(
+                "its {} classes are {}{more} (head.json lists them)",
+                classes.len(),
+                some.join(", ")
+            ))
+        })?)
+    }
+}
+
+/// The first of the largest logits.
+pub(crate) fn likeliest(logits: &[f32]) -> usize {
+    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
+}

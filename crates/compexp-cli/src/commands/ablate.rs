@@ -1,0 +1,211 @@
+//! `compexp vision ablate` and `compexp nli ablate`: a model's accuracy without units of a run.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use compexp_core::explain::Progress;
+use compexp_files::{AtomicFile, write_json, write_rows};
+use compexp_report::analysis::Records;
+use compexp_report::analysis::behaviour::{
+    Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, curves, support, targets, top_share,
+};
+use compexp_report::behaviour::ablation_figures;
+use compexp_run::FinishedRun;
+use compexp_trust::behaviour::Head;
+use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
+use serde_json::json;
+
+use crate::args::effects::AblateArgs;
+use crate::contributions::Decided;
+use crate::failure::Failure;
+use crate::progress::{Reporter, duration};
+use crate::terminal::{self, count, name};
+
+/// The version of `ablation.json`.
+const VERSION: u32 = 1;
+
+/// Decides which classes stand in for those of units that support none, and the resamples of intervals.
+const SEED: u64 = 0;
+
+/// Curves are measured about so often.
+const MEASUREMENTS: usize = 128;
+
+/// The shares of units taken away that the printed table shows.
+const SHOWN: [f64; 4] = [0.0, 0.1, 0.25, 0.5];
+
+pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
+    let run = FinishedRun::open(&args.run)?;
+    let decided = Decided::read(&run)?;
+    let Decided { records, features, head } = &decided;
+    if records.predictions.is_none() {
+        let message = format!("`{}`: found no predictions.csv, expected the classes of examples", args.run.display());
+        let hint = "make the run with `compexp vision probe --classes FILE`, or with `compexp nli probe`";
+        return Err(Failure::new(message).hint(hint).into());
+    }
+    let targets = targets(records, head)?;
+    let subject = Subject::new(head, features, &targets)?;
+    let contributions = decided.contributions()?;
+    let supports = &contributions.weight;
+
+    let units: Vec<usize> = records.explanations.units.iter().map(|u| u.unit).collect();
+    let every = args.every.unwrap_or_else(|| units.len().div_ceil(MEASUREMENTS).max(1));
+    let config = CurveConfig { seeds: args.seeds as u64, every };
+    let curves = curves(&subject, records, supports, config, reporter)?;
+    let bands = bands(&curves);
+    reporter.stage("each alone", "fills", 2);
+    let mut effects = Vec::new();
+    let mut found = Vec::new();
+    for fill in [Fill::Zero, Fill::Mean] {
+        let of_fill = subject.effects(&units, fill, supports)?;
+        found.extend(support(&subject, &of_fill, fill, &contributions, SEED));
+        effects.push((fill, of_fill));
+        reporter.done(effects.len());
+    }
+    reporter.end();
+
+    let summary = json!({
+        "version": VERSION,
+        "units": units.len(),
+        "examples": targets.iter().flatten().count(),
+        "classes": head.classes.len(),
+        "accuracy": subject.accuracy(),
+        "curves": config,
+        "seed": SEED,
+        "top_share": top_share(head.classes.len()),
+        "support": found,
+    });
+    let out = args.run.join("ablation");
+    std::fs::create_dir_all(&out).map_err(compexp_files::Error::io("create", &out))?;
+    write_curves(&out.join("ablation.csv"), &curves)?;
+    let columns = [
+        "order",
+        "fill",
+        "curves",
+        "removed",
+        "accuracy",
+        "low",
+        "high",
+        "concerned_change",
+        "concerned_change_low",
+        "concerned_change_high",
+    ];
+    write_rows(&out.join("bands.csv"), &columns, &bands)?;
+    write_effects(&out.join("effects.csv"), records, head, &subject, &effects)?;
+    for figure in ablation_figures(&bands, &effects[0].1, &supports.values, subject.examples_of())? {
+        let mut file = AtomicFile::create(&out.join(format!("{}.svg", figure.id)))?;
+        file.write_all(figure.svg.as_bytes())?;
+        file.commit()?;
+    }
+    write_json(&out.join("ablation.json"), &summary)?;
+
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    if args.json {
+        terminal::write_json(&mut stdout, &summary)?;
+    } else {
+        print(&mut stdout, &subject, units.len(), &bands, &found)?;
+        writeln!(stdout, "results in `{}`", name(&out.display().to_string()))?;
+        writeln!(stdout, "took {}", duration(reporter.elapsed()))?;
+    }
+    stdout.flush()?;
+    Ok(())
+}
+
+fn write_curves(path: &Path, curves: &[Curve]) -> Result<()> {
+    let row = |curve: &Curve, step: &compexp_trust::behaviour::ablation::Step| {
+        let (order, seed, fill) = (curve.order.name(), curve.order.seed(), curve.fill.name());
+        (order, seed, fill, step.removed, step.accuracy, step.concerned, step.concerned_before)
+    };
+    let rows: Vec<_> = curves.iter().flat_map(|curve| curve.steps.iter().map(|s| row(curve, s))).collect();
+    let columns = ["order", "seed", "fill", "removed", "accuracy", "concerned", "concerned_before"];
+    Ok(write_rows(path, &columns, &rows)?)
+}
+
+fn write_effects(
+    path: &Path,
+    records: &Records,
+    head: &Head,
+    subject: &Subject<'_>,
+    effects: &[(Fill, Vec<Effect>)],
+) -> Result<()> {
+    let columns = [
+        "unit",
+        "formula",
+        "iou",
+        "supports",
+        "supported_examples",
+        "greatest_weight",
+        "accuracy_change",
+        "supported_change",
+        "others_change",
+        "fill",
+    ];
+    let mut rows = Vec::new();
+    for (fill, effects) in effects {
+        for (effect, unit) in effects.iter().zip(&records.explanations.units) {
+            let names: Vec<&str> = effect.supports.iter().map(|class| head.classes[*class].as_str()).collect();
+            let examples: usize = effect.supports.iter().map(|class| subject.examples_of()[*class]).sum();
+            let weights = effect.supports.iter().map(|class| head.weights[[*class, effect.unit]]);
+            let supported = (names.join("; "), examples, weights.max_by(f32::total_cmp));
+            let (formula, iou) = (&unit.formula, unit.formula.as_ref().map(|_| unit.iou));
+            let changes = (effect.accuracy, effect.supported, effect.others);
+            rows.push((effect.unit, formula, iou, supported, changes, fill.name()));
+        }
+    }
+    Ok(write_rows(path, &columns, &rows)?)
+}
+
+fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Band], found: &[Support]) -> Result<()> {
+    let examples = subject.examples_of().iter().sum::<usize>();
+    writeln!(
+        out,
+        "accuracy {:.2}% on {} examples with all {} units",
+        100.0 * subject.accuracy(),
+        count(examples),
+        count(units)
+    )?;
+    let shown: Vec<usize> = SHOWN.iter().filter_map(|share| nearest(bands, *share * units as f64)).collect();
+    let mut rows = Vec::new();
+    for first in bands.iter().filter(|b| b.removed == 0) {
+        for removed in shown.iter().filter(|removed| **removed > 0) {
+            let same = |b: &&Band| (b.order, b.fill, b.removed) == (first.order, first.fill, *removed);
+            let Some(band) = bands.iter().find(same) else { continue };
+            let range = match (band.low, band.high) {
+                (Some(low), Some(high)) => format!("{:.2}% to {:.2}%", 100.0 * low, 100.0 * high),
+                _ => String::new(),
+            };
+            let concerned = band.concerned.map_or(String::new(), |c| format!("{:+.2}", 100.0 * c));
+            let accuracy = format!("{:.2}%", 100.0 * band.accuracy);
+            let removed = format!("{removed} of {units}");
+            rows.push([band.fill.into(), band.order.into(), removed, accuracy, concerned, range]);
+        }
+    }
+    terminal::write(out, "  ", ["set to", "order", "units", "accuracy", "concerned", "10% to 90% of seeds"], &rows)?;
+    writeln!(out, "units whose ablation hurts")?;
+    let share =
+        |hurt: &Option<Hurt>| hurt.map_or(String::new(), |h| format!("{:.1}% of {}", 100.0 * h.share.value, h.units));
+    let above = |estimate: &Option<Estimate>| {
+        estimate.map_or(String::new(), |e| {
+            let [value, low, high] = [e.value, e.interval[0], e.interval[1]].map(|v| 100.0 * v);
+            format!("{value:+.1} [{low:+.1}, {high:+.1}]")
+        })
+    };
+    let row = |s: &Support| {
+        [
+            s.fill.into(),
+            s.measure.into(),
+            share(&s.supported),
+            share(&s.others),
+            share(&s.control),
+            above(&s.share_above_control),
+        ]
+    };
+    let header = ["set to", "measure", "their classes", "other classes", "others' classes", "above that, 95%"];
+    Ok(terminal::write(out, "  ", header, &found.iter().map(row).collect::<Vec<_>>())?)
+}
+
+/// The number of units taken away at which something was measured, nearest to this one.
+fn nearest(bands: &[Band], removed: f64) -> Option<usize> {
+    let distance = |at: usize| (at as f64 - removed).abs();
+    bands.iter().map(|b| b.removed).min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
+}

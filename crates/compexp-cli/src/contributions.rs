@@ -1,0 +1,191 @@
+//! How much units contribute to a model's classes: measured from a run and written to it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use compexp_core::activation::{ActivationSource, check_finite};
+use compexp_core::explanation::Explanations;
+use compexp_core::probe::Grid;
+use compexp_files::write_rows;
+use compexp_report::analysis::Records;
+use compexp_report::analysis::behaviour::{contributions as measure, top_share};
+use compexp_run::{ActivationFile, FinishedRun, Provenance, read_head};
+use compexp_trust::behaviour::contribution::Contributions;
+use compexp_trust::behaviour::{Features, Head};
+
+use crate::failure::Failure;
+use crate::progress::Reporter;
+use crate::terminal::count;
+
+/// The file in a run directory.
+const FILE: &str = "contributions.csv";
+
+/// A run with what its model decides by.
+pub(crate) struct Decided {
+    pub(crate) records: Records,
+    pub(crate) features: Features,
+    pub(crate) head: Head,
+}
+
+impl Decided {
+    /// Reads a run with its head and the features that this reads.
+    ///
+    /// # Errors
+    /// Those of the files; a [`Failure`] that says what is missing, and which command makes it.
+    pub(crate) fn read(run: &FinishedRun) -> Result<Self> {
+        let dir = run.dir();
+        let Some(head) = read_head(dir)? else {
+            let message = format!("`{}`: found no head.json, expected the last layer of the model", dir.display());
+            return Err(Failure::new(message).hint(way_to_head(run)).into());
+        };
+        let features = Features::pool(&activations(run)?)?;
+        if features.n_units() != head.n_units() {
+            let (found, expected) = (head.n_units(), features.n_units());
+            let message =
+                format!("units of `{}`: found {found}, expected {expected}, as activations.npy has", dir.display());
+            return Err(Failure::new(format!("head.npy, {message}")).hint(AGAIN).into());
+        }
+        Ok(Self { records: Records::read(run)?, features, head })
+    }
+
+    /// How much each unit of the run contributes to each class.
+    ///
+    /// # Errors
+    /// `Error::Mismatch` if the head and the features are of different units.
+    pub(crate) fn contributions(&self) -> Result<Contributions> {
+        let logits = self.head.logits(&self.features)?;
+        let (weights, top) = (self.head.weights.view(), top_share(self.head.classes.len()));
+        Ok(measure(&self.records, weights, &self.features, logits.view(), top)?)
+    }
+}
+
+const AGAIN: &str = "make the run again: give its probing command with --force";
+
+/// How to get a run that has a head.
+fn way_to_head(run: &FinishedRun) -> String {
+    let made = run.provenance().ok();
+    let layer = made.as_ref().and_then(Provenance::layer).unwrap_or("another layer");
+    match &made {
+        Some(Provenance::VisionProbe(_)) => format!(
+            "the last layer of a residual network reads its last stage, this run is of `{layer}`: use a run of \
+             `compexp vision probe --layer layer4`; one of layer4 that is older must be made again, with --force"
+        ),
+        Some(Provenance::NliProbe(_)) => format!(
+            "the last layer reads the features, this run is of the {layer}: use a run of `compexp nli probe --layer \
+             features`; one of features that is older must be made again, with --force"
+        ),
+        _ => {
+            "activations of another model came without its last layer; `compexp vision probe` and `compexp nli probe` \
+              keep it"
+                .into()
+        }
+    }
+}
+
+/// A run's activations, which are checked as they are read.
+///
+/// # Errors
+/// Those of the file; a [`Failure`] where it is not there, or of other examples.
+pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
+    let dir = run.dir();
+    let path = dir.join("activations.npy");
+    if let Some(out) = run.explanations.held_out {
+        let message = format!(
+            "`{}`: found a run of some examples, expected one of all: {} are held out",
+            dir.display(),
+            count(out.examples)
+        );
+        return Err(Failure::new(message).hint("use a run that was made without --holdout").into());
+    }
+    if !path.is_file() {
+        let message = format!("`{}`: found no activations.npy, expected what the units give", dir.display());
+        return Err(Failure::new(message).hint(AGAIN).into());
+    }
+    let file = ActivationFile::open(&path)?;
+    let (found, expected) = (file.n_examples(), run.explanations.universe.examples);
+    if found != expected {
+        let message = format!("examples in `{}`: found {found}, expected {expected}, as the run has", path.display());
+        return Err(Failure::new(message).hint(AGAIN).into());
+    }
+    Ok(Checked(file))
+}
+
+/// Activations whose file is named where a value is not finite.
+pub(crate) struct Checked(ActivationFile);
+
+impl ActivationSource for Checked {
+    fn n_examples(&self) -> usize {
+        self.0.n_examples()
+    }
+
+    fn n_units(&self) -> usize {
+        self.0.n_units()
+    }
+
+    fn grid(&self) -> Grid {
+        self.0.grid()
+    }
+
+    fn read(&self, first: usize, out: &mut [f32]) -> compexp_core::Result<()> {
+        self.0.read(first, out)?;
+        check_finite(out, first, self.n_units(), self.grid().positions()).map_err(|e| match e {
+            compexp_core::Error::NotFinite { unit, example, value } => {
+                let field = format!("unit {unit} on example {example}");
+                let expected = format!("a finite number; {AGAIN}");
+                let error = compexp_files::Error::format(self.0.path(), field, value.to_string(), expected);
+                compexp_core::Error::source(error)
+            }
+            other => other,
+        })
+    }
+}
+
+/// Measures the contributions of a run's units to classes, and writes them to it; nothing where an `up_to_date` run has
+/// them. Where examples are held out there are none, and that is said.
+///
+/// # Errors
+/// Those of [`Decided::read`] and of the file.
+pub(crate) fn measure_to_classes(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Result<()> {
+    if up_to_date && run.dir().join(FILE).is_file() {
+        return Ok(());
+    }
+    if run.explanations.held_out.is_some() {
+        reporter.say("contributions: not measured, because they are of all examples, and some are held out");
+        return Ok(());
+    }
+    write_contributions_to_classes(run).map(|_| ())
+}
+
+/// Measures and writes the contributions of a run's units to classes. The file comes back.
+///
+/// # Errors
+/// As [`measure_to_classes`].
+pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBuf> {
+    let decided = Decided::read(run)?;
+    let path = run.dir().join(FILE);
+    write_contributions(&path, &decided.records.explanations, &decided.contributions()?, &decided.head.classes)?;
+    Ok(path)
+}
+
+/// Writes a row for every unit of the run and target.
+///
+/// # Errors
+/// Those of the file.
+pub(crate) fn write_contributions(
+    path: &Path,
+    explanations: &Explanations,
+    all: &Contributions,
+    targets: &[String],
+) -> Result<()> {
+    let columns =
+        ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
+    let measures = [&all.weight, &all.correlation, &all.overlap];
+    let mut rows = Vec::new();
+    for unit in explanations.units.iter().map(|u| u.unit) {
+        for (at, target) in targets.iter().enumerate() {
+            let values = measures.map(|m| Some(m.values[[unit, at]]).filter(|v| !v.is_nan()));
+            rows.push((unit, target, values, measures.map(|m| m.role(unit, at).name())));
+        }
+    }
+    Ok(write_rows(path, &columns, &rows)?)
+}

@@ -1,0 +1,117 @@
+//! From the arguments of a search to the configuration that the engine takes.
+
+use compexp_core::explain::ExplainConfig;
+use compexp_core::probe::Variant;
+use compexp_core::score::Metric;
+use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig};
+use compexp_core::threshold::ThresholdRule;
+use compexp_run::provenance::Evidence;
+
+use crate::args::layer::ThresholdArgs;
+use crate::args::search::{GrammarArg, MetricArg, ModeArg, SearchArgs};
+use crate::args::trust::TrustArgs;
+use crate::failure::Failure;
+
+/// The examples of each kind that a run keeps for reports.
+const EXEMPLARS: usize = 20;
+
+/// The quantile of the paper's vision experiments.
+const QUANTILE: f64 = 0.005;
+
+/// When a unit counts as firing: as asked, else by whether its activations are maps.
+pub(crate) fn threshold(args: &ThresholdArgs, maps: bool, compat: bool) -> ThresholdRule {
+    let quantile = args.quantile.or((maps && !args.positive).then_some(QUANTILE));
+    match quantile {
+        Some(q) if compat => ThresholdRule::TopQuantileF32(q),
+        Some(q) => ThresholdRule::TopQuantile(q),
+        None => ThresholdRule::Positive,
+    }
+}
+
+/// How to explain a layer.
+pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, variant: Variant) -> ExplainConfig {
+    let default_length = match variant {
+        Variant::Vision => 3,
+        Variant::Nli => 5,
+    };
+    let search = SearchConfig {
+        length: args.length.unwrap_or(default_length),
+        beam: args.beam,
+        mode: mode(args),
+        variant,
+        metric: metric(args.metric),
+        penalty: args.penalty,
+        beam_limit: args.beam_limit,
+        min_activations: args.min_activations.unwrap_or(0),
+        exact: exact(args),
+    };
+    ExplainConfig { threshold, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
+}
+
+/// The evidence that is asked for.
+pub(crate) fn evidence(args: &TrustArgs) -> Evidence {
+    Evidence { null_draws: args.null_draws, holdout: args.holdout, seed: args.seed }
+}
+
+fn mode(args: &SearchArgs) -> Mode {
+    match args.mode {
+        ModeArg::Exact => Mode::Exact,
+        ModeArg::Beam if args.compat => Mode::Compat,
+        ModeArg::Beam => Mode::Beam,
+    }
+}
+
+fn exact(args: &SearchArgs) -> ExactConfig {
+    let grammar = match args.exact.grammar {
+        Some(GrammarArg::Full) => Grammar::Full,
+        Some(GrammarArg::Chains) | None => Grammar::Chains,
+    };
+    ExactConfig { grammar, seconds: args.exact.time_per_unit, gap: args.exact.gap.unwrap_or(0.0) }
+}
+
+/// Checks what the arguments ask of a search, before anything is read.
+///
+/// # Errors
+/// A [`Failure`] for arguments that exclude each other.
+pub(crate) fn check_search(args: &SearchArgs) -> Result<(), Failure> {
+    let exact = args.mode == ModeArg::Exact;
+    if exact && args.compat {
+        return Err(Failure::usage(
+            "--compat with --mode exact: the reference's search proves nothing; give one of the two",
+        ));
+    }
+    let only_exact = [
+        ("--grammar", args.exact.grammar.is_some()),
+        ("--time-per-unit", args.exact.time_per_unit.is_some()),
+        ("--gap", args.exact.gap.is_some()),
+    ];
+    match only_exact.iter().find(|(_, given)| *given && !exact) {
+        Some((name, _)) => Err(Failure::usage(format!("{name}: is for --mode exact"))),
+        None => Ok(()),
+    }
+}
+
+fn metric(arg: MetricArg) -> Metric {
+    match arg {
+        MetricArg::Iou => Metric::Iou,
+        MetricArg::Precision => Metric::Precision,
+        MetricArg::Recall => Metric::Recall,
+        MetricArg::F1 => Metric::F1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_follow_the_shape_unless_asked_for() {
+        let args = |quantile, positive| ThresholdArgs { quantile, positive };
+        let rule = |quantile, positive, maps| threshold(&args(quantile, positive), maps, false);
+        assert_eq!(rule(None, false, true), ThresholdRule::TopQuantile(0.005));
+        assert_eq!(rule(None, false, false), ThresholdRule::Positive);
+        assert_eq!(rule(None, true, true), ThresholdRule::Positive);
+        assert_eq!(rule(Some(0.1), false, false), ThresholdRule::TopQuantile(0.1));
+        assert_eq!(threshold(&args(None, false), true, true), ThresholdRule::TopQuantileF32(0.005));
+    }
+}

@@ -1,0 +1,97 @@
+//! The folder that a run is made in: opening it, and what to say where it holds another run.
+
+use std::path::Path;
+
+use anyhow::Result;
+use compexp_run::{FinishedRun, Provenance, RunConfig, RunDir, RunWriter};
+use compexp_trust::compare::Difference;
+
+use crate::args::output::OutArgs;
+use crate::failure::{Failure, refuse_standard_output};
+use crate::input_files::Paths;
+
+/// The folder that the arguments name, and whether another run in it is to be replaced.
+///
+/// # Errors
+/// A [`Failure`] for `-`: a run is a folder.
+pub(crate) fn target(args: &OutArgs) -> Result<(&Path, bool)> {
+    refuse_standard_output(&args.out, "a run is")?;
+    Ok((&args.out, args.force))
+}
+
+/// Opens the run directory; `Err` of the inner result is a run that is there already.
+///
+/// # Errors
+/// Errors of [`RunDir::open`], and a [`Failure`] where the folder holds another run.
+pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: Paths) -> Result<Result<RunWriter, FinishedRun>> {
+    let (out, force) = target(args)?;
+    Ok(match RunDir::open(out, &RunConfig::new(made.to_value(), paths), force)? {
+        RunDir::Open(writer) => Ok(writer),
+        RunDir::Complete(run) => Err(run),
+        RunDir::Other(differences) => return Err(refusal(out, &differences).into()),
+    })
+}
+
+/// The arguments that settings come from, where their names differ.
+const ARGUMENTS: [(&str, &str); 17] = [
+    ("search.length", "--length"),
+    ("search.beam", "--beam"),
+    ("search.mode", "--mode or --compat"),
+    ("search.metric", "--metric"),
+    ("search.penalty", "--penalty"),
+    ("search.beam_limit", "--beam-limit"),
+    ("search.min_activations", "--min-activations"),
+    ("search.exact.grammar", "--grammar"),
+    ("search.exact.seconds", "--time-per-unit"),
+    ("search.exact.gap", "--gap"),
+    ("threshold", "--quantile or --positive"),
+    ("units", "--units"),
+    ("keep_beams", "--keep-beams"),
+    ("trust.null_draws", "--null-draws"),
+    ("trust.holdout", "--holdout"),
+    ("trust.seed", "--seed"),
+    ("compexp", "the version of compexp"),
+];
+
+/// The settings that a refusal names.
+const NAMED: usize = 4;
+
+/// The value of a setting that is not set.
+const NOTHING: &str = "nothing";
+
+/// The hexadecimal digits of a hash.
+const HASH: usize = 64;
+
+/// What to say where the folder holds a run of other settings.
+pub(crate) fn refusal(out: &Path, differences: &[Difference]) -> Failure {
+    let is_hash = |text: &str| text.len() == HASH && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let plain = |value: &Option<String>| match value.as_deref() {
+        None | Some("null") => NOTHING.to_owned(),
+        Some(value) => value.trim_matches('"').to_owned(),
+    };
+    let one = |d: &Difference| {
+        let [found, asked] = [&d.base, &d.run].map(plain);
+        let argument = ARGUMENTS.iter().find(|(field, _)| d.is_within(field)).map(|(_, argument)| *argument);
+        let what = match argument {
+            Some(argument) => format!(" ({argument})"),
+            None if is_hash(&found) && is_hash(&asked) => " (what that input holds)".to_owned(),
+            None => String::new(),
+        };
+        let short = |value: String| match value.chars().count() {
+            0..=40 => value,
+            _ => value.chars().take(if is_hash(&value) { 8 } else { 36 }).chain("...".chars()).collect(),
+        };
+        format!("`{}`{what}: found {}, asked for {}", d.field, short(found), short(asked))
+    };
+    // What is set on one side only mostly comes along with something else: the settings of another mode.
+    let (both, one_side): (Vec<_>, Vec<_>) =
+        differences.iter().partition(|d| ![plain(&d.base), plain(&d.run)].contains(&NOTHING.to_owned()));
+    let mut text: Vec<String> = both.into_iter().chain(one_side).take(NAMED).map(one).collect();
+    if let more @ 1.. = differences.len().saturating_sub(NAMED) {
+        text.push(format!("and {more} more"));
+    }
+    let out = out.display();
+    Failure::new(format!("`{out}` holds a run with other settings: {}", text.join("; "))).hint(format!(
+        "name another folder with --out to keep both, replace the run in `{out}` with --force, or ask for what was found"
+    ))
+}

@@ -1,0 +1,44 @@
+//! The inputs of a finished run, which must be what they were when it was made.
+
+use std::path::Path;
+
+use anyhow::Result;
+use compexp_run::FinishedRun;
+
+use crate::annotations::{Annotated, Annotations};
+use crate::failure::Failure;
+use crate::progress::Reporter;
+
+/// The annotations of a run, which must be what they were.
+///
+/// # Errors
+/// Errors of the files; a [`Failure`] where they have changed or the run does not say where they were.
+pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<Annotated> {
+    let (dir, config) = (run.dir(), run.config()?);
+    let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
+    let annotated = annotations.open()?;
+    // Those of sentence pairs are the run's own, and not among its inputs.
+    if let Some(recorded) = run.provenance()?.annotations() {
+        let found = annotated.record(reporter)?;
+        unchanged("annotations", recorded == &found, &recorded.hash, &found.hash)?;
+    }
+    Ok(annotated)
+}
+
+/// What to say where the run in `dir` does not record `what`.
+pub(crate) fn lacks(dir: &Path, what: &str) -> Failure {
+    Failure::new(format!("`{}` does not say {what}", dir.display())).hint("give the inputs themselves instead of --run")
+}
+
+/// Refuses an input that is not the `same` as the run records.
+///
+/// # Errors
+/// A [`Failure`] that names both hashes where it is not.
+pub(crate) fn unchanged(what: &str, same: bool, recorded: &str, found: &str) -> Result<(), Failure> {
+    if same {
+        return Ok(());
+    }
+    let hash = |hash: &str| hash.chars().take(12).collect::<String>();
+    Err(Failure::new(format!("hash of the {what}: found {}, expected {}, as in the run", hash(found), hash(recorded)))
+        .hint("they have changed since: explain them again, or give inputs instead of --run"))
+}

@@ -1,0 +1,249 @@
+//! What counterfactuals of images and of sentences share: the choice of cases, their table and record, and what is printed.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use compexp_files::{hash_file, write_json, write_rows};
+use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::classifier_run::Classified;
+use crate::terminal;
+
+/// The cases that are tried where none is named.
+pub(crate) const CASES: usize = 20;
+
+/// The columns of [`outcomes`]; those of controls have `control_` in front.
+const OUTCOMES: [&str; 5] = ["trials", "success", "partial", "failure", "change"];
+
+/// What came of a case.
+pub(crate) struct Tried<'a> {
+    pub(crate) unit: usize,
+    pub(crate) formula: String,
+    /// The class predicted before; any but `to` where there is none.
+    pub(crate) from: Option<usize>,
+    /// The class that is wanted; any but `from` where there is none.
+    pub(crate) to: Option<usize>,
+    pub(crate) gain: f64,
+    /// What the formula's truth should add to the logit of the class that the unit supports.
+    pub(crate) expected: f64,
+    pub(crate) effect: &'a Effect,
+    /// The fields of [`Kind::columns`].
+    pub(crate) own: Vec<String>,
+    /// What the record has beside what all cases have.
+    pub(crate) more: Value,
+    /// The cases that are added up with this one, and how they are called.
+    pub(crate) group: &'static str,
+}
+
+/// How cases of images and of sentences differ.
+pub(crate) struct Kind {
+    /// `vision` or `nli`
+    pub(crate) name: &'static str,
+    /// What is changed, as a column.
+    pub(crate) examples: &'static str,
+    /// The trials, for people.
+    pub(crate) trials: &'static str,
+    /// Columns of `cases.csv` that only this kind has; the first is printed too.
+    pub(crate) columns: &'static [&'static str],
+    /// What the interval is of.
+    pub(crate) interval: &'static str,
+}
+
+/// The cases of a run.
+pub(crate) struct Trials<'a> {
+    pub(crate) run: &'a Classified,
+    pub(crate) kind: Kind,
+    pub(crate) cases: Vec<Tried<'a>>,
+}
+
+/// Tries candidates in their order until there are as many cases as `wanted`. The number of those before that cannot be
+/// tried, of which `case` makes nothing, comes too.
+///
+/// # Errors
+/// Those of `case`.
+pub(crate) fn first_cases<C, T>(
+    candidates: &[C],
+    wanted: usize,
+    mut case: impl FnMut(&C) -> Result<Option<T>>,
+) -> Result<(Vec<T>, usize)> {
+    let (mut cases, mut left_out) = (Vec::new(), 0);
+    for candidate in candidates {
+        if cases.len() == wanted {
+            break;
+        }
+        match case(candidate)? {
+            Some(tried) => cases.push(tried),
+            None => left_out += 1,
+        }
+    }
+    Ok((cases, left_out))
+}
+
+/// Prints a record.
+///
+/// # Errors
+/// Those of standard output.
+pub(crate) fn print_json(record: &Value) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    terminal::write_json(&mut stdout, record)?;
+    Ok(stdout.flush()?)
+}
+
+/// A tally as fields: trials, success, partial, failure, and the mean change of the probability of what is wanted.
+pub(crate) fn outcomes(tally: &Tally) -> [String; 5] {
+    let Tally { trials, success, partial, failure, .. } = *tally;
+    let [trials, success, partial, failure] = [trials, success, partial, failure].map(|n| n.to_string());
+    [trials, success, partial, failure, tally.mean_change().to_string()]
+}
+
+/// The columns of [`outcomes`] of trials and of controls.
+pub(crate) fn outcome_columns() -> Vec<String> {
+    OUTCOMES.iter().map(|name| (*name).to_owned()).chain(OUTCOMES.map(|name| format!("control_{name}"))).collect()
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", 100.0 * share)
+}
+
+impl Trials<'_> {
+    fn class(&self, class: Option<usize>) -> Option<&str> {
+        class.map(|class| self.run.head.classes[class].as_str())
+    }
+
+    /// Writes `cases.csv` and `counterfactuals.json` into the folder `out`, and gives what the latter holds.
+    ///
+    /// # Errors
+    /// Those of the files, and of the run's contributions.
+    pub(crate) fn write(&self, out: &Path, config: &impl Serialize) -> Result<Value> {
+        let contributions = self.run.run.contributions()?.unwrap_or_default();
+        let measures: HashMap<(usize, &str), [Option<f64>; 3]> =
+            contributions.iter().map(|row| ((row.unit, row.target.as_str()), row.measures)).collect();
+        let (mut rows, mut records) = (Vec::new(), Vec::new());
+        for (nth, case) in (1..).zip(&self.cases) {
+            let [from, to] = [case.from, case.to].map(|class| self.class(class));
+            let supported = case.to.or(case.from).unwrap_or_default();
+            let weight = f64::from(self.run.head.weights[[supported, case.unit]]);
+            let [_, correlation, overlap] =
+                measures.get(&(case.unit, self.run.head.classes[supported].as_str())).copied().unwrap_or_default();
+            let effect = case.effect;
+            let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+
+            let mut row: Vec<String> = vec![nth.to_string(), case.unit.to_string(), case.formula.clone()];
+            row.extend(case.own.iter().cloned());
+            row.extend([from, to].map(|name| name.unwrap_or_default().to_owned()));
+            row.extend([Some(weight), correlation, overlap, Some(case.gain), Some(case.expected)].map(text));
+            row.push(effect.examples.to_string());
+            row.extend(outcomes(&effect.tested).into_iter().chain(outcomes(&effect.control)));
+            row.extend([effect.success, effect.change].into_iter().flat_map(fields));
+            rows.push(row);
+
+            let mut record = json!({
+                "case": nth, "unit": case.unit, "formula": case.formula, "from": from, "to": to, "weight": weight,
+                "correlation": correlation, "overlap": overlap, "gain": case.gain, "expected": case.expected,
+                "effect": effect,
+            });
+            if let (Value::Object(record), Value::Object(more)) = (&mut record, &case.more) {
+                record.extend(more.clone().into_iter().collect::<Map<_, _>>());
+            }
+            records.push(record);
+        }
+        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let columns = [
+            named(&["case", "unit", "formula"]),
+            named(self.kind.columns),
+            named(&["from", "to", "weight", "correlation", "overlap", "gain", "expected", self.kind.examples]),
+            outcome_columns(),
+            named(&["difference", "difference_low", "difference_high"]),
+            named(&["change_difference", "change_low", "change_high"]),
+        ]
+        .concat();
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        write_rows(&out.join("cases.csv"), &columns, &rows)?;
+        let record = json!({
+            "version": 1,
+            "kind": self.kind.name,
+            "run": hash_file(&self.run.run.dir().join("explanations.json"))?,
+            "config": config,
+            "interval": self.kind.interval,
+            "order": "weight x gain",
+            "cases": records,
+        });
+        write_json(&out.join("counterfactuals.json"), &record)?;
+        Ok(record)
+    }
+
+    /// Prints a table of the cases, what `between` adds, and what all came to.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub(crate) fn print(&self, out: &Path, between: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let mut stdout = io::stdout().lock();
+        let class = |class| self.class(class).map_or("any other".into(), terminal::name);
+        let rows: Vec<[String; 10]> = self
+            .cases
+            .iter()
+            .map(|case| {
+                let Difference { value, low, high } = case.effect.success;
+                [
+                    case.unit.to_string(),
+                    terminal::name(&case.own[0]),
+                    class(case.from),
+                    class(case.to),
+                    case.effect.tested.trials.to_string(),
+                    percent(case.effect.tested.rate()),
+                    percent(case.effect.control.rate()),
+                    format!("{} [{}, {}]", percent(value), percent(low), percent(high)),
+                    percent(case.effect.change.value),
+                    terminal::name(&case.formula),
+                ]
+            })
+            .collect();
+        let header = [
+            "unit",
+            self.kind.columns[0],
+            "from",
+            "to",
+            self.kind.trials,
+            "success %",
+            "control %",
+            "difference [95%]",
+            "change of p %",
+            "formula",
+        ];
+        terminal::write(&mut stdout, "", header, &rows)?;
+        between(&mut stdout)?;
+        writeln!(stdout)?;
+        for group in self.cases.chunk_by(|a, b| a.group == b.group) {
+            let sum = |of: fn(&Effect) -> Tally| {
+                let tallies = group.iter().map(|case| of(case.effect));
+                tallies.fold((0, 0), |(n, hits), tally| (n + tally.trials, hits + tally.success))
+            };
+            let (tested, control) = (sum(|effect| effect.tested), sum(|effect| effect.control));
+            let share = |(n, hits): (usize, usize)| percent(hits as f64 / n.max(1) as f64);
+            let above = group.iter().filter(|case| case.effect.success.low > 0.0).count();
+            let below = group.iter().filter(|case| case.effect.success.high < 0.0).count();
+            writeln!(
+                stdout,
+                "{}{} {}: success {}% of {} {}, {}% of the controls; the interval of the difference is above 0 in \
+                 {above}, below 0 in {below}",
+                group[0].group,
+                group.len(),
+                if group.len() == 1 { "case" } else { "cases" },
+                share(tested),
+                terminal::count(tested.0 as u64),
+                self.kind.trials,
+                share(control),
+            )?;
+        }
+        writeln!(stdout, "tables in `{}`", terminal::name(&out.display().to_string()))?;
+        Ok(stdout.flush()?)
+    }
+}
+
+fn fields(difference: Difference) -> [String; 3] {
+    [difference.value, difference.low, difference.high].map(|v| v.to_string())
+}

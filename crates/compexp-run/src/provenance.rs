@@ -1,0 +1,345 @@
+//! What a run was made with: the command, every setting, and the hash of every input.
+//!
+//! `config.json` is the serialisation of [`Provenance`], and so is `config` in `explanations.json`. Two runs are of the
+//! same thing where their provenances are equal; where inputs lie is no part of it.
+
+use compexp_core::explain::ExplainConfig;
+use compexp_core::search::SearchConfig;
+use compexp_core::threshold::ThresholdRule;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a run was made with, one variant for each command that makes runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command")]
+pub enum Provenance {
+    /// `compexp explain`: a layer from a file.
+    #[serde(rename = "explain")]
+    Explain(Made<ArrayInputs>),
+    /// `compexp vision probe`: a layer of a network on images.
+    #[serde(rename = "vision probe")]
+    VisionProbe(Made<ImageInputs>),
+    /// `compexp nli probe`: a layer of a classifier on sentence pairs.
+    #[serde(rename = "nli probe")]
+    NliProbe(Made<PairInputs>),
+}
+
+/// Inputs of one kind, with the settings that all runs have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Made<I> {
+    /// What the run was made from.
+    pub inputs: I,
+    /// How.
+    #[serde(flatten)]
+    pub settings: Settings,
+}
+
+/// The settings that all runs have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The version of compexp: another one may find other formulas.
+    pub compexp: String,
+    /// When a unit counts as firing; none where masks were given.
+    pub threshold: Option<ThresholdRule>,
+    /// How formulas were searched.
+    pub search: SearchConfig,
+    /// The units asked for: `0-9,12`.
+    pub units: String,
+    /// Whether the formulas of every step are recorded.
+    pub keep_beams: bool,
+    /// The greatest number of exemplars of each choice for a unit.
+    pub exemplars: usize,
+    /// The evidence asked for; none where no evidence was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Evidence>,
+}
+
+/// The evidence asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Null draws of each unit.
+    pub null_draws: Option<usize>,
+    /// The share of the groups that was held out.
+    pub holdout: Option<f64>,
+    /// Decides the draws, and what is held out.
+    pub seed: u64,
+}
+
+/// The inputs of `compexp explain`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArrayInputs {
+    /// The annotated examples.
+    pub annotations: AnnotationInput,
+    /// The layer's activations, where they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activations: Option<ArrayInput>,
+    /// The units' masks, where they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks: Option<ArrayInput>,
+}
+
+/// The inputs of `compexp vision probe`. Hashes are 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageInputs {
+    /// The annotated images.
+    pub annotations: AnnotationInput,
+    /// The hash of the network's checkpoint.
+    pub checkpoint: String,
+    /// The hash of all images.
+    pub images: String,
+    /// The probed layer.
+    pub layer: String,
+    /// How pixels were scaled: `reference` or `imagenet`.
+    pub preprocess: String,
+    /// The hash of the list of the network's classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<String>,
+    /// The hash of the list of the images' scenes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenes: Option<String>,
+}
+
+/// The inputs of `compexp nli probe`. Hashes are 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairInputs {
+    /// The hash of the file of pairs.
+    pub pairs: String,
+    /// How many pairs were taken from its beginning; none for all.
+    pub first: Option<usize>,
+    /// Whether blanks separate its words.
+    pub tokenized: bool,
+    /// The hash of what splits and tags the sentences.
+    pub words_and_tags: String,
+    /// The hash of the classifier.
+    pub checkpoint: String,
+    /// The probed layer: `features` or `encodings`.
+    pub layer: String,
+    /// Which features of pairs there are.
+    pub features: PairFeatures,
+    /// The hash of the file of gold labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gold: Option<String>,
+    /// The hash of the file of word vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<String>,
+}
+
+/// Which features of sentence pairs a run has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairFeatures {
+    /// The words of either sentence.
+    pub words: bool,
+    /// Their tags.
+    pub tags: bool,
+    /// How far the words of both overlap.
+    pub overlap: bool,
+    /// How many of the most frequent words are features.
+    pub vocab_size: usize,
+    /// The neighbours of a word.
+    pub neighbors: usize,
+    /// The batch over which overlap was padded, as the reference implementation does.
+    pub padded_batch: Option<usize>,
+}
+
+/// An annotated probe set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnotationInput {
+    /// The form it has: `probe` or `broden`.
+    pub kind: String,
+    /// The categories that were read, of a Broden folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+    /// The hash of all its files.
+    pub hash: String,
+}
+
+/// An array in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayInput {
+    /// The hash of the file.
+    pub hash: String,
+    /// The name of the tensor, where the file holds several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
+}
+
+impl Evidence {
+    /// What a run records of it: the seed counts only where something is drawn.
+    pub fn asked(self) -> Option<Self> {
+        (self.null_draws.is_some() || self.holdout.is_some()).then_some(self)
+    }
+}
+
+impl Settings {
+    /// The settings of a run of `units`, with the running version of compexp.
+    pub fn new(config: &ExplainConfig, units: &[usize], masks: bool, evidence: Evidence) -> Self {
+        Self {
+            compexp: env!("CARGO_PKG_VERSION").to_owned(),
+            threshold: (!masks).then_some(config.threshold),
+            search: config.search.clone(),
+            units: units_text(units),
+            keep_beams: config.keep_beams,
+            exemplars: config.exemplars,
+            trust: evidence.asked(),
+        }
+    }
+}
+
+impl Provenance {
+    /// The provenance in `config`, as a run's files hold it.
+    ///
+    /// # Errors
+    /// The field that is not as this version of compexp writes it.
+    pub fn parse(config: &Value) -> Result<Self, String> {
+        Self::deserialize(config).map_err(|e| e.to_string())
+    }
+
+    /// As the run's files hold it.
+    pub fn to_value(&self) -> Value {
+        // Strings, numbers and maps with text keys: nothing that JSON cannot hold.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The command that made the run.
+    pub fn command(&self) -> &'static str {
+        match self {
+            Self::Explain(_) => "explain",
+            Self::VisionProbe(_) => "vision probe",
+            Self::NliProbe(_) => "nli probe",
+        }
+    }
+
+    /// The settings that all runs have.
+    pub fn settings(&self) -> &Settings {
+        match self {
+            Self::Explain(made) => &made.settings,
+            Self::VisionProbe(made) => &made.settings,
+            Self::NliProbe(made) => &made.settings,
+        }
+    }
+
+    /// The layer that was probed, where compexp ran the network itself.
+    pub fn layer(&self) -> Option<&str> {
+        match self {
+            Self::Explain(_) => None,
+            Self::VisionProbe(made) => Some(&made.inputs.layer),
+            Self::NliProbe(made) => Some(&made.inputs.layer),
+        }
+    }
+
+    /// The hash of the network, where compexp ran it itself.
+    pub fn checkpoint(&self) -> Option<&str> {
+        match self {
+            Self::Explain(_) => None,
+            Self::VisionProbe(made) => Some(&made.inputs.checkpoint),
+            Self::NliProbe(made) => Some(&made.inputs.checkpoint),
+        }
+    }
+
+    /// The inputs alone, as the run's files hold them: equal where two runs are of the same layer on the same examples.
+    pub fn inputs(&self) -> Value {
+        let inputs = match self {
+            Self::Explain(made) => serde_json::to_value(&made.inputs),
+            Self::VisionProbe(made) => serde_json::to_value(&made.inputs),
+            Self::NliProbe(made) => serde_json::to_value(&made.inputs),
+        };
+        inputs.unwrap_or_default()
+    }
+
+    /// The annotated probe set, of runs that have one beside the sentences themselves.
+    pub fn annotations(&self) -> Option<&AnnotationInput> {
+        match self {
+            Self::Explain(made) => Some(&made.inputs.annotations),
+            Self::VisionProbe(made) => Some(&made.inputs.annotations),
+            Self::NliProbe(_) => None,
+        }
+    }
+}
+
+/// The settings that say on which probe set a run was made, whichever command made it, by their names in `config.json`;
+/// the others are of the model and of the search.
+pub const PROBE_SET: [&str; 7] = [
+    "inputs.annotations",
+    "inputs.pairs",
+    "inputs.first",
+    "inputs.tokenized",
+    "inputs.words_and_tags",
+    "inputs.features",
+    "inputs.vectors",
+];
+
+/// Units as they are written down: `0-9,12`.
+pub fn units_text(units: &[usize]) -> String {
+    let runs = units.chunk_by(|a, b| a + 1 == *b);
+    let text = runs.map(|run| match run {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{first}-{last}"),
+        [] => String::new(),
+    });
+    text.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn configurations_of_earlier_versions_read_back_as_they_were_written() {
+        let search = json!({
+            "beam": 10, "beam_limit": null, "length": 3, "metric": "iou", "min_activations": 0, "mode": "beam",
+            "penalty": 1.0, "task": "vision",
+        });
+        let explain = json!({
+            "command": "explain", "compexp": "0.1.0", "exemplars": 20, "keep_beams": false, "search": search,
+            "inputs": { "annotations": { "kind": "probe", "hash": "a" }, "activations": { "hash": "b", "tensor": "c" } },
+            "threshold": { "top_quantile": 0.005 }, "units": "0-9,12",
+        });
+        let vision = json!({
+            "command": "vision probe", "compexp": "0.1.0", "exemplars": 20, "keep_beams": true, "search": search,
+            "inputs": {
+                "annotations": { "kind": "broden", "hash": "a", "categories": ["object"] }, "checkpoint": "b",
+                "images": "c", "layer": "layer4", "preprocess": "imagenet", "classes": "d",
+            },
+            "threshold": "positive", "units": "0",
+            "trust": { "null_draws": 100, "holdout": null, "seed": 7 },
+        });
+        let nli = json!({
+            "command": "nli probe", "compexp": "0.1.0", "exemplars": 20, "keep_beams": false, "search": search,
+            "inputs": {
+                "pairs": "a", "first": null, "tokenized": true, "words_and_tags": "b", "checkpoint": "c",
+                "layer": "features", "vectors": "d", "features": {
+                    "words": true, "tags": false, "overlap": true, "vocab_size": 2000, "neighbors": 5,
+                    "padded_batch": null,
+                },
+            },
+            "threshold": null, "units": "0-1023",
+        });
+        for (config, command) in [(explain, "explain"), (vision, "vision probe"), (nli, "nli probe")] {
+            let mut config = config;
+            if command == "vision probe" {
+                config["threshold"] = serde_json::to_value(ThresholdRule::Positive).unwrap();
+            } else if command == "explain" {
+                config["threshold"] = serde_json::to_value(ThresholdRule::TopQuantile(0.005)).unwrap();
+            }
+            let read = Provenance::parse(&config).unwrap();
+            assert_eq!(read.command(), command);
+            assert_eq!(read.to_value(), config);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        let e = Provenance::parse(&json!({ "command": "explain", "inputs": {} })).unwrap_err();
+        assert!(e.contains("annotations"), "{e}");
+        let e = Provenance::parse(&json!({ "command": "dance" })).unwrap_err();
+        assert!(e.contains("dance"), "{e}");
+    }
+
+    #[test]
+    fn units_are_written_as_ranges() {
+        assert_eq!(units_text(&[0, 1, 2, 7]), "0-2,7");
+        assert_eq!(units_text(&[]), "");
+    }
+}
