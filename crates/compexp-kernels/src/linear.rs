@@ -11,7 +11,7 @@ use crate::storage::{are_ours, floats, with_values};
 /// A linear layer. On the CPU in f32 it is one product with packed weights, forward and backward; elsewhere candle's
 /// own operations.
 ///
-/// candle's product rounds a row differently when the number of rows changes; this one does not.
+/// A row's result does not depend on the number of rows, which candle's product does not promise.
 #[derive(Debug, Clone)]
 pub struct Linear {
     weight: Tensor,
