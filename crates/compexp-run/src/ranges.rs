@@ -173,6 +173,20 @@ pub(crate) fn check_exemplars(path: &Path, list: &ExemplarList, examples: usize,
     Ok(())
 }
 
+/// Checks a line of `weights.csv`: the examples on which a unit fires, those with a known target, and those predicted rightly.
+///
+/// # Errors
+/// [`compexp_files::Error::Format`] where one is more than the one before it, or more than the run's `examples`.
+pub(crate) fn check_active(path: &Path, line: usize, counts: [usize; 3], examples: usize) -> Result<()> {
+    let ranges = Ranges { path, prefix: format!("line {line}: ") };
+    let mut most = examples as u64;
+    for (field, count) in ["active", "known", "correct"].into_iter().zip(counts.map(|n| n as u64)) {
+        ranges.count(field, count, most)?;
+        most = count;
+    }
+    Ok(())
+}
+
 /// Checks the numbers of a free-form record in the file `path`: of a size that can be counted to, and from 0 to 1 where the
 /// field's name says that it is a share.
 ///
@@ -294,6 +308,20 @@ mod tests {
             exemplar[field] = bad;
             let error = check([3, 3], exemplar).unwrap_err().to_string();
             assert!(error.contains(&format!("`file`: exemplars[0].{field}: found")), "{error}");
+        }
+    }
+
+    #[test]
+    fn units_fire_on_examples_of_the_run() {
+        let check = |counts: [usize; 3]| check_active(Path::new("file"), 2, counts, 4);
+        check([4, 4, 4]).unwrap();
+        for (counts, message) in [
+            ([usize::MAX, 0, 0], "`file`: line 2: active: found 18446744073709551615, expected at most 4"),
+            ([3, 4, 0], "`file`: line 2: known: found 4, expected at most 3"),
+            ([3, 2, 3], "`file`: line 2: correct: found 3, expected at most 2"),
+        ] {
+            let error = check(counts).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
         }
     }
 

@@ -18,7 +18,7 @@ use crate::layout::{
     HEAD_CLASSES, HEAD_WEIGHTS, PROBE, WEIGHTS,
 };
 use crate::probe_dir::open_probe;
-use crate::ranges::check_record;
+use crate::ranges::{check_active, check_record};
 
 /// The version of `contributions-below.json`.
 const BELOW_VERSION: u32 = 1;
@@ -161,10 +161,12 @@ impl FinishedRun {
                 |field: &str| Error::format(&path, format!("line {}", line + 2), format!("`{field}`"), "a number");
             let whole = |at: usize| row[at].parse::<usize>().map_err(|_| bad(&row[at]));
             let number = |field: &String| field.parse::<f64>().map_err(|_| bad(field));
+            let active = [whole(first)?, whole(first + 1)?, whole(first + 2)?];
+            check_active(&path, line + 2, active, self.explanations.universe.examples)?;
             units.push(UnitWeights {
                 unit: whole(0)?,
                 weights: row[1..first].iter().map(number).collect::<Result<_>>()?,
-                active: [whole(first)?, whole(first + 1)?, whole(first + 2)?],
+                active,
             });
         }
         Ok(Some(Weights { classes: table.header[1..first].to_vec(), units }))

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 
 /// Largest width and height that are read, in pixels.
 pub const MAX_SIDE: usize = 16_384;
-/// Largest number of pixels that are read.
-pub const MAX_PIXELS: usize = 64 << 20;
+/// Largest number of pixels that are read: above those of most cameras, and as many as a network's input of 300 MB.
+pub const MAX_PIXELS: usize = 24 << 20;
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -113,9 +113,9 @@ fn decode_png(bytes: &[u8], path: &Path) -> Result<Image> {
     let size = size.ok_or_else(|| Error::format(path, "PNG", "too many bytes of pixels", "at most 4 a pixel"))?;
     let mut pixels = vec![0; size];
     let info = reader.next_frame(&mut pixels).map_err(damaged)?;
-    let pixels = &pixels[..info.buffer_size()];
+    pixels.truncate(info.buffer_size());
     let rgb: Vec<u8> = match info.color_type {
-        png::ColorType::Rgb => pixels.to_vec(),
+        png::ColorType::Rgb => pixels,
         png::ColorType::Rgba => pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
         png::ColorType::Grayscale => pixels.iter().flat_map(|&p| [p; 3]).collect(),
         png::ColorType::GrayscaleAlpha => pixels.chunks_exact(2).flat_map(|p| [p[0]; 3]).collect(),
@@ -175,6 +175,15 @@ mod tests {
         bytes[29..33].copy_from_slice(&crc);
         let message = decode(&bytes).unwrap_err().to_string();
         assert!(message.starts_with("`photo`: image size: found 65536 x 65536, expected 1 to 16384"), "{message}");
+
+        bytes[16..24].copy_from_slice(&[0, 0, 0x20, 0, 0, 0, 0x20, 0]); // 8192 x 8192
+        let crc = self::crc(&bytes[12..29]).to_be_bytes();
+        bytes[29..33].copy_from_slice(&crc);
+        let message = decode(&bytes).unwrap_err().to_string();
+        assert!(
+            message.contains("found 8192 x 8192, expected 1 to 16384 pixels a side and at most 25165824"),
+            "{message}"
+        );
 
         let mut jpeg = vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0xff, 0xff, 0xff, 0xff, 3];
         jpeg.extend([1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
