@@ -118,11 +118,11 @@ impl FinishedRun {
     pub fn activations(&self) -> Result<Option<ActivationFile>> {
         let path = self.dir.join(ACTIVATIONS);
         let Some(manifest) = self.manifest.as_ref() else {
-            return Ok(self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose()?);
+            return self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose();
         };
         let Some((record, command)) = manifest.find(ACTIVATIONS) else { return Ok(None) };
         let Some(blocks) = self.find(BLOCKS)? else {
-            return Ok(self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose()?);
+            return self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose();
         };
         let blocks = Blocks::read(&blocks)?;
         match std::fs::symlink_metadata(&path) {

@@ -36,15 +36,14 @@ fn a_classifiers_units_are_taken_away() {
     ok(dir, &format!("{TRAIN} --epochs 6 --out model"));
     ok(dir, &format!("{PROBE} --out run"));
 
-    // The weights are those that the run tells elsewhere.
+    // The weights are those of the last layer that the run keeps.
     let contributions = rows(&dir.join("run/contributions.csv"), CONTRIBUTIONS);
     assert_eq!(contributions.len(), 30);
-    let weights =
-        rows(&dir.join("run/weights.csv"), "unit,entailment,neutral,contradiction,active,known,correct,accuracy");
+    let head = compexp_run::read_head(&dir.join("run")).unwrap().unwrap();
     for (i, row) in contributions.iter().enumerate() {
-        assert_eq!(row[0], weights[i / 3][0]);
+        assert_eq!(row[0], (i / 3).to_string());
         assert_eq!(row[1], ["entailment", "neutral", "contradiction"][i % 3]);
-        assert_eq!(number(&row[2]) as f32, weights[i / 3][1 + i % 3].parse::<f32>().unwrap());
+        assert_eq!(number(&row[2]) as f32, head.weights[[i % 3, i / 3]]);
     }
     let greatest = contributions.iter().max_by(|a, b| number(&a[2]).total_cmp(&number(&b[2]))).unwrap();
     assert_eq!(greatest[5], "contributor");

@@ -236,7 +236,7 @@ fn broken_files_exit_with_1_and_say_what_is_wrong() {
         ("old.json", "`old.json`: version: found 0, expected 1"),
         ("null.json", "invalid type: null, expected f64"),
         ("two.json", "records of unit 0 of the SIDE: found two or more, expected one"),
-        ("far.json", "IoU of unit 0 of the SIDE: found 1.5, expected a number from 0 to 1"),
+        ("far.json", "units[0].iou: found 1.5, expected a number from 0 to 1"),
         ("formula.json", "formula of unit 0 of the SIDE: found cannot read formula `water AND` at character 9"),
         ("deep.json", "at most 5000 words and parentheses"),
     ] {

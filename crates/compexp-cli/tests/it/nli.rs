@@ -58,12 +58,9 @@ fn a_small_classifier_is_trained_probed_and_asked() {
     let best =
         curves.lines().skip(1).map(|l| l.rsplit(',').next().unwrap().parse::<f64>().unwrap()).fold(0.0, f64::max);
     assert_eq!(right as f64 / 60.0, best, "the file holds the best epoch");
-    let weights = fs::read_to_string(dir.join("run/weights.csv")).unwrap();
-    assert!(
-        weights.starts_with("unit,entailment,neutral,contradiction,active,known,correct,accuracy\n0,"),
-        "{weights}"
-    );
-    assert_eq!(weights.lines().count(), 11);
+    let head = compexp_run::read_head(&dir.join("run")).unwrap().unwrap();
+    assert_eq!(head.classes, ["entailment", "neutral", "contradiction"]);
+    assert_eq!(head.weights.dim(), (3, 10));
     assert!(ok(dir, &format!("{probe} --out run")).contains("`run` is up to date"));
     let e = fails(dir, 1, &format!("{probe} --vocab-size 5 --out run"));
     assert!(e.contains("`inputs.features.vocab_size`: found 2000, asked for 5"), "{e}");
@@ -72,11 +69,13 @@ fn a_small_classifier_is_trained_probed_and_asked() {
     ok(dir, &format!("{probe} --quantile 0.2 --holdout 0.4 --out part"));
     let found = json(&dir.join("part/explanations.json"));
     assert!(found["held_out"]["examples"].as_u64().unwrap() > 5, "{}", found["held_out"]);
-    let weights = fs::read_to_string(dir.join("part/weights.csv")).unwrap();
-    let known = found["universe"]["examples"].as_u64().unwrap();
-    for (unit, row) in found["units"].as_array().unwrap().iter().zip(weights.lines().skip(1)) {
-        let counts: Vec<u64> = row.split(',').skip(4).take(2).map(|n| n.parse().unwrap()).collect();
-        assert_eq!(counts, [unit["unit_area"].as_u64().unwrap(); 2], "of {known} pairs, all labelled: {row}");
+    let examples = found["universe"]["examples"].as_u64().unwrap() as usize;
+    let activity = compexp_run::FinishedRun::open(&dir.join("part")).unwrap().activity().unwrap();
+    let rows = activity.chunks_exact(examples.div_ceil(8));
+    assert_eq!(rows.len(), 10);
+    for (unit, row) in found["units"].as_array().unwrap().iter().zip(rows) {
+        let fires: u32 = row.iter().map(|byte| byte.count_ones()).sum();
+        assert_eq!(u64::from(fires), unit["unit_area"].as_u64().unwrap(), "of {examples} pairs: {unit}");
     }
 
     // What the run keeps gives the same formulas.
@@ -127,8 +126,7 @@ fn encodings_and_minimal_classifiers_are_probed_too() {
                  --min-activations 1 --length 2";
     assert!(ok(dir, &format!("{probe} --out products")).contains("16 units on 60 examples"));
     assert!(ok(dir, &format!("{probe} --layer encodings --out sides")).contains("32 units on 60 examples"));
-    let weights = fs::read_to_string(dir.join("sides/weights.csv")).unwrap();
-    assert!(weights.starts_with("unit,active,known,correct,accuracy\n"), "{weights}");
+    assert!(!dir.join("sides/head.json").exists(), "the last layer does not read the encodings");
     let e = fails(dir, 1, "nli predict --checkpoint model/model.safetensors --run sides a b");
     assert!(e.contains("a run of another layer"), "{e}");
 }

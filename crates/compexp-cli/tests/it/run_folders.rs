@@ -75,7 +75,6 @@ fn killed_often(dir: &Path, args: &str, fresh: &str, n: u32) -> u32 {
 fn explain_and_report_end_alike_however_often_they_are_killed() {
     let (_temp, dir) = scene();
     let killed = killed_often(&dir, &format!("{EXPLAIN} --threads 1"), "run", 30);
-    ok(&dir, &format!("{EXPLAIN} --length 2 --out other"));
     let forced = killed_often(&dir, &format!("{EXPLAIN} --threads 1 --force"), "run", 30);
     let report = killed_often(&dir, "report run", "run/report", 30);
     assert!(killed + forced + report > 20, "{killed}, {forced} and {report} of 90 were killed before their end");

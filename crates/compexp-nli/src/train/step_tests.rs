@@ -65,8 +65,8 @@ fn gradients_equal_finite_differences() {
                 if NORM[2..].contains(&name.as_str()) {
                     continue;
                 }
-                for i in 0..values.len() {
-                    let analytic = gradients[name][i];
+                assert_eq!(gradients[name].len(), values.len(), "{name}");
+                for (i, &analytic) in gradients[name].iter().enumerate() {
                     let difference = |step: f32| {
                         let [above, below] = [step, -step].map(|step| {
                             let mut moved = weights.clone();

@@ -107,7 +107,7 @@ impl Tokenizer {
     fn assemble<'c>(&self, text: &str, lengths: impl Fn(&str) -> Result<Cow<'c, [usize]>>) -> Result<Vec<Token>> {
         let mut tokens = Vec::new();
         for piece in pieces(text) {
-            push(&mut tokens, piece.start, &*lengths(&text[piece.clone()])?);
+            push(&mut tokens, piece.start, &lengths(&text[piece.clone()])?);
         }
         Ok(self.mend(text, tokens))
     }

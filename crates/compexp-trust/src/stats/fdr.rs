@@ -4,7 +4,7 @@
 /// still one of the discoveries. `p` in any order; the result is in the same order.
 ///
 /// ```
-/// use crate::stats::fdr::benjamini_hochberg;
+/// use compexp_trust::stats::fdr::benjamini_hochberg;
 ///
 /// let q = benjamini_hochberg(&[0.01, 0.04, 0.03]);
 /// assert_eq!(q, [0.03, 0.04, 0.04]);
