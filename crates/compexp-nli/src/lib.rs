@@ -1,7 +1,7 @@
 //! Sentence pairs: from raw text to features, and classifiers whose units are explained by them.
 //!
-//! In reading order: [`text`] reads pairs and words, [`tokenizer`] cuts raw text into words and [`tagger`] tags them, both
-//! by the files of a spaCy model; [`feats`] reads and writes sentences that are annotated already. [`features`] makes a
+//! In reading order: [`text`] reads pairs and words, [`compexp_text::tokenizer`] cuts raw text into words and [`compexp_text::tagger`] tags them, both
+//! by the files of a spaCy model; [`compexp_text::feats`] reads and writes sentences that are annotated already. [`features`] makes a
 //! probe set of words, tags and overlap. [`model`] is the classifier, from the reference's checkpoints or own files, and
 //! [`train`] learns one; [`counterfactual`] edits sentences, and measures what that does to predictions. [`grammar`]
 //! composes pairs of its own, with everything that is known of them.

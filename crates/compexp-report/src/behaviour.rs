@@ -15,7 +15,7 @@ use compexp_run::wording::many;
 /// contributions. `of_class` are the examples of every class.
 ///
 /// # Errors
-/// [`crate::Error::Mismatch`] where a table cannot be written, which nothing measured can cause.
+/// [`compexp_core::Error::Mismatch`] where a table cannot be written, which nothing measured can cause.
 pub fn ablation_figures(
     bands: &[Band],
     effects: &[Effect],

@@ -23,7 +23,7 @@ const ROWS: usize = 20;
 /// of formulas, and those of significance, held-out examples and ceilings only where these were asked for.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where a table cannot be written, which no record can cause.
+/// [`compexp_core::Error::Mismatch`] where a table cannot be written, which no record can cause.
 pub fn figures(records: &Records) -> Result<Vec<Figure>> {
     let mut all = Vec::new();
     if records.explained().next().is_some() {

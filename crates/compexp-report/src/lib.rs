@@ -113,7 +113,7 @@ pub struct Written {
 /// Writes the report of `runs`.
 ///
 /// # Errors
-/// Those of the runs' files and of the sink; [`Error::Mismatch`] where there are no runs.
+/// Those of the runs' files and of the sink; [`compexp_core::Error::Mismatch`] where there are no runs.
 pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn Progress) -> Result<Written> {
     if runs.is_empty() {
         return Err(Error::mismatch("runs to report on", 0, "at least one"));

@@ -1,6 +1,6 @@
 //! Run folders: everything that explaining a layer gives, in one folder; and the readers of what it is made from.
 //!
-//! - [`explain_run`] is the method in one call: from a probe set and a layer to a finished run;
+//! - [`explain_run()`] is the method in one call: from a probe set and a layer to a finished run;
 //! - [`RunDir`] is a folder with everything that explaining a layer gives;
 //! - [`Manifest`] names the files of a run with their hashes, [`Adding`] puts more into it, [`verify`] checks it all;
 //! - [`ActivationStore`] keeps the activations extracted from a model, and goes on where a killed run stopped;

@@ -3,18 +3,18 @@
 //! | file | content |
 //! |---|---|
 //! | `config.json` | `{"version": 1, "config": ..., "paths": ...}`: every setting and the hash of every input; where the inputs were found |
-//! | `explanations.json` | [`Explanations`]; written last: where it is, the run is complete |
+//! | `explanations.json` | [`compexp_core::explanation::Explanations`]; written last: where it is, the run is complete |
 //! | `explanations.csv` | the same rows |
 //! | `thresholds.npy` | f64 `[U]`: the threshold of every unit of the layer; absent where masks were given |
-//! | `null.csv` | [`record_csv::null_csv`]: what the search finds by luck; absent unless asked for |
-//! | `holdout.csv` | [`record_csv::holdout_csv`]: scores on examples held out; absent unless asked for |
+//! | `null.csv` | [`crate::record_csv::null_csv`]: what the search finds by luck; absent unless asked for |
+//! | `holdout.csv` | [`crate::record_csv::holdout_csv`]: scores on examples held out; absent unless asked for |
 //! | `summary.json` | [`Summary`] |
 //! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
 //! | `exemplars.json` | `{"version": 1, "grid": ..., "exemplars": [...]}`: [`ExemplarList`] |
 //! | `exemplars.npy` | u8 `[exemplars, 2, bytes]`: the masks of [`compexp_core::exemplar::Exemplars`] |
 //! | `activity.npy` | u8 `[units asked for, ceil(n / 8)]`: on which examples each unit fires, the first in the lowest bit |
-//! | `concepts.csv` | [`Extent`]: a row a concept of the probe set |
-//! | `relations.csv` | [`Relation`]: a row for two concepts that stand together in a formula |
+//! | `concepts.csv` | [`compexp_core::relation::Extent`]: a row a concept of the probe set |
+//! | `relations.csv` | [`compexp_core::relation::Relation`]: a row for two concepts that stand together in a formula |
 //! | `ceilings.csv` | a row for each unit and vocabulary: `unit`, `vocabulary` (`all`, `without color`, ...), `ceiling`, `cells`, `singleton_cells`, `informative` |
 //! | `head.json`, `head.npy` | the classifier's last layer, where it reads the units ([`crate::head_file`]) |
 //! | `contributions.csv`, `contributions-below.csv` | how units bear on classes, and those of an earlier layer on these units; absent where that was not asked for |

@@ -49,7 +49,7 @@ impl Records {
     /// Records from their parts; `activity` has a row of bits for each unit, as [`FinishedRun::activity`] gives them.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the parts do not belong together; [`Error::DuplicateConcept`]; [`Error::Formula`] for a
+    /// [`compexp_core::Error::Mismatch`] where the parts do not belong together; [`compexp_core::Error::DuplicateConcept`]; [`compexp_core::Error::Formula`] for a
     /// formula over other concepts.
     pub fn new(
         explanations: Explanations,

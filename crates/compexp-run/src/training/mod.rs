@@ -140,7 +140,7 @@ impl Stored<'_> {
     /// Takes the values of this name.
     ///
     /// # Errors
-    /// [`Error::Format`] where there are none, or not so many.
+    /// [`compexp_files::Error::Format`] where there are none, or not so many.
     pub fn take(&mut self, name: &str, len: usize) -> Result<Vec<f32>> {
         let found = self.values.remove(name);
         let described = found.as_ref().map_or("none".to_owned(), |values| format!("{} values", values.len()));
@@ -199,8 +199,8 @@ pub struct Outcome<R> {
 /// [`ControlFlow::Break`]; the state is saved then.
 ///
 /// # Errors
-/// [`Error::Format`] for a state that is damaged or of another training; [`Error::Io`] where the folder cannot be read
-/// or written; [`Error::Mismatch`] for a loss that is no number; the trainee's own.
+/// [`compexp_files::Error::Format`] for a state that is damaged or of another training; [`compexp_files::Error::Io`] where the folder cannot be read
+/// or written; [`compexp_core::Error::Mismatch`] for a loss that is no number; the trainee's own.
 pub fn train<T: Trainee>(
     trainee: &mut T,
     plan: &Plan<'_>,

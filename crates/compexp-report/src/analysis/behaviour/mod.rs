@@ -32,7 +32,7 @@ pub fn top_share(n_classes: usize) -> f64 {
 /// The class of every example among those of `head`, none where it is not known.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where the run has no predictions, and so no classes of examples.
+/// [`compexp_core::Error::Mismatch`] where the run has no predictions, and so no classes of examples.
 pub fn targets(records: &Records, head: &Head) -> Result<Vec<Option<usize>>> {
     let Some(predictions) = &records.predictions else {
         return Err(Error::mismatch("predictions of the run", "none", "one an example"));
@@ -46,7 +46,7 @@ pub fn targets(records: &Records, head: &Head) -> Result<Vec<Option<usize>>> {
 /// `weights` is `(n_targets, n_units)`, `values` `(n_examples, n_targets)`.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where sizes differ.
+/// [`compexp_core::Error::Mismatch`] where sizes differ.
 pub fn contributions(
     records: &Records,
     weights: ArrayView2<'_, f32>,
@@ -68,7 +68,7 @@ pub fn contributions(
 /// later layer, units of the earlier one)`.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where sizes differ, or a run of given masks has no thresholds; those of the activations.
+/// [`compexp_core::Error::Mismatch`] where sizes differ, or a run of given masks has no thresholds; those of the activations.
 pub fn between(
     weights: ArrayView2<'_, f32>,
     below: (&Explanations, &dyn ActivationSource),
