@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use compexp_files::{FolderLock, put_in_place, remove_tree, sync_folder};
+use compexp_files::{FolderLock, put_in_place, remove_partials, remove_tree, sync_folder};
 
 use crate::error::{Error, Result};
 use crate::finished_run::FinishedRun;
@@ -41,6 +41,8 @@ impl FinishedRun {
                 "the one that was opened: try again",
             ));
         }
+        // What a command left that was killed at work on this run.
+        remove_partials(self.dir())?;
         let staging = self.dir().join(ADDING);
         remove_tree(&staging)?;
         fs::create_dir(&staging).map_err(Error::io("create", &staging))?;

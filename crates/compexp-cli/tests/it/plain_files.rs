@@ -32,7 +32,7 @@ fn refuses(dir: &Path, args: &str, file: &str) {
     let message = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(1), "compexp {args}\n{message}");
     // Where a folder is expected, the system says so.
-    let said = ["this is a pipe, a socket or a device, not a plain file", "Not a directory"];
+    let said = ["not a plain file", "something else than a plain file", "Not a directory"];
     let refused = message.contains(file) && said.iter().any(|said| message.contains(said));
     assert!(refused, "compexp {args}: expected `{file}` and one of {said:?}\n{message}");
 }
@@ -73,10 +73,16 @@ fn a_pipe_as_any_input_is_refused() {
         let file = if file == "e" { "" } else { file };
         refuses(&dir, args, file);
     }
-    // The files of a probe directory.
-    for file in
-        ["probe.json", "layers.npy", "scalars.npy", "masks.npy", "features.npy", "neighbors.npy", "examples.csv"]
-    {
+    // The files of a probe directory. Masks or features alone are the annotation.
+    for file in ["masks.npy", "features.npy"] {
+        let arrays = ["layers.npy", "scalars.npy"];
+        arrays.iter().for_each(|name| fs::rename(dir.join("probe").join(name), dir.join(name)).unwrap());
+        pipe(&dir.join("probe").join(file));
+        refuses(&dir, "explain --probe probe --activations acts.npy --out new", file);
+        fs::remove_file(dir.join("probe").join(file)).unwrap();
+        arrays.iter().for_each(|name| fs::rename(dir.join(name), dir.join("probe").join(name)).unwrap());
+    }
+    for file in ["probe.json", "layers.npy", "scalars.npy", "examples.csv"] {
         let path = dir.join("probe").join(file);
         let before = fs::read(&path).ok();
         pipe(&path);
