@@ -35,9 +35,9 @@ pub(crate) enum NliCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), weights.csv: each unit's
-weights to the classes, and how often the classifier is right where the unit fires; and contributions.csv: how units
-contribute to the classes.
+The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), head.npy: the weights of
+the classifier's last layer, where it reads the units; and contributions.csv: how units contribute to the classes. A run
+that was stopped goes on with the activations it has.
 
 Examples:
   The paper's experiment, with the tagger's own weights and neighbours by GloVe:
