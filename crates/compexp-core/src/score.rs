@@ -48,6 +48,7 @@ pub(crate) struct Form {
 
 impl Metric {
     /// The score as an exact fraction, numerator and denominator; 0 over 0 counts as 0.
+    #[inline(always)]
     pub fn fraction(self, c: Counts) -> (u64, u64) {
         match self {
             Self::Iou => (c.both, c.union()),
@@ -64,11 +65,15 @@ impl Metric {
     }
 
     /// Compares the scores of two counts exactly: as fractions, multiplied crosswise in 128 bits. 0 over 0 counts as 0.
-    #[inline]
+    #[inline(always)]
     pub fn compare(self, a: Counts, b: Counts) -> Ordering {
         let ((n, d), (m, e)) = (self.fraction(a), self.fraction(b));
-        // A denominator of 0 has a numerator of 0: with 1 in its place the fraction is 0.
-        (u128::from(n) * u128::from(e.max(1))).cmp(&(u128::from(m) * u128::from(d.max(1))))
+        match (n, m) {
+            (0, 0) => Ordering::Equal,
+            (0, _) => Ordering::Less,
+            (_, 0) => Ordering::Greater,
+            _ => (u128::from(n) * u128::from(e)).cmp(&(u128::from(m) * u128::from(d))),
+        }
     }
 
     pub(crate) fn form(self) -> Form {

@@ -45,7 +45,7 @@ impl Order {
     }
 
     /// Compares two formulas by score alone; `Less` where `a` is better.
-    #[inline]
+    #[inline(always)]
     pub(super) fn by_score(self, a: Standing, b: Standing) -> Ordering {
         if self.penalty == 1.0 {
             self.metric.compare(b.counts, a.counts)
@@ -55,6 +55,7 @@ impl Order {
     }
 
     /// Compares two formulas; `Less` where `a` is better. The formulas are asked for only where all else is equal.
+    #[inline(always)]
     pub(super) fn cmp<'f>(self, a: Standing, b: Standing, formulas: impl FnOnce() -> [&'f Formula; 2]) -> Ordering {
         self.by_score(a, b).then(a.length.cmp(&b.length)).then_with(|| {
             let [a, b] = formulas();

@@ -30,15 +30,25 @@ impl Best {
     }
 
     /// Takes over a formula of these counts and so many literals if it is better. Formulas without a hit never are.
+    #[inline]
     pub(super) fn offer(&mut self, counts: Counts, length: usize, formula: impl FnOnce() -> Formula) {
-        if counts.both == 0 {
-            return;
+        let offered = Standing { counts, length };
+        // Nearly all of the millions of offers end here, which must not cost more than the comparison.
+        if counts.both > 0 && Order::IOU.by_score(offered, self.standing()).is_le() {
+            self.take_if_better(offered, formula);
         }
+    }
+
+    #[inline(never)]
+    fn take_if_better(&mut self, offered: Standing, formula: impl FnOnce() -> Formula) {
         let formula = LazyCell::new(formula);
-        let held = Standing { counts: self.counts, length: self.length };
-        if Order::IOU.cmp(Standing { counts, length }, held, || [&formula, &self.formula]).is_lt() {
-            *self = Self { formula: formula.clone(), counts, length };
+        if Order::IOU.cmp(offered, self.standing(), || [&formula, &self.formula]).is_lt() {
+            *self = Self { formula: formula.clone(), counts: offered.counts, length: offered.length };
         }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing { counts: self.counts, length: self.length }
     }
 
     /// Offers what another search found.
