@@ -3,10 +3,11 @@
 //! | file | content |
 //! |---|---|
 //! | `config.json` | `{"version": 1, "config": ..., "paths": ...}`: every setting and the hash of every input; where the inputs were found |
-//! | `explanations.json` | [`compexp_core::explanation::Explanations`]; written last: where it is, the run is complete |
+//! | `manifest.json` | every file with its size and hash, what later commands added, and a hash of itself; written last: with it the run is complete |
+//! | `explanations.json` | [`compexp_core::explanation::Explanations`] |
 //! | `explanations.csv` | the same rows |
 //! | `thresholds.npy` | f64 `[U]`: the threshold of every unit of the layer; absent where masks were given |
-//! | `null.csv` | [`crate::record_csv::null_csv`]: what the search finds by luck; absent unless asked for |
+//! | `null.csv` | [`crate::record_csv::null_csv`]: what the search finds by chance; absent unless asked for |
 //! | `holdout.csv` | [`crate::record_csv::holdout_csv`]: scores on examples held out; absent unless asked for |
 //! | `summary.json` | [`Summary`] |
 //! | `examples.csv` | columns `name`, `image`, `text`, `group`; images are relative to the path `image_root` of `config.json` |
@@ -23,7 +24,8 @@
 //! | `predictions.csv` | columns `name`, `target`, `predicted`, `correct`; absent where the run made none |
 //!
 //! `config` is the same in `config.json` and `explanations.json`. It decides whether a run is the one asked for; `paths`
-//! does not, since inputs may move. Other files are left alone: the activations of [`crate::ActivationStore`] for one.
+//! does not, since inputs may move. A run that extracts a layer also keeps the files of its [`crate::ActivationStore`]. Files
+//! of other names are left alone.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -457,6 +459,35 @@ mod tests {
         expected.sort();
         assert_eq!((names(&dir), scratch.names()), (expected, vec!["run".to_owned()]));
         assert_eq!(FinishedRun::open(&dir).unwrap().config().unwrap(), config(5));
+    }
+
+    #[test]
+    fn a_forced_run_that_fails_keeps_what_it_extracted_and_leaves_what_it_took_over() {
+        let scratch = Scratch::new();
+        let dir = scratch.path("run");
+        run(&dir, &storing(3), false, None);
+        let again = writer(&dir, &storing(5), true);
+        let beside = again.dir().to_owned();
+        for name in [ACTIVATIONS, STORE] {
+            fs::write(beside.join(name), "extracted").unwrap();
+        }
+        drop(again);
+        assert!(beside.join(ACTIVATIONS).is_file() && beside.join(STORE).is_file(), "{:?}", scratch.names());
+        let again = writer(&dir, &storing(5), true);
+        assert_eq!(fs::read(again.dir().join(ACTIVATIONS)).unwrap(), b"extracted", "the next one goes on with it");
+        drop(again);
+
+        // A run whose activations were there before has them still, and nothing lies beside it.
+        compexp_files::remove_tree(&beside).unwrap();
+        for name in [ACTIVATIONS, STORE] {
+            fs::write(dir.join(name), "of the run").unwrap();
+        }
+        fs::remove_file(dir.join(MANIFEST)).unwrap();
+        let again = writer(&dir, &storing(5), true);
+        assert_eq!(fs::read(again.dir().join(ACTIVATIONS)).unwrap(), b"of the run");
+        drop(again);
+        assert_eq!(scratch.names(), ["run"]);
+        assert_eq!(fs::read(dir.join(ACTIVATIONS)).unwrap(), b"of the run");
     }
 
     #[test]

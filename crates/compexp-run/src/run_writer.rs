@@ -32,6 +32,8 @@ pub struct RunWriter {
     command: String,
     /// Whether the run keeps the activations that it extracts.
     stores: bool,
+    /// Whether it took these over from the run that it replaces.
+    carried: bool,
     lock: Option<FolderLock>,
 }
 
@@ -55,7 +57,7 @@ impl RunWriter {
     /// Starts the run beside the one in `place`, and takes over its activations where they are whole.
     pub(crate) fn beside(place: &Path, config: &RunConfig, lock: FolderLock) -> Result<Self> {
         let dir = beside(&whole_path(place)?, "new")?;
-        let this = Self::new(dir, place, config, lock);
+        let mut this = Self::new(dir, place, config, lock);
         let dir = &this.dir;
         fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         write_bytes(&dir.join(UNFINISHED), b"")?;
@@ -69,16 +71,16 @@ impl RunWriter {
             }
         }
         if this.stores && !began {
-            carry_store(place, dir)?;
+            this.carried = carry_store(place, dir)?;
         }
-        write_json(&dir.join(CONFIG), config)?;
+        write_json(&this.dir.join(CONFIG), config)?;
         Ok(this)
     }
 
     fn new(dir: PathBuf, place: &Path, config: &RunConfig, lock: FolderLock) -> Self {
         let command = config.command();
         let stores = config.paths.get("activations").is_some_and(|path| path == ACTIVATIONS);
-        Self { dir, place: place.to_owned(), command, stores, lock: Some(lock) }
+        Self { dir, place: place.to_owned(), command, stores, carried: false, lock: Some(lock) }
     }
 
     /// The folder to write in. It is not the run's own while the run that is there stands.
@@ -164,8 +166,9 @@ impl RunWriter {
 
 impl Drop for RunWriter {
     fn drop(&mut self) {
-        // Beside a run only an extraction that can go on is worth keeping.
-        if self.dir != self.place && !self.dir.join(PARTIAL_ACTIVATIONS).exists() {
+        // Beside a run only what was extracted for this one is worth keeping.
+        let extracted = [PARTIAL_ACTIVATIONS, STORE].iter().any(|name| self.dir.join(name).exists());
+        if self.dir != self.place && (self.carried || !extracted) {
             let _ = remove_tree(&self.dir);
         }
     }
@@ -218,19 +221,20 @@ pub(crate) fn settle(place: &Path) -> Result<()> {
     Ok(recover_place(&whole)?)
 }
 
-/// Takes the activations of the run in `from` over into `to`, if they are all there and as its manifest says.
-fn carry_store(from: &Path, to: &Path) -> Result<()> {
+/// Takes the activations of the run in `from` over into `to`, if they are all there and as its manifest says; tells whether
+/// it did.
+fn carry_store(from: &Path, to: &Path) -> Result<bool> {
     // Last the one that says that the others are whole.
     let names = [ACTIVATIONS, LOGITS, BLOCKS, STORE].into_iter().filter(|name| from.join(name).is_file());
     let names: Vec<&str> = names.collect();
     if !names.contains(&STORE) || !names.contains(&ACTIVATIONS) {
-        return Ok(());
+        return Ok(false);
     }
     match Manifest::read(from) {
         Ok(None) => {}
         Ok(Some(manifest)) if names.iter().all(|name| manifest.check(from, name).is_ok()) => {}
         // What is damaged is extracted again.
-        _ => return Ok(()),
+        _ => return Ok(false),
     }
     for name in names {
         let (old, new) = (from.join(name), to.join(name));
@@ -238,7 +242,7 @@ fn carry_store(from: &Path, to: &Path) -> Result<()> {
             fs::copy(&old, &new).map_err(Error::io("copy", &old))?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Which examples each unit fires on, a bit an example.

@@ -56,9 +56,9 @@ fn a_pipe_as_any_input_is_refused() {
         ("eval water --probe probe --masks pipe", "pipe"),
         ("eval water --broden broden", "index.csv"),
         ("vision eval pipe --checkpoint pipe", "pipe"),
-        ("vision probe --broden broden --checkpoint pipe --layer layer4 --out new", "e"),
+        ("vision probe --broden broden --checkpoint pipe --layer layer4 --out new", "index.csv"),
         ("vision train pipe --out new", "pipe"),
-        ("nli tag pipe --tagger model", "e"),
+        ("nli tag pipe --tagger model", "tokenizer"),
         ("nli tag lines.txt --tagger model", "tokenizer"),
         ("nli train --train pipe --dev pipe --tokenized --out new", "pipe"),
         ("nli predict one two --checkpoint pipe", "pipe"),
@@ -70,7 +70,6 @@ fn a_pipe_as_any_input_is_refused() {
         ("diff run pipe", "pipe"),
         ("recovered run --planted pipe", "pipe"),
     ] {
-        let file = if file == "e" { "" } else { file };
         refuses(&dir, args, file);
     }
     // The files of a probe directory. Masks or features alone are the annotation.
