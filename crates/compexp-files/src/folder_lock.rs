@@ -1,10 +1,12 @@
 //! A lock on a folder: one process at a time writes there.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::growing::open_own;
+use crate::place::make_folder;
 use crate::staged::{beside, whole_path};
 use crate::write::remove_partials;
 use crate::{Error, Result};
@@ -29,7 +31,7 @@ impl FolderLock {
     pub fn take(folder: &Path) -> Result<Self> {
         let path = beside(&whole_path(folder)?, "lock")?;
         loop {
-            let mut file = open(&path).map_err(Error::io("lock", &path))?;
+            let mut file = open_own(&path).map_err(Error::io("lock", &path))?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -54,7 +56,7 @@ impl FolderLock {
 /// `Error::Locked` if another process holds the lock, `Error::Io` if the folder cannot be made or read.
 pub fn claim_folder(folder: &Path) -> Result<FolderLock> {
     let lock = FolderLock::take(folder)?;
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    make_folder(folder)?;
     remove_partials(folder)?;
     Ok(lock)
 }
@@ -64,23 +66,6 @@ impl Drop for FolderLock {
         // While it is locked, so that nobody else has it. Where this fails an unlocked file stays, which is free to take.
         let _ = std::fs::remove_file(&self.path);
         let _ = self.file.unlock();
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // A link of this name would lead the writing elsewhere, and a pipe would block.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        options.custom_flags(flags.bits() as i32);
-    }
-    let file = options.open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file")),
     }
 }
 

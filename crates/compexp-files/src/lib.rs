@@ -4,7 +4,9 @@
 //! - [`TensorFile`] reads arrays (`.npy`, `.safetensors`) in blocks, by position;
 //! - [`read_json`], [`read_rows`] and their counterparts read and write JSON and CSV within limits;
 //! - [`AtomicFile`], [`NpyWriter`], [`write_json`] and [`write_bytes`] write files that are whole or absent,
-//!   [`remove_partials`] clears away what killed processes left;
+//!   [`remove_partials`] clears away what killed processes left; a [`GrowingFile`] is filled while a long command works;
+//! - [`Place`] tells what stands at a path, [`entries`] what is in a folder; [`make_folder`], [`rename`] and
+//!   [`remove_tree`] change that;
 //! - [`FolderLock`] keeps other processes away from a folder, [`StagedFolder`] replaces one as a whole;
 //! - [`ContentHash`] and [`hash_file`] tell whether two files were made from the same things.
 //!
@@ -19,9 +21,11 @@
 mod dtype;
 mod error;
 mod folder_lock;
+mod growing;
 mod hash;
 mod json;
 pub mod npy;
+mod place;
 mod rows;
 mod source_file;
 mod staged;
@@ -32,13 +36,16 @@ mod write;
 pub use dtype::Dtype;
 pub use error::{Error, Result, excerpt, shorten};
 pub use folder_lock::{FolderLock, claim_folder};
+pub use growing::GrowingFile;
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
+pub use place::{Entry, Place, entries, is_there, link_or_copy, make_folder, real_path, remove_tree, rename};
 pub use rows::{read_rows, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
-pub use staged::{StagedFolder, beside, put_in_place, recover_place, remove_tree, whole_path};
+pub use staged::{StagedFolder, beside, put_in_place, recover_place, whole_path};
 pub use tensor_file::TensorFile;
 pub use unnamed::UnnamedFile;
 pub use write::{
-    AtomicFile, NpyElement, NpyWriter, is_partial, remove_partials, sync_folder, write_bytes, write_elements, write_npy,
+    AtomicFile, NpyElement, NpyWriter, is_partial, remove_partials, sync_folder, write_bytes, write_elements,
+    write_npy, write_unsynced,
 };

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::folder_lock::FolderLock;
+use crate::place::{Place, entries, is_there, make_folder, real_path, remove_tree, rename};
 use crate::write::is_partial;
 use crate::{Error, Result};
 
@@ -69,8 +70,8 @@ pub fn whole_path(folder: &Path) -> Result<PathBuf> {
     let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
         return Err(nameless(folder));
     };
-    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    Ok(fs::canonicalize(parent).map_err(Error::io("open", parent))?.join(name))
+    make_folder(parent)?;
+    Ok(real_path(parent)?.join(name))
 }
 
 /// The hidden name `.NAME.KIND` beside `place`.
@@ -95,7 +96,6 @@ fn nameless(folder: &Path) -> Error {
 /// # Errors
 /// `Error::Io`; what was at `place` is then still there.
 pub fn put_in_place(new: &Path, place: &Path) -> Result<()> {
-    let rename = |from: &Path, to: &Path| fs::rename(from, to).map_err(Error::io("rename", from));
     if !is_there(place)? {
         return rename(new, place);
     }
@@ -107,7 +107,7 @@ pub fn put_in_place(new: &Path, place: &Path) -> Result<()> {
     let old = beside(place, "old")?;
     rename(place, &old)?;
     if let Err(e) = rename(new, place) {
-        let _ = fs::rename(&old, place);
+        let _ = rename(&old, place);
         return Err(e);
     }
     rename(&old, new)
@@ -132,7 +132,7 @@ pub fn recover_place(place: &Path) -> Result<()> {
     let old = beside(place, "old")?;
     match is_there(place)? {
         true => remove_tree(&old),
-        false if is_there(&old)? => fs::rename(&old, place).map_err(Error::io("rename", &old)),
+        false if is_there(&old)? => rename(&old, place),
         false => Ok(()),
     }
 }
@@ -141,38 +141,13 @@ pub fn recover_place(place: &Path) -> Result<()> {
 fn remove_earlier(place: &Path) -> Result<()> {
     let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else { return Ok(()) };
     let prefix = format!(".{}.partial-", name.to_string_lossy());
-    for entry in fs::read_dir(parent).map_err(Error::io("read", parent))? {
-        let entry = entry.map_err(Error::io("read", parent))?;
-        let found = entry.file_name().to_string_lossy().into_owned();
-        if found.starts_with(&prefix) && is_partial(&found) && entry.file_type().is_ok_and(|t| t.is_dir()) {
-            remove_tree(&entry.path())?;
+    for entry in entries(parent)? {
+        let found = entry.name.to_string_lossy();
+        if found.starts_with(&prefix) && is_partial(&found) && entry.place == Place::Folder {
+            remove_tree(&entry.path)?;
         }
     }
     Ok(())
-}
-
-fn is_there(path: &Path) -> Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(Error::io("open", path)(e)),
-    }
-}
-
-/// Removes a file, or a folder with all that is in it; links are removed and not followed. Nothing there is no error.
-///
-/// # Errors
-/// `Error::Io`
-pub fn remove_tree(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(e) => Err(e),
-    };
-    match removed {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

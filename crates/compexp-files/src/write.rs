@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::npy;
+use crate::place::{Place, entries, remove_tree};
 use crate::{Error, Result};
 
 /// What parts the name of a partial file from the letters behind it.
@@ -79,6 +80,15 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
     file.commit()
+}
+
+/// Writes a file at once under its own name, and does not wait for the disk: for the many files of a folder that counts only
+/// when it is complete.
+///
+/// # Errors
+/// `Error::Io`; a part of the file may then be there.
+pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(Error::io("write", path))
 }
 
 mod sealed {
@@ -204,11 +214,9 @@ pub fn write_npy<T: NpyElement>(path: &Path, shape: &[usize], values: &[T]) -> R
 /// # Errors
 /// [`Error::Io`]
 pub fn remove_partials(folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let entry = entry.map_err(Error::io("read", folder))?;
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && is_partial(&entry.file_name().to_string_lossy()) {
-            std::fs::remove_file(entry.path()).map_err(Error::io("remove", &entry.path()))?;
+    for entry in entries(folder)? {
+        if matches!(entry.place, Place::File(_)) && is_partial(&entry.name.to_string_lossy()) {
+            remove_tree(&entry.path)?;
         }
     }
     Ok(())

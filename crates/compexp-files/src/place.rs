@@ -1,0 +1,227 @@
+//! What stands at a path, and folders: listing, making, moving and removing.
+//!
+//! "Nothing" is an answer; a system that cannot tell is an error, which names the path.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// There is nothing of this name.
+    Nothing,
+    /// A plain file of this many bytes.
+    File(u64),
+    /// A folder.
+    Folder,
+    /// Something else: a pipe, a socket, a device; a link, where links are not followed.
+    Other,
+}
+
+impl Place {
+    /// What stands at the path itself: a link is [`Place::Other`].
+    ///
+    /// # Errors
+    /// `Error::Io` if the system cannot tell.
+    pub fn at(path: &Path) -> Result<Self> {
+        Self::of(path, fs::symlink_metadata(path))
+    }
+
+    /// What the path leads to, through links. A link that leads nowhere is [`Place::Nothing`].
+    ///
+    /// # Errors
+    /// `Error::Io` if the system cannot tell.
+    pub fn behind(path: &Path) -> Result<Self> {
+        Self::of(path, fs::metadata(path))
+    }
+
+    fn of(path: &Path, found: io::Result<fs::Metadata>) -> Result<Self> {
+        match found {
+            Ok(meta) if meta.is_file() => Ok(Self::File(meta.len())),
+            Ok(meta) if meta.is_dir() => Ok(Self::Folder),
+            Ok(_) => Ok(Self::Other),
+            // Below a plain file there is nothing.
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Self::Nothing),
+            Err(e) => Err(Error::io("open", path)(e)),
+        }
+    }
+}
+
+/// Whether there is anything of this name, be it a link that leads nowhere: opening it then says what is wrong.
+///
+/// # Errors
+/// `Error::Io` if the system cannot tell.
+pub fn is_there(path: &Path) -> Result<bool> {
+    Ok(Place::at(path)? != Place::Nothing)
+}
+
+/// Something in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name in the folder.
+    pub name: OsString,
+    /// Its path: the folder's with the name.
+    pub path: PathBuf,
+    /// What it is; links are not followed.
+    pub place: Place,
+}
+
+impl Entry {
+    /// Its name, if that is text.
+    pub fn text(&self) -> Option<&str> {
+        self.name.to_str()
+    }
+}
+
+/// What is in a folder, sorted by name.
+///
+/// # Errors
+/// `Error::Io` if the folder cannot be read, or the system cannot tell what is in it.
+pub fn entries(folder: &Path) -> Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let path = entry.path();
+        // What goes meanwhile was not there.
+        match Place::at(&path)? {
+            Place::Nothing => {}
+            place => all.push(Entry { name: entry.file_name(), path, place }),
+        }
+    }
+    all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+/// Makes a folder with those above it, where they are not there yet.
+///
+/// # Errors
+/// `Error::Io`
+pub fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(Error::io("create", path))
+}
+
+/// Moves a file or folder to another name on the same disk; a file that is there is replaced.
+///
+/// # Errors
+/// `Error::Io`
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(Error::io("rename", from))
+}
+
+/// Gives a file a second name, or copies it where the disk has no second names. Neither must be written to afterwards.
+///
+/// # Errors
+/// `Error::Io`
+pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        Err(_) => fs::copy(from, to).map(drop).map_err(Error::io("copy", from)),
+    }
+}
+
+/// Removes a file, or a folder with all that is in it; links are removed and not followed. Nothing there is no error.
+///
+/// # Errors
+/// `Error::Io`
+pub fn remove_tree(path: &Path) -> Result<()> {
+    let removed = match Place::at(path)? {
+        Place::Nothing => return Ok(()),
+        Place::Folder => fs::remove_dir_all(path),
+        Place::File(_) | Place::Other => fs::remove_file(path),
+    };
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// The path of what is there without any link in it.
+///
+/// # Errors
+/// `Error::Io`, also if there is nothing.
+pub fn real_path(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(Error::io("open", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use compexp_tests::files::Scratch;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_and_links_are_followed_only_if_asked() {
+        let scratch = Scratch::new();
+        let file = scratch.write("file", b"four");
+        assert_eq!(Place::at(&file).unwrap(), Place::File(4));
+        assert_eq!(Place::at(scratch.dir()).unwrap(), Place::Folder);
+        for nothing in ["none", "none/below", "file/below"] {
+            assert_eq!(Place::at(&scratch.path(nothing)).unwrap(), Place::Nothing, "{nothing}");
+            assert_eq!(Place::behind(&scratch.path(nothing)).unwrap(), Place::Nothing, "{nothing}");
+            assert!(!is_there(&scratch.path(nothing)).unwrap());
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::symlink;
+            let [good, bad] = ["good", "bad"].map(|name| scratch.path(name));
+            symlink("file", &good).unwrap();
+            symlink("nowhere", &bad).unwrap();
+            assert_eq!((Place::at(&good).unwrap(), Place::behind(&good).unwrap()), (Place::Other, Place::File(4)));
+            assert_eq!((Place::at(&bad).unwrap(), Place::behind(&bad).unwrap()), (Place::Other, Place::Nothing));
+            assert!(is_there(&bad).unwrap());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_system_that_cannot_tell_is_an_error_and_not_nothing() {
+        let scratch = Scratch::new();
+        let [a, b] = ["a", "b"].map(|name| scratch.path(name));
+        std::os::unix::fs::symlink("b", &a).unwrap();
+        std::os::unix::fs::symlink("a", &b).unwrap();
+        let long = scratch.path(&"x".repeat(300));
+        for path in [a.join("below"), long] {
+            for found in [Place::at(&path), Place::behind(&path)] {
+                assert!(matches!(found, Err(Error::Io { op: "open", .. })), "{}: {found:?}", path.display());
+            }
+            assert!(is_there(&path).is_err() && remove_tree(&path).is_err());
+        }
+    }
+
+    #[test]
+    fn entries_are_sorted_by_name_and_say_what_they_are() {
+        let scratch = Scratch::new();
+        for name in ["b", "a", "\u{e4}"] {
+            scratch.write(name, b"12");
+        }
+        make_folder(&scratch.path("folder/below")).unwrap();
+        let all = entries(scratch.dir()).unwrap();
+        let found: Vec<_> = all.iter().map(|e| (e.text().unwrap(), e.place)).collect();
+        let file = Place::File(2);
+        assert_eq!(found, [("a", file), ("b", file), ("folder", Place::Folder), ("\u{e4}", file)]);
+        assert_eq!(all[0].path, scratch.path("a"));
+        assert!(matches!(entries(&scratch.path("none")), Err(Error::Io { op: "read", .. })));
+        assert!(matches!(entries(&scratch.path("a")), Err(Error::Io { op: "read", .. })));
+    }
+
+    #[test]
+    fn files_are_moved_linked_and_removed() {
+        let scratch = Scratch::new();
+        let [from, to, second] = ["from", "to", "second"].map(|name| scratch.path(name));
+        scratch.write("from", b"text");
+        scratch.write("to", b"old");
+        rename(&from, &to).unwrap();
+        link_or_copy(&to, &second).unwrap();
+        assert_eq!(fs::read(&second).unwrap(), b"text");
+        for path in [&to, &second, &second] {
+            remove_tree(path).unwrap();
+        }
+        assert_eq!(scratch.names(), [""; 0]);
+        assert!(matches!(rename(&from, &to), Err(Error::Io { op: "rename", .. })));
+        assert!(matches!(link_or_copy(&from, &to), Err(Error::Io { op: "copy", .. })));
+    }
+}
