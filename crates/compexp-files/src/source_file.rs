@@ -1,7 +1,7 @@
 //! The one way to open a file for reading: plain files only, by position, within limits, and noticing that they change
 //! under the reader's hands.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -26,10 +26,23 @@ impl SourceFile {
     /// # Errors
     /// [`Error::Io`] where there is no such file, it may not be read, or it is a folder, a pipe, a socket or a device.
     pub fn open(path: &Path) -> Result<Self> {
-        // Looked at before it is opened, since opening a pipe waits for its writer, and after, since the path may lead
+        // Looked at before it is opened, since opening a device may set it going, and after, since the path may lead
         // elsewhere by then.
         expect_plain(path, &std::fs::metadata(path).map_err(Error::io("open", path))?)?;
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        Self::open_unseen(path)
+    }
+
+    /// Opens a path that nobody has looked at, and looks at what was opened.
+    fn open_unseen(path: &Path) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            // Opening a pipe would wait for its writer; of a plain file nothing changes.
+            options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+        }
+        let file = options.open(path).map_err(Error::io("open", path))?;
         let meta = file.metadata().map_err(Error::io("open", path))?;
         expect_plain(path, &meta)?;
         Ok(Self { path: path.to_owned(), file, len: meta.len(), modified: meta.modified().ok() })
@@ -260,6 +273,18 @@ mod tests {
             symlink(scratch.write("plain", b"text"), &to_plain).unwrap();
             assert_eq!(read_text(&to_plain, 4).unwrap(), "text");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_that_comes_between_looking_and_opening_does_not_block() {
+        let scratch = Scratch::new();
+        let pipe = scratch.path("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(SourceFile::open_unseen(&pipe).unwrap_err().to_string()));
+        let e = told.recv_timeout(std::time::Duration::from_secs(30)).expect("it does not wait for a writer");
+        assert!(e.ends_with(": this is a pipe, a socket or a device, not a plain file"), "{e}");
     }
 
     #[test]
