@@ -34,7 +34,6 @@ pub mod record_csv;
 pub mod run_dir;
 pub mod run_tables;
 mod run_writer;
-mod store_progress;
 mod summary;
 pub mod training;
 mod verify;

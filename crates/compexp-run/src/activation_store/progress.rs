@@ -1,12 +1,11 @@
 //! How far a store of activations is, with the hash of every part, so that only what is right is kept on resumption.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
-use compexp_files::{ContentHash, write_elements};
+use compexp_files::{ContentHash, GrowingFile, NpyElement};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The bytes of a record: the example after the part (u64, little endian), and a hash.
 const RECORD: usize = 8 + 32;
@@ -16,9 +15,10 @@ const KEPT: usize = 32;
 
 /// The file of records, one for each part of a store.
 #[derive(Debug)]
-pub(crate) struct Progress {
-    file: File,
-    path: PathBuf,
+pub(super) struct Progress {
+    file: GrowingFile,
+    /// Where the records end.
+    end: u64,
     next: usize,
 }
 
@@ -28,14 +28,12 @@ impl Progress {
     ///
     /// # Errors
     /// `Error::File`
-    pub(crate) fn open(path: &Path, whole: usize, read: impl Fn(usize, usize) -> Result<Vec<Vec<u8>>>) -> Result<Self> {
-        let fail = |op| Error::io(op, path);
-        let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(fail("open"))?;
-        let mut records = Vec::new();
+    pub(super) fn open(path: &Path, whole: usize, read: impl Fn(usize, usize) -> Result<Vec<Vec<u8>>>) -> Result<Self> {
+        let file = GrowingFile::open(path)?;
         // No more records than examples count.
         let most = (whole as u64).saturating_mul(RECORD as u64);
-        (&mut file).take(most).read_to_end(&mut records).map_err(fail("read"))?;
+        let mut records = vec![0; file.bytes()?.min(most) as usize];
+        file.read_at(&mut records, 0)?;
         let (mut next, mut kept) = (0, 0_u64);
         for record in records.chunks_exact(RECORD) {
             let (end, expected) = record.split_at(8);
@@ -47,12 +45,12 @@ impl Progress {
             }
             (next, kept) = (end, kept + RECORD as u64);
         }
-        file.set_len(kept).and_then(|()| file.seek(SeekFrom::End(0))).map_err(fail("write"))?;
-        Ok(Self { file, path: path.to_owned(), next })
+        file.cut(kept)?;
+        Ok(Self { file, end: kept, next })
     }
 
     /// The first example that is not there.
-    pub(crate) fn next(&self) -> usize {
+    pub(super) fn next(&self) -> usize {
         self.next
     }
 
@@ -60,22 +58,24 @@ impl Progress {
     ///
     /// # Errors
     /// `Error::File`; the part can then be recorded again.
-    pub(crate) fn append(&mut self, end: usize, parts: &[&[f32]]) -> Result<()> {
-        let mut bytes = Vec::new();
-        for part in parts {
-            let mut of_part = Vec::with_capacity(part.len() * 4);
-            write_elements(&mut of_part, part).map_err(Error::io("write", &self.path))?;
-            bytes.push(of_part);
-        }
+    pub(super) fn append(&mut self, end: usize, parts: &[&[f32]]) -> Result<()> {
+        let bytes: Vec<Vec<u8>> = parts
+            .iter()
+            .map(|part| {
+                let mut bytes = Vec::with_capacity(part.len() * f32::SIZE);
+                f32::append_bytes(part, &mut bytes);
+                bytes
+            })
+            .collect();
         let mut record = (end as u64).to_le_bytes().to_vec();
         record.extend(hash(end, bytes.iter().map(Vec::as_slice)));
-        let at = self.file.stream_position().map_err(Error::io("write", &self.path))?;
-        let written = self.file.write_all(&record);
+        let written = self.file.write_at(self.end, |to| to.write_all(&record));
         if written.is_err() {
             // Half a record would part those after it wrongly.
-            let _ = self.file.set_len(at).and_then(|()| self.file.seek(SeekFrom::Start(at)));
+            let _ = self.file.cut(self.end);
         }
-        written.map_err(Error::io("write", &self.path))?;
+        written?;
+        self.end += record.len() as u64;
         self.next = end;
         Ok(())
     }
