@@ -58,6 +58,14 @@ impl Error {
         move |source| Self::Io { op, path, source }
     }
 
+    /// The same error about another path: that of a file that is written under another name first.
+    pub fn about(self, path: &Path) -> Self {
+        match self {
+            Self::Io { op, source, .. } => Self::Io { op, path: path.to_owned(), source },
+            other => other,
+        }
+    }
+
     /// An [`Error::Format`] about `field` of the file `path`.
     pub fn format(
         path: &Path,

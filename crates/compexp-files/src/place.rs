@@ -39,13 +39,25 @@ impl Place {
         Self::of(path, fs::metadata(path))
     }
 
+    /// What the path leads to, through links, where nothing is an error.
+    ///
+    /// # Errors
+    /// `Error::Io` if there is nothing, or the system cannot tell.
+    pub fn required(path: &Path) -> Result<Self> {
+        match Self::behind(path)? {
+            Self::Nothing => Err(Error::io("open", path)(io::ErrorKind::NotFound.into())),
+            found => Ok(found),
+        }
+    }
+
     fn of(path: &Path, found: io::Result<fs::Metadata>) -> Result<Self> {
+        use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
         match found {
             Ok(meta) if meta.is_file() => Ok(Self::File(meta.len())),
             Ok(meta) if meta.is_dir() => Ok(Self::Folder),
             Ok(_) => Ok(Self::Other),
-            // Below a plain file there is nothing.
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Self::Nothing),
+            // Nothing is below a plain file, or has a name longer than the system allows.
+            Err(e) if matches!(e.kind(), NotFound | NotADirectory | InvalidFilename) => Ok(Self::Nothing),
             Err(e) => Err(Error::io("open", path)(e)),
         }
     }
@@ -159,10 +171,12 @@ mod tests {
         let file = scratch.write("file", b"four");
         assert_eq!(Place::at(&file).unwrap(), Place::File(4));
         assert_eq!(Place::at(scratch.dir()).unwrap(), Place::Folder);
-        for nothing in ["none", "none/below", "file/below"] {
+        let long = "x".repeat(300);
+        for nothing in ["none", "none/below", "file/below", &long] {
             assert_eq!(Place::at(&scratch.path(nothing)).unwrap(), Place::Nothing, "{nothing}");
             assert_eq!(Place::behind(&scratch.path(nothing)).unwrap(), Place::Nothing, "{nothing}");
             assert!(!is_there(&scratch.path(nothing)).unwrap());
+            assert!(matches!(Place::required(&scratch.path(nothing)), Err(Error::Io { op: "open", .. })));
         }
         #[cfg(unix)]
         {
@@ -183,13 +197,11 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| scratch.path(name));
         std::os::unix::fs::symlink("b", &a).unwrap();
         std::os::unix::fs::symlink("a", &b).unwrap();
-        let long = scratch.path(&"x".repeat(300));
-        for path in [a.join("below"), long] {
-            for found in [Place::at(&path), Place::behind(&path)] {
-                assert!(matches!(found, Err(Error::Io { op: "open", .. })), "{}: {found:?}", path.display());
-            }
-            assert!(is_there(&path).is_err() && remove_tree(&path).is_err());
+        let path = a.join("below");
+        for found in [Place::at(&path), Place::behind(&path), Place::required(&path)] {
+            assert!(matches!(found, Err(Error::Io { op: "open", .. })), "{}: {found:?}", path.display());
         }
+        assert!(is_there(&path).is_err() && remove_tree(&path).is_err());
     }
 
     #[test]
