@@ -6,15 +6,11 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
 use compexp_run::provenance::AnnotationInput;
-use compexp_run::{RunConfig, open_probe};
+use compexp_run::{OpenedProbe, RunConfig, open_probe};
 use compexp_vision::broden::{self, Broden, BrodenOptions};
 
 use crate::args::annotations::{AnnotationArgs, BrodenParts};
-use crate::input_files::{Paths, absolute, hash_files};
-
-/// The files of a probe directory.
-const PROBE_FILES: [&str; 7] =
-    ["probe.json", "layers.npy", "scalars.npy", "masks.npy", "features.npy", "neighbors.npy", "examples.csv"];
+use crate::input_files::{Paths, absolute, as_text, hash_files};
 
 /// Where annotations come from.
 pub(crate) enum Annotations {
@@ -68,19 +64,19 @@ impl BrodenFolder {
     /// # Errors
     /// The error of [`absolute`].
     pub(crate) fn annotated(&self, broden: Broden) -> Result<Annotated> {
-        let name = |path: &Path| {
+        let named = |path: PathBuf| {
             let below = path.strip_prefix(&self.dir).ok().or(path.file_name().map(Path::new));
-            below.unwrap_or(path).to_string_lossy().into_owned()
+            Ok((as_text(below.unwrap_or(&path))?, path))
         };
-        let files = broden.fingerprint_files().into_iter().map(|path| (name(&path), path)).collect();
+        let files = broden.fingerprint_files().into_iter().map(named).collect::<Result<_>>()?;
         let mut paths = Paths::from([
             ("broden".into(), absolute(&self.dir)?),
             ("image_root".into(), absolute(broden.image_root())?),
         ]);
         if let Some(index) = &self.options.index {
             // One within the folder is found there again.
-            let within = self.dir.join(index).is_file();
-            paths.insert("index".into(), if within { index.to_string_lossy().into() } else { absolute(index)? });
+            let within = broden.index_file() == self.dir.join(index);
+            paths.insert("index".into(), if within { as_text(index)? } else { absolute(index)? });
         }
         let categories = Some(broden.categories().to_vec());
         Ok(Annotated { set: broden.into_probe_set(), kind: "broden", categories, files, paths })
@@ -116,9 +112,8 @@ impl Annotations {
     pub(crate) fn open(&self) -> Result<Annotated> {
         match self {
             Self::Probe(dir) => {
-                let set = open_probe(dir)?;
-                let files = PROBE_FILES.iter().map(|name| ((*name).to_owned(), dir.join(name)));
-                let files = files.filter(|(_, path)| path.exists()).collect();
+                let OpenedProbe { set, files } = open_probe(dir)?;
+                let files = files.into_iter().map(|name| (name.to_owned(), dir.join(name))).collect();
                 let paths = Paths::from([("probe".into(), absolute(dir)?), ("image_root".into(), absolute(dir)?)]);
                 Ok(Annotated { set, kind: "probe", categories: None, files, paths })
             }

@@ -47,8 +47,15 @@ pub(crate) fn hash_files(
 /// # Errors
 /// A [`Failure`] for a path that is not UTF-8: another one would be kept in its place.
 pub(crate) fn absolute(path: &Path) -> Result<String> {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.into_os_string().into_string().map_err(|path| {
+    as_text(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// A path as text.
+///
+/// # Errors
+/// A [`Failure`] for a path that is not UTF-8: another one would be kept in its place.
+pub(crate) fn as_text(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
         let message = format!("path {path:?}: found bytes that are not UTF-8, expected a path that JSON can hold");
         Failure::new(message).hint("rename the file or folder, or give a link to it").into()
     })

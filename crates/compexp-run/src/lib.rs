@@ -49,7 +49,7 @@ pub use head_file::{read_head, write_head};
 pub use manifest::Manifest;
 pub use masks::write_masks;
 pub use position_file::{PositionFile, position_store};
-pub use probe_dir::{open_probe, write_concepts, write_examples};
+pub use probe_dir::{OpenedProbe, open_probe, write_concepts, write_examples};
 pub use provenance::Provenance;
 pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
 pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};

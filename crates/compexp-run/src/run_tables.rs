@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use compexp_core::probe::ProbeSet;
-use compexp_files::SourceFile;
-use compexp_files::read_json;
+use compexp_files::{SourceFile, is_there, read_json};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::contribution::Role;
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,7 @@ use crate::layout::{
     self, ABLATION_SUMMARY, BELOW, CONTRIBUTIONS, CONTRIBUTIONS_BELOW, COUNTERFACTUALS, COUNTERFACTUALS_RECORD,
     HEAD_CLASSES, HEAD_WEIGHTS, PROBE, WEIGHTS,
 };
-use crate::probe_dir::open_probe;
+use crate::probe_dir::{CONCEPTS, open_probe};
 use crate::ranges::{check_active, check_record};
 
 /// The version of `contributions-below.json`.
@@ -264,10 +263,10 @@ impl FinishedRun {
         if let Some(manifest) = self.manifest() {
             let files: Vec<_> = manifest.files.keys().filter(|name| name.starts_with("probe/")).collect();
             files.iter().try_for_each(|name| manifest.check(self.dir(), name))?;
-            return if files.is_empty() { Ok(None) } else { open_probe(&dir).map(Some) };
+            return if files.is_empty() { Ok(None) } else { Ok(Some(open_probe(&dir)?.set)) };
         }
-        match dir.join("probe.json").try_exists().map_err(Error::io("open", &dir))? {
-            true => open_probe(&dir).map(Some),
+        match is_there(&dir.join(CONCEPTS))? {
+            true => Ok(Some(open_probe(&dir)?.set)),
             false => Ok(None),
         }
     }

@@ -40,7 +40,7 @@ fn a_run_without_the_command_line_has_the_same_bytes() {
         let provenance = command.provenance().unwrap();
         let settings = provenance.settings();
 
-        let set = open_probe(&dir.join("probe")).unwrap();
+        let set = open_probe(&dir.join("probe")).unwrap().set;
         let activations = ActivationFile::open(dir.join("acts.npy")).unwrap();
         let config = ExplainConfig {
             threshold: settings.threshold.unwrap(),

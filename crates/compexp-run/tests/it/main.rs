@@ -16,7 +16,7 @@ fn example() -> PathBuf {
 
 /// Explains all units of the example as `compexp explain --quantile 0.1` does.
 fn explain(out: &Path, evidence: Evidence) -> Outcome {
-    let set = open_probe(&example()).unwrap();
+    let set = open_probe(&example()).unwrap().set;
     let activations = ActivationFile::open(example().join("activations.npy")).unwrap();
     let threshold = ThresholdRule::TopQuantile(0.1);
     let config = ExplainConfig { threshold, search: SearchConfig::default(), keep_beams: false, exemplars: 20 };

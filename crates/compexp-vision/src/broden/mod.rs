@@ -38,6 +38,7 @@ use std::path::{Path, PathBuf};
 
 use compexp_core::concept::Vocabulary;
 use compexp_core::probe::{Example, Grid, Neighbors, ProbeSet, Variant};
+use compexp_files::Place;
 
 #[cfg(test)]
 mod data_tests;
@@ -56,7 +57,7 @@ use index::{Categories, Index};
 use masks::Masks;
 use table::{Table, missing};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What to read of a Broden folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,9 +90,12 @@ pub struct Broden {
 /// for: [`compexp_core::Error::Annotation`] around this crate's [`crate::Error`].
 pub fn load(dir: &Path, options: &BrodenOptions) -> Result<Broden> {
     let image_root = dir.join("images");
-    let images = std::fs::read_dir(&image_root).map_err(compexp_files::Error::io("read", &image_root));
-    images.map_err(|e| missing("a Broden folder holds its images there", e))?;
-    let index_file = find_index(dir, options);
+    let images = Place::required(&image_root).map_err(|e| missing("a Broden folder holds its images there", e))?;
+    if images != Place::Folder {
+        let expected = "a folder: a Broden folder holds its images there";
+        return Err(Error::format(&image_root, "images", "something else", expected));
+    }
+    let index_file = find_index(dir, options)?;
     let table = Table::read(&index_file, "a Broden folder lists its images there; another index can be named")?;
     let categories = Categories::resolve(&table, options.categories.as_deref())?;
     let labels = Labels::read(dir, &categories.considered)?;
@@ -100,12 +104,13 @@ pub fn load(dir: &Path, options: &BrodenOptions) -> Result<Broden> {
     Ok(Broden { images, left_out, categories: categories.wanted, index_file, masks })
 }
 
-fn find_index(dir: &Path, options: &BrodenOptions) -> PathBuf {
-    let within = |name: &Path| Some(dir.join(name)).filter(|p| p.is_file());
-    match &options.index {
-        Some(index) => within(index).unwrap_or_else(|| index.clone()),
-        None => within("index_ade20k.csv".as_ref()).unwrap_or_else(|| dir.join("index.csv")),
-    }
+fn find_index(dir: &Path, options: &BrodenOptions) -> Result<PathBuf> {
+    let (name, other) = match &options.index {
+        Some(index) => (index.as_path(), index.clone()),
+        None => ("index_ade20k.csv".as_ref(), dir.join("index.csv")),
+    };
+    let within = dir.join(name);
+    Ok(if matches!(Place::behind(&within)?, Place::File(_)) { within } else { other })
 }
 
 impl Broden {
@@ -117,6 +122,11 @@ impl Broden {
     /// The number of images of the index that no default category annotates, and that are no examples therefore.
     pub fn left_out(&self) -> usize {
         self.left_out
+    }
+
+    /// The index that was read.
+    pub fn index_file(&self) -> &Path {
+        &self.index_file
     }
 
     /// The folder that image names are relative to.

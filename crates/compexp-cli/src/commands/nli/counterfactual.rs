@@ -28,7 +28,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, args.checkpoint.as_deref())?;
     let model = Model::load(&checkpoint)?;
     let classifier = Classifier::on(&model, &default_device()?)?;
-    let set = open_probe(&args.run.join(probe_files::FOLDER))?;
+    let set = open_probe(&args.run.join(probe_files::FOLDER))?.set;
     let features = FeatureConfig::from(&pair_inputs(&known)?.features);
     let pairs = sentences(&known, args.pairs.as_deref(), reporter)?;
     if pairs.len() != known.features.n_examples() {
