@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::concept::Vocabulary;
 use compexp_core::formula::Formula;
+use compexp_files::Place;
 use compexp_run::{FinishedRun, Provenance, RunConfig, layout};
 use compexp_trust::behaviour::{Features, Head};
 
@@ -105,7 +106,7 @@ impl Classified {
             let message = format!("`{}`: config.json does not say where the {what} is", self.run.dir().display());
             return Err(Failure::usage(message).hint(format!("give --{what}")).into());
         };
-        if !path.exists() {
+        if Place::behind(&path)? == Place::Nothing {
             let message = format!("`{}`: there is no such {what} any more", path.display());
             return Err(Failure::new(message).hint(format!("give --{what} where it is now")).into());
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_files::{claim_folder, hash_file, whole_path, write_json, write_rows};
+use compexp_files::{claim_folder, hash_file, make_folder, whole_path, write_json, write_rows};
 use compexp_run::{FinishedRun, layout};
 use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
 use serde::Serialize;
@@ -256,7 +256,6 @@ pub(crate) fn write_trials<T>(
     command: &str,
     write: impl FnOnce(&Path) -> Result<T>,
 ) -> Result<(PathBuf, T)> {
-    let create = |folder: &Path| std::fs::create_dir_all(folder).map_err(compexp_files::Error::io("create", folder));
     let own = run.dir().join(layout::COUNTERFACTUALS);
     if let Some(out) = out
         && whole_path(out)? != whole_path(&own)?
@@ -266,7 +265,7 @@ pub(crate) fn write_trials<T>(
     }
     let adding = run.add(command)?;
     let folder = adding.path(layout::COUNTERFACTUALS);
-    create(&folder)?;
+    make_folder(&folder)?;
     let done = write(&folder)?;
     adding.finish()?;
     Ok((own, done))

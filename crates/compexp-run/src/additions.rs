@@ -1,10 +1,9 @@
 //! What later commands add to a run: written aside, then put in place and named by the manifest.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use compexp_files::{FolderLock, put_in_place, remove_partials, remove_tree, sync_folder};
+use compexp_files::{FolderLock, Place, entries, make_folder, put_in_place, remove_partials, remove_tree, sync_folder};
 
 use crate::error::{Error, Result};
 use crate::finished_run::FinishedRun;
@@ -45,7 +44,7 @@ impl FinishedRun {
         remove_partials(self.dir())?;
         let staging = self.dir().join(ADDING);
         remove_tree(&staging)?;
-        fs::create_dir(&staging).map_err(Error::io("create", &staging))?;
+        make_folder(&staging)?;
         Ok(Adding { dir: self.dir().to_owned(), staging, command: command.to_owned(), _lock: lock })
     }
 }
@@ -63,14 +62,13 @@ impl Adding {
     pub fn finish(self) -> Result<()> {
         let mut names = Vec::new();
         let mut files = Files::new();
-        for entry in fs::read_dir(&self.staging).map_err(Error::io("read", &self.staging))? {
-            let entry = entry.map_err(Error::io("read", &self.staging))?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            match entry.path().is_dir() {
-                true => records(&entry.path(), &format!("{name}/"), &mut files)?,
-                false => drop(files.insert(name.clone(), FileRecord::of(&entry.path())?)),
+        for entry in entries(&self.staging)? {
+            let Some(name) = entry.text() else { continue };
+            match entry.place {
+                Place::Folder => records(&entry.path, &format!("{name}/"), &mut files)?,
+                _ => drop(files.insert(name.to_owned(), FileRecord::of(&entry.path)?)),
             }
-            names.push(name);
+            names.push(name.to_owned());
         }
         // A run of an earlier version stays one: nobody can vouch for its files.
         let mut manifest = Manifest::read(&self.dir)?;

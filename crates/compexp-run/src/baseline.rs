@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use compexp_core::explanation::{Explanation, Explanations};
-use compexp_files::{read_json, write_json};
+use compexp_files::{Place, is_there, read_json, write_json};
 use compexp_trust::compare::Side;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ impl Baseline {
         struct Kept {
             summary: Option<Summary>,
         }
-        if std::fs::metadata(path).map_err(Error::io("open", path))?.is_dir() {
+        if Place::required(path)? == Place::Folder {
             let run = FinishedRun::open(path)?;
             let summary = run.find(SUMMARY)?.map(|_| run.summary()).transpose()?;
             return Ok(Self { explanations: run.explanations, summary });
@@ -70,7 +70,7 @@ impl Baseline {
             #[serde(skip_serializing_if = "Option::is_none")]
             summary: Option<&'a Summary>,
         }
-        if path.try_exists().map_err(Error::io("open", path))? && read_json::<Any>(path).is_err() {
+        if is_there(path)? && read_json::<Any>(path).is_err() {
             let expected = "a baseline, which may be replaced: remove it, or name another file";
             return Err(Error::format(path, "content", "something else", expected));
         }

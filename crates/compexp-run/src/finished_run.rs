@@ -7,7 +7,7 @@ use compexp_core::exemplar::Exemplar;
 use compexp_core::explanation::{Explanations, VERSION};
 use compexp_core::probe::{Example, Grid};
 use compexp_core::relation::{Extent, Relation};
-use compexp_files::{Dtype, FolderLock, TensorFile, read_json, read_rows};
+use compexp_files::{Dtype, FolderLock, Place, TensorFile, is_there, read_json, read_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::activations::ActivationFile;
@@ -55,9 +55,9 @@ impl FinishedRun {
     /// not what the manifest says.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(EXPLANATIONS);
-        let manifest = if std::fs::metadata(dir).map_err(Error::io("open", dir))?.is_dir() {
+        let manifest = if Place::required(dir)? == Place::Folder {
             let manifest = Manifest::read(dir)?;
-            let there = |name| dir.join(name).try_exists().map_err(Error::io("open", &dir.join(name)));
+            let there = |name| is_there(&dir.join(name));
             if manifest.is_none() && (there(UNFINISHED)? || !there(EXPLANATIONS)?) {
                 let (found, expected) = match there(CONFIG)? {
                     true => ("a run that is not complete", "a complete one: run the same command again"),
@@ -99,7 +99,7 @@ impl FinishedRun {
         match &self.manifest {
             Some(manifest) if manifest.find(name).is_none() => Ok(None),
             Some(manifest) => manifest.check(&self.dir, name).map(|()| Some(path)),
-            None => Ok(path.try_exists().map_err(Error::io("open", &path))?.then_some(path)),
+            None => Ok(is_there(&path)?.then_some(path)),
         }
     }
 
@@ -125,14 +125,14 @@ impl FinishedRun {
             return self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose();
         };
         let blocks = Blocks::read(&blocks)?;
-        match std::fs::symlink_metadata(&path) {
-            Ok(kind) if kind.is_file() && kind.len() == record.size => {}
-            Ok(kind) if kind.is_file() => return Err(damaged(&self.dir, ACTIVATIONS, Damage::Changed, command)),
-            Ok(_) => return Err(damaged(&self.dir, ACTIVATIONS, Damage::NoFile, command)),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(damaged(&self.dir, ACTIVATIONS, Damage::Missing, command));
-            }
-            Err(e) => return Err(Error::io("open", &path)(e)),
+        let damage = match Place::at(&path)? {
+            Place::File(bytes) if bytes == record.size => None,
+            Place::File(_) => Some(Damage::Changed),
+            Place::Nothing => Some(Damage::Missing),
+            Place::Folder | Place::Other => Some(Damage::NoFile),
+        };
+        if let Some(damage) = damage {
+            return Err(damaged(&self.dir, ACTIVATIONS, damage, command));
         }
         let again = format!("make the run again: give `compexp {command}` with --force");
         let checked = CheckedFile::open(&path, blocks, &again)?;

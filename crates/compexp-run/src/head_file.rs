@@ -7,9 +7,7 @@
 
 use std::path::Path;
 
-use compexp_files::TensorFile;
-use compexp_files::write_npy;
-use compexp_files::{read_json, write_json};
+use compexp_files::{TensorFile, is_there, read_json, write_json, write_npy};
 use compexp_trust::behaviour::Head;
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
@@ -46,7 +44,7 @@ pub fn write_head(dir: &Path, head: &Head) -> Result<()> {
 /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the two files are not as documented.
 pub fn read_head(dir: &Path) -> Result<Option<Head>> {
     let path = dir.join(CLASSES);
-    if !path.try_exists().map_err(Error::io("open", &path))? {
+    if !is_there(&path)? {
         return Ok(None);
     }
     let Classes { version, classes } = read_json(&path)?;

@@ -15,11 +15,9 @@
 //! may be written anew when they move. For that moment `moved` holds what `config.json` may be besides.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::Path;
 
-use compexp_files::{ContentHash, SourceFile, hash_file, write_bytes};
+use compexp_files::{ContentHash, Place, SourceFile, entries, hash_file, write_bytes};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Damage, Error, Result};
@@ -106,11 +104,10 @@ impl Manifest {
     /// `Error::Damaged` if it is not as it was written, or of another version; `Error::File` if it cannot be read.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(MANIFEST);
-        match fs::symlink_metadata(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io("open", &path)(e)),
-            Ok(kind) if !kind.is_file() => return Err(damaged(dir, MANIFEST, Damage::NoFile, "")),
-            Ok(_) => {}
+        match Place::at(&path)? {
+            Place::Nothing => return Ok(None),
+            Place::File(_) => {}
+            Place::Folder | Place::Other => return Err(damaged(dir, MANIFEST, Damage::NoFile, "")),
         }
         let file = SourceFile::open(&path)?;
         let text = file.read_text()?;
@@ -168,16 +165,11 @@ impl Manifest {
             return Err(damaged(dir, name, Damage::OtherRun, command));
         }
         let path = dir.join(name);
-        match fs::symlink_metadata(&path) {
-            Ok(kind) if !kind.is_file() => return Err(damaged(dir, name, Damage::NoFile, command)),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(damaged(dir, name, Damage::Missing, command));
-            }
-            Err(e) => return Err(Error::io("open", &path)(e)),
-            Ok(kind) if kind.len() != record.size && moved.is_none_or(|m| m.size != kind.len()) => {
-                return Err(damaged(dir, name, Damage::Changed, command));
-            }
-            Ok(_) => {}
+        match Place::at(&path)? {
+            Place::File(bytes) if bytes == record.size || moved.is_some_and(|m| m.size == bytes) => {}
+            Place::File(_) => return Err(damaged(dir, name, Damage::Changed, command)),
+            Place::Nothing => return Err(damaged(dir, name, Damage::Missing, command)),
+            Place::Folder | Place::Other => return Err(damaged(dir, name, Damage::NoFile, command)),
         }
         let found = FileRecord::of(&path)?;
         match found == *record || moved == Some(&found) {
@@ -217,17 +209,12 @@ pub(crate) fn damaged(dir: &Path, name: &str, damage: Damage, command: &str) -> 
 /// # Errors
 /// `Error::File`
 pub(crate) fn records(dir: &Path, prefix: &str, into: &mut Files) -> Result<()> {
-    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
-        let entry = entry.map_err(Error::io("read", dir))?;
-        let kind = entry.file_type().map_err(Error::io("read", &entry.path()))?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if is_leftover(&name) {
-            continue;
-        }
-        if kind.is_dir() {
-            records(&entry.path(), &format!("{prefix}{name}/"), into)?;
-        } else if kind.is_file() {
-            into.insert(format!("{prefix}{name}"), FileRecord::of(&entry.path())?);
+    for entry in entries(dir)? {
+        let Some(name) = entry.text().filter(|name| !is_leftover(name)) else { continue };
+        match entry.place {
+            Place::Folder => records(&entry.path, &format!("{prefix}{name}/"), into)?,
+            Place::File(_) => drop(into.insert(format!("{prefix}{name}"), FileRecord::of(&entry.path)?)),
+            Place::Nothing | Place::Other => {}
         }
     }
     Ok(())

@@ -1,18 +1,17 @@
 //! Writing a run: in its folder, or beside the run that is there, which stands until the new one is whole.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use compexp_core::explain::Explained;
 use compexp_core::probe::{Example, Grid};
 use compexp_files::{
-    FolderLock, beside, put_in_place, recover_place, remove_partials, remove_tree, sync_folder, whole_path,
-    write_bytes, write_json, write_npy, write_rows,
+    FolderLock, Place, beside, entries, is_there, link_or_copy, make_folder, put_in_place, recover_place,
+    remove_partials, remove_tree, rename, sync_folder, whole_path, write_bytes, write_json, write_npy, write_rows,
 };
 
 use crate::blocks::Blocks;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::finished_run::{EXTENT_COLUMNS, ExemplarList, FinishedRun, PREDICTION_COLUMNS, RELATION_COLUMNS};
 use crate::layout::*;
 use crate::manifest::{Files, Manifest, records};
@@ -44,10 +43,11 @@ impl RunWriter {
         let this = Self::new(place.to_owned(), place, config, lock);
         // First: from now on until the end nothing here is taken for a whole run.
         write_bytes(&place.join(UNFINISHED), b"")?;
-        for name in names(place)? {
-            let keeps = [UNFINISHED, CONFIG].contains(&&*name) || this.stores && STORED.contains(&&*name);
-            if is_written(&name) && !keeps {
-                remove_tree(&place.join(name))?;
+        for entry in entries(place)? {
+            let Some(name) = entry.text() else { continue };
+            let keeps = [UNFINISHED, CONFIG].contains(&name) || this.stores && STORED.contains(&name);
+            if is_written(name) && !keeps {
+                remove_tree(&entry.path)?;
             }
         }
         write_json(&place.join(CONFIG), config)?;
@@ -59,15 +59,14 @@ impl RunWriter {
         let dir = beside(&whole_path(place)?, "new")?;
         let mut this = Self::new(dir, place, config, lock);
         let dir = &this.dir;
-        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        make_folder(dir)?;
         write_bytes(&dir.join(UNFINISHED), b"")?;
-        let began = [STORE, PARTIAL_STORE].iter().any(|name| dir.join(name).exists());
-        for name in fs::read_dir(dir).map_err(Error::io("read", dir))? {
-            let name = name.map_err(Error::io("read", dir))?.file_name();
-            let known = name.to_str().unwrap_or_default();
+        let began = is_there(&dir.join(STORE))? || is_there(&dir.join(PARTIAL_STORE))?;
+        for entry in entries(dir)? {
+            let known = entry.text().unwrap_or_default();
             let keeps = known == UNFINISHED || this.stores && began && STORED.contains(&known);
             if !keeps {
-                remove_tree(&dir.join(&name))?;
+                remove_tree(&entry.path)?;
             }
         }
         if this.stores && !began {
@@ -105,7 +104,7 @@ impl RunWriter {
             remove_tree(&self.dir.join(name))?;
         }
         remove_partials(&self.dir)?;
-        if self.dir.join(ACTIVATIONS).exists() && !self.dir.join(BLOCKS).exists() {
+        if is_there(&self.dir.join(ACTIVATIONS))? && !is_there(&self.dir.join(BLOCKS))? {
             Blocks::of(&self.dir.join(ACTIVATIONS))?.write(&self.dir.join(BLOCKS))?;
         }
         let mut files = Files::new();
@@ -167,20 +166,12 @@ impl RunWriter {
 impl Drop for RunWriter {
     fn drop(&mut self) {
         // Beside a run only what was extracted for this one is worth keeping.
-        let extracted = [PARTIAL_ACTIVATIONS, STORE].iter().any(|name| self.dir.join(name).exists());
+        // Where the system cannot tell, it stays.
+        let extracted = [PARTIAL_ACTIVATIONS, STORE].iter().any(|name| is_there(&self.dir.join(name)).unwrap_or(true));
         if self.dir != self.place && (self.carried || !extracted) {
             let _ = remove_tree(&self.dir);
         }
     }
-}
-
-/// The names in a folder that are text.
-fn names(dir: &Path) -> Result<Vec<String>> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
-        all.extend(entry.map_err(Error::io("read", dir))?.file_name().into_string());
-    }
-    Ok(all)
 }
 
 /// Removes what killed commands left in the folder of a complete run. The folder must be locked.
@@ -188,8 +179,8 @@ fn names(dir: &Path) -> Result<Vec<String>> {
 /// # Errors
 /// `Error::File`
 pub(crate) fn remove_leftovers(dir: &Path) -> Result<()> {
-    for name in names(dir)?.iter().filter(|name| is_leftover(name)) {
-        remove_tree(&dir.join(name))?;
+    for entry in entries(dir)?.iter().filter(|entry| entry.text().is_some_and(is_leftover)) {
+        remove_tree(&entry.path)?;
     }
     Ok(())
 }
@@ -201,17 +192,16 @@ pub(crate) fn remove_leftovers(dir: &Path) -> Result<()> {
 /// `Error::File`
 pub(crate) fn settle(place: &Path) -> Result<()> {
     let whole = whole_path(place)?;
-    if whole.join(UNFINISHED).exists() && whole.join(MANIFEST).exists() {
+    if is_there(&whole.join(UNFINISHED))? && is_there(&whole.join(MANIFEST))? {
         for kind in ["new", "old"] {
             let old = beside(&whole, kind)?;
-            if !old.is_dir() {
+            if Place::at(&old)? != Place::Folder {
                 continue;
             }
-            for entry in fs::read_dir(&old).map_err(Error::io("read", &old))? {
-                let name = entry.map_err(Error::io("read", &old))?.file_name();
-                let to = whole.join(&name);
-                if !name.to_str().is_some_and(is_written) && fs::symlink_metadata(&to).is_err() {
-                    fs::rename(old.join(&name), &to).map_err(Error::io("rename", &old.join(&name)))?;
+            for entry in entries(&old)? {
+                let to = whole.join(&entry.name);
+                if !entry.text().is_some_and(is_written) && !is_there(&to)? {
+                    rename(&entry.path, &to)?;
                 }
             }
             remove_tree(&old)?;
@@ -225,8 +215,12 @@ pub(crate) fn settle(place: &Path) -> Result<()> {
 /// it did.
 fn carry_store(from: &Path, to: &Path) -> Result<bool> {
     // Last the one that says that the others are whole.
-    let names = [ACTIVATIONS, LOGITS, BLOCKS, STORE].into_iter().filter(|name| from.join(name).is_file());
-    let names: Vec<&str> = names.collect();
+    let mut names = Vec::new();
+    for name in [ACTIVATIONS, LOGITS, BLOCKS, STORE] {
+        if matches!(Place::at(&from.join(name))?, Place::File(_)) {
+            names.push(name);
+        }
+    }
     if !names.contains(&STORE) || !names.contains(&ACTIVATIONS) {
         return Ok(false);
     }
@@ -237,10 +231,7 @@ fn carry_store(from: &Path, to: &Path) -> Result<bool> {
         _ => return Ok(false),
     }
     for name in names {
-        let (old, new) = (from.join(name), to.join(name));
-        if fs::hard_link(&old, &new).is_err() {
-            fs::copy(&old, &new).map_err(Error::io("copy", &old))?;
-        }
+        link_or_copy(&from.join(name), &to.join(name))?;
     }
     Ok(true)
 }

@@ -1,9 +1,8 @@
 //! Checking a run folder: every byte of every file against the manifest, and what lies around it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use compexp_files::{FolderLock, beside, remove_tree, whole_path};
+use compexp_files::{FolderLock, Place, beside, entries, is_there, remove_tree, whole_path};
 
 use crate::error::{Error, Result};
 use crate::finished_run::FinishedRun;
@@ -48,7 +47,14 @@ pub fn verify(dir: &Path) -> Result<Verified> {
         });
         return Ok(found);
     };
-    let itself = fs::metadata(dir.join(layout::MANIFEST)).map_err(Error::io("open", dir))?.len();
+    let Place::File(itself) = Place::at(&dir.join(layout::MANIFEST))? else {
+        return Err(Error::format(
+            dir,
+            layout::MANIFEST,
+            "a file that comes and goes",
+            "a folder that nobody writes to",
+        ));
+    };
     (found.files, found.bytes) = (1, itself);
     for (name, record) in manifest.all() {
         (found.files, found.bytes) = (found.files + 1, found.bytes + record.size);
@@ -59,7 +65,7 @@ pub fn verify(dir: &Path) -> Result<Verified> {
     let place = whole_path(dir)?;
     for kind in ["new", "old"] {
         let path = beside(&place, kind)?;
-        if fs::symlink_metadata(&path).is_ok() {
+        if is_there(&path)? {
             found.leftovers.push(path);
         }
     }
@@ -74,7 +80,7 @@ pub fn verify(dir: &Path) -> Result<Verified> {
 /// # Errors
 /// `compexp_files::Error::Locked` if another process writes there; `Error::File` if something cannot be removed.
 pub fn fix(dir: &Path) -> Result<Verified> {
-    fs::metadata(dir).map_err(Error::io("open", dir))?;
+    Place::required(dir)?;
     let _lock = FolderLock::take(dir)?;
     settle(dir)?;
     for path in verify(dir)?.leftovers {
@@ -85,10 +91,8 @@ pub fn fix(dir: &Path) -> Result<Verified> {
 
 /// Finds what the manifest does not name.
 fn around(dir: &Path, prefix: &str, named: &Files, found: &mut Verified) -> Result<()> {
-    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
-        let entry = entry.map_err(Error::io("read", dir))?;
-        let (path, name) = (entry.path(), entry.file_name());
-        let name = name.to_string_lossy();
+    for entry in entries(dir)? {
+        let name = entry.name.to_string_lossy();
         let whole = format!("{prefix}{name}");
         if named.contains_key(&whole) || whole == layout::MANIFEST {
             continue;
@@ -96,9 +100,9 @@ fn around(dir: &Path, prefix: &str, named: &Files, found: &mut Verified) -> Resu
         let holds = named.keys().any(|file| file.starts_with(&format!("{whole}/")));
         let ours = if prefix.is_empty() { layout::is_written(&name) } else { layout::is_leftover(&name) };
         match (holds, ours) {
-            (true, _) => around(&path, &format!("{whole}/"), named, found)?,
-            (false, true) => found.leftovers.push(path),
-            (false, false) => found.strangers.push(path),
+            (true, _) => around(&entry.path, &format!("{whole}/"), named, found)?,
+            (false, true) => found.leftovers.push(entry.path),
+            (false, false) => found.strangers.push(entry.path),
         }
     }
     Ok(())

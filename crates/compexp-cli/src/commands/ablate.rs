@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_files::{AtomicFile, write_json, write_rows};
+use compexp_files::{AtomicFile, make_folder, write_json, write_rows};
 use compexp_report::analysis::Records;
 use compexp_report::analysis::behaviour::{
     Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, curves, support, targets, top_share,
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
     let command = if matches!(run.provenance(), Ok(Provenance::NliProbe(_))) { "nli ablate" } else { "vision ablate" };
     let adding = run.add(command)?;
     let folder = adding.path(layout::ABLATION);
-    std::fs::create_dir(&folder).map_err(compexp_files::Error::io("create", &folder))?;
+    make_folder(&folder)?;
     write_curves(&adding.path(layout::ABLATION_CURVES), &curves)?;
     let columns = [
         "order",

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 
 use compexp_checkpoint::{StateDict, Value, read, state_dict};
-use compexp_files::AtomicFile;
+use compexp_files::{AtomicFile, is_there};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +157,7 @@ fn in_file<T>(path: &Path, field: &str, result: Result<T>) -> Result<T> {
 /// The words of a checkpoint that does not hold them itself.
 fn beside(path: &Path) -> Result<WordTable> {
     let words = path.with_file_name(WORDS_FILE);
-    if !words.try_exists().map_err(Error::io("read", &words))? {
+    if !is_there(&words)? {
         let expected = format!("a dict with `stoi`, or its words in `{}`", words.display());
         return Err(Error::format(path, "words", "none", expected));
     }

@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use compexp_files::{hash_file, write_bytes};
+use compexp_files::{hash_file, is_there, make_folder, write_bytes};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -208,7 +208,7 @@ pub fn train<T: Trainee>(
 ) -> std::result::Result<Outcome<T::Row>, T::Error> {
     let mut place = Place::new(plan);
     if let Some(folder) = plan.folder {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        make_folder(folder).map_err(Error::from)?;
         resume(trainee, &mut place, folder)?;
     }
     let is_over =
@@ -263,15 +263,14 @@ pub fn train<T: Trainee>(
 /// Goes back to the state in `folder`, where there is one, and writes again what belongs to it.
 fn resume<T: Trainee>(trainee: &mut T, place: &mut Place<T::Row>, folder: &Path) -> std::result::Result<(), T::Error> {
     let path = folder.join(STATE_FILE);
-    if !path.try_exists().map_err(Error::io("read", &path))? {
+    if !is_there(&path).map_err(Error::from)? {
         return Ok(());
     }
     let values = place.load(&path)?;
     trainee.restore(&mut Stored { path: &path, values }, place.best.is_some())?;
     if let (Some(expected), Some(name)) = (&place.kept, trainee.kept_file()) {
         let file = folder.join(name);
-        let there = file.try_exists().map_err(Error::io("read", &file))?;
-        if !there || hash_file(&file).map_err(Error::from)? != *expected {
+        if !is_there(&file).map_err(Error::from)? || hash_file(&file).map_err(Error::from)? != *expected {
             write_kept(trainee, folder)?;
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
-use compexp_files::excerpt;
+use compexp_files::{excerpt, is_there};
 
 use super::table::{Row, Table};
 use crate::error::{Error, Result};
@@ -198,7 +198,7 @@ fn read_coverage(
     for category in categories {
         let path = dir.join(format!("c_{category}.csv"));
         let mut of_label = HashMap::new();
-        if path.exists() {
+        if is_there(&path)? {
             let table = Table::read(&path, "it was there a moment ago")?;
             files.push(path);
             let number_at = table.column("number")?;

@@ -1,11 +1,12 @@
 //! A painted probe set as a folder in Broden's format.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use compexp_files::{AtomicFile, FolderLock, read_json, remove_partials, write_json};
+use compexp_files::{
+    FolderLock, claim_folder, entries, is_there, make_folder, read_json, remove_tree, write_bytes, write_json,
+    write_unsynced,
+};
 use png::{BitDepth, ColorType, Compression, Encoder};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -38,10 +39,9 @@ struct Tally {
 
 /// [`Paint::write`].
 pub(super) fn write(paint: &Paint, dir: &Path, progress: &(dyn Fn(usize) + Sync)) -> Result<()> {
-    let _lock = FolderLock::take(dir)?;
-    prepare(dir)?;
+    let _lock = prepare(dir)?;
     let images = dir.join("images").join(FOLDER);
-    fs::create_dir_all(&images).map_err(Error::io("create", &images))?;
+    make_folder(&images)?;
     let mut index = String::from("image,split,ih,iw,sh,sw,color,object,part,scene,texture\n");
     let mut list = String::new();
     let mut tallies = vec![[Tally::default(); CATEGORIES.len()]; LABELS.len() + 1];
@@ -84,17 +84,17 @@ pub(super) fn write(paint: &Paint, dir: &Path, progress: &(dyn Fn(usize) + Sync)
     Ok(write_json(&dir.join(RECORD), &Record { version: 1, paint: paint.clone() })?)
 }
 
-/// Empties a folder that an earlier painting wrote; any other must be empty.
-fn prepare(dir: &Path) -> Result<()> {
-    fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    // A painting that was killed at its first file left nothing else.
-    remove_partials(dir)?;
-    let first = fs::read_dir(dir).map_err(Error::io("read", dir))?.next();
-    if first.is_none() {
-        return Ok(write_json(&dir.join(RECORD), &Record { version: 1, paint: Paint::default() })?);
-    }
+/// Empties a folder that an earlier painting wrote; any other must be empty. Other processes are kept away while the answer
+/// lives.
+fn prepare(dir: &Path) -> Result<FolderLock> {
+    // A painting that was killed at its first file left a partial one and nothing else.
+    let lock = claim_folder(dir)?;
     let record = dir.join(RECORD);
-    if !record.is_file() {
+    if entries(dir)?.is_empty() {
+        write_json(&record, &Record { version: 1, paint: Paint::default() })?;
+        return Ok(lock);
+    }
+    if !is_there(&record)? {
         let found = "files, and no `scenes.json` among them";
         return Err(Error::format(
             dir,
@@ -105,14 +105,9 @@ fn prepare(dir: &Path) -> Result<()> {
     }
     read_json::<Record>(&record)?;
     for name in ["index.csv", "images"] {
-        let path = dir.join(name);
-        let removed = if name == "images" { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        match removed {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path)(e)),
-            _ => {}
-        }
+        remove_tree(&dir.join(name))?;
     }
-    Ok(())
+    Ok(lock)
 }
 
 fn image_name(number: usize) -> String {
@@ -137,14 +132,15 @@ fn write_scene(images: &Path, number: usize, scene: &Scene) -> Result<()> {
 /// An RGB image of `side x side`.
 fn png(path: &Path, side: usize, pixels: &[u8]) -> Result<()> {
     let fail = |error: png::EncodingError| Error::io("write", path)(std::io::Error::other(error));
-    let file = File::create(path).map_err(Error::io("create", path))?;
-    let mut encoder = Encoder::new(BufWriter::new(file), side as u32, side as u32);
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, side as u32, side as u32);
     encoder.set_color(ColorType::Rgb);
     encoder.set_depth(BitDepth::Eight);
     encoder.set_compression(Compression::Fast);
     let mut writer = encoder.write_header().map_err(fail)?;
     writer.write_image_data(pixels).map_err(fail)?;
-    writer.finish().map_err(fail)
+    writer.finish().map_err(fail)?;
+    Ok(write_unsynced(path, &bytes)?)
 }
 
 fn count(scene: &Scene, tallies: &mut [[Tally; CATEGORIES.len()]]) {
@@ -196,7 +192,5 @@ fn tables(dir: &Path, tallies: &[[Tally; CATEGORIES.len()]], images: usize) -> R
 }
 
 fn text(path: &Path, text: &str) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(text.as_bytes()).map_err(Error::io("write", path))?;
-    Ok(file.commit()?)
+    Ok(write_bytes(path, text.as_bytes())?)
 }

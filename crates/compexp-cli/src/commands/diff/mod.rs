@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use compexp_files::{AtomicFile, write_json};
+use compexp_files::{AtomicFile, Place, write_json};
 use compexp_run::Baseline;
 use compexp_trust::compare::{Comparison, Tolerances, Verdict, compare};
 
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<()> {
     if args.json.is_some() && args.json == args.junit {
         return Err(Failure::usage("--json and --junit: found one file, expected two").into());
     }
-    if args.update && args.base.is_dir() {
+    if args.update && Place::behind(&args.base)? == Place::Folder {
         let message = format!("--update: found the folder `{}`, expected a file for the baseline", args.base.display());
         return Err(Failure::usage(message).hint("name a file for BASE, such as baseline.json").into());
     }

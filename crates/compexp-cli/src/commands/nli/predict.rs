@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::explanation::Explanation;
-use compexp_files::hash_file;
+use compexp_files::{Place, hash_file};
 use compexp_nli::model::{Classifier, Model, Pair, default_device};
 use compexp_run::FinishedRun;
 use ndarray::ArrayView1;
@@ -88,10 +88,15 @@ fn open_run(dir: &Path, args: &NliPredictArgs, n_units: usize) -> Result<Finishe
 
 /// The way to split text: as asked, else by the tagger's folder of the run, else at blanks.
 fn words(args: &NliPredictArgs, run: Option<&FinishedRun>, reporter: &Reporter) -> Result<Words> {
-    let recorded = match run {
-        Some(run) => run.config()?.paths.get("tagger").map(PathBuf::from).filter(|dir| dir.join("tokenizer").is_file()),
+    let mut recorded = match run {
+        Some(run) => run.config()?.paths.get("tagger").map(PathBuf::from),
         None => None,
     };
+    if let Some(dir) = &recorded
+        && Place::behind(&dir.join("tokenizer"))? == Place::Nothing
+    {
+        recorded = None;
+    }
     let folder = args.words.tokenizer.clone().or(recorded);
     if folder.is_none() && !args.words.tokenized {
         reporter.say("words are split at blanks; give --tokenizer DIR for text as people write it");

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::{Annotation, ProbeSet};
-use compexp_files::{NpyWriter, remove_partials, write_npy};
+use compexp_files::{NpyWriter, make_folder, remove_partials, remove_tree, write_npy};
+use compexp_run::probe_dir::{FEATURES, NEIGHBORS};
 use compexp_run::{write_concepts, write_examples};
 
 /// Its name in the run directory.
@@ -17,12 +18,12 @@ pub(super) const FOLDER: &str = compexp_run::layout::PROBE;
 /// Those of the files.
 pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
     let dir = run.join(FOLDER);
-    std::fs::create_dir_all(&dir)?;
+    make_folder(&dir)?;
     remove_partials(&dir)?;
     let (n, concepts) = (set.source.n_examples(), set.vocabulary.concepts());
     write_concepts(&dir, concepts)?;
     write_examples(&dir, &set.examples)?;
-    let mut file = NpyWriter::create(&dir.join("features.npy"), &[n, concepts.len()])?;
+    let mut file = NpyWriter::create(&dir.join(FEATURES), &[n, concepts.len()])?;
     let mut annotation = Annotation::default();
     let mut row = vec![false; concepts.len()];
     for example in 0..n {
@@ -33,14 +34,11 @@ pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
         file.append(&row)?;
     }
     file.finish()?;
-    let path = dir.join("neighbors.npy");
+    let path = dir.join(NEIGHBORS);
     let k = set.neighbors.values().map(Vec::len).max().unwrap_or(0);
     if k == 0 {
         // Of a run that was here before.
-        return match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
-            _ => Ok(()),
-        };
+        return Ok(remove_tree(&path)?);
     }
     let mut neighbors = vec![-1_i32; concepts.len() * k];
     for (id, row) in (0..).map(ConceptId).zip(neighbors.chunks_exact_mut(k)) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_files::hash_file;
+use compexp_files::{hash_file, is_there};
 use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
 use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
 use compexp_run::RunConfig;
@@ -146,7 +146,7 @@ impl SentenceSource {
             pairs: hash_file(&self.pairs)?,
             first: self.first,
             tokenized: is_tokenized(&self.pairs, self.tokenized),
-            words_and_tags: hash_files("words and tags", b"", &self.tag_files(), "tagger", reporter)?,
+            words_and_tags: hash_files("words and tags", b"", &self.tag_files()?, "tagger", reporter)?,
             checkpoint,
             layer: layer.to_owned(),
             features,
@@ -197,15 +197,22 @@ impl SentenceSource {
     }
 
     /// The files that decide words and tags, by name.
-    fn tag_files(&self) -> Vec<(String, PathBuf)> {
+    ///
+    /// # Errors
+    /// `Error::Io` if the system cannot tell which there are.
+    fn tag_files(&self) -> Result<Vec<(String, PathBuf)>> {
         let mut files = Vec::new();
         if let Some(folder) = &self.tagger {
-            let all = MODEL_FILES.iter().map(|name| ((*name).to_owned(), folder.join(name)));
-            files.extend(all.filter(|(_, path)| path.is_file()));
+            for name in MODEL_FILES {
+                let path = folder.join(name);
+                if is_there(&path)? {
+                    files.push((name.to_owned(), path));
+                }
+            }
         }
         let given = [("tags", &self.tags), ("symbols", &self.symbols)];
         files.extend(given.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path.clone()?))));
-        files
+        Ok(files)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use compexp_core::explain::Progress as _;
-use compexp_files::AtomicFile;
+use compexp_files::{AtomicFile, remove_tree};
 use compexp_nli::Error;
 use compexp_nli::features::for_each_vector;
 use compexp_nli::model::{Config, Kind, default_device};
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     curves::draw(&args.out, &outcome.curves)?;
     outcome.model.save(&args.out.join(MODEL))?;
     // The state holds it too, should the training be prolonged.
-    remove(&args.out.join(BEST_FILE))?;
+    remove_tree(&args.out.join(BEST_FILE))?;
     let test = test_pairs.map(|pairs| pairs.examples(&words));
     let test = test
         .map(|examples| Ok::<_, Error>((accuracy(&outcome.model, &examples, &device)?, examples.len())))
@@ -223,15 +223,6 @@ impl News<'_> {
             }
         }
         ControlFlow::Continue(())
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(Failure::new(format!("cannot remove `{}`: {e}", path.display())).into())
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,13 +1,13 @@
 //! The folder of a report: whole or absent.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_files::{StagedFolder, read_json, whole_path, write_json};
+use compexp_files::{
+    Place, StagedFolder, entries, is_there, make_folder, read_json, whole_path, write_json, write_unsynced,
+};
+use compexp_report::Result as ReportResult;
 use compexp_report::Sink;
-use compexp_report::{Error, Result as ReportResult};
 use compexp_run::{Adding, FinishedRun, layout};
 use serde::{Deserialize, Serialize};
 
@@ -31,21 +31,19 @@ struct Mark {
 /// # Errors
 /// A [`Failure`] that names what is there.
 pub(super) fn check(out: &Path) -> Result<()> {
-    let entries = match fs::read_dir(out) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(Error::io("read", out))?,
-    };
+    if Place::behind(out)? == Place::Nothing {
+        return Ok(());
+    }
     let mark = out.join(MARK);
-    if mark.is_file() {
+    if is_there(&mark)? {
         read_json::<Mark>(&mark)?;
         return Ok(());
     }
-    if let Some(entry) = entries.into_iter().next() {
-        let found = entry.map_err(Error::io("read", out))?.file_name();
+    if let Some(entry) = entries(out)?.first() {
         let message = format!(
             "`{}`: found `{}` and no {MARK}, expected a report, or a new or empty folder",
             out.display(),
-            found.to_string_lossy()
+            entry.name.to_string_lossy()
         );
         return Err(Failure::new(message).hint("name another folder with --out").into());
     }
@@ -77,7 +75,7 @@ impl Folder {
             [run] if place == whole_path(run.dir())?.join(layout::REPORT) => {
                 let adding = run.add("report")?;
                 let staging = adding.path(layout::REPORT);
-                fs::create_dir(&staging).map_err(Error::io("create", out))?;
+                make_folder(&staging)?;
                 (staging, Kind::OfRun(adding))
             }
             _ => {
@@ -107,10 +105,10 @@ impl Sink for Folder {
         let path = self.staging.join(name);
         let parent = path.parent().unwrap_or(&self.staging).to_owned();
         if self.last.as_ref() != Some(&parent) {
-            fs::create_dir_all(&parent).map_err(Error::io("create", &self.out.join(name)))?;
+            make_folder(&parent).map_err(|e| e.about(&self.out.join(name)))?;
             self.last = Some(parent);
         }
         // Told under the name that the file will have.
-        fs::write(&path, bytes).map_err(Error::io("write", &self.out.join(name)))
+        Ok(write_unsynced(&path, bytes).map_err(|e| e.about(&self.out.join(name)))?)
     }
 }

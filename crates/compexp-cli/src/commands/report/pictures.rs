@@ -4,9 +4,10 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::probe::Example;
-use compexp_files::read_bytes;
+use compexp_files::{Place, read_bytes, real_path};
 use compexp_report::{ExampleSource, Showing, Thumbnail};
 use compexp_run::FinishedRun;
+use compexp_run::probe_dir::CONCEPTS;
 use compexp_vision::thumbnail::thumbnail;
 
 /// The longer side of a picture, in pixels.
@@ -28,14 +29,14 @@ impl Pictures {
     pub(super) fn new(run: &FinishedRun) -> Result<Self> {
         // A relative path is relative to the run directory, which may move.
         let root = run.config()?.paths.get("image_root").map(|root| run.dir().join(root));
-        Ok(Self { root: root.filter(|root| is_of_probe_set(root)).and_then(|root| root.canonicalize().ok()) })
+        Ok(Self { root: root.filter(|root| is_of_probe_set(root)).and_then(|root| real_path(&root).ok()) })
     }
 
     fn read(&self, image: &str) -> Option<Thumbnail> {
         let inside = Path::new(image).components().all(|part| matches!(part, Component::Normal(_)));
         let root = self.root.as_ref().filter(|_| inside)?;
         // A link may lead out of the folder.
-        let path = root.join(image).canonicalize().ok().filter(|path| path.starts_with(root))?;
+        let path = real_path(&root.join(image)).ok().filter(|path| path.starts_with(root))?;
         let made = thumbnail(read_bytes(&path, MAX_BYTES).ok()?, &path, SIDE).ok()?;
         let (bytes, extension) = (made.bytes, made.extension);
         Some(Thumbnail { bytes, extension, width: made.width, height: made.height })
@@ -43,10 +44,12 @@ impl Pictures {
 }
 
 /// Whether images lie there because a probe set does: in a probe directory, or in a Broden folder's `images`. A run that
-/// somebody else made could name any folder, and a report that is handed on would show what is private.
+/// somebody else made could name any folder, and a report that is handed on would show what is private. Where the system
+/// cannot tell, they do not.
 fn is_of_probe_set(root: &Path) -> bool {
     let broden = root.parent().filter(|_| root.ends_with("images"));
-    root.join("probe.json").is_file() || broden.is_some_and(|dir| dir.join("label.csv").is_file())
+    let has = |dir: &Path, name: &str| matches!(Place::behind(&dir.join(name)), Ok(Place::File(_)));
+    has(root, CONCEPTS) || broden.is_some_and(|dir| has(dir, "label.csv"))
 }
 
 impl ExampleSource for Pictures {

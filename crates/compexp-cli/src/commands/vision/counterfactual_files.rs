@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::concept::Vocabulary;
-use compexp_files::{write_bytes, write_rows};
+use compexp_files::{entries, remove_tree, write_bytes, write_rows};
 use compexp_run::layout;
 use compexp_trust::behaviour::trial::likeliest;
 use compexp_vision::counterfactual::{Case, Config, Unit};
@@ -120,11 +120,10 @@ pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Cas
 
 /// Those of cases that were here before.
 fn remove_pictures(out: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(out)? {
-        let path = entry?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for entry in entries(out)? {
+        let name = entry.name.to_string_lossy();
         if name.starts_with("case-") && name.ends_with(".png") {
-            std::fs::remove_file(path)?;
+            remove_tree(&entry.path)?;
         }
     }
     Ok(())
