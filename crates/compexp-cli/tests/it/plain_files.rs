@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{compexp, ok, scene};
+use crate::{compexp, nli, ok, scene};
 
 /// Longer than any of these commands takes, and shorter than for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ fn a_pipe_as_any_input_is_refused() {
         fs::remove_file(dir.join("probe").join(file)).unwrap();
         arrays.iter().for_each(|name| fs::rename(dir.join(name), dir.join("probe").join(name)).unwrap());
     }
-    for file in ["probe.json", "layers.npy", "scalars.npy", "examples.csv"] {
+    for file in ["probe.json", "layers.npy", "scalars.npy", "neighbors.npy", "examples.csv"] {
         let path = dir.join("probe").join(file);
         let before = fs::read(&path).ok();
         pipe(&path);
@@ -108,6 +108,23 @@ fn a_pipe_as_any_input_is_refused() {
         fs::write(&path, before).unwrap();
     }
     ok(&dir, "report run --out new --quiet");
+}
+
+#[test]
+fn a_pipe_as_the_second_of_two_inputs_is_refused() {
+    let temp = nli::tables();
+    let dir = temp.path();
+    pipe(&dir.join("pipe"));
+    fs::write(dir.join("list.txt"), "a.png 0\nb.png 1\n").unwrap();
+    let toy = |network: &str| format!("{}/../../data/toy/{network}/model.safetensors", env!("CARGO_MANIFEST_DIR"));
+    for args in [
+        "nli train --train train.tsv --dev pipe --tokenized --out new".to_owned(),
+        format!("nli probe --checkpoint {} --pairs pipe --tokenized --features words,overlap --out new", toy("nli")),
+        format!("vision eval pipe --checkpoint {}", toy("vision")),
+        "vision train list.txt --val pipe --out new".to_owned(),
+    ] {
+        refuses(dir, &args, "pipe");
+    }
 }
 
 #[test]
