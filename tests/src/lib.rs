@@ -10,7 +10,8 @@
 //! It then runs where `COMPEXP_DATA` names the data folder, and returns early elsewhere. Such a return is never silent: it
 //! prints a line, and `cargo xtask ci` counts them. `COMPEXP_REQUIRE_DATA=1` turns every one into a failure.
 //!
-//! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`.
+//! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`. [`permissions_hold`] is for tests
+//! of files that may not be read.
 //!
 //! [`files`] makes small files for tests.
 //!
@@ -48,12 +49,7 @@ pub fn data(relative: &str) -> Option<PathBuf> {
     match locate(root.as_deref(), required, relative) {
         Lookup::Found(path) => Some(path),
         Lookup::Absent(reason) => {
-            let test = test_name(Location::caller());
-            // Written to the stream itself: the test harness would swallow `eprintln!` in a test that passes.
-            let _ = writeln!(io::stderr(), "{test}: returned early, {reason}");
-            if let Some(record) = env::var_os(SKIPPED_FILE) {
-                append(Path::new(&record), &test, relative);
-            }
+            returned_early(Location::caller(), &reason, relative);
             None
         }
         Lookup::Failed(message) => panic!("{message}"),
@@ -78,14 +74,38 @@ pub fn browser() -> Option<PathBuf> {
     match locate_browser(env::split_paths(&path), required) {
         Lookup::Found(path) => Some(path),
         Lookup::Absent(reason) => {
-            let test = test_name(Location::caller());
-            let _ = writeln!(io::stderr(), "{test}: returned early, {reason}");
-            if let Some(record) = env::var_os(SKIPPED_FILE) {
-                append(Path::new(&record), &test, "a browser");
-            }
+            returned_early(Location::caller(), &reason, "a browser");
             None
         }
         Lookup::Failed(message) => panic!("{message}"),
+    }
+}
+
+/// Whether a file of mode 000 is closed to this process; it is not, recorded, where tests run as root.
+///
+/// # Panics
+///
+/// Where the system makes no such file, and where the record cannot be written.
+#[cfg(unix)]
+#[track_caller]
+pub fn permissions_hold() -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::set_permissions(file.path(), PermissionsExt::from_mode(0)).unwrap();
+    let hold = std::fs::File::open(file.path()).is_err();
+    if !hold {
+        returned_early(Location::caller(), "files of mode 000 are open to root", "a user other than root");
+    }
+    hold
+}
+
+/// Says and records that a test goes without `what`.
+fn returned_early(caller: &Location<'_>, reason: &str, what: &str) {
+    let test = test_name(caller);
+    // Written to the stream itself: the test harness would swallow `eprintln!` in a test that passes.
+    let _ = writeln!(io::stderr(), "{test}: returned early, {reason}");
+    if let Some(record) = env::var_os(SKIPPED_FILE) {
+        append(Path::new(&record), &test, what);
     }
 }
 

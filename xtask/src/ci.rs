@@ -162,10 +162,16 @@ fn skipped_tests(record: &str) -> BTreeSet<&str> {
 
 fn skip_summary(text: &str, record: &Path) -> String {
     match skipped_tests(text).len() {
-        0 => "no test returned early for lack of data or a browser".to_owned(),
-        1 => format!("1 test returned early for lack of data or a browser; `{}` names it", record.display()),
+        0 => "no test returned early for lack of data, a browser or a user other than root".to_owned(),
+        1 => format!(
+            "1 test returned early for lack of data, a browser or a user other than root; `{}` names it",
+            record.display()
+        ),
         count => {
-            format!("{count} tests returned early for lack of data or a browser; `{}` names them", record.display())
+            format!(
+                "{count} tests returned early for lack of data, a browser or a user other than root; `{}` names them",
+                record.display()
+            )
         }
     }
 }
@@ -233,8 +239,14 @@ mod tests {
         let record = Path::new("skipped");
         let text = "vision::reads: places/a\nvision::reads: places/b\nnli::reads: snli/c\n";
         let summary = skip_summary(text, record);
-        assert!(summary.starts_with("2 tests returned early for lack of data or a browser"), "{summary}");
+        assert!(
+            summary.starts_with("2 tests returned early for lack of data, a browser or a user other than root"),
+            "{summary}"
+        );
         assert!(skip_summary("nli::reads: snli/c\n", record).starts_with("1 test returned"));
-        assert_eq!(skip_summary("", record), "no test returned early for lack of data or a browser");
+        assert_eq!(
+            skip_summary("", record),
+            "no test returned early for lack of data, a browser or a user other than root"
+        );
     }
 }

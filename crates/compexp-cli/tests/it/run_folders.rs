@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use compexp_files::FolderLock;
 
-use crate::{compexp, fails, finished, nli, ok, scene};
+use crate::{compexp, fails, finished, nli, ok, scene, scenes};
 
 const EXPLAIN: &str = "explain --probe probe --activations acts.npy --positive --out run";
 
@@ -94,6 +94,20 @@ fn training_and_probing_sentences_end_alike_however_often_they_are_killed() {
 }
 
 #[test]
+fn probing_a_network_ends_alike_however_often_it_is_killed() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    scenes::paint(dir);
+    ok(dir, &format!("{} --out net", scenes::TRAIN.replace("--epochs 2", "--epochs 1")));
+    let probe = "vision probe --broden probe --checkpoint net/model.safetensors --classes probe/classes.txt \
+                 --layer layer2 --batch 2 --length 2 --threads 1 --out run";
+    let killed = killed_often(dir, probe, "run", 12);
+    let forced = killed_often(dir, &format!("{probe} --force"), "run", 12);
+    assert!(killed + forced > 10, "{killed} and {forced} of 24 were killed before their end");
+    ok(dir, "verify run");
+}
+
+#[test]
 fn of_two_processes_one_writes_and_the_other_is_told_whom_to_wait_for() {
     let (_temp, dir) = scene();
     let pid = std::process::id();
@@ -167,6 +181,71 @@ fn a_forced_run_that_fails_leaves_the_one_that_is_there() {
     ok(&dir, "report run");
     ok(&dir, &format!("{EXPLAIN} --force"));
     assert_same(&contents(&dir.join("run")), &before, "the report of the run before is gone, and what is mine is not");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_forced_run_without_room_on_the_disk_leaves_the_one_that_is_there() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    ok(&dir, "report run");
+    let before = contents(&dir);
+    let longest = before.iter().filter(|(name, _)| name.starts_with("run/") && !name.starts_with("run/report/"));
+    let longest = longest.map(|(_, bytes)| bytes.len()).max().unwrap();
+    // In place of a full disk: no file may be longer than so many blocks, of 512 or 1024 bytes as the shell has it.
+    let mut failed = 0;
+    for blocks in 0..=longest / 512 + 1 {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.current_dir(&dir).args(["-c", &limited, env!("CARGO_BIN_EXE_compexp")]);
+        let done = finished(shell.args(EXPLAIN.split_whitespace()).args(["--force", "--quiet"]).output().unwrap());
+        if done.code == 0 {
+            break;
+        }
+        failed += 1;
+        assert!(done.code == 1 && done.err.contains("cannot write `"), "{blocks} blocks: {} {}", done.code, done.err);
+        assert_same(&contents(&dir), &before, &format!("after a failure with {blocks} blocks"));
+    }
+    assert!(failed > 2, "{failed} runs failed for lack of room, of which the longest file takes {longest} bytes");
+    assert!(ok(&dir, "verify run").contains("`run` is whole"));
+    let own = |all: BTreeMap<String, Vec<u8>>| {
+        all.into_iter().filter(|(name, _)| !name.starts_with("run/report/") && name != "run/manifest.json").collect()
+    };
+    assert_same(&own(contents(&dir)), &own(before), "where there is room");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_forced_run_that_cannot_say_that_it_is_done_is_whole() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    let before = contents(&dir);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let done = compexp(&dir, &format!("{EXPLAIN} --force")).stdout(full).output().unwrap();
+    assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_same(&contents(&dir), &before, "nothing is missing");
+    assert!(ok(&dir, "verify run").contains("`run` is whole"));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_may_not_be_read_is_named_and_nothing_changes() {
+    use std::os::unix::fs::PermissionsExt;
+    if !compexp_tests::permissions_hold() {
+        return;
+    }
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    let before = contents(&dir);
+    let path = dir.join("run/explanations.json");
+    let mode = |mode| fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    for command in [EXPLAIN, "report run", "analyze run", "verify run", "show run"] {
+        mode(0);
+        let e = fails(&dir, 1, command);
+        assert!(e.contains("run/explanations.json`") && e.contains("ermission denied"), "{command}: {e}");
+        mode(0o644);
+        assert_same(&contents(&dir), &before, command);
+    }
 }
 
 #[test]
