@@ -158,4 +158,15 @@ fn a_path_that_is_not_utf8_is_refused() {
     let message = String::from_utf8_lossy(&done.stderr).into_owned();
     assert_eq!(done.status.code(), Some(1), "{message}");
     assert!(message.contains(r"acts-\xFF.npy") && message.contains("not UTF-8"), "{message}");
+
+    // One within a Broden folder is kept as it is given.
+    ok(&dir, "vision paint --out scenes --images 6 --quiet");
+    fs::rename(dir.join(odd), dir.join("acts.npy")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"index-\xff.csv");
+    fs::rename(dir.join("scenes/index.csv"), dir.join("scenes").join(odd)).unwrap();
+    let mut command = compexp(&dir, "explain --broden scenes --activations acts.npy --out new --index");
+    let done = command.arg(odd).output().unwrap();
+    let message = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(1), "{message}");
+    assert!(message.contains(r"index-\xFF.csv") && message.contains("not UTF-8"), "{message}");
 }
