@@ -40,7 +40,7 @@ pub use growing::GrowingFile;
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
 pub use place::{Entry, Place, entries, is_there, link_or_copy, make_folder, real_path, remove_tree, rename};
-pub use rows::{read_rows, write_rows};
+pub use rows::{guarded, read_rows, without_guards, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
 pub use staged::{StagedFolder, beside, put_in_place, recover_place, whole_path};
 pub use tensor_file::TensorFile;
