@@ -91,7 +91,7 @@ pub fn browser() -> Option<PathBuf> {
 pub fn permissions_hold() -> bool {
     use std::os::unix::fs::PermissionsExt;
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::set_permissions(file.path(), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(file.path(), PermissionsExt::from_mode(0o000)).unwrap();
     let hold = std::fs::File::open(file.path()).is_err();
     if !hold {
         returned_early(Location::caller(), "files of mode 000 are open to root", "a user other than root");

@@ -240,7 +240,7 @@ fn a_file_that_may_not_be_read_is_named_and_nothing_changes() {
     let path = dir.join("run/explanations.json");
     let mode = |mode| fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
     for command in [EXPLAIN, "report run", "analyze run", "verify run", "show run"] {
-        mode(0);
+        mode(0o000);
         let e = fails(&dir, 1, command);
         assert!(e.contains("run/explanations.json`") && e.contains("ermission denied"), "{command}: {e}");
         mode(0o644);
