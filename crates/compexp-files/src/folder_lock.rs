@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::staged::{beside, whole_path};
+use crate::place::{beside, whole_path};
 use crate::write::remove_partials;
 use crate::{Error, Result};
 

@@ -8,8 +8,8 @@ use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::formula::{Atom, Formula};
 use compexp_core::probe::{Annotation, Example, ProbeSet};
 use compexp_files::TensorFile;
-use compexp_run::run_dir::{ExemplarList, Prediction, RunConfig, Summary};
-use compexp_run::{FinishedRun, Table, Weights};
+use compexp_run::run_dir::{ExemplarList, Prediction, Summary};
+use compexp_run::{FinishedRun, RunConfig, Table, Weights};
 use serde_json::Value;
 
 use super::ReportRun;
@@ -155,6 +155,11 @@ impl<'a> Material<'a> {
 
     pub(super) fn explanations(&self) -> &Explanations {
         &self.run.explanations
+    }
+
+    /// What was found of a unit, if the run has it.
+    pub(super) fn explanation(&self, unit: usize) -> Option<&Explanation> {
+        self.explanations().units.iter().find(|u| u.unit == unit)
     }
 
     /// Whether units were taken away, or inputs changed.

@@ -14,6 +14,7 @@
 pub mod error;
 pub mod feats;
 pub mod lines;
+mod msgpack;
 pub mod tagger;
 pub mod tokenizer;
 pub mod vectors;

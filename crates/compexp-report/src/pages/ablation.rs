@@ -4,8 +4,7 @@ use compexp_run::Table;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::behaviour::unit;
-use super::{Site, count, formula, percent, plain};
+use super::{Site, count, formula, percent, plain, unit_link};
 use crate::behaviour::{QUANTITIES, Row, order_name, panel, scatter};
 use crate::charts::{PLACE, SIZE};
 use crate::material::Material;
@@ -177,7 +176,7 @@ fn alone(material: &Material<'_>, effects: &Table) -> Markup {
                     } }
                     tbody { @for row in rows.iter().take(UNITS) {
                         tr {
-                            th scope="row" { (unit(material, Some(row.unit))) }
+                            th scope="row" { (unit_link(material, Some(row.unit))) }
                             td.n { (points(Some(row.change))) } td.n { (points(row.others)) }
                             td.n { (row.examples.map_or(String::new(), |n| count(n as u64))) }
                             td.names { (plain(row.supports)) }

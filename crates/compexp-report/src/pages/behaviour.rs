@@ -3,8 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::classes::find;
-use super::{Place, Site, ablation, formula, percent, plain};
+use super::{Place, Site, ablation, formula, percent, plain, unit_link};
 use crate::material::Material;
 
 /// Changed sentence pairs of each case.
@@ -47,7 +46,7 @@ fn counterfactuals(material: &Material<'_>, record: &Value) -> Markup {
                     @let (effect, nth) = (&case["effect"], case["case"].as_u64().unwrap_or(0));
                     section.case {
                         h3 {
-                            (unit(material, case["unit"].as_u64().map(|u| u as usize))) ": "
+                            (unit_link(material, case["unit"].as_u64().map(|u| u as usize))) ": "
                             (class(&case["from"])) " → " (class(&case["to"]))
                             @if let Some(concept) = case["concept"].as_str() { ", with " bdi { (plain(concept)) } " pasted in" }
                             @if case["direction"].is_string() { ", formula made " (if breaks(case) { "false" } else { "true" }) }
@@ -100,14 +99,6 @@ fn sums(cases: &[Value], direction: bool) -> Markup {
             }
         }
     }
-}
-
-pub(super) fn unit(material: &Material<'_>, unit: Option<usize>) -> Markup {
-    html! { @match unit {
-        Some(unit) if find(material, unit).is_some() => a href=(format!("units/{unit}.html")) { "unit " (unit) },
-        Some(unit) => { "unit " (unit) },
-        None => {},
-    } }
 }
 
 /// The most convincing trial of a case.

@@ -1,15 +1,15 @@
 //! The page of one class: the units that push it up and down, where they fire, and what the model mistakes for what.
 
 use compexp_core::exemplar::Choice;
-use compexp_trust::behaviour::contribution::Role;
 use maud::{Markup, html};
 
-use super::classes::{Confusion, find, shown_by};
+use super::classes::{Confusion, shown_by};
+use super::measures::{mark, value};
 use super::tree::tree;
 use super::units::cut;
 use super::{Place, Site, count, example, formula, patterns, percent, plain};
 use crate::Result;
-use crate::bearing::{Bearing, Measured};
+use crate::bearing::Bearing;
 use crate::material::Material;
 
 /// From the page to those of its run.
@@ -124,7 +124,7 @@ fn table(bearing: Option<&Bearing>, rows: &[Markup]) -> Markup {
 }
 
 fn row(material: &Material<'_>, bearing: Option<&Bearing>, class: &str, at: usize, unit: usize) -> Result<Markup> {
-    let Some(explanation) = find(material, unit) else { return Ok(html! {}) };
+    let Some(explanation) = material.explanation(unit) else { return Ok(html! {}) };
     let measured = bearing.and_then(|b| b.measured(unit, at));
     let (mut drawings, mut text) = (Vec::new(), None);
     let mut chosen = material.chosen(unit, Choice::Unit);
@@ -155,20 +155,6 @@ fn row(material: &Material<'_>, bearing: Option<&Bearing>, class: &str, at: usiz
             @if let Some(text) = text { span.card-text dir="auto" { (text) } }
         }
     } })
-}
-
-pub(super) fn value(value: Option<f64>) -> String {
-    value.map_or(String::new(), |v| format!("{v:.3}"))
-}
-
-/// What a unit is to a class by one of the measures, as a sign that says so.
-pub(super) fn mark(measured: Option<&Measured>, measure: usize) -> Markup {
-    let (sign, name) = match measured.map(|m| m.roles[measure]) {
-        Some(role @ Role::Contributor) => (" ▲", role.name()),
-        Some(role @ Role::Inhibitor) => (" ▼", role.name()),
-        _ => return html! {},
-    };
-    html! { span.role role="img" aria-label=(name) title=(name) { (sign) } }
 }
 
 /// What it is mistaken for, and what is mistaken for it.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use compexp_core::exemplar::Choice;
-use compexp_core::explanation::Explanation;
 use maud::{Markup, html};
 
 use super::{Place, Site, count, formula, percent, plain};
@@ -140,12 +139,8 @@ fn units_of(material: &Material<'_>, class: usize, shown: &[(usize, usize)]) -> 
     }
 }
 
-pub(super) fn find<'a>(material: &'a Material<'_>, unit: usize) -> Option<&'a Explanation> {
-    material.explanations().units.iter().find(|u| u.unit == unit)
-}
-
 fn entry(material: &Material<'_>, unit: usize, number: &str) -> Markup {
-    html! { @if let Some(found) = find(material, unit) {
+    html! { @if let Some(found) = material.explanation(unit) {
         li { a href=(format!("units/{unit}.html")) { "unit " (unit) } " " span.n { (number) } " " (formula::of_unit(material, found)) }
     } }
 }

@@ -8,6 +8,7 @@ pub(super) mod compare;
 mod curve;
 mod example;
 mod formula;
+mod measures;
 pub(super) mod overview;
 mod rows;
 mod sentence;
@@ -126,6 +127,15 @@ fn plain(text: &str) -> String {
 /// A share as a percentage.
 fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
+}
+
+/// The name of a unit; from a page in the folder of its run a link, where it has a page.
+fn unit_link(material: &Material<'_>, unit: Option<usize>) -> Markup {
+    html! { @match unit {
+        Some(unit) if material.explanation(unit).is_some() => a href=(format!("units/{unit}.html")) { "unit " (unit) },
+        Some(unit) => { "unit " (unit) },
+        None => {},
+    } }
 }
 
 /// A status as a reader says it.

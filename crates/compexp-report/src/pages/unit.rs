@@ -5,9 +5,9 @@ use compexp_core::explanation::Explanation;
 use maud::{Markup, html};
 
 use super::classes::{SQUARE, confusion, confusion_table};
+use super::measures::{mark, value};
 use super::{
-    Place, Site, class, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
-    tree,
+    Place, Site, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence, tree,
 };
 use crate::Result;
 use crate::bearing::Bearing;
@@ -256,10 +256,10 @@ fn weights(bearing: &Bearing, unit: usize) -> Markup {
                         @let measured = bearing.measured(unit, *i);
                         tr {
                             th scope="row" { a href=(format!("../classes/{i}.html")) { bdi { (plain(&bearing.classes[*i])) } } }
-                            td.n { (format!("{weight:+.4}")) (class::mark(measured, 0)) }
+                            td.n { (format!("{weight:+.4}")) (mark(measured, 0)) }
                             @if measures {
-                                td.n { (class::value(measured.and_then(|m| m.correlation))) (class::mark(measured, 1)) }
-                                td.n { (class::value(measured.and_then(|m| m.overlap))) (class::mark(measured, 2)) }
+                                td.n { (value(measured.and_then(|m| m.correlation))) (mark(measured, 1)) }
+                                td.n { (value(measured.and_then(|m| m.overlap))) (mark(measured, 2)) }
                             }
                             td { span.weight.minus[*weight < 0.0] aria-hidden="true" {
                                 i style=(format!("width:{:.1}%", 50.0 * weight.abs() / top.max(f64::MIN_POSITIVE))) {}

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::lexeme::Lexicon;
-use super::msgpack::{Packed, Value};
 use super::ruler::feature;
 use crate::error::Result;
+use crate::msgpack::{Packed, Value};
 
 /// The tables of one universal part of speech.
 #[derive(Default)]

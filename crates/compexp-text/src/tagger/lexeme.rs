@@ -8,9 +8,9 @@ use compexp_files::read_bytes;
 use serde::Deserialize;
 
 use super::hash::murmur64a;
-use super::msgpack::{MAX_FILE, Packed};
 use super::symbols::{BASE_NORMS, SYMBOLS};
 use crate::error::{Error, Result};
+use crate::msgpack::{MAX_FILE, Packed};
 
 /// The attributes of a word that can be the columns of an embedding, by the names of spaCy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,6 @@ mod hash;
 mod layer;
 mod lemma;
 mod lexeme;
-pub(crate) mod msgpack;
 mod network;
 mod ruler;
 mod symbols;
@@ -25,6 +24,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::lines::excerpt;
+use crate::msgpack;
 use lexeme::Lexicon;
 use network::Network;
 

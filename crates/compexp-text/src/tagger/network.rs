@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::layer::{Maxout, Output, PIECES};
 use super::lexeme::{Attribute, Lexicon};
-use super::msgpack::{self, Packed, Value};
 use crate::error::{Error, Result};
+use crate::msgpack::{self, Packed, Value};
 
 /// Sentences whose distinct words are embedded together: bounds the memory, and most words repeat within them.
 const BATCH: usize = 4096;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use fancy_regex::Regex;
 
 use super::lexeme::is_space;
-use super::msgpack::{Packed, Value};
 use crate::error::Result;
+use crate::msgpack::{Packed, Value};
 use crate::tokenizer::rules::gave_up;
 
 /// What the patterns give a word; `None` where none of them did.

@@ -7,7 +7,7 @@ use fancy_regex::Regex;
 
 use crate::error::{Error, Result};
 use crate::lines::excerpt;
-use crate::tagger::msgpack::{Packed, Value};
+use crate::msgpack::{Packed, Value};
 
 /// The attribute ORTH, under which a special case has the text of its tokens.
 const ORTH: usize = 65;
