@@ -6,11 +6,11 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
 use compexp_run::provenance::AnnotationInput;
-use compexp_run::{RunConfig, open_probe};
+use compexp_run::{InputPaths, RunConfig, open_probe};
 use compexp_vision::broden::{self, Broden, BrodenOptions};
 
 use crate::args::annotations::{AnnotationArgs, BrodenParts};
-use crate::input_files::{Paths, absolute, hash_files};
+use crate::input_files::{absolute, hash_files};
 
 /// The files of a probe directory.
 const PROBE_FILES: [&str; 7] =
@@ -36,7 +36,7 @@ pub(crate) struct Annotated {
     /// The categories that were read, of a Broden folder.
     categories: Option<Vec<String>>,
     files: Vec<(String, PathBuf)>,
-    pub(crate) paths: Paths,
+    pub(crate) paths: InputPaths,
 }
 
 impl BrodenFolder {
@@ -52,7 +52,7 @@ impl BrodenFolder {
     /// An error where the run is of another version of compexp.
     pub(crate) fn of_run(run: &RunConfig, dir: PathBuf) -> Result<Self> {
         let categories = run.provenance()?.annotations().and_then(|recorded| recorded.categories.clone());
-        Ok(Self { dir, options: BrodenOptions { categories, index: run.paths.get("index").map(PathBuf::from) } })
+        Ok(Self { dir, options: BrodenOptions { categories, index: run.paths.index.as_ref().map(PathBuf::from) } })
     }
 
     /// Reads the folder's tables.
@@ -73,14 +73,15 @@ impl BrodenFolder {
             below.unwrap_or(path).to_string_lossy().into_owned()
         };
         let files = broden.fingerprint_files().into_iter().map(|path| (name(&path), path)).collect();
-        let mut paths = Paths::from([
-            ("broden".into(), absolute(&self.dir)?),
-            ("image_root".into(), absolute(broden.image_root())?),
-        ]);
+        let mut paths = InputPaths {
+            broden: Some(absolute(&self.dir)?),
+            image_root: Some(absolute(broden.image_root())?),
+            ..InputPaths::default()
+        };
         if let Some(index) = &self.options.index {
             // One within the folder is found there again.
             let within = self.dir.join(index).is_file();
-            paths.insert("index".into(), if within { index.to_string_lossy().into() } else { absolute(index)? });
+            paths.index = Some(if within { index.to_string_lossy().into() } else { absolute(index)? });
         }
         let categories = Some(broden.categories().to_vec());
         Ok(Annotated { set: broden.into_probe_set(), kind: "broden", categories, files, paths })
@@ -101,7 +102,7 @@ impl Annotations {
     /// # Errors
     /// Errors of [`BrodenFolder::of_run`].
     pub(crate) fn of_run(run: &RunConfig, dir: &Path) -> Result<Option<Self>> {
-        Ok(match (run.paths.get("broden"), run.paths.get("probe")) {
+        Ok(match (&run.paths.broden, &run.paths.probe) {
             (Some(broden), _) => Some(Self::Broden(BrodenFolder::of_run(run, broden.into())?)),
             // One that a run made itself is relative to the run directory.
             (None, Some(probe)) => Some(Self::Probe(dir.join(probe))),
@@ -119,7 +120,8 @@ impl Annotations {
                 let set = open_probe(dir)?;
                 let files = PROBE_FILES.iter().map(|name| ((*name).to_owned(), dir.join(name)));
                 let files = files.filter(|(_, path)| path.exists()).collect();
-                let paths = Paths::from([("probe".into(), absolute(dir)?), ("image_root".into(), absolute(dir)?)]);
+                let [probe, image_root] = [absolute(dir)?, absolute(dir)?].map(Some);
+                let paths = InputPaths { probe, image_root, ..InputPaths::default() };
                 Ok(Annotated { set, kind: "probe", categories: None, files, paths })
             }
             Self::Broden(folder) => folder.annotated(folder.load()?),

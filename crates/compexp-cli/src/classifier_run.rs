@@ -95,13 +95,12 @@ impl Classified {
         Ok(Self { config: run.config()?, made, run, head, features, logits, known })
     }
 
-    /// Where an input of the run was found, unless `given` says otherwise.
+    /// Where the input `what` of the run is: the path that is given, or else the one that is recorded.
     ///
     /// # Errors
-    /// A [`Failure`] where neither does.
-    pub(crate) fn path(&self, what: &str, given: Option<&Path>) -> Result<PathBuf> {
-        let recorded = self.config.paths.get(what).map(PathBuf::from);
-        let Some(path) = given.map(Path::to_owned).or(recorded) else {
+    /// A [`Failure`] where there is neither, or nothing in that place.
+    pub(crate) fn path(&self, what: &str, [given, recorded]: [Option<&Path>; 2]) -> Result<PathBuf> {
+        let Some(path) = given.or(recorded).map(Path::to_owned) else {
             let message = format!("`{}`: config.json does not say where the {what} is", self.run.dir().display());
             return Err(Failure::usage(message).hint(format!("give --{what}")).into());
         };

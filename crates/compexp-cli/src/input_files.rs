@@ -1,6 +1,5 @@
 //! Files that a run is made from: where they are, and the hashes by which a run knows them again.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,9 +10,6 @@ use compexp_files::{ContentHash, hash_file};
 use rayon::prelude::*;
 
 use crate::failure::Failure;
-
-/// Where inputs were found, by what they are.
-pub(crate) type Paths = BTreeMap<String, String>;
 
 /// The hash of files with their names, and of `options`.
 ///

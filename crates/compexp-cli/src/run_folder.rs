@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_run::{FinishedRun, Provenance, RunConfig, RunDir, RunWriter};
+use compexp_run::{FinishedRun, InputPaths, Provenance, RunConfig, RunDir, RunWriter};
 use compexp_trust::compare::Difference;
 
 use crate::args::output::OutArgs;
 use crate::failure::{Failure, refuse_standard_output};
-use crate::input_files::Paths;
 
 /// The folder that the arguments name, and whether another run in it is to be replaced.
 ///
@@ -23,9 +22,9 @@ pub(crate) fn target(args: &OutArgs) -> Result<(&Path, bool)> {
 ///
 /// # Errors
 /// Errors of [`RunDir::open`], and a [`Failure`] where the folder holds another run.
-pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: Paths) -> Result<Result<RunWriter, FinishedRun>> {
+pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: InputPaths) -> Result<Result<RunWriter, FinishedRun>> {
     let (out, force) = target(args)?;
-    Ok(match RunDir::open(out, &RunConfig::new(made.to_value(), paths), force)? {
+    Ok(match RunDir::open(out, &RunConfig::new(made, paths), force)? {
         RunDir::Open(writer) => Ok(writer),
         RunDir::Complete(run) => Err(run),
         RunDir::Other(differences) => return Err(refusal(out, &differences).into()),

@@ -27,60 +27,22 @@
 //! does not, since inputs may move. A run that extracts a layer also keeps the files of its [`crate::ActivationStore`]. Files
 //! of other names are left alone.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use compexp_files::{FolderLock, read_json, write_json};
-use compexp_trust::compare::{Difference, differences};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use compexp_trust::compare::Difference;
 
 use crate::error::{Damage, Error, Result};
 pub use crate::finished_run::{ExemplarList, FinishedRun};
 use crate::layout::*;
 use crate::manifest::{FileRecord, Manifest, damaged};
-use crate::provenance::Provenance;
+use crate::run_config::RunConfig;
 pub use crate::run_writer::RunWriter;
 use crate::run_writer::{remove_leftovers, settle};
 pub use crate::summary::{Accuracy, Prediction, Summary};
-
-/// The version of `config.json` and `exemplars.json`.
-pub(crate) const FILE_VERSION: u32 = 1;
-
-/// What `config.json` holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunConfig {
-    /// The version of the file.
-    version: u32,
-    /// Every setting, and the hash of every input.
-    pub config: Value,
-    /// Where inputs were found, by what they are: `probe`, `activations`, `image_root`, ...
-    pub paths: BTreeMap<String, String>,
-}
-
-impl RunConfig {
-    /// The configuration of a run.
-    pub fn new(config: Value, paths: BTreeMap<String, String>) -> Self {
-        Self { version: FILE_VERSION, config, paths }
-    }
-
-    /// What the run was made with.
-    ///
-    /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the configuration is not one that this version of compexp writes.
-    pub fn provenance(&self) -> Result<Provenance> {
-        let expected = "the settings of a run of this version of compexp";
-        Provenance::parse(&self.config).map_err(|e| Error::mismatch("config of the run", e, expected))
-    }
-
-    /// The command that the run is of.
-    pub(crate) fn command(&self) -> String {
-        self.config["command"].as_str().unwrap_or("explain").to_owned()
-    }
-}
 
 /// What a folder is to a configuration.
 #[derive(Debug)]
@@ -157,7 +119,7 @@ impl RunDir {
             }
         }
         let run = FinishedRun::open(dir)?;
-        if run.explanations.config != config.config {
+        if run.explanations.config != *config.settings() {
             return Err(damaged(dir, EXPLANATIONS, Damage::OtherRun, &config.command()));
         }
         let moving = manifest.as_ref().is_some_and(|m| m.moved.is_some());
@@ -169,18 +131,6 @@ impl RunDir {
             return Ok(Self::Complete(FinishedRun::open(dir)?.locked(Arc::new(lock))));
         }
         Ok(Self::Complete(run.locked(Arc::new(lock))))
-    }
-}
-
-impl RunConfig {
-    /// How the run of `asked` differs from this one.
-    fn differences(&self, asked: &Self) -> Vec<Difference> {
-        let mut differences = differences(&self.config, &asked.config);
-        if self.version != asked.version {
-            let [base, run] = [self.version, asked.version].map(|v| Some(v.to_string()));
-            differences.insert(0, Difference { field: "version of config.json".to_owned(), base, run });
-        }
-        differences
     }
 }
 
@@ -232,6 +182,8 @@ fn refuse_strangers(dir: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use compexp_core::exemplar::{Choice, Exemplar, Exemplars};
     use compexp_core::explanation::{Explanation, Universe};
     use compexp_core::profile::Profile;
@@ -245,6 +197,8 @@ mod tests {
     use compexp_core::relation::{Extent, Relation};
     use compexp_core::search::Status;
     use compexp_files::write_npy;
+
+    use crate::run_config::InputPaths;
 
     use super::*;
 
@@ -292,7 +246,7 @@ mod tests {
         Explained {
             explanations: Explanations {
                 version: VERSION,
-                config: config.config.clone(),
+                config: config.settings().clone(),
                 universe,
                 held_out: None,
                 units,
@@ -319,7 +273,7 @@ mod tests {
 
     fn config(length: usize) -> RunConfig {
         let config = json!({ "search": { "length": length, "penalty": 0.1 }, "inputs": { "probe": "abc" } });
-        RunConfig::new(config, BTreeMap::from([("probe".into(), "here".into())]))
+        RunConfig::of_settings(config, InputPaths { probe: Some("here".into()), ..InputPaths::default() })
     }
 
     const GRID: Grid = Grid { height: 3, width: 3 };
@@ -393,7 +347,7 @@ mod tests {
         let dir = scratch.path("run");
         run(&dir, &config(3), false, None);
         let mut moved = config(3);
-        moved.paths.insert("probe".into(), "there".into());
+        moved.paths.probe = Some("there".into());
         let RunDir::Complete(found) = RunDir::open(&dir, &moved, false).unwrap() else { panic!("not complete") };
         assert_eq!(found.config().unwrap(), moved, "inputs may move");
         found.manifest().unwrap().check_all(&dir).unwrap();
@@ -403,7 +357,7 @@ mod tests {
         let text = |t: &str| Some(t.to_owned());
         let expected = Difference { field: "search.length".into(), base: text("3"), run: text("5") };
         assert_eq!(differences, [expected]);
-        let more = RunConfig::new(json!({ "search": 1 }), BTreeMap::new());
+        let more = RunConfig::of_settings(json!({ "search": 1 }), InputPaths::default());
         let RunDir::Other(differences) = RunDir::open(&dir, &more, false).unwrap() else { panic!("the same") };
         let fields: Vec<_> = differences.iter().map(|d| (&d.field[..], d.base.is_some(), d.run.is_some())).collect();
         let expected = [
@@ -418,7 +372,7 @@ mod tests {
     /// A configuration of a run that keeps its activations.
     fn storing(length: usize) -> RunConfig {
         let mut config = config(length);
-        config.paths.insert("activations".into(), ACTIVATIONS.into());
+        config.paths.activations = Some(ACTIVATIONS.into());
         config
     }
 

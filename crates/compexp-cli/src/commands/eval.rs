@@ -1,7 +1,7 @@
 //! `compexp eval`: a formula's area, and how well it matches units.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::exemplar::Firing;
@@ -78,12 +78,12 @@ impl Inputs {
     /// The inputs of a run, which must be what they were.
     fn of_run(dir: &Path, unit: Option<usize>, reporter: &Reporter) -> Result<Self> {
         let run = FinishedRun::open(dir)?;
-        let config = run.config()?;
-        let recorded = |what: &str| config.paths.get(what).map(PathBuf::from);
+        let paths = run.config()?.paths;
         let annotated = annotations_of(&run, reporter)?;
         // Its own activations are relative to the run directory.
-        let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
-        if recorded("activations").is_some_and(|path| path == Path::new(layout::ACTIVATIONS)) {
+        let [activations, masks] =
+            [&paths.activations, &paths.masks].map(|path| path.as_ref().map(|path| dir.join(path)));
+        if paths.activations.as_deref() == Some(layout::ACTIVATIONS) {
             // Those that the run keeps are as it left them.
             run.find(layout::ACTIVATIONS)?;
         }

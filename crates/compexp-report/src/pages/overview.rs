@@ -59,7 +59,7 @@ pub(crate) fn page(site: &Site<'_>) -> Result<String> {
             h2 { "How it was made" }
             details {
                 summary { "Every setting, and the hash of every input" }
-                table.settings { tbody { @for (field, value) in settings(&material.config.config) {
+                table.settings { tbody { @for (field, value) in settings(material.config.settings()) {
                     tr { th scope="row" { (plain(&field)) } td { code { (value) } } }
                 } } }
             }

@@ -25,7 +25,9 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     args.out.iter().try_for_each(|out| refuse_standard_output(out, "counterfactuals are"))?;
     let config = Config { pairs: args.most_pairs, edits: args.edits, seed: args.seed };
     let known = Classified::open(&args.run, "nli probe", "features")?;
-    let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, args.checkpoint.as_deref())?;
+    let recorded = known.config.paths.checkpoint.as_deref().map(Path::new);
+    let places = [args.checkpoint.as_deref(), recorded];
+    let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, places)?;
     let model = Model::load(&checkpoint)?;
     let classifier = Classifier::on(&model, &default_device()?)?;
     let set = open_probe(&args.run.join(probe_files::FOLDER))?;
@@ -129,10 +131,11 @@ fn pair_inputs(known: &Classified) -> Result<&PairInputs> {
     }
 }
 
-/// The run's input `what`, which must have the hash that was `recorded` when it was probed.
-fn same_file(known: &Classified, what: &str, recorded: &str, given: Option<&Path>) -> Result<PathBuf> {
-    let path = known.path(what, given)?;
-    if recorded != hash_file(&path)? {
+/// The run's input `what`, which is where it is given or where it was recorded, and must have the `hash` that it had when it
+/// was probed.
+fn same_file(known: &Classified, what: &str, hash: &str, places: [Option<&Path>; 2]) -> Result<PathBuf> {
+    let path = known.path(what, places)?;
+    if hash != hash_file(&path)? {
         let message = format!("`{}`: found another file than the {what} of the run", path.display());
         return Err(Failure::new(message).hint(format!("give --{what} FILE, the one that was probed")).into());
     }
@@ -142,7 +145,9 @@ fn same_file(known: &Classified, what: &str, recorded: &str, given: Option<&Path
 /// The run's pairs, split and tagged as they were.
 fn sentences(known: &Classified, given: Option<&Path>, reporter: &Reporter) -> Result<Vec<SplitPair>> {
     let inputs = pair_inputs(known)?;
-    let source = SentenceSource::of_run(&known.config, inputs, same_file(known, "pairs", &inputs.pairs, given)?);
+    let recorded = known.config.paths.pairs.as_deref().map(Path::new);
+    let pairs = same_file(known, "pairs", &inputs.pairs, [given, recorded])?;
+    let source = SentenceSource::of_run(&known.config, inputs, pairs);
     Ok(source.read(source.has_tags(), reporter)?.split)
 }
 

@@ -89,7 +89,7 @@ fn open_run(dir: &Path, args: &NliPredictArgs, n_units: usize) -> Result<Finishe
 /// The way to split text: as asked, else by the tagger's folder of the run, else at blanks.
 fn words(args: &NliPredictArgs, run: Option<&FinishedRun>, reporter: &Reporter) -> Result<Words> {
     let recorded = match run {
-        Some(run) => run.config()?.paths.get("tagger").map(PathBuf::from).filter(|dir| dir.join("tokenizer").is_file()),
+        Some(run) => run.config()?.paths.tagger.map(PathBuf::from).filter(|dir| dir.join("tokenizer").is_file()),
         None => None,
     };
     let folder = args.words.tokenizer.clone().or(recorded);

@@ -15,7 +15,8 @@ use compexp_nli::text::Label;
 use compexp_run::provenance::{Made, PairFeatures, PairInputs, Settings};
 use compexp_run::run_dir::Prediction;
 use compexp_run::{
-    ActivationFile, ActivationStore, Layer, Method, Provenance, StoreShape, check_evidence, explain_into, write_head,
+    ActivationFile, ActivationStore, InputPaths, Layer, Method, Provenance, StoreShape, check_evidence, explain_into,
+    write_head,
 };
 
 use super::labels::label_names;
@@ -25,7 +26,7 @@ use crate::args::nli::{LayerArg, NliProbeArgs};
 use crate::args::sentences::FeatureArg;
 use crate::classifier_run::likeliest;
 use crate::failure::Failure;
-use crate::input_files::{Paths, absolute};
+use crate::input_files::absolute;
 use crate::progress::Reporter;
 use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 
@@ -63,14 +64,13 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     reporter.end();
 
     // Relative to the run directory, which may move.
-    let mut paths = Paths::from([
-        ("probe".into(), probe_files::FOLDER.into()),
-        ("activations".into(), compexp_run::layout::ACTIVATIONS.into()),
-        ("checkpoint".into(), absolute(&args.checkpoint)?),
-    ]);
-    if let Some(path) = &args.features.vectors {
-        paths.insert("vectors".into(), absolute(path)?);
-    }
+    let mut paths = InputPaths {
+        probe: Some(probe_files::FOLDER.into()),
+        activations: Some(compexp_run::layout::ACTIVATIONS.into()),
+        checkpoint: Some(absolute(&args.checkpoint)?),
+        vectors: args.features.vectors.as_deref().map(absolute).transpose()?,
+        ..InputPaths::default()
+    };
     let model_inputs = ProbedModel {
         checkpoint: hash_file(&args.checkpoint)?,
         layer: match args.layer {

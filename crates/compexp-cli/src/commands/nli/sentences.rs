@@ -8,15 +8,15 @@ use compexp_core::explain::Progress;
 use compexp_files::hash_file;
 use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
 use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
-use compexp_run::RunConfig;
 use compexp_run::provenance::{PairFeatures, PairInputs};
+use compexp_run::{InputPaths, RunConfig};
 use compexp_text::feats::Feats;
 use compexp_text::tagger::Tagger;
 use compexp_text::tokenizer::Tokenizer;
 
 use crate::args::sentences::SentenceParts;
 use crate::failure::Failure;
-use crate::input_files::{Paths, absolute, hash_files};
+use crate::input_files::{absolute, hash_files};
 use crate::progress::Reporter;
 
 /// Sentences that are tagged between two words of progress.
@@ -132,7 +132,8 @@ impl SentenceSource {
 
     /// The pairs of a run, without their labels; `pairs` is where the file is now.
     pub(crate) fn of_run(run: &RunConfig, inputs: &PairInputs, pairs: PathBuf) -> Self {
-        let [tags, tagger, symbols] = ["tags", "tagger", "symbols"].map(|what| run.paths.get(what).map(PathBuf::from));
+        let [tags, tagger, symbols] =
+            [&run.paths.tags, &run.paths.tagger, &run.paths.symbols].map(|path| path.as_ref().map(PathBuf::from));
         Self { pairs, gold: None, tokenized: inputs.tokenized, first: inputs.first, tags, tagger, symbols }
     }
 
@@ -140,7 +141,7 @@ impl SentenceSource {
     ///
     /// # Errors
     /// `Error::Io` if a file cannot be read.
-    pub(crate) fn record(&self, model: ProbedModel, paths: &mut Paths, reporter: &Reporter) -> Result<PairInputs> {
+    pub(crate) fn record(&self, model: ProbedModel, paths: &mut InputPaths, reporter: &Reporter) -> Result<PairInputs> {
         let ProbedModel { checkpoint, layer, features, vectors } = model;
         let inputs = PairInputs {
             pairs: hash_file(&self.pairs)?,
@@ -153,14 +154,10 @@ impl SentenceSource {
             gold: self.gold.as_deref().map(hash_file).transpose()?,
             vectors,
         };
-        let optional =
-            [("gold", &self.gold), ("tags", &self.tags), ("tagger", &self.tagger), ("symbols", &self.symbols)];
-        paths.insert("pairs".into(), absolute(&self.pairs)?);
-        for (what, path) in optional {
-            if let Some(path) = path {
-                paths.insert(what.into(), absolute(path)?);
-            }
-        }
+        let place = |path: &Option<PathBuf>| path.as_deref().map(absolute).transpose();
+        paths.pairs = Some(absolute(&self.pairs)?);
+        (paths.gold, paths.tags) = (place(&self.gold)?, place(&self.tags)?);
+        (paths.tagger, paths.symbols) = (place(&self.tagger)?, place(&self.symbols)?);
         Ok(inputs)
     }
 

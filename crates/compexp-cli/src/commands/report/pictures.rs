@@ -27,7 +27,7 @@ impl Pictures {
     /// Those of its `config.json`.
     pub(super) fn new(run: &FinishedRun) -> Result<Self> {
         // A relative path is relative to the run directory, which may move.
-        let root = run.config()?.paths.get("image_root").map(|root| run.dir().join(root));
+        let root = run.config()?.paths.image_root.map(|root| run.dir().join(root));
         Ok(Self { root: root.filter(|root| is_of_probe_set(root)).and_then(|root| root.canonicalize().ok()) })
     }
 

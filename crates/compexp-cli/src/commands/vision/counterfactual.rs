@@ -39,7 +39,8 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
         return Err(Failure::new("found a run of another command, expected one of `compexp vision probe`").into());
     };
     let inputs = &made.inputs;
-    let checkpoint = known.path("checkpoint", args.checkpoint.as_deref())?;
+    let checkpoint = known
+        .path("checkpoint", [args.checkpoint.as_deref(), known.config.paths.checkpoint.as_deref().map(Path::new)])?;
     if inputs.checkpoint != hash_file(&checkpoint)? {
         let message =
             format!("`{}`: found another network than that of `{}`", checkpoint.display(), args.run.display());
@@ -189,7 +190,7 @@ impl Trials<'_> {
 
 /// The run's Broden folder, which must have the run's images.
 fn open_broden(known: &Classified, given: Option<&Path>) -> Result<Broden> {
-    let dir = known.path("broden", given)?;
+    let dir = known.path("broden", [given, known.config.paths.broden.as_deref().map(Path::new)])?;
     let broden = BrodenFolder::of_run(&known.config, dir.clone())?.load()?;
     let examples = known.run.examples()?;
     if !broden.images().iter().map(|image| &image.name).eq(examples.iter().map(|example| &example.name)) {
