@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_files::{claim_folder, hash_file, whole_path, write_json, write_rows};
-use compexp_run::{FinishedRun, layout};
+use compexp_run::trial_record::{Changed, TrialCase};
+use compexp_run::{FinishedRun, TrialRecord, layout};
 use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::classifier_run::Classified;
 use crate::terminal;
@@ -34,8 +35,8 @@ pub(crate) struct Tried<'a> {
     pub(crate) effect: &'a Effect,
     /// The fields of [`Kind::columns`].
     pub(crate) own: Vec<String>,
-    /// What the record has beside what all cases have.
-    pub(crate) more: Value,
+    /// What was changed, for the record.
+    pub(crate) changed: Changed,
     /// The cases that are added up with this one, and how they are called.
     pub(crate) group: &'static str,
 }
@@ -142,15 +143,20 @@ impl Trials<'_> {
             row.extend([effect.success, effect.change].into_iter().flat_map(fields));
             rows.push(row);
 
-            let mut record = json!({
-                "case": nth, "unit": case.unit, "formula": case.formula, "from": from, "to": to, "weight": weight,
-                "correlation": correlation, "overlap": overlap, "gain": case.gain, "expected": case.expected,
-                "effect": effect,
+            records.push(TrialCase {
+                case: nth,
+                unit: case.unit,
+                formula: case.formula.clone(),
+                from: from.map(str::to_owned),
+                to: to.map(str::to_owned),
+                weight: Some(weight),
+                correlation,
+                overlap,
+                gain: Some(case.gain),
+                expected: Some(case.expected),
+                effect: *effect,
+                changed: case.changed.clone(),
             });
-            if let (Value::Object(record), Value::Object(more)) = (&mut record, &case.more) {
-                record.extend(more.clone().into_iter().collect::<Map<_, _>>());
-            }
-            records.push(record);
         }
         let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let columns = [
@@ -164,15 +170,17 @@ impl Trials<'_> {
         .concat();
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         write_rows(&out.join(layout::CASES), &columns, &rows)?;
-        let record = json!({
-            "version": 1,
-            "kind": self.kind.name,
-            "run": hash_file(&self.run.run.dir().join(layout::EXPLANATIONS))?,
-            "config": config,
-            "interval": self.kind.interval,
-            "order": "weight x gain",
-            "cases": records,
-        });
+        let record = TrialRecord {
+            version: TrialRecord::VERSION,
+            kind: self.kind.name.to_owned(),
+            run: hash_file(&self.run.run.dir().join(layout::EXPLANATIONS))?,
+            config: serde_json::to_value(config)?,
+            interval: self.kind.interval.to_owned(),
+            order: "weight x gain".to_owned(),
+            cases: records,
+        };
+        // As a value, whose fields are sorted by name.
+        let record = serde_json::to_value(&record)?;
         write_json(&out.join(layout::TRIALS), &record)?;
         Ok(record)
     }

@@ -164,7 +164,7 @@ fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dy
         }
     }
     if site.material.has_behaviour() {
-        out.write(&format!("{folder}behaviour.html"), pages::behaviour::page(site).as_bytes())?;
+        out.write(&format!("{folder}behaviour.html"), pages::effects::page(site).as_bytes())?;
     }
     progress.stage("pages", "units", units.len());
     for (at, chunk) in units.chunks(CHUNK).enumerate() {
@@ -217,9 +217,9 @@ fn pictures(
 
 /// Writes the pictures of changed inputs that the run has.
 fn trial_pictures(material: &mut Material, run: &FinishedRun, folder: &str, out: &mut Counted<'_>) -> Result<()> {
-    let cases = material.counterfactuals.as_ref().and_then(|record| record["cases"].as_array());
+    let cases = material.counterfactuals.iter().flat_map(|record| &record.cases);
     let mut found = BTreeSet::new();
-    for case in cases.into_iter().flatten().filter_map(|case| case["case"].as_u64()) {
+    for case in cases.map(|case| case.case) {
         for kind in ["before", "after", "control"] {
             // By number: the names in the record are whatever stands there.
             if found.contains(&(case, kind)) {

@@ -9,8 +9,7 @@ use compexp_core::formula::{Atom, Formula};
 use compexp_core::probe::{Annotation, Example, ProbeSet};
 use compexp_files::TensorFile;
 use compexp_run::run_dir::{ExemplarList, Prediction, Summary};
-use compexp_run::{FinishedRun, RunConfig, Table, Weights};
-use serde_json::Value;
+use compexp_run::{AblationRecord, FinishedRun, RunConfig, Table, TrialRecord, Weights};
 
 use super::ReportRun;
 use super::bearing::Bearing;
@@ -85,11 +84,11 @@ pub(super) struct Material<'a> {
     areas: HashMap<String, u64>,
     probe: Option<ProbeSet>,
     /// The summary of units taken away, accuracy meanwhile, and what each does alone.
-    pub(super) ablation: Option<Value>,
+    pub(super) ablation: Option<AblationRecord>,
     pub(super) bands: Option<Table>,
     pub(super) effects: Option<Table>,
     /// The record of changed inputs.
-    pub(super) counterfactuals: Option<Value>,
+    pub(super) counterfactuals: Option<TrialRecord>,
     /// Which of its pictures there are: the number of the case, and which picture of it.
     pub(super) trial_pictures: BTreeSet<(u64, &'static str)>,
     pub(super) pictures: BTreeMap<u32, Picture>,

@@ -14,6 +14,7 @@
 //! Networks, and any data set's format.
 #![forbid(unsafe_code)]
 
+pub mod ablation_record;
 pub mod activation_store;
 pub mod activations;
 mod additions;
@@ -38,9 +39,11 @@ mod run_writer;
 mod store_progress;
 mod summary;
 pub mod training;
+pub mod trial_record;
 mod verify;
 pub mod wording;
 
+pub use ablation_record::AblationRecord;
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
 pub use activations::{ActivationFile, MaskFile};
 pub use additions::Adding;
@@ -56,4 +59,5 @@ pub use provenance::Provenance;
 pub use run_config::{InputPaths, RunConfig};
 pub use run_dir::{FinishedRun, RunDir, RunWriter};
 pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};
+pub use trial_record::TrialRecord;
 pub use verify::{Verified, fix, verify};

@@ -16,7 +16,7 @@ const MAX_UNITS: usize = 1 << 24;
 /// No formula has as many literals.
 const MAX_LENGTH: usize = 1 << 16;
 
-/// Numbers of free-form records (`ablation.json`, `counterfactuals.json`) are no larger: they are counts, shares and
+/// Numbers of records that other commands add (`ablation.json`, `counterfactuals.json`) are no larger: they are counts, shares and
 /// logits, and beyond this an f64 does not hold every whole number.
 const MAX_NUMBER: f64 = 9_007_199_254_740_992.0;
 
@@ -193,7 +193,7 @@ pub(crate) fn check_active(path: &Path, line: usize, counts: [usize; 3], example
     Ok(())
 }
 
-/// Checks the numbers of a free-form record in the file `path`: of a size that can be counted to, and from 0 to 1 where the
+/// Checks the numbers of a record in the file `path`: of a size that can be counted to, and from 0 to 1 where the
 /// field's name says that it is a share.
 ///
 /// # Errors

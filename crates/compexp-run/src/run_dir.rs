@@ -639,12 +639,13 @@ mod tests {
         drop(add("1"));
         assert!(!dir.join(ABLATION).exists() && !dir.join(ADDING).exists(), "it failed, and nothing is left");
         let open = || FinishedRun::open(&dir).unwrap();
-        for text in ["1", "2"] {
-            add(text).finish().unwrap();
-            assert_eq!(open().ablation().unwrap().unwrap().to_string(), text);
+        let record = |units: usize| format!("{{\"version\":1,\"units\":{units}}}");
+        for units in [1, 2] {
+            add(&record(units)).finish().unwrap();
+            assert_eq!(open().ablation().unwrap().unwrap().units, units);
             assert!(crate::verify(&dir).unwrap().damage.is_empty());
         }
-        fs::write(dir.join(ABLATION_SUMMARY), "3").unwrap();
+        fs::write(dir.join(ABLATION_SUMMARY), record(3)).unwrap();
         let e = open().ablation().unwrap_err();
         assert!(matches!(e, Error::Damaged { damage: Damage::Changed, .. }), "{e}");
         assert!(e.to_string().contains("`compexp vision ablate RUN`"), "{e}");
@@ -652,13 +653,13 @@ mod tests {
         assert!(open().contributions().unwrap().is_none(), "the manifest does not name it");
         assert_eq!(crate::verify(&dir).unwrap().leftovers, [dir.join(CONTRIBUTIONS)]);
         drop(done);
-        add_of_another_run(&dir);
+        add_of_another_run(&dir, &record(2));
     }
 
     /// What was made from another run is refused.
-    fn add_of_another_run(dir: &Path) {
+    fn add_of_another_run(dir: &Path, record: &str) {
         let mut manifest = Manifest::read(dir).unwrap().unwrap();
-        fs::write(dir.join(ABLATION_SUMMARY), "2").unwrap();
+        fs::write(dir.join(ABLATION_SUMMARY), record).unwrap();
         assert!(FinishedRun::open(dir).unwrap().ablation().unwrap().is_some());
         manifest.added[0].run = "0".repeat(64);
         manifest.write(dir).unwrap();

@@ -7,9 +7,11 @@ use compexp_files::SourceFile;
 use compexp_files::read_json;
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::contribution::Role;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ablation_record::AblationRecord;
 use crate::error::{Error, Result};
 use crate::finished_run::FinishedRun;
 use crate::head_file::read_head;
@@ -19,6 +21,7 @@ use crate::layout::{
 };
 use crate::probe_dir::open_probe;
 use crate::ranges::{check_active, check_record};
+use crate::trial_record::TrialRecord;
 
 /// The version of `contributions-below.json`.
 const BELOW_VERSION: u32 = 1;
@@ -67,9 +70,14 @@ pub struct UnitContribution {
 }
 
 /// Reads a record of another command, whose numbers must be in their ranges.
-fn record(path: &Path) -> Result<Value> {
-    let record = read_json(path)?;
-    check_record(path, &record)?;
+fn record<T: DeserializeOwned + Serialize>(path: &Path, version: impl Fn(&T) -> (u32, u32)) -> Result<T> {
+    let record: T = read_json(path)?;
+    let (found, expected) = version(&record);
+    if found != expected {
+        return Err(Error::format(path, "version", found.to_string(), expected.to_string()));
+    }
+    // What was read as JSON can be written as JSON.
+    check_record(path, &serde_json::to_value(&record).unwrap_or_default())?;
     Ok(record)
 }
 
@@ -118,9 +126,11 @@ impl FinishedRun {
     /// The summary of units taken away, `ablation/ablation.json`, if the run has one. Only then its tables beside it count.
     ///
     /// # Errors
-    /// Those of [`read_json`].
-    pub fn ablation(&self) -> Result<Option<Value>> {
-        self.find(ABLATION_SUMMARY)?.map(|path| record(&path)).transpose()
+    /// `Error::File` if the file is no such record, or a number is out of its range; `Error::Damaged` if it is not what the
+    /// manifest says.
+    pub fn ablation(&self) -> Result<Option<AblationRecord>> {
+        let version = |record: &AblationRecord| (record.version, AblationRecord::VERSION);
+        self.find(ABLATION_SUMMARY)?.map(|path| record(&path, version)).transpose()
     }
 
     /// The table in the file `name` of the run directory, if it is there.
@@ -239,9 +249,11 @@ impl FinishedRun {
     /// The record of changed inputs in the folder `counterfactuals`, if the run has one.
     ///
     /// # Errors
-    /// Those of [`read_json`].
-    pub fn counterfactuals(&self) -> Result<Option<Value>> {
-        self.find(COUNTERFACTUALS_RECORD)?.map(|path| record(&path)).transpose()
+    /// `Error::File` if the file is no such record, or a number is out of its range; `Error::Damaged` if it is not what the
+    /// manifest says.
+    pub fn counterfactuals(&self) -> Result<Option<TrialRecord>> {
+        let version = |record: &TrialRecord| (record.version, TrialRecord::VERSION);
+        self.find(COUNTERFACTUALS_RECORD)?.map(|path| record(&path, version)).transpose()
     }
 
     /// A picture of the case of this number in that folder, as a PNG file: `kind` is `before`, `after` or `control`.

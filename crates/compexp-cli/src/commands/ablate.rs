@@ -7,23 +7,18 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_files::{AtomicFile, write_json, write_rows};
 use compexp_report::analysis::Records;
-use compexp_report::analysis::behaviour::{
-    Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, curves, support, targets, top_share,
-};
+use compexp_report::analysis::behaviour::{Band, Curve, bands, curves, support, targets, top_share};
 use compexp_report::behaviour::ablation_figures;
-use compexp_run::{FinishedRun, Provenance, layout};
+use compexp_run::ablation_record::{CurveConfig, Estimate, Hurt, Support};
+use compexp_run::{AblationRecord, FinishedRun, Provenance, layout};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
-use serde_json::json;
 
 use crate::args::effects::AblateArgs;
 use crate::contributions::Decided;
 use crate::failure::Failure;
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
-
-/// The version of `ablation.json`.
-const VERSION: u32 = 1;
 
 /// Decides which classes stand in for those of units that support none, and the resamples of intervals.
 const SEED: u64 = 0;
@@ -64,17 +59,19 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
     }
     reporter.end();
 
-    let summary = json!({
-        "version": VERSION,
-        "units": units.len(),
-        "examples": targets.iter().flatten().count(),
-        "classes": head.classes.len(),
-        "accuracy": subject.accuracy(),
-        "curves": config,
-        "seed": SEED,
-        "top_share": top_share(head.classes.len()),
-        "support": found,
-    });
+    let summary = AblationRecord {
+        version: AblationRecord::VERSION,
+        units: units.len(),
+        examples: targets.iter().flatten().count(),
+        classes: head.classes.len(),
+        accuracy: subject.accuracy(),
+        curves: config,
+        seed: SEED,
+        top_share: top_share(head.classes.len()),
+        support: found,
+    };
+    // As a value, whose fields are sorted by name.
+    let sorted = serde_json::to_value(&summary)?;
     let command = if matches!(run.provenance(), Ok(Provenance::NliProbe(_))) { "nli ablate" } else { "vision ablate" };
     let adding = run.add(command)?;
     let folder = adding.path(layout::ABLATION);
@@ -99,15 +96,15 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
         file.write_all(figure.svg.as_bytes())?;
         file.commit()?;
     }
-    write_json(&adding.path(layout::ABLATION_SUMMARY), &summary)?;
+    write_json(&adding.path(layout::ABLATION_SUMMARY), &sorted)?;
     adding.finish()?;
     let out = args.run.join(layout::ABLATION);
 
     let mut stdout = BufWriter::new(io::stdout().lock());
     if args.json {
-        terminal::write_json(&mut stdout, &summary)?;
+        terminal::write_json(&mut stdout, &sorted)?;
     } else {
-        print(&mut stdout, &subject, units.len(), &bands, &found)?;
+        print(&mut stdout, &subject, units.len(), &bands, &summary.support)?;
         writeln!(stdout, "results in `{}`", name(&out.display().to_string()))?;
         writeln!(stdout, "took {}", duration(reporter.elapsed()))?;
     }
@@ -196,8 +193,8 @@ fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Ban
     };
     let row = |s: &Support| {
         [
-            s.fill.into(),
-            s.measure.into(),
+            s.fill.name().into(),
+            s.measure.clone(),
             share(&s.supported),
             share(&s.others),
             share(&s.control),

@@ -47,6 +47,17 @@ pub enum How {
     Delete,
 }
 
+impl How {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Substitute => "substitute",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// An edit of one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {

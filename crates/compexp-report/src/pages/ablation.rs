@@ -1,8 +1,8 @@
 //! What the model loses without units.
 
 use compexp_run::Table;
+use compexp_run::ablation_record::{Estimate, Hurt, Support};
 use maud::{Markup, PreEscaped, html};
-use serde_json::Value;
 
 use super::{Site, count, formula, percent, plain, unit_link};
 use crate::behaviour::{QUANTITIES, Row, order_name, panel, scatter};
@@ -18,7 +18,7 @@ pub(super) fn sections(site: &Site<'_>) -> Markup {
     let material = site.material;
     html! {
         @if let Some(bands) = &material.bands { (curves(bands)) }
-        @if let Some(summary) = &material.ablation { (support(summary)) }
+        @if let Some(summary) = &material.ablation { (support(&summary.support)) }
         @if let Some(effects) = &material.effects { (alone(material, effects)) }
     }
 }
@@ -33,7 +33,7 @@ fn number(table: &Table, row: &[String], column: &str) -> Option<f64> {
 }
 
 /// A change in percentage points, with its sign unless it is nothing.
-pub(super) fn points(change: Option<f64>) -> String {
+fn points(change: Option<f64>) -> String {
     let text = change.map_or(String::new(), |v| format!("{:+.1}", 100.0 * v));
     if matches!(&text[..], "+0.0" | "-0.0") { "0.0".into() } else { text }
 }
@@ -87,28 +87,18 @@ fn curves(bands: &Table) -> Markup {
 }
 
 /// Whether the classes that a unit supports are those that suffer without it.
-fn support(summary: &Value) -> Markup {
-    let rows = summary["support"].as_array().map_or(&[][..], Vec::as_slice);
-    let share = |hurt: &Value| {
-        let of = hurt["units"].as_u64().map(count);
-        hurt["share"]["value"]
-            .as_f64()
-            .map_or(String::new(), |v| format!("{} of {}", percent(v), of.unwrap_or_default()))
+fn support(rows: &[Support]) -> Markup {
+    let share = |hurt: Option<Hurt>| {
+        hurt.map_or(String::new(), |hurt| format!("{} of {}", percent(hurt.share.value), count(hurt.units as u64)))
     };
-    let above = |estimate: &Value| {
-        let at = |value: &Value| points(value.as_f64());
-        match estimate["value"].is_number() {
-            true => format!(
-                "{} [{}, {}]",
-                at(&estimate["value"]),
-                at(&estimate["interval"][0]),
-                at(&estimate["interval"][1])
-            ),
-            false => String::new(),
-        }
+    let above = |estimate: Option<Estimate>| {
+        estimate.map_or(String::new(), |Estimate { value, interval: [low, high] }| {
+            let [value, low, high] = [value, low, high].map(|v| points(Some(v)));
+            format!("{value} [{low}, {high}]")
+        })
     };
     html! {
-        @if rows.iter().any(|row| row["supported"].is_object()) {
+        @if rows.iter().any(|row| row.supported.is_some()) {
             section {
                 h2 { "Do their classes suffer?" }
                 p.sub {
@@ -123,10 +113,10 @@ fn support(summary: &Value) -> Markup {
                     } }
                     tbody { @for row in rows {
                         tr {
-                            th scope="row" { (plain(row["measure"].as_str().unwrap_or_default())) }
-                            td { (plain(set_to(row["fill"].as_str().unwrap_or_default()))) }
-                            td.n { (share(&row["supported"])) } td.n { (share(&row["others"])) }
-                            td.n { (share(&row["control"])) } td.n { (above(&row["share_above_control"])) }
+                            th scope="row" { (plain(&row.measure)) }
+                            td { (set_to(row.fill.name())) }
+                            td.n { (share(row.supported)) } td.n { (share(row.others)) }
+                            td.n { (share(row.control)) } td.n { (above(row.share_above_control)) }
                         }
                     } }
                 } }
@@ -176,7 +166,7 @@ fn alone(material: &Material<'_>, effects: &Table) -> Markup {
                     } }
                     tbody { @for row in rows.iter().take(UNITS) {
                         tr {
-                            th scope="row" { (unit_link(material, Some(row.unit))) }
+                            th scope="row" { (unit_link(material, row.unit)) }
                             td.n { (points(Some(row.change))) } td.n { (points(row.others)) }
                             td.n { (row.examples.map_or(String::new(), |n| count(n as u64))) }
                             td.names { (plain(row.supports)) }

@@ -1,11 +1,11 @@
 //! Pages: what all of them share. Every text that comes from a run goes through [`plain`] and through maud, which escapes it.
 
 mod ablation;
-pub(super) mod behaviour;
 pub(super) mod class;
 pub(super) mod classes;
 pub(super) mod compare;
 mod curve;
+pub(super) mod effects;
 mod example;
 mod formula;
 mod measures;
@@ -13,6 +13,7 @@ pub(super) mod overview;
 mod rows;
 mod sentence;
 mod tree;
+mod trials;
 pub(super) mod unit;
 pub(super) mod units;
 
@@ -130,11 +131,10 @@ fn percent(share: f64) -> String {
 }
 
 /// The name of a unit; from a page in the folder of its run a link, where it has a page.
-fn unit_link(material: &Material<'_>, unit: Option<usize>) -> Markup {
-    html! { @match unit {
-        Some(unit) if material.explanation(unit).is_some() => a href=(format!("units/{unit}.html")) { "unit " (unit) },
-        Some(unit) => { "unit " (unit) },
-        None => {},
+fn unit_link(material: &Material<'_>, unit: usize) -> Markup {
+    html! { @match material.explanation(unit) {
+        Some(_) => a href=(format!("units/{unit}.html")) { "unit " (unit) },
+        None => { "unit " (unit) },
     } }
 }
 

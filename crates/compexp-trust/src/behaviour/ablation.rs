@@ -4,13 +4,15 @@
 //! A unit is taken away by setting its feature to zero, or to its mean over the examples, on every example.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::contribution::{Measure, Role};
 use super::head::{Features, Head, argmax};
 use crate::{Error, Result};
 
 /// What a unit that is taken away is set to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Fill {
     /// Zero.
     Zero,

@@ -50,6 +50,7 @@ pub struct Trial {
 
 /// What trials of one kind came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     /// Trials.
     pub trials: usize,
@@ -91,7 +92,7 @@ impl Tally {
 }
 
 /// A difference with its 95% interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The value.
     pub value: f64,
@@ -105,6 +106,7 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// The examples that were changed.
+    #[serde(default)]
     pub examples: usize,
     /// The trials.
     pub tested: Tally,
@@ -113,6 +115,7 @@ pub struct Effect {
     /// The success rate less that of the controls.
     pub success: Difference,
     /// The mean change of the probability of what is wanted less that of the controls.
+    #[serde(default)]
     pub change: Difference,
 }
 

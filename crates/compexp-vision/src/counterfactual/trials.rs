@@ -36,12 +36,11 @@ pub struct Case {
 }
 
 /// The trials at one place and in one size.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlaceTally {
     /// The share of the image that is pasted.
     pub size: f64,
     /// Where.
-    #[serde(flatten)]
     pub place: Place,
     /// With segments.
     pub tested: Tally,

@@ -13,9 +13,10 @@ use anyhow::Result;
 use compexp_core::concept::Vocabulary;
 use compexp_files::{write_bytes, write_rows};
 use compexp_run::layout;
+use compexp_run::trial_record::{Answer, Answers, BestTrial, Changed, FeatureChange, PastedParts, Placement, Segment};
 use compexp_trust::behaviour::trial::likeliest;
 use compexp_vision::counterfactual::{Case, Config, Unit};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::classifier_run::Classified;
 use crate::trials::{Kind, Trials, Tried, outcome_columns, outcomes};
@@ -36,34 +37,53 @@ impl Names<'_> {
     }
 
     /// What the record has of a case beside what all have.
-    fn more(&self, nth: usize, case: &Case) -> Value {
-        let candidate = &case.candidate;
-        let names = |images: &[usize]| images.iter().map(|image| &self.images[*image]).collect::<Vec<_>>();
-        let sources: Vec<Value> = case
-            .sources
-            .iter()
-            .map(|(image, control, concept)| {
-                json!({ "image": self.images[*image], "control_image": self.images[*control],
-                        "control_concept": self.vocabulary.name(*concept) })
-            })
-            .collect();
-        let answer = |(kind, (probabilities, feature)): (&str, &(Vec<f64>, f64))| {
+    fn changed(&self, nth: usize, case: &Case) -> Changed {
+        let (candidate, best) = (&case.candidate, &case.best);
+        let image = |image: usize| self.images[image].clone();
+        let segments = case.sources.iter().map(|(of, control, concept)| Segment {
+            image: image(*of),
+            control_image: image(*control),
+            control_concept: self.vocabulary.name(*concept).into_owned(),
+        });
+        let placements = case.places.iter().map(|of| Placement {
+            size: of.size,
+            row: of.place.row,
+            column: of.place.column,
+            tested: of.tested,
+            control: of.control,
+        });
+        let answer = |kind: &str, (probabilities, feature): &(Vec<f64>, f64)| {
             let class = likeliest(&probabilities.iter().map(|p| *p as f32).collect::<Vec<_>>());
-            json!({
-                "picture": layout::picture(nth as u64, kind), "predicted": self.class(class), "probability": probabilities[class],
-                "from": probabilities[candidate.from], "to": probabilities[candidate.to], "unit_activation": feature,
-            })
+            Answer {
+                picture: layout::picture(nth as u64, kind),
+                predicted: self.class(class).to_owned(),
+                probability: Some(probabilities[class]),
+                from: Some(probabilities[candidate.from]),
+                to: Some(probabilities[candidate.to]),
+                unit_activation: Some(*feature),
+            }
         };
-        let answers: serde_json::Map<String, Value> =
-            PICTURES.iter().zip(&case.best.answers).map(|(kind, a)| ((*kind).to_owned(), answer((kind, a)))).collect();
-        json!({
-            "concept": self.vocabulary.name(case.concept), "targets": names(&case.targets),
-            "segments": sources, "feature_change": {
-                "tested": case.feature_change[0], "control": case.feature_change[1] },
-            "placements": case.places,
-            "best": { "image": self.images[case.best.target], "segment": case.best.source, "size": case.best.size,
-                      "row": case.best.place.row, "column": case.best.place.column, "answers": answers },
-        })
+        let [before, after, control] = &best.answers;
+        let [tested_change, control_change] = case.feature_change.map(Some);
+        Changed::Images(Box::new(PastedParts {
+            concept: self.vocabulary.name(case.concept).into_owned(),
+            targets: case.targets.iter().map(|of| image(*of)).collect(),
+            segments: segments.collect(),
+            feature_change: Some(FeatureChange { tested: tested_change, control: control_change }),
+            placements: placements.collect(),
+            best: Some(BestTrial {
+                image: image(best.target),
+                segment: best.source,
+                size: best.size,
+                row: best.place.row,
+                column: best.place.column,
+                answers: Answers {
+                    before: answer("before", before),
+                    after: answer("after", after),
+                    control: answer("control", control),
+                },
+            }),
+        }))
     }
 
     /// The cases, as they are written.
@@ -80,7 +100,7 @@ impl Names<'_> {
                 expected: candidate.expected(),
                 effect: &case.effect,
                 own: vec![self.vocabulary.name(case.concept).into_owned(), tested, control],
-                more: self.more(nth, case),
+                changed: self.changed(nth, case),
                 group: "",
             }
         };

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::random::Purpose;
 use compexp_core::explain::Progress;
 use compexp_core::random::Random;
+use compexp_run::ablation_record::CurveConfig;
 use compexp_trust::behaviour::ablation::{Fill, Step, Subject};
 use compexp_trust::behaviour::contribution::Measure;
 use compexp_trust::stats::quantile;
@@ -79,15 +80,6 @@ pub fn order(records: &Records, by: Order) -> Option<Vec<usize>> {
             Some(all)
         }
     }
-}
-
-/// How curves are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct CurveConfig {
-    /// Random orders, of the seeds from 0.
-    pub seeds: u64,
-    /// Units taken away between two measurements.
-    pub every: usize,
 }
 
 /// Accuracy as units are taken away in one order.

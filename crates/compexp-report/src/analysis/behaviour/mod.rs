@@ -11,8 +11,8 @@ pub mod support;
 
 use ndarray::{Array2, ArrayView2, Axis};
 
-pub use curve::{Band, Curve, CurveConfig, Order, bands, curves, order};
-pub use support::{Estimate, Hurt, Support, support};
+pub use curve::{Band, Curve, Order, bands, curves, order};
+pub use support::support;
 
 use compexp_core::activation::ActivationSource;
 use compexp_core::explanation::{Explanation, Explanations};
