@@ -10,7 +10,7 @@ use compexp_files::write_rows;
 use compexp_report::analysis::Records;
 use compexp_report::analysis::behaviour::{contributions as measure, top_share};
 use compexp_run::layout::{ACTIVATIONS, CONTRIBUTIONS};
-use compexp_run::{ActivationFile, FinishedRun, Provenance};
+use compexp_run::{ActivationFile, FinishedRun, Provenance, UnitContribution};
 use compexp_trust::behaviour::contribution::Contributions;
 use compexp_trust::behaviour::{Features, Head};
 
@@ -177,8 +177,6 @@ pub(crate) fn write_contributions(
     all: &Contributions,
     targets: &[String],
 ) -> Result<()> {
-    let columns =
-        ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
     let measures = [&all.weight, &all.correlation, &all.overlap];
     let mut rows = Vec::new();
     for unit in explanations.units.iter().map(|u| u.unit) {
@@ -187,5 +185,5 @@ pub(crate) fn write_contributions(
             rows.push((unit, target, values, measures.map(|m| m.role(unit, at).name())));
         }
     }
-    Ok(write_rows(path, &columns, &rows)?)
+    Ok(write_rows(path, &UnitContribution::COLUMNS, &rows)?)
 }

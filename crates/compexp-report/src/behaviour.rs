@@ -8,7 +8,7 @@ use super::figure::Figure;
 use super::figures::{figure, span, table_of};
 use super::svg::{COLORS, Svg};
 use crate::Result;
-use crate::analysis::behaviour::Band;
+use compexp_run::Band;
 use compexp_run::wording::many;
 
 /// Curves of accuracy for each fill, and what each unit's ablation does against `weights` `(n_units, n_classes)`, its
@@ -24,7 +24,7 @@ pub fn ablation_figures(
 ) -> Result<Vec<Figure>> {
     let mut all = Vec::new();
     for fill in [Fill::Zero, Fill::Mean] {
-        let of_fill: Vec<&Band> = bands.iter().filter(|b| b.fill == fill.name()).collect();
+        let of_fill: Vec<&Band> = bands.iter().filter(|b| b.fill == fill).collect();
         if !of_fill.is_empty() {
             all.push(curves(fill, &of_fill)?);
         }
@@ -46,8 +46,20 @@ pub(super) struct Row {
     pub(super) quantities: [[Option<f64>; 3]; 2],
 }
 
+impl Row {
+    /// The point of a band.
+    pub(super) fn of(band: &Band) -> Self {
+        let concerned = [band.concerned_change, band.concerned_change_low, band.concerned_change_high];
+        Self {
+            order: order_name(&band.order, band.curves),
+            removed: band.removed as f64,
+            quantities: [[Some(band.accuracy), band.low, band.high], concerned],
+        }
+    }
+}
+
 /// What an order is called, of which there are so many curves.
-pub(super) fn order_name(order: &str, curves: usize) -> String {
+fn order_name(order: &str, curves: usize) -> String {
     match order {
         "iou" => "IoU".into(),
         "accuracy" => "accuracy where active".into(),
@@ -83,12 +95,7 @@ pub(super) fn panel(svg: &mut Svg, place: [f64; 4], rows: &[Row], quantity: usiz
 }
 
 fn curves(fill: Fill, bands: &[&Band]) -> Result<Figure> {
-    let row = |b: &&Band| Row {
-        order: order_name(b.order, b.curves),
-        removed: b.removed as f64,
-        quantities: [[Some(b.accuracy), b.low, b.high], [b.concerned, b.concerned_low, b.concerned_high]],
-    };
-    let rows: Vec<Row> = bands.iter().map(row).collect();
+    let rows: Vec<Row> = bands.iter().map(|band| Row::of(band)).collect();
     let mut svg = Svg::new();
     for quantity in 0..QUANTITIES.len() {
         panel(&mut svg, [64.0 + 500.0 * quantity as f64, 34.0, 410.0, 260.0], &rows, quantity);
@@ -101,10 +108,8 @@ fn curves(fill: Fill, bands: &[&Band]) -> Result<Figure> {
         Fill::Mean => "The same with units set to their mean over the examples.",
     };
     let id = format!("ablation_{}", fill.name());
-    let header =
-        "order,fill,curves,removed,accuracy,low,high,concerned_change,concerned_change_low,concerned_change_high";
     let title = format!("Ablation to {}", fill.name());
-    Ok(figure(&id, &title, caption, svg, [1000.0, 350.0], table_of(header, bands)?))
+    Ok(figure(&id, &title, caption, svg, [1000.0, 350.0], table_of(&Band::COLUMNS.join(","), bands)?))
 }
 
 fn path(points: &[[f64; 2]]) -> String {
@@ -150,16 +155,16 @@ mod tests {
 
     fn band(order: &'static str, removed: usize, band: Option<f64>) -> Band {
         Band {
-            order,
-            fill: "zero",
+            order: order.to_owned(),
+            fill: Fill::Zero,
             curves: 1 + usize::from(band.is_some()),
             removed,
             accuracy: 0.5 - removed as f64 / 10.0,
             low: band.map(|w| 0.5 - w),
             high: band.map(|w| 0.5 + w),
-            concerned: (removed > 0).then_some(-0.1),
-            concerned_low: None,
-            concerned_high: None,
+            concerned_change: (removed > 0).then_some(-0.1),
+            concerned_change_low: None,
+            concerned_change_high: None,
         }
     }
 

@@ -9,7 +9,7 @@ use compexp_core::formula::{Atom, Formula};
 use compexp_core::probe::{Annotation, Example, ProbeSet};
 use compexp_files::TensorFile;
 use compexp_run::run_dir::{ExemplarList, Prediction, Summary};
-use compexp_run::{AblationRecord, FinishedRun, RunConfig, Table, TrialRecord, Weights};
+use compexp_run::{AblationRecord, Band, FinishedRun, RunConfig, TrialRecord, UnitEffect, Weights};
 
 use super::ReportRun;
 use super::bearing::Bearing;
@@ -85,8 +85,8 @@ pub(super) struct Material<'a> {
     probe: Option<ProbeSet>,
     /// The summary of units taken away, accuracy meanwhile, and what each does alone.
     pub(super) ablation: Option<AblationRecord>,
-    pub(super) bands: Option<Table>,
-    pub(super) effects: Option<Table>,
+    pub(super) bands: Option<Vec<Band>>,
+    pub(super) effects: Option<Vec<UnitEffect>>,
     /// The record of changed inputs.
     pub(super) counterfactuals: Option<TrialRecord>,
     /// Which of its pictures there are: the number of the case, and which picture of it.
@@ -124,8 +124,6 @@ impl<'a> Material<'a> {
             bits: run.activity()?,
         };
         let bearing = Bearing::read(run, weights.as_ref())?;
-        let ablation = run.ablation()?;
-        let tables = |name: &str| if ablation.is_some() { run.table(name) } else { Ok(None) };
         Ok(Self {
             name: name.clone(),
             run,
@@ -143,9 +141,9 @@ impl<'a> Material<'a> {
             categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
             areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
             probe: run.probe()?,
-            bands: tables(compexp_run::layout::ABLATION_BANDS)?,
-            effects: tables(compexp_run::layout::ABLATION_EFFECTS)?,
-            ablation,
+            bands: run.ablation_bands()?,
+            effects: run.ablation_effects()?,
+            ablation: run.ablation()?,
             counterfactuals: run.counterfactuals()?,
             trial_pictures: BTreeSet::new(),
             pictures: BTreeMap::new(),

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ablation_record;
+mod ablation_tables;
 pub mod activation_store;
 pub mod activations;
 mod additions;
@@ -44,6 +45,7 @@ mod verify;
 pub mod wording;
 
 pub use ablation_record::AblationRecord;
+pub use ablation_tables::{Band, UnitEffect};
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
 pub use activations::{ActivationFile, MaskFile};
 pub use additions::Adding;
@@ -58,6 +60,6 @@ pub use probe_dir::{open_probe, write_concepts, write_examples};
 pub use provenance::Provenance;
 pub use run_config::{InputPaths, RunConfig};
 pub use run_dir::{FinishedRun, RunDir, RunWriter};
-pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};
+pub use run_tables::{BelowRun, UnitContribution, UnitWeights, Weights};
 pub use trial_record::TrialRecord;
 pub use verify::{Verified, fix, verify};

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use compexp_core::probe::ProbeSet;
-use compexp_files::SourceFile;
-use compexp_files::read_json;
+use compexp_files::{SourceFile, read_json, read_rows};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::contribution::Role;
 use serde::de::DeserializeOwned;
@@ -12,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ablation_record::AblationRecord;
+use crate::ablation_tables::{Band, UnitEffect};
 use crate::error::{Error, Result};
 use crate::finished_run::FinishedRun;
 use crate::head_file::read_head;
 use crate::layout::{
-    self, ABLATION_SUMMARY, BELOW, CONTRIBUTIONS, CONTRIBUTIONS_BELOW, COUNTERFACTUALS, COUNTERFACTUALS_RECORD,
-    HEAD_CLASSES, HEAD_WEIGHTS, PROBE, WEIGHTS,
+    self, ABLATION_BANDS, ABLATION_EFFECTS, ABLATION_SUMMARY, BELOW, CONTRIBUTIONS, CONTRIBUTIONS_BELOW,
+    COUNTERFACTUALS, COUNTERFACTUALS_RECORD, HEAD_CLASSES, HEAD_WEIGHTS, PROBE, WEIGHTS,
 };
 use crate::probe_dir::open_probe;
 use crate::ranges::{check_active, check_record};
@@ -27,12 +27,10 @@ use crate::trial_record::TrialRecord;
 const BELOW_VERSION: u32 = 1;
 
 /// A table of text: a header and rows of as many fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
+struct Table {
     /// The names of the columns.
-    pub header: Vec<String>,
-    /// The rows.
-    pub rows: Vec<Vec<String>>,
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
 }
 
 /// How a unit counts for each class, and how often the model is right where it fires: a row of `weights.csv`.
@@ -67,6 +65,12 @@ pub struct UnitContribution {
     pub measures: [Option<f64>; 3],
     /// What the unit is to the target.
     pub roles: [Role; 3],
+}
+
+impl UnitContribution {
+    /// The columns of `contributions.csv`: unit, target, the measures, the roles.
+    pub const COLUMNS: [&str; 8] =
+        ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
 }
 
 /// Reads a record of another command, whose numbers must be in their ranges.
@@ -133,11 +137,35 @@ impl FinishedRun {
         self.find(ABLATION_SUMMARY)?.map(|path| record(&path, version)).transpose()
     }
 
-    /// The table in the file `name` of the run directory, if it is there.
+    /// The bands of the curves of accuracy without units, if the run has [`Self::ablation`].
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is no table.
-    pub fn table(&self, name: &str) -> Result<Option<Table>> {
+    /// `Error::File` if the file is no such table, or a number is out of its range; `Error::Damaged` if it is not what the
+    /// manifest says.
+    pub fn ablation_bands(&self) -> Result<Option<Vec<Band>>> {
+        self.ablation_rows(ABLATION_BANDS, &Band::COLUMNS)
+    }
+
+    /// What each unit does alone, if the run has [`Self::ablation`].
+    ///
+    /// # Errors
+    /// As [`Self::ablation_bands`].
+    pub fn ablation_effects(&self) -> Result<Option<Vec<UnitEffect>>> {
+        self.ablation_rows(ABLATION_EFFECTS, &UnitEffect::COLUMNS)
+    }
+
+    fn ablation_rows<T: DeserializeOwned + Serialize>(&self, name: &str, columns: &[&str]) -> Result<Option<Vec<T>>> {
+        if self.find(ABLATION_SUMMARY)?.is_none() {
+            return Ok(None);
+        }
+        let Some(path) = self.find(name)? else { return Ok(None) };
+        let rows = read_rows(&path, columns)?;
+        check_record(&path, &serde_json::to_value(&rows).unwrap_or_default())?;
+        Ok(Some(rows))
+    }
+
+    /// The table in the file `name` of the run directory, if it is there.
+    fn table(&self, name: &str) -> Result<Option<Table>> {
         let Some(path) = self.find(name)? else { return Ok(None) };
         let text = SourceFile::open(&path)?.read_text()?;
         let fail = |e: csv::Error| {
@@ -154,7 +182,7 @@ impl FinishedRun {
     /// The weights of units for the model's classes, if the run has them.
     ///
     /// # Errors
-    /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for a field that is no number.
+    /// `Error::File` if the file is no table, or a field is no number; `Error::Damaged` if it is not what the manifest says.
     pub fn weights(&self) -> Result<Option<Weights>> {
         let Some(table) = self.table(WEIGHTS)? else { return Ok(None) };
         let path = self.dir().join(WEIGHTS);
@@ -185,7 +213,8 @@ impl FinishedRun {
     /// The contributions of units to classes, if the run has them.
     ///
     /// # Errors
-    /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for other columns, and for a field that is not what its column has.
+    /// `Error::File` if the file is no table, has other columns, or a field is not what its column has; `Error::Damaged` if it
+    /// is not what the manifest says.
     pub fn contributions(&self) -> Result<Option<Vec<UnitContribution>>> {
         self.contributions_in(CONTRIBUTIONS)
     }
@@ -199,8 +228,7 @@ impl FinishedRun {
     }
 
     fn contributions_in(&self, file: &str) -> Result<Option<Vec<UnitContribution>>> {
-        const COLUMNS: [&str; 8] =
-            ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
+        const COLUMNS: [&str; 8] = UnitContribution::COLUMNS;
         let Some(table) = self.table(file)? else { return Ok(None) };
         let path = self.dir().join(file);
         let places: Option<Vec<usize>> =

@@ -7,10 +7,10 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_files::{AtomicFile, write_json, write_rows};
 use compexp_report::analysis::Records;
-use compexp_report::analysis::behaviour::{Band, Curve, bands, curves, support, targets, top_share};
+use compexp_report::analysis::behaviour::{Curve, bands, curves, support, targets, top_share};
 use compexp_report::behaviour::ablation_figures;
 use compexp_run::ablation_record::{CurveConfig, Estimate, Hurt, Support};
-use compexp_run::{AblationRecord, FinishedRun, Provenance, layout};
+use compexp_run::{AblationRecord, Band, FinishedRun, Provenance, UnitEffect, layout};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
 
@@ -77,19 +77,7 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
     let folder = adding.path(layout::ABLATION);
     std::fs::create_dir(&folder).map_err(compexp_files::Error::io("create", &folder))?;
     write_curves(&adding.path(layout::ABLATION_CURVES), &curves)?;
-    let columns = [
-        "order",
-        "fill",
-        "curves",
-        "removed",
-        "accuracy",
-        "low",
-        "high",
-        "concerned_change",
-        "concerned_change_low",
-        "concerned_change_high",
-    ];
-    write_rows(&adding.path(layout::ABLATION_BANDS), &columns, &bands)?;
+    write_rows(&adding.path(layout::ABLATION_BANDS), &Band::COLUMNS, &bands)?;
     write_effects(&adding.path(layout::ABLATION_EFFECTS), records, head, &subject, &effects)?;
     for figure in ablation_figures(&bands, &effects[0].1, &supports.values, subject.examples_of())? {
         let mut file = AtomicFile::create(&folder.join(format!("{}.svg", figure.id)))?;
@@ -129,31 +117,32 @@ fn write_effects(
     subject: &Subject<'_>,
     effects: &[(Fill, Vec<Effect>)],
 ) -> Result<()> {
-    let columns = [
-        "unit",
-        "formula",
-        "iou",
-        "supports",
-        "supported_examples",
-        "greatest_weight",
-        "accuracy_change",
-        "supported_change",
-        "others_change",
-        "fill",
-    ];
     let mut rows = Vec::new();
     for (fill, effects) in effects {
         for (effect, unit) in effects.iter().zip(&records.explanations.units) {
             let names: Vec<&str> = effect.supports.iter().map(|class| head.classes[*class].as_str()).collect();
             let examples: usize = effect.supports.iter().map(|class| subject.examples_of()[*class]).sum();
             let weights = effect.supports.iter().map(|class| head.weights[[*class, effect.unit]]);
-            let supported = (names.join("; "), examples, weights.max_by(f32::total_cmp));
-            let (formula, iou) = (&unit.formula, unit.formula.as_ref().map(|_| unit.iou));
-            let changes = (effect.accuracy, effect.supported, effect.others);
-            rows.push((effect.unit, formula, iou, supported, changes, fill.name()));
+            rows.push(UnitEffect {
+                unit: effect.unit,
+                formula: unit.formula.clone(),
+                iou: unit.formula.as_ref().map(|_| unit.iou),
+                supports: names.join("; "),
+                supported_examples: Some(examples),
+                greatest_weight: weights.max_by(f32::total_cmp).map(same_digits),
+                accuracy_change: effect.accuracy,
+                supported_change: effect.supported,
+                others_change: effect.others,
+                fill: *fill,
+            });
         }
     }
-    Ok(write_rows(path, &columns, &rows)?)
+    Ok(write_rows(path, &UnitEffect::COLUMNS, &rows)?)
+}
+
+/// The number that is written with the same digits.
+fn same_digits(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
 fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Band], found: &[Support]) -> Result<()> {
@@ -169,16 +158,16 @@ fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Ban
     let mut rows = Vec::new();
     for first in bands.iter().filter(|b| b.removed == 0) {
         for removed in shown.iter().filter(|removed| **removed > 0) {
-            let same = |b: &&Band| (b.order, b.fill, b.removed) == (first.order, first.fill, *removed);
+            let same = |b: &&Band| (&b.order, b.fill, b.removed) == (&first.order, first.fill, *removed);
             let Some(band) = bands.iter().find(same) else { continue };
             let range = match (band.low, band.high) {
                 (Some(low), Some(high)) => format!("{:.2}% to {:.2}%", 100.0 * low, 100.0 * high),
                 _ => String::new(),
             };
-            let concerned = band.concerned.map_or(String::new(), |c| format!("{:+.2}", 100.0 * c));
+            let concerned = band.concerned_change.map_or(String::new(), |c| format!("{:+.2}", 100.0 * c));
             let accuracy = format!("{:.2}%", 100.0 * band.accuracy);
             let removed = format!("{removed} of {units}");
-            rows.push([band.fill.into(), band.order.into(), removed, accuracy, concerned, range]);
+            rows.push([band.fill.name().into(), band.order.clone(), removed, accuracy, concerned, range]);
         }
     }
     terminal::write(out, "  ", ["set to", "order", "units", "accuracy", "concerned", "10% to 90% of seeds"], &rows)?;

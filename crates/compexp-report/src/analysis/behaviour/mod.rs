@@ -11,7 +11,7 @@ pub mod support;
 
 use ndarray::{Array2, ArrayView2, Axis};
 
-pub use curve::{Band, Curve, Order, bands, curves, order};
+pub use curve::{Curve, Order, bands, curves, order};
 pub use support::support;
 
 use compexp_core::activation::ActivationSource;
