@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use compexp_core::probe::ProbeSet;
-use compexp_files::{SourceFile, read_json, read_rows};
+use compexp_files::{SourceFile, read_json, read_rows, without_guards};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::contribution::Role;
 use serde::de::DeserializeOwned;
@@ -167,7 +167,7 @@ impl FinishedRun {
     /// The table in the file `name` of the run directory, if it is there.
     fn table(&self, name: &str) -> Result<Option<Table>> {
         let Some(path) = self.find(name)? else { return Ok(None) };
-        let text = SourceFile::open(&path)?.read_text()?;
+        let text = without_guards(SourceFile::open(&path)?.read_text()?);
         let fail = |e: csv::Error| {
             let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
             Error::format(&path, field, e.to_string(), "a CSV file in UTF-8 with as many columns in every row")
