@@ -8,7 +8,7 @@ use compexp_core::explanation::Explanations;
 use compexp_core::probe::Grid;
 use compexp_files::write_rows;
 use compexp_report::analysis::Records;
-use compexp_report::analysis::behaviour::{contributions as measure, top_share};
+use compexp_report::analysis::effects::{contributions as measure, top_share};
 use compexp_run::layout::{ACTIVATIONS, CONTRIBUTIONS};
 use compexp_run::{ActivationFile, FinishedRun, Provenance, UnitContribution};
 use compexp_trust::behaviour::contribution::Contributions;

@@ -18,12 +18,11 @@
 #![forbid(unsafe_code)]
 
 pub mod analysis;
-mod bearing;
-pub mod behaviour;
-mod below;
 mod charts;
+mod class_measures;
 pub mod figure;
 pub mod figures;
+mod layer_below;
 mod material;
 mod outline;
 mod pages;

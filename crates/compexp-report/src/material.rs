@@ -12,8 +12,8 @@ use compexp_run::run_dir::{ExemplarList, Prediction, Summary};
 use compexp_run::{AblationRecord, Band, FinishedRun, RunConfig, TrialRecord, UnitEffect, Weights};
 
 use super::ReportRun;
-use super::bearing::Bearing;
-use super::below::Below;
+use super::class_measures::ClassMeasures;
+use super::layer_below::LayerBelow;
 use crate::{Error, Result};
 
 /// The exemplars of each choice that are shown.
@@ -75,9 +75,9 @@ pub(super) struct Material<'a> {
     weights: Option<Weights>,
     pub(super) activity: Activity,
     /// How units bear on classes, where the run tells.
-    pub(super) bearing: Option<Bearing>,
+    pub(super) class_measures: Option<ClassMeasures>,
     /// How the units of the layer below bear on those of the run, where it tells.
-    pub(super) below: Option<Below>,
+    pub(super) below: Option<LayerBelow>,
     /// Kinds of concepts, by name.
     categories: HashMap<String, String>,
     /// Areas of concepts, by name.
@@ -123,7 +123,7 @@ impl<'a> Material<'a> {
             bytes: examples.len().div_ceil(8),
             bits: run.activity()?,
         };
-        let bearing = Bearing::read(run, weights.as_ref())?;
+        let class_measures = ClassMeasures::read(run, weights.as_ref())?;
         Ok(Self {
             name: name.clone(),
             run,
@@ -136,8 +136,8 @@ impl<'a> Material<'a> {
             predictions,
             weights,
             activity,
-            bearing,
-            below: Below::read(run)?,
+            class_measures,
+            below: LayerBelow::read(run)?,
             categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
             areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
             probe: run.probe()?,
@@ -253,7 +253,7 @@ impl<'a> Material<'a> {
 
     /// The classes, in alphabetical order, or as the weights have them.
     pub(super) fn classes(&self) -> Vec<String> {
-        let mut classes: Vec<String> = self.bearing.as_ref().map_or(Vec::new(), |b| b.classes.clone());
+        let mut classes: Vec<String> = self.class_measures.as_ref().map_or(Vec::new(), |b| b.classes.clone());
         let mut others: BTreeSet<&str> = BTreeSet::new();
         for p in self.predictions.iter().flatten() {
             others.extend([p.target.as_str(), p.predicted.as_str()]);

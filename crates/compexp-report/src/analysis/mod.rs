@@ -3,8 +3,8 @@
 //! Every function takes [`Records`] and looks at nothing else: neither the model nor the annotations are needed.
 
 pub mod accuracy;
-pub mod behaviour;
 pub mod coverage;
+pub mod effects;
 pub mod iou;
 pub mod kind;
 pub mod makeup;

@@ -3,10 +3,10 @@
 
 use compexp_core::explanation::Explanation;
 
-use super::{figure, number, round_out, span, table_of};
+use super::{figure, span, table_of};
 use crate::Result;
 use crate::analysis::Records;
-use crate::charts::{PLACE, Panel, SIZE};
+use crate::charts::{PLACE, Panel, SIZE, number, round_out};
 use crate::figure::Figure;
 use crate::svg::{Anchor, COLORS, Svg};
 use compexp_run::wording::{count, many};

@@ -6,8 +6,8 @@ use compexp_trust::behaviour::ablation::Fill;
 use maud::{Markup, PreEscaped, html};
 
 use super::{Site, count, formula, percent, plain, unit_link};
-use crate::behaviour::{QUANTITIES, Row, panel, scatter};
 use crate::charts::{PLACE, SIZE};
+use crate::figures::ablation::{QUANTITIES, Row, panel, scatter};
 use crate::material::Material;
 use crate::svg::Svg;
 

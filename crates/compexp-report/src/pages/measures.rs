@@ -3,7 +3,7 @@
 use compexp_trust::behaviour::contribution::Role;
 use maud::{Markup, html};
 
-use crate::bearing::Measured;
+use crate::class_measures::Measured;
 
 /// The number; nothing where the measure is not defined.
 pub(super) fn value(value: Option<f64>) -> String {

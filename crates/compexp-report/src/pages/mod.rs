@@ -67,7 +67,7 @@ pub(super) enum Place {
 
 impl Site<'_> {
     pub(super) fn has_classes(&self) -> bool {
-        self.material.predictions.is_some() || self.material.bearing.is_some()
+        self.material.predictions.is_some() || self.material.class_measures.is_some()
     }
 
     /// A page of this run.

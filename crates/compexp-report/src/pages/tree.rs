@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::measures::{mark, value};
 use super::{Site, formula, plain};
-use crate::bearing::Measured;
+use crate::class_measures::Measured;
 
 /// Units of each direction.
 const BRANCHES: usize = 5;

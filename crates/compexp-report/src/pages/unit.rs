@@ -10,7 +10,7 @@ use super::{
     Place, Site, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence, tree,
 };
 use crate::Result;
-use crate::bearing::Bearing;
+use crate::class_measures::ClassMeasures;
 use crate::material::{Material, atoms_of};
 
 /// From the page to those of its run.
@@ -211,7 +211,7 @@ pub(super) fn escape(text: &str) -> String {
 fn classes(material: &Material<'_>, unit: &Explanation) -> Markup {
     let confused = confusion(material, Some(unit.unit));
     html! {
-        @if let Some(bearing) = &material.bearing { (weights(bearing, unit.unit)) }
+        @if let Some(class_measures) = &material.class_measures { (weights(class_measures, unit.unit)) }
         @if !confused.is_empty() {
             section {
                 h2 { "Classes where the unit fires" }
@@ -223,23 +223,23 @@ fn classes(material: &Material<'_>, unit: &Explanation) -> Markup {
 }
 
 /// How a unit counts for classes: for all, or where there are many for those on which it bears most.
-fn weights(bearing: &Bearing, unit: usize) -> Markup {
-    let all = (0..bearing.classes.len()).filter_map(|class| Some((class, bearing.weight(unit, class)?)));
+fn weights(class_measures: &ClassMeasures, unit: usize) -> Markup {
+    let all = (0..class_measures.classes.len()).filter_map(|class| Some((class, class_measures.weight(unit, class)?)));
     let mut shown: Vec<(usize, f64)> = all.collect();
     let few = shown.len() <= SQUARE;
     if !few {
-        let [up, down] = Bearing::strongest(shown.into_iter(), CLASSES);
+        let [up, down] = ClassMeasures::strongest(shown.into_iter(), CLASSES);
         shown = up.into_iter().chain(down.into_iter().rev()).collect();
     }
     let top = shown.iter().fold(0.0_f64, |top, (_, w)| top.max(w.abs()));
-    let measures = bearing.has_measures();
+    let measures = class_measures.has_measures();
     html! {
         @if !shown.is_empty() {
             section {
                 h2 { "Class weights" }
                 p.sub {
                     "How the unit's value counts for each class of the model"
-                    @if !few { "; of " (bearing.classes.len()) " classes those that it pushes up and down most" } "."
+                    @if !few { "; of " (class_measures.classes.len()) " classes those that it pushes up and down most" } "."
                     @if measures {
                         " Correlation is that of its value with the class's logit, overlap the IoU of the examples on which it \
                          fires with those on which the logit is highest; ▲ marks the strongest 1% of all, ▼ the weakest."
@@ -253,9 +253,9 @@ fn weights(bearing: &Bearing, unit: usize) -> Markup {
                         } }
                     }
                     tbody { @for (i, weight) in &shown {
-                        @let measured = bearing.measured(unit, *i);
+                        @let measured = class_measures.measured(unit, *i);
                         tr {
-                            th scope="row" { a href=(format!("../classes/{i}.html")) { bdi { (plain(&bearing.classes[*i])) } } }
+                            th scope="row" { a href=(format!("../classes/{i}.html")) { bdi { (plain(&class_measures.classes[*i])) } } }
                             td.n { (format!("{weight:+.4}")) (mark(measured, 0)) }
                             @if measures {
                                 td.n { (value(measured.and_then(|m| m.correlation))) (mark(measured, 1)) }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::activation::ActivationSource;
 use compexp_files::{hash_file, write_json};
-use compexp_report::analysis::behaviour::between as measure;
+use compexp_report::analysis::effects::between as measure;
 use compexp_run::layout::CONTRIBUTIONS_BELOW;
 use compexp_run::{BelowRun, FinishedRun};
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use compexp_run::{BelowRun, FinishedRun};
 use serde_json::Value;
 
-use super::bearing::Measured;
+use super::class_measures::Measured;
 use crate::{Error, Result};
 
 /// The table of measures, with units of the layer below and units of the run as their targets.
@@ -15,7 +15,7 @@ const AGAIN: &str = "measure again: `compexp vision contributions RUN --below RU
 
 /// How the units of the layer below bear on those of a run.
 #[derive(Debug, PartialEq)]
-pub(super) struct Below {
+pub(super) struct LayerBelow {
     /// The name of that layer.
     pub(super) layer: String,
     /// What its run was made from.
@@ -24,7 +24,7 @@ pub(super) struct Below {
     links: HashMap<usize, Vec<(usize, Measured)>>,
 }
 
-impl Below {
+impl LayerBelow {
     /// What a run tells; none where it was not measured.
     pub(super) fn read(run: &FinishedRun) -> Result<Option<Self>> {
         let Some(rows) = run.contributions_below()? else { return Ok(None) };

@@ -3,11 +3,11 @@
 use compexp_trust::behaviour::ablation::{Effect, Fill};
 use ndarray::Array2;
 
-use super::charts::{PLACE, Panel, SIZE, number};
-use super::figure::Figure;
-use super::figures::{figure, span, table_of};
-use super::svg::{COLORS, Svg};
+use super::{figure, span, table_of};
 use crate::Result;
+use crate::charts::{PLACE, Panel, SIZE, number};
+use crate::figure::Figure;
+use crate::svg::{COLORS, Svg};
 use compexp_run::Band;
 use compexp_run::wording::many;
 
@@ -34,21 +34,21 @@ pub fn ablation_figures(
 }
 
 /// The two quantities of a curve.
-pub(super) const QUANTITIES: [&str; 2] = ["accuracy", "change for the classes concerned"];
+pub(crate) const QUANTITIES: [&str; 2] = ["accuracy", "change for the classes concerned"];
 
 /// A point of a curve.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// What the order is called.
-    pub(super) order: String,
+    pub(crate) order: String,
     /// Units taken away.
-    pub(super) removed: f64,
+    pub(crate) removed: f64,
     /// Each of [`QUANTITIES`]: its value, and the ends of the band.
-    pub(super) quantities: [[Option<f64>; 3]; 2],
+    pub(crate) quantities: [[Option<f64>; 3]; 2],
 }
 
 impl Row {
     /// The point of a band.
-    pub(super) fn of(band: &Band) -> Self {
+    pub(crate) fn of(band: &Band) -> Self {
         let concerned = [band.concerned_change, band.concerned_change_low, band.concerned_change_high];
         Self {
             order: order_name(&band.order, band.curves),
@@ -69,7 +69,7 @@ fn order_name(order: &str, curves: usize) -> String {
 }
 
 /// One of the [`QUANTITIES`] of curves, in a panel.
-pub(super) fn panel(svg: &mut Svg, place: [f64; 4], rows: &[Row], quantity: usize) {
+pub(crate) fn panel(svg: &mut Svg, place: [f64; 4], rows: &[Row], quantity: usize) {
     let mut orders: Vec<&str> = Vec::new();
     rows.iter().for_each(|row| orders.extend(Some(&row.order[..]).filter(|o| !orders.contains(o))));
     let most = rows.iter().map(|row| row.removed).fold(1.0, f64::max);
@@ -137,7 +137,7 @@ fn effect_by_weight(effects: &[Effect], weights: &Array2<f64>, of_class: &[usize
 
 /// A dot a unit: what it is called, its weight, and the change without it, shown in percentage points; `names` are those of
 /// the axes.
-pub(super) fn scatter(svg: &mut Svg, dots: &[(String, f64, f64)], names: [&str; 2]) {
+pub(crate) fn scatter(svg: &mut Svg, dots: &[(String, f64, f64)], names: [&str; 2]) {
     let panel = Panel { place: PLACE, x: span(dots.iter().map(|d| d.1)), y: span(dots.iter().map(|d| 100.0 * d.2)) };
     panel.y_axis(svg, names[1]);
     panel.x_axis(svg, names[0]);

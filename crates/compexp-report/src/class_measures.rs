@@ -9,7 +9,7 @@ use crate::Result;
 
 /// How units bear on classes.
 #[derive(Debug, PartialEq)]
-pub(super) struct Bearing {
+pub(super) struct ClassMeasures {
     /// In the order of the model.
     pub(super) classes: Vec<String>,
     /// A weight a class, by unit.
@@ -34,7 +34,7 @@ impl From<&UnitContribution> for Measured {
     }
 }
 
-impl Bearing {
+impl ClassMeasures {
     /// What a run tells; none where it has neither weights of classes nor measures.
     pub(super) fn read(run: &FinishedRun, weights: Option<&Weights>) -> Result<Option<Self>> {
         let mut found = Self { classes: Vec::new(), weights: HashMap::new(), measured: HashMap::new() };
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn the_strongest_weights_come_first_on_either_side() {
         let weights = [(0, -0.5), (1, 2.0), (2, 0.0), (3, -3.0), (4, 2.0), (5, 0.1)];
-        let [up, down] = Bearing::strongest(weights.into_iter(), 2);
+        let [up, down] = ClassMeasures::strongest(weights.into_iter(), 2);
         assert_eq!(up, [(1, 2.0), (4, 2.0)]);
         assert_eq!(down, [(3, -3.0), (0, -0.5)]);
     }
