@@ -293,8 +293,8 @@ mod tests {
     fn a_run_is_read_back() {
         let scratch = Scratch::new();
         let dir = scratch.path("a/b");
-        let predicted = |image: &str, target: &str, correct| Prediction {
-            image: image.into(),
+        let predicted = |example: &str, target: &str, correct| Prediction {
+            example: example.into(),
             target: target.into(),
             predicted: "night, \"club\"".into(),
             correct,

@@ -153,7 +153,7 @@ pub(crate) mod tests {
             similarity: None,
         };
         let prediction = |(target, predicted): &(&str, &str)| Prediction {
-            image: String::new(),
+            example: String::new(),
             target: (*target).into(),
             predicted: (*predicted).into(),
             correct: (!target.is_empty()).then_some(target == predicted),

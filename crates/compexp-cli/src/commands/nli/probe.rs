@@ -201,7 +201,7 @@ fn classify(classifier: &Classifier, pairs: &[SplitPair]) -> Result<Output> {
 
 fn compare(examples: &[Example], targets: &[Option<Label>], predicted: &[usize], names: &[String]) -> Vec<Prediction> {
     let one = |((example, target), predicted): ((&Example, &Option<Label>), &usize)| Prediction {
-        image: example.name.clone(),
+        example: example.name.clone(),
         target: target.map_or(String::new(), |label| label.name().to_owned()),
         predicted: names[*predicted].clone(),
         correct: target.map(|label| label.index() == *predicted),

@@ -62,7 +62,7 @@ impl Targets {
             logits.read_f32(at * names.len(), &mut row)?;
             let predicted = likeliest(&row);
             all.push(Prediction {
-                image: example.name.clone(),
+                example: example.name.clone(),
                 target: target.map_or(String::new(), |t| names[t].clone()),
                 predicted: names[predicted].clone(),
                 correct: target.map(|t| t == predicted),
