@@ -1,4 +1,4 @@
-//! How units bear on classes, as far as a run tells: the weights of the model's last layer, and the measures of contribution.
+//! How units contribute to classes: the weights of the model's last layer, and the measures of contribution that the run has.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use compexp_trust::behaviour::contribution::Role;
 
 use crate::Result;
 
-/// How units bear on classes.
+/// How units contribute to classes.
 #[derive(Debug, PartialEq)]
 pub(super) struct ClassMeasures {
     /// In the order of the model.
@@ -18,7 +18,7 @@ pub(super) struct ClassMeasures {
     measured: HashMap<(usize, usize), Measured>,
 }
 
-/// The measures of a unit and a class, or a unit and one of the layer above, with what the first is to the second by each.
+/// The measures between a unit and a class, or a unit and one of the layer above, and the role that each measure gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measured {
     pub(super) weight: Option<f64>,
@@ -35,7 +35,10 @@ impl From<&UnitContribution> for Measured {
 }
 
 impl ClassMeasures {
-    /// What a run tells; none where it has neither weights of classes nor measures.
+    /// What a run has; none if it has neither weights of classes nor measures.
+    ///
+    /// # Errors
+    /// `Error::File` or `Error::Damaged` if a file of the run cannot be read or is not what it was.
     pub(super) fn read(run: &FinishedRun, weights: Option<&Weights>) -> Result<Option<Self>> {
         let mut found = Self { classes: Vec::new(), weights: HashMap::new(), measured: HashMap::new() };
         if let Some(head) = run.head()? {

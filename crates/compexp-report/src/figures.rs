@@ -21,11 +21,11 @@ use crate::{Error, Result};
 /// The rows of a chart of bars, at most.
 const ROWS: usize = 20;
 
-/// All figures of a run that its records allow: without predictions there are none of accuracy, without explained units none
-/// of formulas, and those of significance, held-out examples and ceilings only where these were asked for.
+/// All figures that the records of a run allow. Figures of accuracy need predictions, figures of formulas need explained
+/// units; figures of significance, held-out scores and ceilings are there if the run has these.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where a table cannot be written, which no record can cause.
+/// `Error::Core` if a table cannot be written, which no record can cause.
 pub fn figures(records: &Records) -> Result<Vec<Figure>> {
     let mut all = Vec::new();
     if records.explained().next().is_some() {

@@ -1,4 +1,4 @@
-//! How the units of the layer below bear on those of a run, as far as the run tells.
+//! How the units of the layer below contribute to the units of a run, if the run has that.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ const MEASURES: &str = compexp_run::layout::CONTRIBUTIONS_BELOW;
 
 const AGAIN: &str = "measure again: `compexp vision contributions RUN --below RUN`";
 
-/// How the units of the layer below bear on those of a run.
+/// How the units of the layer below contribute to the units of a run.
 #[derive(Debug, PartialEq)]
 pub(super) struct LayerBelow {
     /// The name of that layer.
@@ -25,7 +25,10 @@ pub(super) struct LayerBelow {
 }
 
 impl LayerBelow {
-    /// What a run tells; none where it was not measured.
+    /// What a run has; none if it was not measured.
+    ///
+    /// # Errors
+    /// `Error::File` or `Error::Damaged` if a file of the run cannot be read, is not what it was, or has other units.
     pub(super) fn read(run: &FinishedRun) -> Result<Option<Self>> {
         let Some(rows) = run.contributions_below()? else { return Ok(None) };
         let path = run.dir().join(MEASURES);
@@ -51,13 +54,12 @@ impl LayerBelow {
         Ok(Some(Self { layer, inputs, links }))
     }
 
-    /// The `n` units below whose maps go most with that of `unit`, strongest first; those of no or negative correlation are
-    /// left out.
+    /// The `n` units below whose maps correlate most with the map of `unit`, strongest first; only positive correlations.
     pub(super) fn with(&self, unit: usize, n: usize) -> impl Iterator<Item = &(usize, Measured)> {
         self.of(unit).iter().filter(|(_, m)| m.correlation > Some(0.0)).take(n)
     }
 
-    /// The `n` whose maps go most against it, strongest first.
+    /// The `n` units with the most negative correlations, strongest first.
     pub(super) fn against(&self, unit: usize, n: usize) -> impl Iterator<Item = &(usize, Measured)> {
         self.of(unit).iter().rev().filter(|(_, m)| m.correlation.is_some_and(|r| r < 0.0)).take(n)
     }

@@ -82,7 +82,7 @@ pub trait Sink {
     /// Writes the file of this name, relative to the report, with `/` between folders.
     ///
     /// # Errors
-    /// Whatever keeps the sink from writing.
+    /// `Error::File` if the file cannot be written.
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()>;
 }
 
@@ -112,7 +112,8 @@ pub struct Written {
 /// Writes the report of `runs`.
 ///
 /// # Errors
-/// Those of the runs' files and of the sink; [`compexp_core::Error::Mismatch`] where there are no runs.
+/// `Error::File` or `Error::Damaged` if a file of a run cannot be read or is not what it was; `Error::Core` if there are no
+/// runs; the error of the sink.
 pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn Progress) -> Result<Written> {
     if runs.is_empty() {
         return Err(Error::mismatch("runs to report on", 0, "at least one"));

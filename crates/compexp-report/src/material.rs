@@ -33,9 +33,9 @@ pub(super) enum Picture {
 pub(super) struct WhenActive {
     /// Examples on which the unit fires.
     pub(super) active: usize,
-    /// Those of them whose target is known.
+    /// How many of these have a known target.
     pub(super) known: usize,
-    /// Those of these that are predicted rightly.
+    /// How many of these are predicted correctly.
     pub(super) correct: usize,
 }
 
@@ -83,7 +83,7 @@ pub(super) struct Material<'a> {
     /// Areas of concepts, by name.
     areas: HashMap<String, u64>,
     probe: Option<ProbeSet>,
-    /// The summary of units taken away, accuracy meanwhile, and what each does alone.
+    /// The record of ablation; with it the bands of accuracy, and the effect of each unit alone.
     pub(super) ablation: Option<AblationRecord>,
     pub(super) bands: Option<Vec<Band>>,
     pub(super) effects: Option<Vec<UnitEffect>>,

@@ -127,7 +127,7 @@ mod tests {
         };
         write_rows(&scratch.path("effects.csv"), &UnitEffect::COLUMNS, &[&effect]).unwrap();
         let text = std::fs::read_to_string(scratch.path("effects.csv")).unwrap();
-        assert_eq!(text.lines().nth(1), Some("7,,,a; b,2,0.1,-0.5,0,,zero"));
+        assert_eq!(text.lines().nth(1), Some("7,,,a; b,2,0.1,-0.5,0.0,,zero"));
         assert_eq!(read_rows::<UnitEffect>(&scratch.path("effects.csv"), &UnitEffect::COLUMNS).unwrap(), [effect]);
     }
 

@@ -23,7 +23,7 @@ pub struct Summary {
     /// What is proven; none unless the search proves anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimal: Option<OptimalSummary>,
-    /// How many units are more than luck; none unless asked for.
+    /// How many units are more than chance; none unless asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significance: Option<SignificanceSummary>,
     /// How the formulas do on examples held out; none where nothing was.

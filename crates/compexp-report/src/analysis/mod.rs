@@ -40,7 +40,8 @@ impl Records {
     /// Reads the records of a run.
     ///
     /// # Errors
-    /// Those of the run's files, and of [`Self::new`].
+    /// `Error::File` or `Error::Damaged` if a file of the run cannot be read or is not what it was; `Error::Core` as
+    /// [`Self::new`].
     pub fn read(run: &FinishedRun) -> Result<Self> {
         let (explanations, predictions) = (run.explanations.clone(), run.predictions()?);
         Self::new(explanations, run.concepts()?, run.relations()?, run.activity()?, predictions)
@@ -49,8 +50,7 @@ impl Records {
     /// Records from their parts; `activity` has a row of bits for each unit, as [`FinishedRun::activity`] gives them.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the parts do not belong together; [`compexp_core::Error::DuplicateConcept`]; [`compexp_core::Error::Formula`] for a
-    /// formula over other concepts.
+    /// `Error::Core` if the parts do not belong together, a concept is there twice, or a formula names another concept.
     pub fn new(
         explanations: Explanations,
         concepts: Vec<Extent>,

@@ -1,4 +1,4 @@
-//! Figures of what becomes of a model's accuracy without its units.
+//! Figures of ablation: the accuracy of a model without units, and the effect of each unit alone.
 
 use compexp_trust::behaviour::ablation::{Effect, Fill};
 use ndarray::Array2;
@@ -11,11 +11,11 @@ use crate::svg::{COLORS, Svg};
 use compexp_run::Band;
 use compexp_run::wording::many;
 
-/// Curves of accuracy for each fill, and what each unit's ablation does against `weights` `(n_units, n_classes)`, its
-/// contributions. `of_class` are the examples of every class.
+/// Curves of accuracy for each fill, and the effect of each unit's ablation against its contributions: `weights`
+/// `(n_units, n_classes)`. `of_class` has the number of examples of every class.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where a table cannot be written, which nothing measured can cause.
+/// `Error::Core` if a table cannot be written, which no measured value can cause.
 pub fn ablation_figures(
     bands: &[Band],
     effects: &[Effect],
@@ -40,7 +40,7 @@ pub(crate) const QUANTITIES: [&str; 2] = ["accuracy", "change for the classes co
 pub(crate) struct Row {
     /// What the order is called.
     pub(crate) order: String,
-    /// Units taken away.
+    /// Ablated units.
     pub(crate) removed: f64,
     /// Each of [`QUANTITIES`]: its value, and the ends of the band.
     pub(crate) quantities: [[Option<f64>; 3]; 2],

@@ -27,7 +27,7 @@ const ERRORS: usize = 10;
 /// The page of the class at place `at` of `classes`.
 ///
 /// # Errors
-/// Those of the masks' file.
+/// `Error::File` if the masks of exemplars cannot be read.
 pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion, at: usize) -> Result<String> {
     let (material, class) = (site.material, &classes[at]);
     let of = |t: &str, p: &str| counts.get(&(t.to_owned(), p.to_owned())).copied().unwrap_or(0);

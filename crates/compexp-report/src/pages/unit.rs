@@ -85,9 +85,9 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
     Ok(site.page(Place::Unit, &format!("Unit {}", unit.unit), body))
 }
 
-/// The best formula of each length, beside what luck reaches and what is left on held-out examples, where that is known.
+/// The best formula of each length, beside what chance reaches and what is left on held-out examples, where that is known.
 fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
-    let luck = unit.significance.as_ref().map(|s| &s.by_length);
+    let chance = unit.significance.as_ref().map(|s| &s.by_length);
     let held_out = unit.holdout.as_ref().map(|h| &h.by_length);
     let proven = unit.by_length.iter().any(|s| s.certified.is_some());
     html! {
@@ -95,7 +95,7 @@ fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
             thead { tr {
                 th scope="col" { "length" } th scope="col" { "IoU" }
                 @if proven { th scope="col" { "proven" } }
-                @if luck.is_some() { th scope="col" { "luck, 95%" } }
+                @if chance.is_some() { th scope="col" { "chance, 95%" } }
                 @if held_out.is_some() { th scope="col" { "held out" } }
                 th scope="col" { "best formula" }
             } }
@@ -107,7 +107,7 @@ fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
                         (_, Some(bound)) => { "at most " (curve::short(bound)) }
                         _ => "",
                     } } }
-                    @if let Some(luck) = luck { td.n { (luck.get(k).map_or(String::new(), |n| curve::short(n.q95))) } }
+                    @if let Some(chance) = chance { td.n { (chance.get(k).map_or(String::new(), |n| curve::short(n.q95))) } }
                     @if let Some(h) = held_out { td.n { (h.get(k).map_or(String::new(), |h| curve::short(h.iou))) } }
                     td { (formula::markup(material, &s.formula)) }
                 }

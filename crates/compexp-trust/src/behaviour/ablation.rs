@@ -79,7 +79,7 @@ impl<'a> Subject<'a> {
     /// A classifier and its examples.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where sizes differ, a target is no class, or no example's class is known.
+    /// `Error::Mismatch` if sizes differ, a target is no class, or no example's class is known.
     pub fn new(head: &'a Head, features: &'a Features, targets: &'a [Option<usize>]) -> Result<Self> {
         let logits = head.logits(features)?.into_raw_vec_and_offset().0;
         if targets.len() != features.n_examples() {
@@ -121,7 +121,7 @@ impl<'a> Subject<'a> {
     /// last. `contributes` says which units contribute to which classes.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a unit that the head does not have.
+    /// `Error::Mismatch` for a unit that the head does not have.
     pub fn curve(&self, order: &[usize], fill: Fill, every: usize, contributes: &Measure) -> Result<Vec<Step>> {
         self.check(order)?;
         let n_classes = self.head.classes.len();
@@ -150,7 +150,7 @@ impl<'a> Subject<'a> {
     /// What each of `units` does alone.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a unit that the head does not have.
+    /// `Error::Mismatch` for a unit that the head does not have.
     pub fn effects(&self, units: &[usize], fill: Fill, contributes: &Measure) -> Result<Vec<Effect>> {
         self.check(units)?;
         let n_classes = self.head.classes.len();

@@ -91,7 +91,7 @@ impl Contributions {
     /// says on which examples each unit does. `top` is the share of examples that the top quantile of a target holds.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where sizes differ, there are no examples, or `top` is not between 0 and 1.
+    /// `Error::Mismatch` if sizes differ, there are no examples, or `top` is not between 0 and 1.
     pub fn measure(
         weights: ArrayView2<'_, f32>,
         features: ArrayView2<'_, f32>,

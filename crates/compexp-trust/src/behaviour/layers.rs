@@ -32,7 +32,7 @@ impl Contributions {
     /// Reads both layers once, a block of examples at a time.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the layers are not of the same examples, there are none, or the weights are of other units;
+    /// `Error::Mismatch` if the layers are not of the same examples, there are none, or the weights are of other units;
     /// those of the sources, and [`Error::NotFinite`].
     pub fn between(weights: ArrayView2<'_, f32>, below: &Layer<'_>, above: &Layer<'_>) -> Result<Self> {
         let n = above.source.n_examples();

@@ -86,8 +86,8 @@ pub struct Row {
 /// the probe set.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where the units were planted on another probe set or in another version, or a unit was not planted;
-/// [`Error::Formula`] for a formula with a concept that is not there.
+/// `Error::Mismatch` if the units were planted on another probe set or in another version, or a unit was not planted;
+/// `Error::Formula` for a formula with a concept that is not there.
 pub fn recover(
     explanations: &Explanations,
     planted: &PlantedUnits,
@@ -179,7 +179,7 @@ pub fn rows(recovered: &[Recovered]) -> Vec<Row> {
 /// The comparison as comma-separated values under a header, a line a unit.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where a row cannot be written, which no value of this record can cause.
+/// `Error::Mismatch` if a row cannot be written, which no value of this record can cause.
 pub fn to_csv(recovered: &[Recovered]) -> Result<String> {
     let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
     let mut writer = csv::Writer::from_writer(Vec::new());

@@ -1,4 +1,4 @@
-//! Accuracy as units are taken away: in orders that follow how well they are explained, and at random.
+//! Accuracy as units are ablated one after another: in orders that follow how well they are explained, and at random.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -19,14 +19,14 @@ use crate::analysis::accuracy::by_activity;
 /// The shares of seeds below and above a band.
 const BAND: [f64; 2] = [0.1, 0.9];
 
-/// In which order units are taken away. Units without what an order goes by come last, and equal ones by number.
+/// The order in which units are ablated. Units without the value that decides come last; equal units are sorted by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The best explained first.
     Iou,
-    /// Those least explained by luck first, by p; of equal p the best explained.
+    /// The least likely to be chance first, by p; of equal p the best explained first.
     Significance,
-    /// Those first on whose examples the model is most often right.
+    /// By the accuracy of the model on the examples on which a unit fires, the highest first.
     Accuracy,
     /// By a seed.
     Random(u64),
@@ -97,7 +97,7 @@ pub struct Curve {
 /// contribute: those are concerned.
 ///
 /// # Errors
-/// Those of [`Subject::curve`].
+/// `Error::Core` if the head does not have a unit of the run.
 pub fn curves(
     subject: &Subject<'_>,
     records: &Records,

@@ -1,9 +1,8 @@
-//! Whether the classes that suffer without a unit are those that it is said to support.
+//! Whether the classes that a unit supports lose accuracy without it.
 //!
-//! By each measure of contribution a unit supports the classes of which it is a contributor. Three groups are compared: what
-//! its ablation does to these classes; what it does to the other classes; and, as a control, what the ablation of units
-//! that support no class does to the classes of a supporting unit, drawn for each by a seed. Intervals are 95%, by bootstrap
-//! over units.
+//! By a measure of contribution, a unit supports the classes of which it is a contributor. Three effects are compared: of its
+//! ablation on these classes; of its ablation on the other classes; and, as a control, of the ablation of units that support
+//! no class on the classes of a supporting unit, which a seed draws for each. Intervals are 95%, by bootstrap over units.
 
 use crate::random::Purpose;
 use compexp_core::random::Random;
