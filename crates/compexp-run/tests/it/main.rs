@@ -1,5 +1,7 @@
 //! The method without the command line: from a probe directory and an array to a run folder, in one call.
 
+mod records;
+
 use std::path::{Path, PathBuf};
 
 use compexp_core::exemplar::Firing;
