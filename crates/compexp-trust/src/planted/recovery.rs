@@ -1,4 +1,4 @@
-//! How far a search found what was planted.
+//! How many planted formulas a search recovered.
 
 use compexp_core::concept::Vocabulary;
 use compexp_core::explanation::{Explanations, Universe};
@@ -42,7 +42,7 @@ pub struct Recovered {
     pub unit: usize,
     /// Literals of the planted formula.
     pub length: usize,
-    /// In how far the unit differs from it.
+    /// The noise of the unit.
     pub noise: Noise,
     /// The planted formula.
     pub planted: String,
@@ -63,17 +63,17 @@ pub struct Recovered {
 pub struct Row {
     /// Literals of the planted formulas.
     pub length: usize,
-    /// In how far the units differ from them.
+    /// The noise of the units.
     pub noise: Noise,
     /// Units.
     pub units: usize,
-    /// Those with [`Verdict::Equivalent`] or [`Verdict::SameMask`] for [`Recovered::at_length`].
+    /// How many have [`Verdict::Equivalent`] or [`Verdict::SameMask`] for [`Recovered::at_length`].
     pub at_length: usize,
-    /// Those with the first for [`Recovered::verdict`].
+    /// How many have [`Verdict::Equivalent`] for [`Recovered::verdict`].
     pub equivalent: usize,
-    /// Those with the second.
+    /// How many have [`Verdict::SameMask`] for it.
     pub same_mask: usize,
-    /// Those whose formula found has a smaller IoU than the planted one: there the search failed. Where another formula
+    /// How many have a found formula of smaller IoU than the planted one: there the search failed. Where another formula
     /// has a greater one, noise made it the better explanation.
     pub below_planted: usize,
     /// The mean IoU of the planted formulas.

@@ -23,9 +23,9 @@ use crate::{Error, Result};
 /// Which examples the search sees and which are held out, each ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// Those that the search sees.
+    /// Examples that the search sees.
     pub search: Vec<usize>,
-    /// Those that it does not.
+    /// Examples that are held out.
     pub held_out: Vec<usize>,
     /// The group of each that is held out, numbered from 0 as they first come.
     groups: Vec<u32>,
