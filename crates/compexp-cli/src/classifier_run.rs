@@ -25,11 +25,12 @@ pub(crate) struct Classified {
 }
 
 impl Classified {
-    /// Opens the run in `dir`, which must be one of `command` (`vision probe`); `layer` is the one that the last layer
-    /// reads, and what to ask for.
+    /// Opens the run in `dir`, which `command` (such as `vision probe`) must have made. `layer` is the layer that the
+    /// last layer reads; error messages tell the user to probe it.
     ///
     /// # Errors
-    /// Those of the files; a [`Failure`] that names the command to give where the run has no predictions or last layer.
+    /// `Error::Io` or `Error::Format` if a file of the run cannot be read; a [`Failure`] that names the command to give
+    /// if another command made the run, or if it has no predictions or no last layer.
     pub(crate) fn open(dir: &Path, command: &str, layer: &str) -> Result<Self> {
         let run = FinishedRun::open(dir)?;
         let made = run.provenance()?;

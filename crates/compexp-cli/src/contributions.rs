@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::progress::Reporter;
 use crate::terminal::count;
 
-/// A run with what its model decides by.
+/// A run, its units' features, and the last layer of its model.
 pub(crate) struct Decided {
     pub(crate) records: Records,
     pub(crate) features: Features,
@@ -26,10 +26,11 @@ pub(crate) struct Decided {
 }
 
 impl Decided {
-    /// Reads a run with its head and the features that this reads.
+    /// Reads a run, the last layer (head), and the features that this layer reads.
     ///
     /// # Errors
-    /// Those of the files; a [`Failure`] that says what is missing, and which command makes it.
+    /// `Error::Io` or `Error::Format` if a file of the run cannot be read or is damaged; a [`Failure`] that names the
+    /// command to give if the run has no head or no activations.
     pub(crate) fn read(run: &FinishedRun) -> Result<Self> {
         let dir = run.dir();
         let Some(head) = run.head()? else {
@@ -80,10 +81,11 @@ fn way_to_head(run: &FinishedRun) -> String {
     }
 }
 
-/// A run's activations, which are checked as they are read.
+/// A run's activations, which are checked while they are read.
 ///
 /// # Errors
-/// Those of the file; a [`Failure`] where it is not there, or of other examples.
+/// `Error::Io` or `Error::Format` if the file cannot be read or is damaged; a [`Failure`] if the run has no
+/// activations, if they have another number of examples, or if some examples are held out.
 pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
     let dir = run.dir();
     let path = dir.join(ACTIVATIONS);
@@ -137,11 +139,12 @@ impl ActivationSource for Checked {
     }
 }
 
-/// Measures the contributions of a run's units to classes, and writes them to it; nothing where an `up_to_date` run has
-/// them. Where examples are held out there are none, and that is said.
+/// Measures the contributions of a run's units to classes and writes them to the run. Does nothing if the run is
+/// `up_to_date` and has them. If examples are held out, it measures nothing and reports this.
 ///
 /// # Errors
-/// Those of [`Decided::read`] and of the file.
+/// The errors of [`Decided::read`]; `Error::Io` if the file cannot be written; `Error::Locked` if another process
+/// writes to the run.
 pub(crate) fn measure_to_classes(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Result<()> {
     if up_to_date && run.find(CONTRIBUTIONS)?.is_some() {
         return Ok(());
@@ -153,7 +156,7 @@ pub(crate) fn measure_to_classes(run: &FinishedRun, up_to_date: bool, reporter: 
     write_contributions_to_classes(run).map(|_| ())
 }
 
-/// Measures and writes the contributions of a run's units to classes. The file comes back.
+/// Measures and writes the contributions of a run's units to classes. Returns the path of the file.
 ///
 /// # Errors
 /// As [`measure_to_classes`].
@@ -170,7 +173,7 @@ pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBu
 /// Writes a row for every unit of the run and target.
 ///
 /// # Errors
-/// Those of the file.
+/// `Error::Io` if the file cannot be written.
 pub(crate) fn write_contributions(
     path: &Path,
     explanations: &Explanations,

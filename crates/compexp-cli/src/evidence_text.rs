@@ -44,7 +44,8 @@ pub(crate) fn write(out: &mut impl Write, unit: &Explanation) -> io::Result<()> 
     Ok(())
 }
 
-/// Writes a unit's scores by length beside the scores that chance reaches and the held-out scores, if the run has either.
+/// Writes a unit's scores by length beside the scores that chance reaches and the held-out scores, if the run has
+/// either.
 pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::Result<()> {
     let chance = unit.significance.as_ref().map(|s| &s.by_length);
     let held_out = unit.holdout.as_ref().map(|h| &h.by_length);

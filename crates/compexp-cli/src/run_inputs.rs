@@ -9,17 +9,18 @@ use crate::annotations::{Annotated, Annotations};
 use crate::failure::Failure;
 use crate::progress::Reporter;
 
-/// The annotations of a run, which must be what they were.
+/// Opens the annotations of a run, and checks that they did not change.
 ///
 /// # Errors
-/// Errors of the files; a [`Failure`] where they have changed or the run does not say where they were.
+/// `Error::Io` or `Error::Format` if a file cannot be read; a [`Failure`] if the annotations changed or the run does
+/// not record their path.
 pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<Annotated> {
     let (dir, config) = (run.dir(), run.config()?);
     let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
-    // Those that the run keeps are as it left them.
+    // Checks the probe set that the run itself keeps, if it has one.
     run.probe()?;
     let annotated = annotations.open()?;
-    // Those of sentence pairs are the run's own, and not among its inputs.
+    // A run on sentence pairs has its own annotations, which are not among its inputs.
     if let Some(recorded) = run.provenance()?.annotations() {
         let found = annotated.record(reporter)?;
         unchanged("annotations", recorded == &found, &recorded.hash, &found.hash)?;

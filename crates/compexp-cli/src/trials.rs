@@ -1,4 +1,5 @@
-//! What counterfactuals of images and of sentences share: the choice of cases, their table and record, and what is printed.
+//! What counterfactuals of images and of sentences share: the choice of cases, their table and record, and what is
+//! printed.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -61,11 +62,11 @@ pub(crate) struct Trials<'a> {
     pub(crate) cases: Vec<Tried<'a>>,
 }
 
-/// Tries candidates in their order until there are as many cases as `wanted`. The number of those before that cannot be
-/// tried, of which `case` makes nothing, comes too.
+/// Tries candidates in order until there are `wanted` cases. Returns the cases and the number of candidates that were
+/// left out because `case` returned nothing for them.
 ///
 /// # Errors
-/// Those of `case`.
+/// Any error of `case`.
 pub(crate) fn first_cases<C, T>(
     candidates: &[C],
     wanted: usize,
@@ -87,7 +88,7 @@ pub(crate) fn first_cases<C, T>(
 /// Prints a record.
 ///
 /// # Errors
-/// Those of standard output.
+/// An I/O error if standard output cannot be written.
 pub(crate) fn print_json(record: &Value) -> Result<()> {
     let mut stdout = io::stdout().lock();
     terminal::write_json(&mut stdout, record)?;
@@ -115,10 +116,11 @@ impl Trials<'_> {
         class.map(|class| self.run.head.classes[class].as_str())
     }
 
-    /// Writes `cases.csv` and `counterfactuals.json` into the folder `out`, and gives what the latter holds.
+    /// Writes `cases.csv` and `counterfactuals.json` into the folder `out`. Returns the content of the latter.
     ///
     /// # Errors
-    /// Those of the files, and of the run's contributions.
+    /// `Error::Io` if a file cannot be written; `Error::Io` or `Error::Format` if the run's contributions cannot be
+    /// read.
     pub(crate) fn write(&self, out: &Path, config: &impl Serialize) -> Result<Value> {
         let contributions = self.run.run.contributions()?.unwrap_or_default();
         let measures: HashMap<(usize, &str), [Option<f64>; 3]> =
@@ -177,10 +179,10 @@ impl Trials<'_> {
         Ok(record)
     }
 
-    /// Prints a table of the cases, what `between` adds, and what all came to.
+    /// Prints a table of the cases, then the output of `between`, then the totals.
     ///
     /// # Errors
-    /// Those of standard output.
+    /// An I/O error if standard output cannot be written.
     pub(crate) fn print(&self, out: &Path, between: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut stdout = io::stdout().lock();
         let class = |class| self.class(class).map_or("any other".into(), terminal::name);
@@ -245,11 +247,11 @@ impl Trials<'_> {
     }
 }
 
-/// Writes with `write` into the folder `out`, or where that is none into the run's own folder of changed inputs, which
-/// appears as a whole. The folder's path comes back, with what `write` gives.
+/// Writes with `write` into the folder `out`, or, without `out`, into the run's own folder of edited inputs, which
+/// appears only when it is complete. Returns the folder's path and the result of `write`.
 ///
 /// # Errors
-/// Those of the files and of `write`.
+/// `Error::Io` if a folder cannot be created; `Error::Locked` if another process writes there; any error of `write`.
 pub(crate) fn write_trials<T>(
     run: &FinishedRun,
     out: Option<&Path>,

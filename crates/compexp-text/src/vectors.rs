@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::lines::{excerpt, for_each_line, line_error};
 
-/// Words that are compared with all others at once: each vector is fetched once for all of them, and their sums lie side
-/// by side in registers.
+/// Words that are compared with all others at once: each vector is fetched once for all of them, and their sums lie
+/// side by side in registers.
 const QUERIES: usize = 64;
 
 /// Words with vectors of length 1.
@@ -23,8 +23,9 @@ pub struct WordVectors {
     vectors: Vec<f32>,
 }
 
-/// Reads a text file of one `word n1 n2 ...` a line (GloVe's `.txt`, `.vec`), with or without a first line of the number
-/// of words and of dimensions; gives each word with its vector, as often as it is there, and returns their dimension.
+/// Reads a text file of one `word n1 n2 ...` a line (GloVe's `.txt`, `.vec`), with or without a first line of the
+/// number of words and of dimensions; gives each word with its vector, as often as it is there, and returns their
+/// dimension.
 ///
 /// # Errors
 /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
@@ -80,10 +81,11 @@ pub fn for_each_vector(path: &Path, mut each: impl FnMut(&str, &[f32])) -> Resul
 }
 
 impl WordVectors {
-    /// Reads a file as [`for_each_vector`] does. Of a word that appears twice, the first vector counts.
+    /// Reads a file as [`for_each_vector`] does. If a word appears twice, the first vector counts.
     ///
     /// # Errors
-    /// Those of [`for_each_vector`].
+    /// `Error::Io` if the file cannot be read; `Error::Format` with the line number if a line is not a word and its
+    /// numbers.
     pub fn read(path: &Path) -> Result<Self> {
         let mut all = Self { words: Vec::new(), places: HashMap::new(), dimension: 0, vectors: Vec::new() };
         all.dimension = for_each_vector(path, |word, vector| {

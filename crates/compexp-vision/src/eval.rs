@@ -22,11 +22,12 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Reads a list of lines `path class`, where the path may hold blanks and is taken relative to `root`, or where that
-    /// is `None` to the list's folder. Empty lines are left out. Classes MUST be below `classes`.
+    /// Reads a list of lines `path class`, where the path may hold blanks and is taken relative to `root`, or where
+    /// that is `None` to the list's folder. Empty lines are left out. Classes MUST be below `classes`.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`] where the list cannot be read; [`compexp_files::Error::Format`] naming the first line that is not such a line.
+    /// [`compexp_files::Error::Io`] where the list cannot be read; [`compexp_files::Error::Format`] naming the first
+    /// line that is not such a line.
     pub fn read(list: &Path, root: Option<&Path>, classes: usize) -> Result<Self> {
         let text = read_text(list, MAX_LIST)?;
         let root = root.or(list.parent()).unwrap_or(Path::new(""));
@@ -79,7 +80,7 @@ impl Accuracy {
 /// Classifies images, `batch` at a time; `progress` is told the number of images done and of all.
 ///
 /// # Errors
-/// Those of [`Extract::run`].
+/// The errors of [`Extract::run`].
 pub fn evaluate(
     model: &Model,
     images: &Labelled,

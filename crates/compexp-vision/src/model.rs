@@ -66,11 +66,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a ResNet of basic blocks from a checkpoint of any format that `compexp_checkpoint` knows. Its sizes are those
-    /// that a file of [`save`] states, else follow from its weights ([`Config::of`]).
+    /// Reads a ResNet of basic blocks from a checkpoint of any format that `compexp_checkpoint` knows. Its sizes are
+    /// those that a file of [`save`] states, else follow from its weights ([`Config::of`]).
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where the file cannot be read, [`compexp_files::Error::Format`] where it holds another network.
+    /// [`Error::Checkpoint`] where the file cannot be read, [`compexp_files::Error::Format`] where it holds another
+    /// network.
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
         let file = compexp_checkpoint::read(checkpoint)?;
         let entry = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
@@ -100,7 +101,8 @@ impl Model {
     /// A network from weights.
     ///
     /// # Errors
-    /// Those of [`ResNet::new`].
+    /// `Error::Weight` if a weight is missing, superfluous, of another shape, or not finite; `Error::Mismatch` if
+    /// `config` describes no network ([`ResNet::new`]).
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
         Ok(Self { network: ResNet::new(config, weights, device)?, device: device.clone() })
     }
@@ -133,8 +135,8 @@ impl Model {
         self.network.feeds_head(layer)
     }
 
-    /// How a stage or block reads the layer before it, by its first convolution, or the convolution of this name; none for
-    /// other layers.
+    /// How a stage or block reads the layer before it, by its first convolution, or the convolution of this name; none
+    /// for other layers.
     ///
     /// # Errors
     /// [`Error::Candle`]

@@ -89,7 +89,8 @@ impl Batch {
     /// `None` of the size of the first.
     ///
     /// # Errors
-    /// Those of [`Image::read`]; [`compexp_files::Error::Format`] naming the first file of another size.
+    /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is not a valid
+    /// image ([`Image::read`]), or has another size than the first.
     pub fn read(paths: &[PathBuf], preprocess: Preprocess, expected: Option<(usize, usize)>) -> Result<Self> {
         let Some(first) = paths.first() else {
             let (height, width) = expected.unwrap_or_default();

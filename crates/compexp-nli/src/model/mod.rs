@@ -1,4 +1,5 @@
-//! Classifiers of sentence pairs: word vectors, an LSTM for each sentence, and a decision from the two sentence vectors.
+//! Classifiers of sentence pairs: word vectors, an LSTM for each sentence, and a decision from the two sentence
+//! vectors.
 //!
 //! [`Model`] is what a file holds, [`Classifier`] the same laid out for use, in evaluation mode: batch norm by its
 //! running statistics, no dropout.
@@ -69,8 +70,8 @@ impl Classifier {
     /// Lays out a model's weights on a device.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes; [`Error::Candle`] where the device
-    /// fails.
+    /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes; [`Error::Candle`] where the
+    /// device fails.
     pub fn on(model: &Model, device: &Device) -> Result<Self> {
         let Model { config, words, weights } = model;
         config.check()?;
@@ -95,8 +96,8 @@ impl Classifier {
         &self.words
     }
 
-    /// Logits, features and sentence vectors of any number of pairs. A sentence that is there more than once goes through
-    /// the LSTM once.
+    /// Logits, features and sentence vectors of any number of pairs. A sentence that is there more than once goes
+    /// through the LSTM once.
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] where a word number is not one of the table's.
@@ -130,10 +131,10 @@ impl Classifier {
         Ok(output)
     }
 
-    /// The label with the highest logit for each pair, the first of equal ones.
+    /// The label with the highest logit for each pair; among equal logits, the first.
     ///
     /// # Errors
-    /// Those of [`Self::forward`].
+    /// The errors of [`Self::forward`].
     pub fn predict(&self, pairs: &[Pair<'_>]) -> Result<Vec<u8>> {
         let logits = self.forward(pairs)?.logits;
         Ok(logits.chunks_exact(self.config.classes).map(|row| best(row) as u8).collect())

@@ -33,9 +33,9 @@ pub(super) struct Training<'a> {
     adam: Adam,
     /// The weights' running average; empty where there is none.
     mean: Weights,
-    /// What a classifier would have had at the end of the last epoch.
+    /// The weights that the classifier would have at the end of the last epoch.
     present: Weights,
-    /// Those of the best epoch, empty before the first.
+    /// The weights of the best epoch; empty before the first epoch ends.
     best: Weights,
     /// The examples' order in an epoch.
     order: Option<(usize, Vec<usize>)>,

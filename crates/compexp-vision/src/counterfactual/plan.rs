@@ -74,7 +74,7 @@ impl Survey {
     /// Looks at the annotation of every image; `progress` is told the number done.
     ///
     /// # Errors
-    /// Those of the annotations.
+    /// The errors of the annotation source, if it cannot read an image's annotations.
     pub fn of(subject: &Subject<'_>, units: &[Unit], progress: &(dyn Fn(usize) + Sync)) -> Result<Self> {
         let done = std::sync::atomic::AtomicUsize::new(0);
         let areas = |image: usize| -> Result<Vec<u32>> {
@@ -94,8 +94,8 @@ impl Survey {
         self.areas[at][image] == 0
     }
 
-    /// The candidates, the one with the greatest expected effect first: each unit with the class that it supports most of
-    /// those to which it contributes by `weight`, and the class nearest to that.
+    /// The candidates, the one with the greatest expected effect first: each unit with the class that it supports most
+    /// of those to which it contributes by `weight`, and the class nearest to that.
     ///
     /// The expected effect is weight x gain; the nearest class is that whose images with a false formula have the
     /// smallest mean difference between its own logit and that of the class supported.
@@ -161,12 +161,12 @@ impl Survey {
         classes.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, class)| class)
     }
 
-    /// Finds the target images and segments of a candidate: of `concept` where one is given, else of the concept that the
-    /// formula asks for and whose segments make it true most often.
+    /// Finds the target images and segments of a candidate: of `concept` where one is given, else of the concept that
+    /// the formula asks for and whose segments make it true most often.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the class has no such images, no segment of the concept makes the formula true,
-    /// or none fits into the image or has a control; those of the annotations and images.
+    /// [`compexp_core::Error::Mismatch`] where the class has no such images, no segment of the concept makes the
+    /// formula true, or none fits into the image or has a control; those of the annotations and images.
     pub(super) fn plan(
         &self,
         subject: &Subject<'_>,
@@ -294,8 +294,8 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// A segment of another concept on which the formula is true nowhere: from an image of the same class if one has such,
-    /// else from any.
+    /// A segment of another concept on which the formula is true nowhere: from an image of the same class if one has
+    /// such, else from any.
     fn control(&self, beside: usize, concept: ConceptId, nth: usize) -> Result<Option<Cut>> {
         let class = self.subject.class_of(beside);
         let place = (self.unit.unit * self.config.segments + nth) as u64;

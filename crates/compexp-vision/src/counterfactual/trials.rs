@@ -30,8 +30,8 @@ pub struct Case {
     pub feature_change: [f64; 2],
     /// The same by place and size: size by size, place by place.
     pub places: Vec<PlaceTally>,
-    /// The most convincing trial: a success before others, then the greatest change of the class's probability less that
-    /// of its control.
+    /// The most convincing trial: a success before others, then the greatest change of the class's probability less
+    /// that of its control.
     pub best: Best,
 }
 
@@ -86,8 +86,8 @@ impl Case {
     /// Plans and tries a case; `progress` is told the number of predictions made of it, and of all.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the class has no images on which the formula is false, no segment of the concept
-    /// makes it true, or none fits into the image; those of the annotations, the images and the network.
+    /// [`compexp_core::Error::Mismatch`] where the class has no images on which the formula is false, no segment of the
+    /// concept makes it true, or none fits into the image; those of the annotations, the images and the network.
     pub fn run(
         subject: &Subject<'_>,
         survey: &Survey,
@@ -245,11 +245,11 @@ impl Subject<'_> {
         Ok((0..images.len()).map(answer).collect())
     }
 
-    /// Predicts the first images of the probe set as they are, at most `n`, so that a caller can tell how long that takes;
-    /// gives their number.
+    /// Predicts the first images of the probe set as they are, at most `n`, so that a caller can tell how long that
+    /// takes; gives their number.
     ///
     /// # Errors
-    /// Those of the images and the network.
+    /// The errors of [`Image::read`]; `Error::Candle` if the network fails.
     pub fn rehearse(&self, n: usize) -> Result<usize> {
         let images: Vec<Image> = self.images.iter().take(n).map(|path| Image::read(path)).collect::<Result<_>>()?;
         Ok(self.answer(&images, 0)?.len())

@@ -153,20 +153,20 @@ impl Names<'_> {
     }
 }
 
-/// Writes everything into the folder `out`, and gives what `counterfactuals.json` holds.
+/// Writes all files into the folder `out`. Returns the content of `counterfactuals.json`.
 ///
 /// # Errors
-/// Those of the files.
+/// `Error::Io` if a file cannot be written; the errors of [`Trials::write`].
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
     let edits = (1..).zip(cases).flat_map(|(nth, case)| case.edited.iter().map(move |e| names.row(nth, case, e)));
     write_rows(&out.join(layout::EDITS), &EDITS, &edits.collect::<Vec<_>>())?;
     names.trials(cases).write(out, config)
 }
 
-/// Prints the edit of each case that tells most for its unit.
+/// Prints the edit of each case that is the strongest evidence for its unit.
 ///
 /// # Errors
-/// Those of `out`.
+/// An I/O error if `out` cannot be written.
 pub(super) fn print_edits(out: &mut dyn Write, names: &Names<'_>, cases: &[Case]) -> Result<()> {
     for case in cases {
         let (class, direction) = (case.candidate.to, case.direction);

@@ -1,4 +1,4 @@
-//! The probe directory that a run keeps, so that other searches can be made of its activations.
+//! The probe directory that a run keeps. With it, other searches can use the run's activations.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(super) const FOLDER: &str = compexp_run::layout::PROBE;
 /// Writes the probe set of features to [`FOLDER`] in `run`.
 ///
 /// # Errors
-/// Those of the files.
+/// An I/O error or `Error::Io` if the folder or a file cannot be written.
 pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
     let dir = run.join(FOLDER);
     std::fs::create_dir_all(&dir)?;

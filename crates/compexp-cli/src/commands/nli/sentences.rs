@@ -32,10 +32,10 @@ pub(crate) enum Words {
 }
 
 impl Words {
-    /// Blanks where that is asked for, else the rules of `folder`.
+    /// Splits at blanks if `tokenized`, otherwise by the rules of the model `folder`.
     ///
     /// # Errors
-    /// Those of [`Tokenizer::load`]; a [`Failure`] with the hint `give` where there is no folder.
+    /// The errors of [`Tokenizer::load`]; a [`Failure`] with the hint `give` if there is no folder.
     pub(crate) fn new(tokenized: bool, folder: Option<&Path>, give: &str) -> Result<Self> {
         match folder {
             _ if tokenized => Ok(Self::Blanks),
@@ -55,7 +55,7 @@ impl Words {
         Ok(match self {
             Self::Blanks => texts.iter().map(|text| text.split_whitespace().map(String::from).collect()).collect(),
             Self::Rules(tokenizer) => {
-                // White space beyond single blanks is a token of its own there, and no word.
+                // For spaCy's rules, white space beyond single blanks is a token; here it is not a word.
                 let words = |tokens: Vec<&str>| {
                     tokens.into_iter().filter(|token| !token.trim().is_empty()).map(String::from).collect()
                 };
@@ -65,15 +65,16 @@ impl Words {
     }
 }
 
-/// Whether a file's words are separated by blanks: by its name, or as it is said.
+/// Whether a file's words are separated by blanks: if its name ends in `.tok`, or if `said` is true.
 pub(crate) fn is_tokenized(path: &Path, said: bool) -> bool {
     said || path.extension().is_some_and(|e| e == "tok")
 }
 
-/// Pairs with their labels, those of `gold` where that is given.
+/// Reads pairs with their labels. With `gold`, its labels replace those of the pairs' file.
 ///
 /// # Errors
-/// Those of the two files; a [`Failure`] where there are more or fewer labels than pairs, or no pairs.
+/// `Error::Io` or `Error::Format` if one of the two files cannot be read; a [`Failure`] if the numbers of labels and
+/// pairs differ, or if there are no pairs.
 pub(crate) fn labelled(path: &Path, gold: Option<&Path>) -> Result<Vec<Pair>> {
     let mut pairs = read_pairs(path)?;
     if pairs.is_empty() {

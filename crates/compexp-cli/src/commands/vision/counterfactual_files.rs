@@ -95,10 +95,10 @@ impl Names<'_> {
     }
 }
 
-/// Writes everything into the folder `out`, and gives what `counterfactuals.json` holds.
+/// Writes all files into the folder `out`. Returns the content of `counterfactuals.json`.
 ///
 /// # Errors
-/// Those of the files.
+/// An I/O error or `Error::Io` if a file cannot be removed or written; the errors of [`Trials::write`].
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
     remove_pictures(out)?;
     let mut by_place = Vec::new();
@@ -118,7 +118,7 @@ pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Cas
     names.trials(cases).write(out, config)
 }
 
-/// Those of cases that were here before.
+/// Removes the pictures of earlier cases.
 fn remove_pictures(out: &Path) -> Result<()> {
     for entry in std::fs::read_dir(out)? {
         let path = entry?.path();

@@ -1,8 +1,8 @@
 //! The most that a chain with a given end can be worth.
 //!
-//! Let V(r, R) be the most that a chain of up to r literals can be worth within a region R. A node has made true positions
-//! worth `v`, leaves R undecided, and has r literals left: the best chain below it is worth `v + V(r, R)`. Bounds on V,
-//! with `net`, `gain` and `loss` of [`Worth`], which add up over disjoint regions:
+//! Let V(r, R) be the most that a chain of up to r literals can be worth within a region R. A node has made true
+//! positions worth `v`, leaves R undecided, and has r literals left: the best chain below it is worth `v + V(r, R)`.
+//! Bounds on V, with `net`, `gain` and `loss` of [`Worth`], which add up over disjoint regions:
 //!
 //! - V(r, R) <= gain(R): nothing is worth more than the cells of positive worth.
 //! - V(1, R) = the greatest net(L) of any literal L within R.
@@ -12,9 +12,9 @@
 //! - So, by its last literal X, a chain of r literals is worth at most `net(X) + V(r - 1, R without X)` by OR,
 //!   `V(r - 1, R without X)` by AND NOT, and `V(r - 1, R and X)` by AND.
 //!
-//! Within the universe, V of shorter chains is known from their own searches: no chain of IoU up to u is worth more than
-//! `u |U|`, as long as u is at most the IoU beta that is to be exceeded. Raising beta only lowers V, so that a bound
-//! computed earlier stays valid.
+//! Within the universe, V of shorter chains is known from their own searches: no chain of IoU up to u is worth more
+//! than `u |U|`, as long as u is at most the IoU beta that is to be exceeded. Raising beta only lowers V, so that a
+//! bound computed earlier stays valid.
 
 use super::super::super::chain::Op;
 use super::super::best::{Cut, Worth};
@@ -41,14 +41,14 @@ pub(super) fn worth(pairs: &Pairs<'_>, column: Option<usize>, beta: f64) -> Wort
     }
 }
 
-/// What a list of decisions has made true, and what it leaves undecided.
+/// The positions that a list of decisions makes true, and the region that it leaves undecided.
 pub(super) struct Level<'a, 'p> {
     pub(super) decisions: &'a [Decision],
     /// The undecided region.
     pub(super) within: &'a Pairs<'p>,
-    /// Positions made true.
+    /// The number of positions that the decisions made true.
     area: u64,
-    /// Those of them in the unit.
+    /// The number of these positions where the unit fires.
     both: u64,
     /// `most[k]` bounds V(k + 1, `within`), for all numbers of literals below those left.
     most: Vec<f64>,
@@ -147,9 +147,9 @@ impl Bounds<'_> {
         most
     }
 
-    /// The most that a chain can be worth within a region if its last decision is (`op`, `column`). `whole` and `literal`
-    /// are the worths of the region and of the column within it; `shorter` bounds the chains of the `left` literals before
-    /// it within the region.
+    /// The most that a chain can be worth within a region if its last decision is (`op`, `column`). `whole` and
+    /// `literal` are the worths of the region and of the column within it; `shorter` bounds the chains of the `left`
+    /// literals before it within the region.
     fn after(&self, whole: Worth, literal: Worth, decision: (Op, usize), left: usize, shorter: f64) -> f64 {
         let most = self.rest(whole, literal, decision, left, shorter);
         if decision.0 == Op::Or { literal.net + most } else { most }

@@ -7,13 +7,14 @@ use super::super::shapes::{CONJUNCTIONS, Shape, chains, triple_range};
 use super::super::work::Work;
 use crate::score::Counts;
 
-/// What is decided of a longer chain: the literals after the first three, the last first, and what they made true.
+/// The decided part of a longer chain: the literals after the first three, the last first, and the positions that they
+/// made true.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Decided<'a> {
     pub(crate) literals: &'a [(Op, u16)],
-    /// Positions made true.
+    /// The number of positions that the literals made true.
     pub(crate) area: u64,
-    /// Those of them in the unit.
+    /// The number of these positions where the unit fires.
     pub(crate) both: u64,
 }
 
@@ -72,7 +73,8 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// The sizes of the conjunctions of up to two of three literals, in the universe and in the unit; that of all three is 0.
+/// The sizes of the conjunctions of up to two of three literals, in the universe and in the unit; that of all three is
+/// 0.
 pub(crate) fn conjunctions(pairs: &Pairs<'_>, [a, b, c]: [usize; 3]) -> ([i64; CONJUNCTIONS], [i64; CONJUNCTIONS]) {
     let sizes = |whole: u64, single: &[u32], row_a: &[u32], row_b: &[u32]| {
         let [a1, b1, c1, ab, ac, bc] = [single[a], single[b], single[c], row_a[b], row_a[c], row_b[c]].map(i64::from);
