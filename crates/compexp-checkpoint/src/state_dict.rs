@@ -21,7 +21,7 @@ pub struct StateDict {
 /// tensors, else the checkpoint itself. The prefix `module.` is taken away where all tensors have it.
 ///
 /// # Errors
-/// [`Error::NoStateDict`] where neither holds a tensor.
+/// [`Error::NoStateDict`] if neither holds a tensor.
 pub fn state_dict(mut value: Value) -> Result<StateDict, Error> {
     let found = value.describe();
     let wrapper = WRAPPERS.into_iter().find(|name| value.get(name).is_some_and(holds_tensors));
@@ -59,7 +59,7 @@ impl StateDict {
     /// The tensor of that name and shape.
     ///
     /// # Errors
-    /// [`Error::Entry`] where it is missing or has another shape.
+    /// [`Error::Entry`] if it is missing or has another shape.
     pub fn require(&self, name: &str, shape: &[usize]) -> Result<&Tensor, Error> {
         let entry = |found: String| Error::Entry {
             name: name.to_string(),

@@ -71,14 +71,14 @@ impl Storages {
 }
 
 impl Plan {
-    /// The number of elements, `None` where it overflows. Sizes of 0 do not hide absurd other sizes.
+    /// The number of elements, `None` if it overflows. Sizes of 0 do not hide absurd other sizes.
     pub(crate) fn n_elements(dims: &[(u64, u64)]) -> Option<u64> {
         let product = dims.iter().filter(|dim| dim.0 > 0).try_fold(1u64, |n, dim| n.checked_mul(dim.0))?;
         let product = if product > i64::MAX as u64 / 8 { return None } else { product };
         Some(if dims.iter().any(|dim| dim.0 == 0) { 0 } else { product })
     }
 
-    /// The distance from the first to the last element, in elements; `None` where it overflows. No size is 0.
+    /// The distance from the first to the last element, in elements; `None` if it overflows. No size is 0.
     pub(crate) fn reach(dims: &[(u64, u64)]) -> Option<u64> {
         dims.iter().try_fold(0u64, |reach, &(size, stride)| reach.checked_add((size - 1).checked_mul(stride)?))
     }

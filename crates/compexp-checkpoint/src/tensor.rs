@@ -117,7 +117,7 @@ impl Tensor {
         }
     }
 
-    /// All elements in row-major order as `i64`; `None` where they are floating-point numbers.
+    /// All elements in row-major order as `i64`; `None` if they are floating-point numbers.
     pub fn to_i64(&self) -> Option<Vec<i64>> {
         match self.dtype {
             Dtype::Bool => Some(self.data.iter().map(|&b| i64::from(b != 0)).collect()),

@@ -31,7 +31,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The value under a text key; `None` where this is no dict or lacks the key. Looks at one entry after the other:
+    /// The value under a text key; `None` if this is no dict or lacks the key. Looks at one entry after the other:
     /// iterate over [`Value::as_dict`] to read all of a large one.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_dict()?.iter().find(|(k, _)| k.as_str() == Some(key)).map(|(_, value)| value)

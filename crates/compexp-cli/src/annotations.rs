@@ -49,7 +49,7 @@ impl BrodenFolder {
     /// The parts that a run was made of, in `dir`, where the folder is now.
     ///
     /// # Errors
-    /// An error where the run is of another version of compexp.
+    /// An error if the run is of another version of compexp.
     pub(crate) fn of_run(run: &RunConfig, dir: PathBuf) -> Result<Self> {
         let categories = run.provenance()?.annotations().and_then(|recorded| recorded.categories.clone());
         Ok(Self { dir, options: BrodenOptions { categories, index: run.paths.get("index").map(PathBuf::from) } })

@@ -20,7 +20,7 @@ pub(crate) struct Classified {
     pub(crate) features: Features,
     /// `(n_examples, n_classes)`
     pub(crate) logits: Vec<f32>,
-    /// The class of every example, where it is known.
+    /// The class of every example, if it is known.
     pub(crate) known: Vec<Option<usize>>,
 }
 
@@ -99,7 +99,7 @@ impl Classified {
     /// Where an input of the run was found, unless `given` says otherwise.
     ///
     /// # Errors
-    /// A [`Failure`] where neither does.
+    /// A [`Failure`] if neither does.
     pub(crate) fn path(&self, what: &str, given: Option<&Path>) -> Result<PathBuf> {
         let recorded = self.config.paths.get(what).map(PathBuf::from);
         let Some(path) = given.map(Path::to_owned).or(recorded) else {
@@ -116,7 +116,7 @@ impl Classified {
     /// The explained units with their formulas, or the one asked for.
     ///
     /// # Errors
-    /// A [`Failure`] where that has none; those of a formula that names a concept that `vocabulary` does not have.
+    /// A [`Failure`] if that has none; those of a formula that names a concept that `vocabulary` does not have.
     pub(crate) fn formulas(&self, asked: Option<usize>, vocabulary: &Vocabulary) -> Result<Vec<(usize, Formula)>> {
         let mut found = Vec::new();
         for explained in self.run.explanations.units.iter().filter(|e| asked.is_none_or(|unit| unit == e.unit)) {
@@ -136,7 +136,7 @@ impl Classified {
     /// The class of this name, or number.
     ///
     /// # Errors
-    /// A [`Failure`] where the model has no such class.
+    /// A [`Failure`] if the model has no such class.
     pub(crate) fn class(&self, flag: &str, name: &str) -> Result<usize> {
         let classes = &self.head.classes;
         let number = || name.parse().ok().filter(|class| *class < classes.len());

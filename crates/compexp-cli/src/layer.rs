@@ -101,7 +101,7 @@ impl Layer {
     /// Compares the layer with the probe set.
     ///
     /// # Errors
-    /// A [`Failure`] where the layer was not observed on the examples of the probe set.
+    /// A [`Failure`] if the layer was not observed on the examples of the probe set.
     pub(crate) fn check(&self, set: &ProbeSet) -> Result<(), Failure> {
         let (found, expected) = (self.firing().n_examples(), set.source.n_examples());
         if found == expected {

@@ -22,7 +22,7 @@ pub(crate) fn target(args: &OutArgs) -> Result<(&Path, bool)> {
 /// Opens the run directory; `Err` of the inner result is a run that is there already.
 ///
 /// # Errors
-/// Errors of [`RunDir::open`], and a [`Failure`] where the folder holds another run.
+/// Errors of [`RunDir::open`], and a [`Failure`] if the folder holds another run.
 pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: Paths) -> Result<Result<RunWriter, FinishedRun>> {
     let (out, force) = target(args)?;
     Ok(match RunDir::open(out, &RunConfig::new(made.to_value(), paths), force)? {

@@ -36,7 +36,7 @@ pub(crate) fn lacks(dir: &Path, what: &str) -> Failure {
 /// Refuses an input that is not the `same` as the run records.
 ///
 /// # Errors
-/// A [`Failure`] that names both hashes where it is not.
+/// A [`Failure`] that names both hashes if it is not.
 pub(crate) fn unchanged(what: &str, same: bool, recorded: &str, found: &str) -> Result<(), Failure> {
     if same {
         return Ok(());

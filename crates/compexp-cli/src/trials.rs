@@ -25,9 +25,9 @@ const OUTCOMES: [&str; 5] = ["trials", "success", "partial", "failure", "change"
 pub(crate) struct Tried<'a> {
     pub(crate) unit: usize,
     pub(crate) formula: String,
-    /// The class predicted before; any but `to` where there is none.
+    /// The class predicted before; any but `to` if there is none.
     pub(crate) from: Option<usize>,
-    /// The class that is wanted; any but `from` where there is none.
+    /// The class that is wanted; any but `from` if there is none.
     pub(crate) to: Option<usize>,
     pub(crate) gain: f64,
     /// What the formula's truth should add to the logit of the class that the unit supports.

@@ -15,7 +15,7 @@ pub trait ActivationSource: Send + Sync {
     /// The number of units.
     fn n_units(&self) -> usize;
 
-    /// The size of a unit's low-resolution map on one example; `1 x 1` where there is one value an example.
+    /// The size of a unit's low-resolution map on one example; `1 x 1` if there is one value an example.
     fn grid(&self) -> Grid;
 
     /// Reads the examples `first..first + n` into `out`, whose length is `n * n_units * positions`:

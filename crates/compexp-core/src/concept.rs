@@ -38,7 +38,7 @@ impl Vocabulary {
     /// Makes a vocabulary of `concepts`, given in any order.
     ///
     /// # Errors
-    /// [`Error::DuplicateConcept`] where two concepts share an id or a name.
+    /// [`Error::DuplicateConcept`] if two concepts share an id or a name.
     pub fn new(mut concepts: Vec<Concept>) -> Result<Self> {
         concepts.sort_by_key(|c| c.id);
         let mut by_name = HashMap::with_capacity(concepts.len());

@@ -14,7 +14,7 @@ pub enum Error {
         what: String,
         /// The value found.
         found: String,
-        /// The value expected, with a hint at the fix where there is one.
+        /// The value expected, with a hint at the fix if there is one.
         expected: String,
     },
     /// Two concepts of a vocabulary share an id or a name.

@@ -34,7 +34,7 @@ pub struct Exemplar {
     pub example: u32,
     /// Each reason for which it was chosen, with its rank, from 0, among the examples chosen for that reason.
     pub chosen: Vec<(Choice, usize)>,
-    /// The largest activation of the unit's low-resolution map on the example; none where masks were given.
+    /// The largest activation of the unit's low-resolution map on the example; none if masks were given.
     pub activation: Option<f32>,
     /// Positions in the unit's mask, in the formula's, and in both.
     pub areas: [u32; 3],

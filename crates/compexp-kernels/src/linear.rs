@@ -24,7 +24,7 @@ impl Linear {
     /// those of a variable, or of what is computed from one, are packed in each pass.
     ///
     /// # Errors
-    /// [`error::Error::Mismatch`] where the shapes do not fit each other; [`error::Error::Candle`] where `weight` is no
+    /// [`error::Error::Mismatch`] if the shapes do not fit each other; [`error::Error::Candle`] if `weight` is no
     /// matrix.
     pub fn new(weight: Tensor, bias: Tensor) -> error::Result<Self> {
         let (n, k) = weight.dims2()?;

@@ -34,7 +34,7 @@ impl Norm {
     /// `x`, all are f32. All four have gradients; the moments have none.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for an empty batch and where a shape is another; [`Error::Candle`] for other dtypes.
+    /// [`Error::Mismatch`] for an empty batch and if a shape is another; [`Error::Candle`] for other dtypes.
     pub fn forward(
         self,
         x: &Tensor,

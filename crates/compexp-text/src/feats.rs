@@ -36,7 +36,7 @@ impl Column {
     }
 }
 
-/// A word with its values, one a column, empty where there is none.
+/// A word with its values, one a column, empty if there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// The word.
@@ -134,7 +134,7 @@ impl Feats {
     /// Writes a `.feats` file through a temporary one.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_core::Error::Mismatch`] where a word or value cannot be written in this format, or a token has another
+    /// [`compexp_files::Error::Io`]; [`compexp_core::Error::Mismatch`] if a word or value cannot be written in this format, or a token has another
     /// number of values than there are columns.
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = String::new();
@@ -175,7 +175,7 @@ impl Feats {
     /// The place of a column.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where there is no such column.
+    /// [`compexp_core::Error::Mismatch`] if there is no such column.
     pub fn column(&self, name: &str) -> Result<usize> {
         let names = || self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         let place = self.columns.iter().position(|column| column.name == name);

@@ -119,7 +119,7 @@ impl WordVectors {
         self.dimension
     }
 
-    /// The cosine of two words' vectors; none where either has no vector, or one of zeros.
+    /// The cosine of two words' vectors; none if either has no vector, or one of zeros.
     pub fn similarity(&self, a: &str, b: &str) -> Option<f64> {
         let vector = |word| {
             let vector = &self.vectors[self.places.get(word)? * self.dimension..][..self.dimension];

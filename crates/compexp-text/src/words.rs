@@ -58,7 +58,7 @@ impl WordTable {
     /// The table of words in the order of their numbers.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where a word is there twice, or `UNK` and `PAD` are not the first two.
+    /// [`compexp_core::Error::Mismatch`] if a word is there twice, or `UNK` and `PAD` are not the first two.
     pub fn new(words: Vec<String>) -> Result<Self> {
         for (id, name) in SPECIAL.into_iter().enumerate() {
             let found = words.get(id).map_or("nothing", String::as_str);
@@ -104,7 +104,7 @@ impl WordTable {
     /// The table under `stoi` of a checkpoint `{state_dict, stoi: {word: number}, ...}`.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where there is no such table, or as [`WordTable::from_ids`].
+    /// [`compexp_core::Error::Mismatch`] if there is no such table, or as [`WordTable::from_ids`].
     pub fn from_checkpoint(checkpoint: &Value) -> Result<Self> {
         let table = checkpoint.get("stoi").and_then(Value::as_dict).ok_or_else(|| {
             let expected = "a dict with `stoi`, a dict of words and numbers; or give the words as a tokenizer.json";
@@ -157,7 +157,7 @@ impl WordTable {
     /// Writes a `tokenizer.json` (a lower-casing word-level model on text split at blanks); the file is whole or absent.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_core::Error::Mismatch`] where the words make no such model.
+    /// [`compexp_files::Error::Io`]; [`compexp_core::Error::Mismatch`] if the words make no such model.
     pub fn save(&self, path: &Path) -> Result<()> {
         let invalid = |e: tokenizers::Error| Error::mismatch("word table", e, "a word-level tokenizer");
         let model = WordLevel::builder()
@@ -178,7 +178,7 @@ impl WordTable {
     /// Reads the words of a `tokenizer.json` with a word-level model, as [`WordTable::save`] writes.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is too large or no word-level tokenizer; as [`WordTable::from_ids`].
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] if it is too large or no word-level tokenizer; as [`WordTable::from_ids`].
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = compexp_files::read_bytes(path, MAX_FILE)?;
         let tokenizer = Tokenizer::from_bytes(bytes)

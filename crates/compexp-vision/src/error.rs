@@ -16,7 +16,7 @@ pub enum Error {
         name: String,
         /// What there is: `shape [64, 3, 7, 7]`, `nothing`, ...
         found: String,
-        /// What there should be, with a hint at the fix where there is one.
+        /// What there should be, with a hint at the fix if there is one.
         expected: String,
     },
     /// A network has no layer of this name.

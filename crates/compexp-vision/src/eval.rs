@@ -22,11 +22,11 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Reads a list of lines `path class`, where the path may hold blanks and is taken relative to `root`, or where
-    /// that is `None` to the list's folder. Empty lines are left out. Classes MUST be below `classes`.
+    /// Reads a list of lines `path class`, where the path may hold blanks and is taken relative to `root`, or if that
+    /// is `None` to the list's folder. Empty lines are left out. Classes MUST be below `classes`.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`] where the list cannot be read; [`compexp_files::Error::Format`] naming the first
+    /// [`compexp_files::Error::Io`] if the list cannot be read; [`compexp_files::Error::Format`] naming the first
     /// line that is not such a line.
     pub fn read(list: &Path, root: Option<&Path>, classes: usize) -> Result<Self> {
         let text = read_text(list, MAX_LIST)?;
@@ -77,7 +77,7 @@ impl Accuracy {
     }
 }
 
-/// Classifies images, `batch` at a time; `progress` is told the number of images done and of all.
+/// Classifies images, `batch` at a time; `progress` receives the number of images done and of all.
 ///
 /// # Errors
 /// The errors of [`Extract::run`].

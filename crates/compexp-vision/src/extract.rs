@@ -38,15 +38,15 @@ pub struct Block<'a> {
 }
 
 impl Extract<'_> {
-    /// Runs `images[start_at..]` through `model` in order and gives `sink` every batch's results; `progress` is told the
-    /// number of images done and of all.
+    /// Runs `images[start_at..]` through `model` in order and gives `sink` every batch's results; `progress` receives
+    /// the number of images done and of all.
     ///
     /// While a batch runs, the next one is read and decoded; there is never more than one waiting. Work runs on the
     /// current thread and rayon's current pool.
     ///
     /// # Errors
     /// [`Error::UnknownLayer`]; those of [`Image::read`]; [`compexp_files::Error::Format`] for the first image of another size than
-    /// `images[0]`; `compexp_core`'s `NotFinite` where a value overflows; whatever `sink` gives.
+    /// `images[0]`; `compexp_core`'s `NotFinite` if a value overflows; whatever `sink` gives.
     pub fn run(
         &self,
         model: &Model,

@@ -70,7 +70,7 @@ impl Model {
     /// those that a file of [`save`] states, else follow from its weights ([`Config::of`]).
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where the file cannot be read, [`compexp_files::Error::Format`] where it holds another
+    /// [`Error::Checkpoint`] if the file cannot be read, [`compexp_files::Error::Format`] if it holds another
     /// network.
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
         let file = compexp_checkpoint::read(checkpoint)?;
@@ -125,7 +125,7 @@ impl Model {
     /// The last layer, with these names of its classes.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the names are more or fewer than the classes.
+    /// [`compexp_core::Error::Mismatch`] if the names are more or fewer than the classes.
     pub fn head(&self, classes: Vec<String>) -> Result<Head> {
         self.network.head(classes)
     }

@@ -85,8 +85,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Reads and scales images, in parallel. They must be of the size `expected` (height, width), or where that is
-    /// `None` of the size of the first.
+    /// Reads and scales images, in parallel. They must be of the size `expected` (height, width), or if that is `None`
+    /// of the size of the first.
     ///
     /// # Errors
     /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is not a valid
@@ -123,7 +123,7 @@ impl Batch {
     /// The batch as a tensor `(n, 3, height, width)` on `device`.
     ///
     /// # Errors
-    /// candle's, where the device refuses.
+    /// [`Error::Candle`] if the device fails.
     pub fn into_tensor(self, device: &Device) -> Result<Tensor> {
         Ok(Tensor::from_vec(self.data, (self.n, 3, self.height, self.width), device)?)
     }

@@ -70,7 +70,7 @@ impl Config {
     /// Every weight a network of `classes` classes has, with its shape.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where `widths` and `blocks` differ in length, the kernel is even, or a size is 0.
+    /// [`compexp_core::Error::Mismatch`] if `widths` and `blocks` differ in length, the kernel is even, or a size is 0.
     pub fn weights(&self, classes: usize) -> Result<Vec<(String, Vec<usize>)>> {
         let sizes = [&[self.stem, self.stride, self.kernel % 2, classes][..], &self.widths, &self.blocks].concat();
         if self.widths.len() != self.blocks.len() || self.widths.is_empty() || sizes.contains(&0) {
@@ -240,7 +240,7 @@ impl ResNet {
     /// The last layer, with these names of its classes.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the names are more or fewer than the classes.
+    /// [`compexp_core::Error::Mismatch`] if the names are more or fewer than the classes.
     pub fn head(&self, classes: Vec<String>) -> Result<Head> {
         let (weights, bias) = &self.head;
         let weights = ArrayView2::from_shape((self.classes, weights.len() / self.classes), weights)

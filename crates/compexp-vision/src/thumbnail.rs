@@ -27,7 +27,7 @@ pub struct Thumbnail {
 }
 
 /// Makes a thumbnail of the image file `bytes` whose sides are at most `side` pixels (1 to 65,535): the file itself
-/// where it is small, else a JPEG file of the averages of pixels. `path` is what errors name.
+/// if it is small, else a JPEG file of the averages of pixels. `path` is what errors name.
 ///
 /// # Errors
 /// `Error::Format` if the bytes are not a valid JPEG or PNG, or the image is too large ([`Image::decode`]).

@@ -9,7 +9,7 @@ use super::numbers::{at_least_1, whole};
 /// How sentence pairs are read.
 #[derive(Debug, Args)]
 pub(crate) struct SentenceParts {
-    /// The labels of the pairs, one a line [default: those in the file of pairs]
+    /// The labels of the pairs, one per line [default: those in the file of pairs]
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
     pub(crate) gold: Option<PathBuf>,
     /// Blanks separate the words, as in .tok files; other text is split by the rules in the tagger's folder

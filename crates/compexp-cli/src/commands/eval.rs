@@ -30,7 +30,7 @@ struct Inputs {
     annotated: Annotated,
     layer: Option<Layer>,
     units: Vec<usize>,
-    /// The threshold of every unit of the layer; computed where there are none.
+    /// The threshold of every unit of the layer; computed if there are none.
     thresholds: Option<Vec<f64>>,
 }
 

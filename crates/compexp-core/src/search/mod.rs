@@ -43,8 +43,8 @@ use crate::profile::Profile;
 /// Searches for the formula that best matches a unit.
 ///
 /// # Errors
-/// [`Error::Mismatch`](crate::Error::Mismatch) where a setting is out of its range, as [`SearchConfig::check`] says;
-/// [`Error::BeyondProof`](crate::Error::BeyondProof) where an exact search contradicts itself, which is a fault of this
+/// [`Error::Mismatch`](crate::Error::Mismatch) if a setting is out of its range, as [`SearchConfig::check`] says;
+/// [`Error::BeyondProof`](crate::Error::BeyondProof) if an exact search contradicts itself, which is a fault of this
 /// crate.
 pub fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> Result<SearchResult> {
     config.check()?;

@@ -22,7 +22,7 @@ const BLOCK: usize = 1 << 16;
 /// own `conv2d` runs.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where `x` has other channels or is smaller than the kernel, for a stride of 0, a kernel that is
+/// [`Error::Mismatch`] if `x` has other channels or is smaller than the kernel, for a stride of 0, a kernel that is
 /// not square, and a padding of the kernel's size or more; [`Error::Candle`] for other dtypes.
 pub fn conv2d_channels_last(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let sizes = Sizes::new(weight, stride, padding)?;

@@ -121,7 +121,7 @@ impl Conv {
     /// stride and zero padding along both axes.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the shapes do not belong together or the stride is 0; [`Error::Candle`] for other dtypes.
+    /// [`Error::Mismatch`] if the shapes do not belong together or the stride is 0; [`Error::Candle`] for other dtypes.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: usize) -> Result<Self> {
         let sizes = Sizes::new(weight, stride, padding)?;
         if let Some(bias) = bias.filter(|bias| bias.dims() != [sizes.c_out]) {
@@ -141,7 +141,7 @@ impl Conv {
     /// gradient.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where `x` has other channels, is smaller than the kernel, or `residual` has another shape.
+    /// [`Error::Mismatch`] if `x` has other channels, is smaller than the kernel, or `residual` has another shape.
     pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
         let (n, c, h, w) = x.dims4()?;
         self.sizes.check(c, h, w)?;

@@ -102,8 +102,8 @@ impl Lstm {
     /// sequences' indices mean. An empty sequence ends where it begins, in zeros.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where `inputs` have another shape, or a sequence needs a row that is not there;
-    /// [`Error::Candle`] where the device fails.
+    /// [`Error::Mismatch`] if `inputs` have another shape, or a sequence needs a row that is not there;
+    /// [`Error::Candle`] if the device fails.
     pub fn forward(&self, sequences: &Sequences, inputs: &Tensor) -> Result<Tensor> {
         let (rows, width) = inputs.dims2()?;
         if width != self.inputs {

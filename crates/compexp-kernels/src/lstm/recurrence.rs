@@ -242,7 +242,7 @@ impl Step<'_> {
 struct Cells<'a> {
     /// `(n, 4 hidden)`
     gates: &'a mut [f32],
-    /// The cell states of the step before, `(n, hidden)`; zeros where there is none.
+    /// The cell states of the step before, `(n, hidden)`; zeros if there is none.
     before: Option<&'a [f32]>,
     h: &'a mut [f32],
     c: &'a mut [f32],
@@ -289,7 +289,7 @@ struct CellsBack<'a> {
     /// `(n, 4 hidden)`: the gates become their gradients before their functions.
     gates: &'a mut [f32],
     c: &'a [f32],
-    /// The cell states of the step before; zeros where there is none.
+    /// The cell states of the step before; zeros if there is none.
     before: Option<&'a [f32]>,
     dh: &'a [f32],
     /// Of the states after, and then of those before.

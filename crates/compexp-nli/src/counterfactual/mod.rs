@@ -176,7 +176,7 @@ impl Subject<'_> {
         all
     }
 
-    /// A unit with a class that was asked for, or the one that it supports most; none where its formula is true of all
+    /// A unit with a class that was asked for, or the one that it supports most; none if its formula is true of all
     /// pairs or of none.
     pub fn candidate(&self, units: &[Unit], rows: &[Vec<u32>], at: usize, to: usize) -> Option<Candidate> {
         let Unit { unit, formula } = &units[at];
@@ -216,7 +216,7 @@ impl Case {
     /// Tries a candidate.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the formula names no word, no pair is predicted and annotated as the direction
+    /// [`compexp_core::Error::Mismatch`] if the formula names no word, no pair is predicted and annotated as the direction
     /// needs it, or no edit turns the formula; those of the classifier.
     pub fn run(
         subject: &Subject<'_>,

@@ -2,7 +2,7 @@
 //!
 //! A feature is named `pre:tok:man` (the premise holds the word), `hyp:tag:nn` (a word of the hypothesis has the tag) or
 //! `oth:overlap:overlap50`; its number is its place in the order words of the premise, its tags, the same of the hypothesis, overlap. [`probe_set`] makes a probe set of them, with
-//! one position a pair.
+//! one position per pair.
 
 mod annotator;
 mod overlap;
@@ -28,12 +28,12 @@ use crate::text::{Pair, WordTable};
 pub struct Sentence {
     /// Its words, in any case.
     pub words: Vec<String>,
-    /// Their tags; empty where tags are not among the features.
+    /// Their tags; empty if tags are not among the features.
     pub tags: Vec<String>,
 }
 
 impl Sentence {
-    /// The tag of a word; empty where it has none.
+    /// The tag of a word; empty if it has none.
     pub(crate) fn tag(&self, at: usize) -> &str {
         self.tags.get(at).map_or("", String::as_str)
     }
@@ -48,7 +48,7 @@ pub struct SplitPair {
     pub hypothesis: Sentence,
 }
 
-/// Splits pairs into words, with the tokenizer where one is given, else at white space (as tokenised files need it), and
+/// Splits pairs into words, with the tokenizer if one is given, else at white space (as tokenised files need it), and
 /// tags them where a tagger is given.
 ///
 /// # Errors
@@ -76,7 +76,7 @@ pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option
 /// Pairs of annotated sentences, premise and hypothesis in turn, with the tags of the column `tag`.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where there is no such column, or a premise without a hypothesis.
+/// [`compexp_core::Error::Mismatch`] if there is no such column, or a premise without a hypothesis.
 pub fn pairs_from_feats(feats: &Feats) -> Result<Vec<SplitPair>> {
     let tag = feats.column("tag")?;
     if !feats.sentences.len().is_multiple_of(2) {
@@ -168,7 +168,7 @@ impl Default for FeatureConfig {
 /// nearest words by cosine that are features too, on the same side.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where a sentence has not as many tags as words, or the configuration gives no features.
+/// [`compexp_core::Error::Mismatch`] if a sentence has not as many tags as words, or the configuration gives no features.
 pub fn probe_set(
     pairs: &[SplitPair],
     known: Option<&WordTable>,

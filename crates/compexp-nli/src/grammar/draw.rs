@@ -25,7 +25,7 @@ impl Draw {
         self.0.below(n)
     }
 
-    /// One of `all`; none where there are none.
+    /// One of `all`; none if there are none.
     pub(super) fn one<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         if all.is_empty() { None } else { all.get(self.below(all.len())) }
     }

@@ -18,7 +18,7 @@ use crate::text::{Label, Pair};
 pub const TRAIN_FILE: &str = "train.tsv";
 /// The held-out pairs, premise and hypothesis in turn.
 pub const HELD_OUT_FILE: &str = "dev.tok";
-/// Their labels, one a line.
+/// Their labels, one per line.
 pub const GOLD_FILE: &str = "dev_gold.txt";
 /// Their lemmas and tags.
 pub const FEATS_FILE: &str = "dev.feats";

@@ -5,12 +5,12 @@
 pub(super) struct Noun {
     pub(super) one: &'static str,
     pub(super) many: &'static str,
-    /// The nearest kind above it, one and many, where there is one below `person` and `animal`.
+    /// The nearest kind above it, one and many, if there is one below `person` and `animal`.
     pub(super) above: Option<(&'static str, &'static str)>,
     /// Beings of different sorts are different beings; of no sort where it says too little (a teacher may be a woman).
     pub(super) sort: &'static str,
     pub(super) animal: bool,
-    /// `his`, `her`, `its` of one; empty where that depends.
+    /// `his`, `her`, `its` of one; empty if that depends.
     pub(super) possessive: &'static str,
 }
 

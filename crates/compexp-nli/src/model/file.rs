@@ -79,7 +79,7 @@ impl Model {
     /// Writes the classifier as safetensors, and its words as [`WORDS_FILE`] beside it; the files are whole or absent.
     ///
     /// # Errors
-    /// [`Error::Core`] where the file cannot be written; [`compexp_core::Error::Mismatch`] where the weights are not those of the
+    /// [`Error::Core`] if the file cannot be written; [`compexp_core::Error::Mismatch`] if the weights are not those of the
     /// sizes.
     pub fn save(&self, path: &Path) -> Result<()> {
         let header = Header { version: 1, config: self.config.clone(), words: self.words.content_hash() };

@@ -14,7 +14,7 @@ impl Model {
     /// of it, so that the features it reads are those that are probed.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the weights are not those of the classifier's sizes, or the names are more or
+    /// [`compexp_core::Error::Mismatch`] if the weights are not those of the classifier's sizes, or the names are more or
     /// fewer than its classes.
     pub fn head(&self, classes: Vec<String>) -> Result<Head> {
         self.config.check()?;

@@ -62,7 +62,7 @@ impl Classifier {
     /// Lays out a model's weights on the CPU.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes.
+    /// [`compexp_core::Error::Mismatch`] if the weights are not those of its sizes.
     pub fn new(model: &Model) -> Result<Self> {
         Self::on(model, &Device::Cpu)
     }
@@ -70,7 +70,7 @@ impl Classifier {
     /// Lays out a model's weights on a device.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes; [`Error::Candle`] where the
+    /// [`compexp_core::Error::Mismatch`] if the weights are not those of its sizes; [`Error::Candle`] if the
     /// device fails.
     pub fn on(model: &Model, device: &Device) -> Result<Self> {
         let Model { config, words, weights } = model;
@@ -100,7 +100,7 @@ impl Classifier {
     /// through the LSTM once.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where a word number is not one of the table's.
+    /// [`compexp_core::Error::Mismatch`] if a word number is not one of the table's.
     pub fn forward(&self, pairs: &[Pair<'_>]) -> Result<Output> {
         let mut places: HashMap<&[u32], u32> = HashMap::new();
         let mut distinct: Vec<&[u32]> = Vec::new();

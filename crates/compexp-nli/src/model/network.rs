@@ -16,7 +16,7 @@ pub(crate) const EPSILON: f32 = 1e-5;
 pub(crate) struct Masks {
     /// `(n, joined)`
     pub(crate) joined: Tensor,
-    /// `(n, features)`; none where there is no hidden layer.
+    /// `(n, features)`; none if there is no hidden layer.
     pub(crate) hidden: Option<Tensor>,
 }
 

@@ -55,7 +55,7 @@ impl Label {
 /// Two sentences and what the first says about the second.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The gold label; `None` where the annotators did not agree.
+    /// The gold label; `None` if the annotators did not agree.
     pub label: Option<Label>,
     /// The first sentence: raw text, or tokens separated by blanks, as the file has it.
     pub premise: String,

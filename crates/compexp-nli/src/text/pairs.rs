@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// - any other: a table separated by tabs whose first line names the columns: `gold_label`, `sentence1`, `sentence2`
 ///   (SNLI's own `.txt`) or `label`, `premise`, `hypothesis`, in any order, others ignored.
 ///
-/// A label is `entailment`, `neutral` or `contradiction`; `-`, `UNK` or nothing where there is none.
+/// A label is `entailment`, `neutral` or `contradiction`; `-`, `UNK` or nothing if there is none.
 ///
 /// # Errors
 /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
@@ -31,7 +31,7 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
 /// labels, as many as pairs; see [`read_gold`].
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a premise has no hypothesis; [`compexp_core::Error::Mismatch`] where the number of labels is
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] if a premise has no hypothesis; [`compexp_core::Error::Mismatch`] if the number of labels is
 /// another.
 pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>> {
     let mut pairs: Vec<Pair> = Vec::new();
@@ -60,7 +60,7 @@ pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>
     Ok(pairs)
 }
 
-/// Reads gold labels, one a line.
+/// Reads gold labels, one per line.
 ///
 /// # Errors
 /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.

@@ -99,7 +99,7 @@ pub struct Outcome {
     pub model: Model,
     /// The best epoch, from 1.
     pub best_epoch: Option<usize>,
-    /// One row an epoch.
+    /// One row per epoch.
     pub curves: Vec<EpochRow>,
     /// Whether it came to its end, by its epochs or its patience; false where `progress` stopped it.
     pub finished: bool,
@@ -114,7 +114,7 @@ pub struct Outcome {
 /// # Errors
 /// [`compexp_core::Error::Mismatch`] for settings and examples outside their ranges, and a loss that is no number;
 /// [`compexp_files::Error::Format`] for a folder whose state is damaged or of another setup; [`compexp_files::Error::Io`]
-/// where it cannot be read or written; [`Error::Candle`] where the device fails.
+/// if it cannot be read or written; [`Error::Candle`] if the device fails.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,
@@ -133,7 +133,7 @@ pub fn train(
 /// The share of examples whose label a model on this device gives the highest logit.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where the model's weights are not those of its sizes, or a word number is not one of its table.
+/// [`compexp_core::Error::Mismatch`] if the model's weights are not those of its sizes, or a word number is not one of its table.
 pub fn accuracy(model: &Model, examples: &[Example], device: &Device) -> Result<f64> {
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let found = Classifier::on(model, device)?.predict(&pairs)?;
@@ -145,7 +145,7 @@ pub fn accuracy(model: &Model, examples: &[Example], device: &Device) -> Result<
 /// number of inputs; for an LSTM, of its hidden size.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for sizes out of their ranges, and where a given vector has another size than the embedding or is
+/// [`compexp_core::Error::Mismatch`] for sizes out of their ranges, and if a given vector has another size than the embedding or is
 /// not finite.
 pub fn initial_weights(
     model: &Config,

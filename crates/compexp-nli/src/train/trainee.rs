@@ -31,7 +31,7 @@ pub(super) struct Training<'a> {
     trained: Vec<String>,
     network: Network,
     adam: Adam,
-    /// The weights' running average; empty where there is none.
+    /// The weights' running average; empty if there is none.
     mean: Weights,
     /// The weights that the classifier would have at the end of the last epoch.
     present: Weights,

@@ -14,7 +14,7 @@ use crate::error::Result;
 pub struct Annotation<'a> {
     /// The Penn Treebank tag.
     pub tag: &'a str,
-    /// The universal part of speech; empty where no rule gives one.
+    /// The universal part of speech; empty if no rule gives one.
     pub pos: &'a str,
     /// The dictionary form.
     pub lemma: String,
@@ -52,7 +52,7 @@ impl Annotator {
     /// Annotates many sentences, in parallel; every sentence as alone.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on a word.
+    /// [`compexp_files::Error::Format`] if a regular expression of the model gives up on a word.
     pub fn annotate_all<S: AsRef<str> + Sync>(&self, sentences: &[&[S]]) -> Result<Vec<Vec<Annotation<'_>>>> {
         let tags = self.tagger.tag_all(sentences);
         sentences.par_iter().zip(tags).map(|(words, tags)| self.annotate(words, &tags)).collect()

@@ -47,7 +47,7 @@ impl Tagger {
     /// `base_norms` (word to normal form) to use instead of the built-in ones.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a file is damaged or the network is of another kind.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] if a file is damaged or the network is of another kind.
     pub fn load(folder: &Path, symbols: Option<&Path>) -> Result<Self> {
         let path = folder.join("tagger").join("cfg");
         let text = read_bytes(&path, msgpack::MAX_FILE)?;

@@ -10,7 +10,7 @@ use super::msgpack::{Packed, Value};
 use crate::error::Result;
 use crate::tokenizer::rules::gave_up;
 
-/// What the patterns give a word; `None` where none of them did.
+/// What the patterns give a word; `None` if none of them did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attributes<'a> {
     pub(crate) tag: Option<&'a str>,
@@ -160,7 +160,7 @@ impl Ruler {
     /// What the rules say of every word of a sentence.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on a word.
+    /// [`compexp_files::Error::Format`] if a regular expression of the model gives up on a word.
     pub(crate) fn apply(&self, words: &[Word<'_>]) -> Result<Vec<Attributes<'_>>> {
         // All patterns see the sentence as it was before any rule, and the rules act in their order, whatever the place.
         let mut matches = Vec::new();

@@ -38,7 +38,7 @@ impl Tokenizer {
     /// Reads the file `tokenizer` of a model folder.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the file is damaged or a rule is no regular expression.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] if the file is damaged or a rule is no regular expression.
     pub fn load(folder: &Path) -> Result<Self> {
         let rules = Rules::load(&folder.join("tokenizer"))?;
         let mut torn: HashMap<String, Vec<Vec<String>>> = HashMap::new();
@@ -64,7 +64,7 @@ impl Tokenizer {
     /// The tokens of a text. All of it is in them but the single blanks between words; other white space is a token.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on the text.
+    /// [`compexp_files::Error::Format`] if a regular expression of the model gives up on the text.
     pub fn tokenize<'t>(&self, text: &'t str) -> Result<Vec<&'t str>> {
         Ok(self.ranges(text)?.into_iter().map(|token| &text[token]).collect())
     }

@@ -22,7 +22,7 @@ pub struct Label {
     pub number: u32,
     /// The name, kept exactly, suffixes such as `-c` and `-s` included.
     pub name: String,
-    /// The primary category: see [`Labels::read`]. Empty where no file names a category of this label.
+    /// The primary category: see [`Labels::read`]. Empty if no file names a category of this label.
     pub category: String,
     /// The categories and image counts of the `category` field, in its order.
     pub categories: Vec<(String, u64)>,
@@ -52,10 +52,10 @@ impl Labels {
     /// as 0, and of equal ones the later in the order of categories stands. Categories outside `wanted` are
     /// considered only where a label has no other.
     ///
-    /// A row for label 0 (none) is not needed, and ignored where there is one.
+    /// A row for label 0 (none) is not needed, and ignored if there is one.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`] where `label.csv` or `category.csv` is missing; [`compexp_files::Error::Format`] with file and line for a
+    /// [`compexp_files::Error::Io`] if `label.csv` or `category.csv` is missing; [`compexp_files::Error::Format`] with file and line for a
     /// missing column, a bad number, and a number or a name that occurs twice.
     pub fn read(dir: &Path, wanted: &[String]) -> Result<Self> {
         let mut files = Vec::new();

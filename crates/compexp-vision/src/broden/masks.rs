@@ -47,7 +47,7 @@ impl AnnotationSource for Masks {
 
 /// Appends the labels of a PNG of `grid`'s size to `layers`, row by row.
 ///
-/// The blue channel, and alpha where there is one, is not looked at, as in the reference. `pixels` is scratch memory.
+/// The blue channel, and alpha if there is one, is not looked at, as in the reference. `pixels` is scratch memory.
 ///
 /// # Errors
 /// [`compexp_files::Error::Io`] for a missing file; [`compexp_files::Error::Format`] for a file that is corrupt or cut off, of another size than

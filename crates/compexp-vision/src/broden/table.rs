@@ -138,7 +138,7 @@ impl Row<'_> {
         }
     }
 
-    /// The finite number >= 0 in a column, exponents included; none where the field is empty.
+    /// The finite number >= 0 in a column, exponents included; none if the field is empty.
     pub(super) fn amount(&self, column: usize) -> Result<Option<f64>> {
         let text = self.text(column).trim();
         if text.is_empty() {

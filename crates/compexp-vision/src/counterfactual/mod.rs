@@ -2,11 +2,11 @@
 //! class, make the network predict the class that the unit is said to support?
 //!
 //! A [`Case`] is a unit, its formula F, the class `to` that the unit supports, another class `from`, and a concept of F.
-//! Its target images are those that the network takes for `from` (rightly, where the class is known) and in which F is
+//! Its target images are those that the network takes for `from` (rightly, if the class is known) and in which F is
 //! true nowhere. A segment is the largest connected part of the concept in an image; it is used where F is true on at
-//! least half of it, by the annotation it comes with and with what the whole target is annotated with. Beside it stands a
-//! control: a part of an image of the same class as the segment's own, of another concept, on which F is true nowhere,
-//! scaled to the same area. Both are pasted into every target at every place of a grid and in every size.
+//! least half of it, by the annotation it comes with and with what the whole target is annotated with. Beside it stands
+//! a control: a part of an image of the same class as the segment's own, of another concept, on which F is true
+//! nowhere, scaled to the same area. Both are pasted into every target at every place of a grid and in every size.
 //!
 //! Everything random follows from a seed: which images are targets, which segments, which controls.
 
@@ -49,7 +49,7 @@ pub struct Subject<'a> {
     pub features: &'a Features,
     /// `(n_images, n_classes)`, row by row.
     pub logits: &'a [f32],
-    /// The class of each image, where it is known.
+    /// The class of each image, if it is known.
     pub known: &'a [Option<usize>],
 }
 
@@ -132,7 +132,7 @@ impl Unit {
 
 impl<'a> Subject<'a> {
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the parts are not of the same images, units and classes, or the layer is not
+    /// [`compexp_core::Error::Mismatch`] if the parts are not of the same images, units and classes, or the layer is not
     /// what the last layer reads.
     pub fn check(&self) -> Result<()> {
         let (n, n_classes) = (self.images.len(), self.model.classes());
@@ -163,7 +163,7 @@ impl<'a> Subject<'a> {
         compexp_trust::behaviour::trial::likeliest(self.logits_of(image))
     }
 
-    /// The images that are taken for `class`, rightly where that is known.
+    /// The images that are taken for `class`, rightly if that is known.
     fn images_of(&self, class: usize) -> impl Iterator<Item = usize> {
         (0..self.images.len()).filter(move |&image| {
             self.predicted(image) == class && self.known[image].is_none_or(|known| known == class)

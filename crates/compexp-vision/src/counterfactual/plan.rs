@@ -71,7 +71,7 @@ pub(super) struct Plan {
 }
 
 impl Survey {
-    /// Looks at the annotation of every image; `progress` is told the number done.
+    /// Looks at the annotation of every image; `progress` receives the number done.
     ///
     /// # Errors
     /// The errors of the annotation source, if it cannot read an image's annotations.
@@ -119,7 +119,7 @@ impl Survey {
     /// A candidate that was asked for; without `from` the nearest class.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where no class but `to` has images on which the formula is false.
+    /// [`compexp_core::Error::Mismatch`] if no class but `to` has images on which the formula is false.
     pub fn chosen(
         &self,
         subject: &Subject<'_>,
@@ -139,7 +139,7 @@ impl Survey {
         Ok(Candidate { at, to, from, weight, gain: self.gain(subject, units, at).unwrap_or(0.0) })
     }
 
-    /// None where the formula is true on all images, or on none.
+    /// None if the formula is true on all images, or on none.
     fn gain(&self, subject: &Subject<'_>, units: &[Unit], at: usize) -> Option<f64> {
         let (mut sums, mut counts) = ([0.0; 2], [0_usize; 2]);
         for (value, area) in subject.features.view().column(units[at].unit).iter().zip(&self.areas[at]) {
@@ -161,11 +161,11 @@ impl Survey {
         classes.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, class)| class)
     }
 
-    /// Finds the target images and segments of a candidate: of `concept` where one is given, else of the concept that
-    /// the formula asks for and whose segments make it true most often.
+    /// Finds the target images and segments of a candidate: of `concept` if one is given, else of the concept that the
+    /// formula asks for and whose segments make it true most often.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the class has no such images, no segment of the concept makes the
+    /// [`compexp_core::Error::Mismatch`] if the class has no such images, no segment of the concept makes the
     /// formula true, or none fits into the image or has a control; those of the annotations and images.
     pub(super) fn plan(
         &self,

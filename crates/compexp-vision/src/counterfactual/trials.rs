@@ -83,10 +83,10 @@ struct Answer {
 }
 
 impl Case {
-    /// Plans and tries a case; `progress` is told the number of predictions made of it, and of all.
+    /// Plans and tries a case; `progress` receives the number of predictions made of it, and of all.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the class has no images on which the formula is false, no segment of the
+    /// [`compexp_core::Error::Mismatch`] if the class has no images on which the formula is false, no segment of the
     /// concept makes it true, or none fits into the image; those of the annotations, the images and the network.
     pub fn run(
         subject: &Subject<'_>,

@@ -108,7 +108,7 @@ impl Paint {
     }
 
     /// Paints all scenes into the folder `dir`, in Broden's format with images of 112 x 112 and masks of 56 x 56.
-    /// `progress` is told the number of scenes done. Beside Broden's files it gets `classes.txt` (a class's name and
+    /// `progress` receives the number of scenes done. Beside Broden's files it gets `classes.txt` (a class's name and
     /// number a line), `list.txt` (an image's path and class a line) and `scenes.json` (this `Paint`).
     ///
     /// # Errors

@@ -71,7 +71,7 @@ impl Images {
     }
 
     /// The images `chosen`, scaled for a network, `(n, h, w, 3)` on the CPU; moved and mirrored by the numbers of
-    /// `round` where there is one.
+    /// `round` if there is one.
     pub(super) fn batch(
         &self,
         chosen: &[usize],

@@ -85,7 +85,7 @@ impl Row for EpochRow {
 pub struct Outcome {
     /// The weights after the last step.
     pub weights: Weights,
-    /// One row an epoch.
+    /// One row per epoch.
     pub curves: Vec<EpochRow>,
     /// Whether all epochs are done; false where `progress` stopped it.
     pub finished: bool,
@@ -100,7 +100,7 @@ pub struct Outcome {
 /// # Errors
 /// [`compexp_core::Error::Mismatch`] for settings, sizes and classes outside their ranges, and a loss that is no number;
 /// [`compexp_files::Error::Format`] for a folder whose state is damaged or of another setup;
-/// [`compexp_files::Error::Io`] where it cannot be written.
+/// [`compexp_files::Error::Io`] if it cannot be written.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,

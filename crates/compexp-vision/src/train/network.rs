@@ -45,7 +45,7 @@ impl Network {
     /// The network of checked sizes, without a pooling, over the variables of `vars`, which holds all of them.
     ///
     /// # Errors
-    /// [`Error::Candle`] where a variable has another shape; [`Error::Weight`] where one is missing.
+    /// [`Error::Candle`] if a variable has another shape; [`Error::Weight`] if one is missing.
     pub(super) fn new(config: &Config, classes: usize, vars: &VarMap, device: &Device) -> Result<Self> {
         let unit = |conv: &str, norm: &str, c_in: usize, c_out: usize, kernel: usize, stride: usize| {
             let all = VarBuilder::from_varmap(vars, DType::F32, device);
@@ -101,7 +101,7 @@ impl Network {
     }
 }
 
-/// The first of the largest logits; none where one is no number.
+/// The first of the largest logits; none if one is no number.
 pub(super) fn best(logits: &[f32]) -> Option<usize> {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     logits.iter().position(|logit| *logit == most)

@@ -173,7 +173,7 @@ impl SentenceSource {
     /// Reads the pairs, and splits and tags them; without tags where they are not `wanted`.
     ///
     /// # Errors
-    /// Errors of the files; a [`Failure`] where there are no tags to be had, or they are of other sentences.
+    /// Errors of the files; a [`Failure`] if there are no tags to be had, or they are of other sentences.
     pub(crate) fn read(&self, wanted: bool, reporter: &Reporter) -> Result<Sentences> {
         if wanted && !self.has_tags() {
             let hint = "give --tags FILE or --tagger DIR, or leave tags out with --features words,overlap";

@@ -42,7 +42,7 @@ const WIDE: usize = 50;
 /// Searches for the optimum. The unit has hits.
 ///
 /// # Errors
-/// [`Error::BeyondProof`] where the beam found a better formula, which only a fault of this crate can cause.
+/// [`Error::BeyondProof`] if the beam found a better formula, which only a fault of this crate can cause.
 pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> Result<SearchResult> {
     let beam = beam::search(partition, profile, &SearchConfig { mode: Mode::Beam, ..config.clone() });
     if beam.status != Status::Explained {
