@@ -1,4 +1,4 @@
-//! Runs of a classifier: what was probed together with what the model made of it.
+//! Runs of a classifier: the probed examples together with the predictions of the model.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use compexp_trust::behaviour::{Features, Head};
 
 use crate::failure::Failure;
 
-/// A run whose layer the model's last layer reads.
+/// A run on the layer that the model's last layer reads.
 pub(crate) struct Classified {
     pub(crate) run: FinishedRun,
     pub(crate) config: RunConfig,
@@ -96,10 +96,10 @@ impl Classified {
         Ok(Self { config: run.config()?, made, run, head, features, logits, known })
     }
 
-    /// Where an input of the run was found, unless `given` says otherwise.
+    /// The path of an input of the run: `given`, or else the recorded one.
     ///
     /// # Errors
-    /// A [`Failure`] if neither does.
+    /// A [`Failure`] if there is neither.
     pub(crate) fn path(&self, what: &str, given: Option<&Path>) -> Result<PathBuf> {
         let recorded = self.config.paths.get(what).map(PathBuf::from);
         let Some(path) = given.map(Path::to_owned).or(recorded) else {
@@ -113,10 +113,11 @@ impl Classified {
         Ok(path)
     }
 
-    /// The explained units with their formulas, or the one asked for.
+    /// The explained units with their formulas, or the selected unit.
     ///
     /// # Errors
-    /// A [`Failure`] if that has none; those of a formula that names a concept that `vocabulary` does not have.
+    /// A [`Failure`] if the selected unit has no formula; `Error::Formula` if a formula names a concept that
+    /// `vocabulary` does not have.
     pub(crate) fn formulas(&self, asked: Option<usize>, vocabulary: &Vocabulary) -> Result<Vec<(usize, Formula)>> {
         let mut found = Vec::new();
         for explained in self.run.explanations.units.iter().filter(|e| asked.is_none_or(|unit| unit == e.unit)) {

@@ -50,7 +50,7 @@ impl Decided {
     /// How much each unit of the run contributes to each class.
     ///
     /// # Errors
-    /// `Error::Mismatch` if the head and the features are of different units.
+    /// `Error::Mismatch` if the head and the features have different units.
     pub(crate) fn contributions(&self) -> Result<Contributions> {
         let logits = self.head.logits(&self.features)?;
         let (weights, top) = (self.head.weights.view(), top_share(self.head.classes.len()));
@@ -109,7 +109,7 @@ pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
     Ok(Checked(file))
 }
 
-/// Activations whose file is named where a value is not finite.
+/// Activations. The error about a value that is not finite names their file.
 pub(crate) struct Checked(ActivationFile);
 
 impl ActivationSource for Checked {
@@ -159,7 +159,7 @@ pub(crate) fn measure_to_classes(run: &FinishedRun, up_to_date: bool, reporter: 
 /// Measures and writes the contributions of a run's units to classes. Returns the path of the file.
 ///
 /// # Errors
-/// As [`measure_to_classes`].
+/// The errors of [`measure_to_classes`].
 pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBuf> {
     let decided = Decided::read(run)?;
     let contributions = decided.contributions()?;

@@ -1,4 +1,4 @@
-//! The inputs of a finished run, which must be what they were when it was made.
+//! The inputs of a finished run, which must not have changed since.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<A
     Ok(annotated)
 }
 
-/// What to say where the run in `dir` does not record `what`.
+/// The error if the run in `dir` does not record `what`.
 pub(crate) fn lacks(dir: &Path, what: &str) -> Failure {
     Failure::new(format!("`{}` does not say {what}", dir.display())).hint("give the inputs themselves instead of --run")
 }
@@ -36,7 +36,7 @@ pub(crate) fn lacks(dir: &Path, what: &str) -> Failure {
 /// Refuses an input that is not the `same` as the run records.
 ///
 /// # Errors
-/// A [`Failure`] that names both hashes if it is not.
+/// A [`Failure`], with both hashes, if the input changed.
 pub(crate) fn unchanged(what: &str, same: bool, recorded: &str, found: &str) -> Result<(), Failure> {
     if same {
         return Ok(());

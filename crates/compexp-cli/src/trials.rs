@@ -1,5 +1,5 @@
-//! What counterfactuals of images and of sentences share: the choice of cases, their table and record, and what is
-//! printed.
+//! The common part of counterfactuals on images and on sentences: the choice of cases, their table and record, and the
+//! printed text.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -15,13 +15,13 @@ use serde_json::{Map, Value, json};
 use crate::classifier_run::Classified;
 use crate::terminal;
 
-/// The cases that are tried where none is named.
+/// The number of cases that are tried by default.
 pub(crate) const CASES: usize = 20;
 
-/// The columns of [`outcomes`]; those of controls have `control_` in front.
+/// The columns of [`outcomes`]. The columns of controls have `control_` in front.
 const OUTCOMES: [&str; 5] = ["trials", "success", "partial", "failure", "change"];
 
-/// What came of a case.
+/// The result of a case.
 pub(crate) struct Tried<'a> {
     pub(crate) unit: usize,
     pub(crate) formula: String,
@@ -30,12 +30,12 @@ pub(crate) struct Tried<'a> {
     /// The class that is wanted; any but `from` if there is none.
     pub(crate) to: Option<usize>,
     pub(crate) gain: f64,
-    /// What the formula's truth should add to the logit of the class that the unit supports.
+    /// The expected change of the logit of the class that the unit supports, if the formula becomes true.
     pub(crate) expected: f64,
     pub(crate) effect: &'a Effect,
     /// The fields of [`Kind::columns`].
     pub(crate) own: Vec<String>,
-    /// What the record has beside what all cases have.
+    /// The fields of the record that only this kind of case has.
     pub(crate) more: Value,
     /// The cases that are added up with this one, and how they are called.
     pub(crate) group: &'static str,
@@ -45,13 +45,13 @@ pub(crate) struct Tried<'a> {
 pub(crate) struct Kind {
     /// `vision` or `nli`
     pub(crate) name: &'static str,
-    /// What is changed, as a column.
+    /// The column for the changed inputs.
     pub(crate) examples: &'static str,
-    /// The trials, for people.
+    /// The trials, for printed text.
     pub(crate) trials: &'static str,
     /// Columns of `cases.csv` that only this kind has; the first is printed too.
     pub(crate) columns: &'static [&'static str],
-    /// What the interval is of.
+    /// The description of the interval.
     pub(crate) interval: &'static str,
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn print_json(record: &Value) -> Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// A tally as fields: trials, success, partial, failure, and the mean change of the probability of what is wanted.
+/// A tally as fields: trials, success, partial, failure, and the mean change of the probability of the wanted outcome.
 pub(crate) fn outcomes(tally: &Tally) -> [String; 5] {
     let Tally { trials, success, partial, failure, .. } = *tally;
     let [trials, success, partial, failure] = [trials, success, partial, failure].map(|n| n.to_string());

@@ -58,7 +58,8 @@ impl Feats {
     /// Reads a `.feats` file.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+    /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number,
+    /// if a line is not valid.
     pub fn read(path: &Path) -> Result<Self> {
         let mut feats = Self::default();
         let mut any = false;
@@ -89,7 +90,8 @@ impl Feats {
     /// ranges of multiword tokens and empty nodes are skipped; `_` is an empty value, unless the word itself is `_`.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+    /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number,
+    /// if a line is not valid.
     pub fn read_conllu(path: &Path) -> Result<Self> {
         let columns = vec![
             Column::new("lemma", Kind::Open),

@@ -28,7 +28,8 @@ pub struct WordVectors {
 /// dimension.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
+/// a line is not valid.
 pub fn for_each_vector(path: &Path, mut each: impl FnMut(&str, &[f32])) -> Result<usize> {
     let (mut dimension, mut declared) = (0, 0);
     let mut row = Vec::new();

@@ -46,7 +46,7 @@ impl SceneClasses {
     /// Reads the text of a class list; `path` is for errors.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// The errors of [`Self::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let text = text.trim_start_matches('\u{feff}');
         let lines: Vec<_> = text.lines().map(str::trim).enumerate().filter(|(_, l)| !l.is_empty()).collect();

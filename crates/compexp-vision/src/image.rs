@@ -42,7 +42,7 @@ impl Image {
     /// Decodes the bytes of a JPEG or PNG file; `path` is what errors name.
     ///
     /// # Errors
-    /// As [`Image::read`].
+    /// The errors of [`Image::read`].
     pub fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
         match bytes {
             [0xff, 0xd8, ..] => decode_jpeg(bytes, path),

@@ -139,7 +139,7 @@ impl Model {
     /// for other layers.
     ///
     /// # Errors
-    /// [`Error::Candle`]
+    /// [`Error::Candle`] if a tensor operation fails.
     pub fn reads(&self, layer: &str) -> Result<Option<Reads>> {
         self.network.reads(layer)
     }
@@ -147,7 +147,7 @@ impl Model {
     /// The network with `layer` tapped; its [`Tapped::forward`] gives the layer's maps and the logits.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`] with all names there are.
+    /// [`Error::UnknownLayer`], with the names of all layers, if the network has no such layer.
     pub fn tap(&self, layer: &str) -> Result<Tapped<'_>> {
         self.network.tap(layer)
     }

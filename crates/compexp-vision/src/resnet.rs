@@ -258,7 +258,7 @@ impl ResNet {
     /// other layers.
     ///
     /// # Errors
-    /// [`Error::Candle`]
+    /// [`Error::Candle`] if a tensor operation fails.
     pub fn reads(&self, layer: &str) -> Result<Option<Reads>> {
         let names = [format!("{layer}.0.conv1"), format!("{layer}.conv1"), layer.to_owned()];
         let found = names.iter().find_map(|name| self.layers.iter().find(|(n, _)| n == name));
@@ -285,7 +285,7 @@ impl ResNet {
     /// The network with `layer` tapped.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`] with all names there are.
+    /// [`Error::UnknownLayer`], with the names of all layers, if the network has no such layer.
     pub fn tap(&self, layer: &str) -> Result<Tapped<'_>> {
         let Some((_, layer)) = self.layers.iter().find(|(name, _)| name == layer) else {
             return Err(Error::UnknownLayer { name: layer.into(), valid: self.layers().map(String::from).collect() });

@@ -15,7 +15,7 @@ use crate::args::runs::AnalyzeArgs;
 use crate::failure::refuse_standard_output;
 use crate::terminal;
 
-/// The version of what `--json` prints.
+/// The version of the JSON that `--json` prints.
 const VERSION: u32 = 1;
 
 pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {

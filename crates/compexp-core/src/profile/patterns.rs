@@ -61,7 +61,7 @@ impl Patterns {
     /// examples done.
     ///
     /// # Errors
-    /// As [`super::from_activations`].
+    /// The errors of [`super::from_activations`].
     pub fn from_activations(
         source: &dyn ActivationSource,
         thresholds: &[f64],
@@ -109,7 +109,7 @@ impl Patterns {
     /// The patterns of given masks. Calls `progress` with the number of units done, from any thread.
     ///
     /// # Errors
-    /// As [`super::from_masks`].
+    /// The errors of [`super::from_masks`].
     pub fn from_masks(
         source: &dyn MaskSource,
         units: &[usize],

@@ -65,7 +65,7 @@ pub fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -
 /// Searches for every unit, in parallel. Calls `progress` with the number of units done, from any thread.
 ///
 /// # Errors
-/// As [`search`].
+/// The errors of [`search`].
 pub fn search_all(
     partition: &Partition,
     profiles: &[Profile],

@@ -52,7 +52,7 @@ pub struct SplitPair {
 /// tags them where a tagger is given.
 ///
 /// # Errors
-/// As [`Tokenizer::tokenize`].
+/// The errors of [`Tokenizer::tokenize`].
 pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option<&Tagger>) -> Result<Vec<SplitPair>> {
     let texts: Vec<&str> = pairs.iter().flat_map(|pair| [&*pair.premise, &*pair.hypothesis]).collect();
     let words: Vec<Vec<&str>> = match tokenizer {

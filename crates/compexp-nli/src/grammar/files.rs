@@ -30,7 +30,7 @@ impl Corpus {
     /// which exists.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]
+    /// [`compexp_files::Error::Io`] if a file cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let mut table = String::from("gold_label\tsentence1\tsentence2\n");
         for Pair { label, premise, hypothesis } in &self.train {

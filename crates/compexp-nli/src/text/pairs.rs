@@ -18,7 +18,8 @@ use crate::error::{Error, Result};
 /// A label is `entailment`, `neutral` or `contradiction`; `-`, `UNK` or nothing if there is none.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
+/// a line is not valid.
 pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("jsonl") => read_jsonl(path),
@@ -63,7 +64,8 @@ pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>
 /// Reads gold labels, one per line.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
+/// a line is not valid.
 pub fn read_gold(path: &Path) -> Result<Vec<Option<Label>>> {
     let mut labels = Vec::new();
     for_each_line::<Error>(path, |number, line| {

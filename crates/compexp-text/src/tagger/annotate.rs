@@ -35,7 +35,7 @@ impl Annotator {
     /// `lemmatizer/lookups/lookups.bin`.
     ///
     /// # Errors
-    /// As [`Tagger::load`].
+    /// The errors of [`Tagger::load`].
     pub fn load(folder: &Path, symbols: Option<&Path>) -> Result<Self> {
         Ok(Self {
             tagger: Tagger::load(folder, symbols)?,

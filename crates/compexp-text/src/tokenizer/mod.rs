@@ -77,7 +77,7 @@ impl Tokenizer {
     /// The tokens of many texts, in parallel.
     ///
     /// # Errors
-    /// As [`Self::tokenize`].
+    /// The errors of [`Self::tokenize`].
     pub fn tokenize_all<'t, S: AsRef<str> + Sync>(&self, texts: &'t [S]) -> Result<Vec<Vec<&'t str>>> {
         let mut all = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {

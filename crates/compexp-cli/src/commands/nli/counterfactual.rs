@@ -1,4 +1,4 @@
-//! `compexp nli counterfactual`: words put into sentences and taken out, and what the classifier then predicts.
+//! `compexp nli counterfactual`: inserts and removes words of sentences, and measures the change of predictions.
 
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
                     reporter.done(done);
                     Ok(Some(case))
                 }
-                // Not every formula can be turned by a word.
+                // One word cannot change the truth of every formula.
                 Err(compexp_nli::Error::Core(e @ compexp_core::Error::Mismatch { .. })) => {
                     lacking.push(e.to_string());
                     Ok(None)
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     names.trials(&cases).print(&out, |out| files::print_edits(out, &names, &cases))
 }
 
-/// What the run records of its sentence pairs.
+/// The run's record of its sentence pairs.
 fn pair_inputs(known: &Classified) -> Result<&PairInputs> {
     match &known.made {
         Provenance::NliProbe(made) => Ok(&made.inputs),

@@ -1,9 +1,9 @@
-//! What sentence counterfactuals leave: tables, a record, and what is printed.
+//! The results of sentence counterfactuals: tables, a record, and the printed text.
 //!
 //! | file | content |
 //! |---|---|
-//! | `cases.csv` | a row a case: unit, direction, classes, weight, gain, success rates, their difference with its interval |
-//! | `edits.csv` | a row an edit: the pair, the words and those of the control, classes and probabilities before and after |
+//! | `cases.csv` | a row per case: unit, direction, classes, weight, gain, success rates, their difference with its interval |
+//! | `edits.csv` | a row per edit: the pair, the words and those of the control, classes and probabilities before and after |
 //! | `counterfactuals.json` | version 1: the cases, and of each the most convincing edits |
 
 use std::io::Write;
@@ -55,7 +55,7 @@ const EDITS: [&str; 26] = [
     "value_control",
 ];
 
-/// What numbers stand for.
+/// The meaning of numbers: names and texts.
 pub(super) struct Names<'a> {
     pub(super) run: &'a Classified,
     pub(super) vocabulary: &'a Vocabulary,
@@ -106,7 +106,7 @@ impl Names<'_> {
         })
     }
 
-    /// The cases, as they are written.
+    /// The cases, in the form in which they are written.
     pub(super) fn trials<'a>(&'a self, cases: &'a [Case]) -> Trials<'a> {
         let tried = |case: &'a Case| {
             let candidate = &case.candidate;

@@ -1,4 +1,4 @@
-//! The drawing of a training's curves; the training writes their table itself.
+//! Draws the curves of a training. The training writes their table itself.
 
 use std::path::Path;
 

@@ -36,7 +36,7 @@ pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
     let path = dir.join("neighbors.npy");
     let k = set.neighbors.values().map(Vec::len).max().unwrap_or(0);
     if k == 0 {
-        // Of a run that was here before.
+        // Removes the file of an earlier run.
         return match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
             _ => Ok(()),

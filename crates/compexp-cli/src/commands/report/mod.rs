@@ -18,7 +18,7 @@ use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
 
-/// The report's folder within a run directory, where no other is named.
+/// The default folder of the report within a run directory.
 const FOLDER: &str = compexp_run::layout::REPORT;
 
 pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// What pages call runs: the names of their folders, or the whole paths where two have the same.
+/// The names of runs on the pages: the names of their folders, or the whole paths if two are the same.
 fn names(runs: &[PathBuf]) -> Vec<String> {
     let short: Vec<String> = runs
         .iter()

@@ -1,4 +1,4 @@
-//! The pictures of a run's examples, from the folder that its images were found in.
+//! The pictures of a run's examples, from the folder of its images.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -42,8 +42,8 @@ impl Pictures {
     }
 }
 
-/// Whether images lie there because a probe set does: in a probe directory, or in a Broden folder's `images`. A run
-/// that somebody else made could name any folder, and a report that is handed on would show what is private.
+/// Whether the folder is a probe directory, or the folder `images` of a Broden folder. A run from another source could
+/// name any folder, and a report that is passed on would then show private images.
 fn is_of_probe_set(root: &Path) -> bool {
     let broden = root.parent().filter(|_| root.ends_with("images"));
     root.join("probe.json").is_file() || broden.is_some_and(|dir| dir.join("label.csv").is_file())

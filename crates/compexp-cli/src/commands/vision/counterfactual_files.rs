@@ -1,8 +1,8 @@
-//! What copy-paste counterfactuals leave: tables, a record, pictures, and what is printed.
+//! The results of copy-paste counterfactuals: tables, a record, pictures, and the printed text.
 //!
 //! | file | content |
 //! |---|---|
-//! | `cases.csv` | a row a case: unit, classes, concept, weight, gain, success rates, their difference with its interval |
+//! | `cases.csv` | a row per case: unit, classes, concept, weight, gain, success rates, their difference with its interval |
 //! | `placements.csv` | a row for every case, size and place: trials and their outcomes, with segments and with controls |
 //! | `counterfactuals.json` | version 1: all of it, and the most convincing trial of each case with its pictures |
 //! | `case-001-before.png`, `-after`, `-control` | those pictures |
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::classifier_run::Classified;
 use crate::trials::{Kind, Trials, Tried, outcome_columns, outcomes};
 
-/// What numbers stand for.
+/// The meaning of numbers: names and texts.
 pub(super) struct Names<'a> {
     pub(super) run: &'a Classified,
     pub(super) images: &'a [String],
@@ -35,7 +35,7 @@ impl Names<'_> {
         &self.run.head.classes[class]
     }
 
-    /// What the record has of a case beside what all have.
+    /// The fields of the record that only these cases have.
     fn more(&self, nth: usize, case: &Case) -> Value {
         let candidate = &case.candidate;
         let names = |images: &[usize]| images.iter().map(|image| &self.images[*image]).collect::<Vec<_>>();
@@ -66,7 +66,7 @@ impl Names<'_> {
         })
     }
 
-    /// The cases, as they are written.
+    /// The cases, in the form in which they are written.
     pub(super) fn trials<'a>(&'a self, cases: &'a [Case]) -> Trials<'a> {
         let tried = |(nth, case): (usize, &'a Case)| {
             let (candidate, Unit { unit, formula }) = (&case.candidate, &self.units[case.candidate.at]);

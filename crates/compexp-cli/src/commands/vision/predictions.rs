@@ -1,4 +1,4 @@
-//! What the network makes of each image, beside the scene that it shows.
+//! The network's prediction for each image, compared with its scene.
 
 use std::path::Path;
 
