@@ -33,13 +33,14 @@ impl Image {
     /// their low byte, an alpha channel is dropped, and the orientation tag is not applied.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`] if it is neither format, damaged, or larger
-    /// than [`MAX_SIDE`] or [`MAX_PIXELS`], which is told from its header before any pixel is decoded.
+    /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`] if it has another
+    /// format, is damaged, or is larger than [`MAX_SIDE`] or [`MAX_PIXELS`]. The size is read from the header before
+    /// any pixel is decoded.
     pub fn read(path: &Path) -> Result<Self> {
         Self::decode(&compexp_files::read_bytes(path, MAX_BYTES)?, path)
     }
 
-    /// Decodes the bytes of a JPEG or PNG file; `path` is what errors name.
+    /// Decodes the bytes of a JPEG or PNG file; Errors name the file `path`.
     ///
     /// # Errors
     /// The errors of [`Image::read`].

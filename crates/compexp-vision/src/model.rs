@@ -112,7 +112,7 @@ impl Model {
         &self.device
     }
 
-    /// Classes that the network tells apart.
+    /// The number of classes.
     pub fn classes(&self) -> usize {
         self.network.classes()
     }

@@ -6,7 +6,7 @@ use compexp_core::resize::Resizer;
 use crate::error::{Error, Result};
 use crate::image::Image;
 
-/// A part of an image with soft edges.
+/// A segment: a part of an image with soft edges.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     height: usize,
@@ -65,8 +65,8 @@ impl Segment {
         Self { height, width, planes: self.planes.each_ref().map(resized), alpha: resized(&self.alpha) }
     }
 
-    /// Blends it into `image` with its upper left corner at (`top`, `left`), which may lie outside; what does not fall on
-    /// the image is left out.
+    /// Blends it into `image` with its upper left corner at (`top`, `left`), which may lie outside; parts outside the
+    /// image are ignored.
     pub fn paste(&self, image: &mut Image, top: isize, left: isize) {
         for y in 0..self.height {
             for x in 0..self.width {

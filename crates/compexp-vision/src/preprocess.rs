@@ -1,4 +1,4 @@
-//! From RGB bytes to what a network was trained on. Images are fed in the size they are stored in.
+//! Scales RGB bytes as the network expects. Images keep the size in which they are stored.
 
 use std::path::{Path, PathBuf};
 

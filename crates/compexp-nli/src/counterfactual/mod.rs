@@ -27,7 +27,7 @@ use crate::features::{Annotator, SplitPair};
 use crate::model::{Classifier, Pair};
 use crate::random::Purpose;
 
-/// The classifier, its probe set, and what it made of that.
+/// The classifier, its probe set, and its predictions on it.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The classifier.
@@ -111,7 +111,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// What the formula's truth should add to the logit of the class.
+    /// If the formula becomes true, the expected change of the logit of the class.
     pub fn expected(&self) -> f64 {
         self.weight * self.gain
     }
@@ -134,7 +134,7 @@ pub struct Edited {
     pub values: [f64; 3],
 }
 
-/// A case and what it came to.
+/// A case and its result.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The unit and the class.

@@ -50,7 +50,7 @@ const NOISE: f64 = 0.04;
 /// What was composed. Sentences are tokens separated by blanks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corpus {
-    /// Pairs to learn from.
+    /// Pairs for training.
     pub train: Vec<Pair>,
     /// Pairs held out.
     pub held_out: Vec<Pair>,

@@ -60,7 +60,7 @@ pub struct TrainConfig {
     pub averaging: f32,
     /// Epochs without a better accuracy on the held-out examples after which to stop; never where `None`.
     pub patience: Option<usize>,
-    /// Steps between two saved states within an epoch; where `None`, one is saved at the end of each only.
+    /// Steps between two saved states within an epoch; if `None`, a state is saved only at the end of each epoch.
     pub save_every: Option<u64>,
 }
 

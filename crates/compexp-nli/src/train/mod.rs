@@ -42,7 +42,7 @@ pub struct Example {
     pub label: u8,
 }
 
-/// What a training is made from.
+/// The inputs of a training.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup<'a> {
     /// The sizes of the classifier.
@@ -53,7 +53,7 @@ pub struct Setup<'a> {
     pub words: &'a WordTable,
     /// Vectors that words begin with, of the embedding's size; other words begin with random ones.
     pub vectors: Option<&'a HashMap<String, Vec<f32>>>,
-    /// The examples to learn from.
+    /// The examples for training.
     pub train: &'a [Example],
     /// The examples that decide which epoch is the best.
     pub dev: &'a [Example],
@@ -101,20 +101,21 @@ pub struct Outcome {
     pub best_epoch: Option<usize>,
     /// One row per epoch.
     pub curves: Vec<EpochRow>,
-    /// Whether it came to its end, by its epochs or its patience; false where `progress` stopped it.
+    /// Whether the training ended, by its epochs or its patience; false if `progress` stopped it.
     pub finished: bool,
 }
 
 /// Trains a classifier.
 ///
-/// Where a `folder` is given, it holds the best model ([`BEST_FILE`]), the curves and the state ([`STATE_FILE`]), from which
-/// a training of the same setup goes on, with the result it would have had without a break, to the bit. `progress` is
-/// told of every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is saved then.
+/// If a `folder` is given, it holds the best model ([`BEST_FILE`]), the curves and the state ([`STATE_FILE`]). A
+/// training with the same setup continues from them, and its result is the same to the bit as without an interruption.
+/// `progress` is called for every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is then
+/// saved.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for settings and examples outside their ranges, and a loss that is no number;
-/// [`compexp_files::Error::Format`] for a folder whose state is damaged or of another setup; [`compexp_files::Error::Io`]
-/// if it cannot be read or written; [`Error::Candle`] if the device fails.
+/// [`compexp_core::Error::Mismatch`] if a setting or an example is outside its range, or if the loss is not a number;
+/// [`compexp_files::Error::Format`] if the state in the folder is damaged or belongs to another setup;
+/// [`compexp_files::Error::Io`] if it cannot be read or written; [`Error::Candle`] if the device fails.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,
@@ -188,7 +189,7 @@ pub fn initial_weights(
     Ok(weights)
 }
 
-/// A hash of all that decides what a training learns.
+/// A hash of everything that determines the result of a training.
 fn fingerprint(setup: &Setup<'_>, initial: &Weights) -> Result<String> {
     // When a state is saved and when to stop do not change what is learnt until then: a training may be prolonged.
     let mut config = TrainConfig { save_every: None, patience: None, ..setup.config.clone() };

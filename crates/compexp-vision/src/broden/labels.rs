@@ -1,4 +1,4 @@
-//! `label.csv`, `category.csv` and `c_<category>.csv`: what the label numbers mean.
+//! `label.csv`, `category.csv` and `c_<category>.csv`: the meaning of the label numbers.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use compexp_files::excerpt;
 use super::table::{Row, Table};
 use crate::error::{Error, Result};
 
-/// The greatest label number: a PNG pixel holds no greater one.
+/// The greatest label number that a PNG pixel can hold.
 pub const MAX_LABEL: u32 = 65_535;
 
 /// The greatest number of categories, of a folder or of a label; Broden has 6.
@@ -242,7 +242,7 @@ fn primary(
     greatest(true).or_else(|| greatest(false)).or_else(|| label.categories.first().map(|(c, _)| c.clone()))
 }
 
-/// The labels as concepts; core's refusal of a name is told in terms of the file.
+/// The labels as concepts. If core refuses a name, the error names the file.
 fn vocabulary(path: &Path, labels: &[Label], lines: &HashMap<u32, usize>) -> Result<Vocabulary> {
     let mut first = HashMap::new();
     for label in labels {

@@ -1,4 +1,4 @@
-//! Which cases are worth trying, and what is cut out for them.
+//! Chooses cases, and the segments for them.
 
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::Annotation;
@@ -13,16 +13,16 @@ use crate::image::Image;
 use crate::paste::Segment;
 use crate::random::Purpose;
 
-/// Fewer images of a class are too few for a case that nobody asked for.
+/// The least number of images of a class for a case that is chosen automatically.
 const FEWEST_TARGETS: usize = 3;
 
-/// Segments are of this share of an image at least: smaller ones are too coarse to be seen once they are enlarged.
+/// The least share of an image that a segment covers: smaller ones are too coarse when they are enlarged.
 const SMALLEST: f64 = 0.03;
 
-/// Images that are looked through for segments, and for a control.
+/// The number of images that are searched for segments, and for a control.
 const LOOKED_AT: usize = 300;
 
-/// On how many positions of every image every unit's formula is true.
+/// For every unit and image, the number of positions on which the unit's formula is true.
 pub struct Survey {
     /// `(n_units, n_images)`
     areas: Vec<Vec<u32>>,
@@ -39,18 +39,18 @@ pub struct Candidate {
     pub from: usize,
     /// The unit's weight to the class `to`.
     pub weight: f64,
-    /// The unit's mean feature on images where its formula is true somewhere, less that on the others.
+    /// The unit's mean feature on images where its formula is true somewhere, minus its mean on the others.
     pub gain: f64,
 }
 
 impl Candidate {
-    /// What the formula's truth should add to the logit of `to`.
+    /// If the formula becomes true, the expected change of the logit of `to`.
     pub fn expected(&self) -> f64 {
         self.weight * self.gain
     }
 }
 
-/// What is pasted: two segments, on one of which the formula is true.
+/// A pasted segment, on which the formula is true, and its control.
 pub(super) struct Cuts {
     pub(super) tested: Cut,
     pub(super) control: Cut,
@@ -116,7 +116,7 @@ impl Survey {
         all
     }
 
-    /// A candidate that was asked for; without `from` the nearest class.
+    /// The candidate of a given unit and class; without `from`, with the nearest class.
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] if no class but `to` has images on which the formula is false.
@@ -166,7 +166,8 @@ impl Survey {
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] if the class has no such images, no segment of the concept makes the
-    /// formula true, or none fits into the image or has a control; those of the annotations and images.
+    /// formula true, or none fits into the image or has a control; the errors of the annotation source and of
+    /// [`Image::read`].
     pub(super) fn plan(
         &self,
         subject: &Subject<'_>,
@@ -254,7 +255,7 @@ struct Search<'a> {
     subject: &'a Subject<'a>,
     unit: &'a Unit,
     at: usize,
-    /// What the whole of the target images is annotated with, each once.
+    /// The annotations of the target images as a whole, each once.
     wholes: &'a [Vec<u32>],
     config: &'a Config,
 }
@@ -263,7 +264,7 @@ struct Found {
     segments: Vec<(usize, Segment)>,
     /// All segments of the concept that were looked at.
     seen: usize,
-    /// Those that are right but for their size.
+    /// The segments that are suitable except for their size.
     misfits: usize,
 }
 

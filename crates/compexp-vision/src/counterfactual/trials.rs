@@ -1,4 +1,4 @@
-//! Trying a case: pasting, predicting again, and adding up.
+//! Tries a case: pastes segments, predicts again, and counts the outcomes.
 
 use candle_core::Device;
 use compexp_core::concept::ConceptId;
@@ -13,7 +13,7 @@ use crate::paste::{Place, Segment, places};
 use crate::preprocess::{Batch, Preprocess};
 use compexp_kernels::conv::channels_first;
 
-/// A case and what it came to.
+/// A case and its result.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The unit and the classes.
@@ -30,7 +30,7 @@ pub struct Case {
     pub feature_change: [f64; 2],
     /// The same by place and size: size by size, place by place.
     pub places: Vec<PlaceTally>,
-    /// The most convincing trial: a success before others, then the greatest change of the class's probability less
+    /// The most convincing trial: a success before others, then the greatest change of the class's probability minus
     /// that of its control.
     pub best: Best,
 }
@@ -62,7 +62,7 @@ pub struct Best {
     pub place: Place,
     /// The image before, with the segment, and with the control.
     pub pictures: [Image; 3],
-    /// What the network makes of each of them: the probabilities of all classes, and the unit's feature.
+    /// The network's result for each of them: the probabilities of all classes, and the unit's feature.
     pub answers: [(Vec<f64>, f64); 3],
 }
 
@@ -76,7 +76,7 @@ struct Job {
     control: bool,
 }
 
-/// What the network makes of a picture.
+/// The network's result for a picture.
 struct Answer {
     logits: Vec<f32>,
     feature: f64,
@@ -87,7 +87,8 @@ impl Case {
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] if the class has no images on which the formula is false, no segment of the
-    /// concept makes it true, or none fits into the image; those of the annotations, the images and the network.
+    /// concept makes it true, or none fits into the image; the errors of the annotation source, of [`Image::read`] and
+    /// of the network.
     pub fn run(
         subject: &Subject<'_>,
         survey: &Survey,
@@ -205,7 +206,7 @@ impl Case {
         })
     }
 
-    /// The predictions that a case takes at most.
+    /// The greatest number of predictions of a case.
     pub fn predictions(config: &Config) -> usize {
         2 * config.targets * config.segments * config.sizes.len() * config.grid * config.grid
     }
@@ -246,7 +247,7 @@ impl Subject<'_> {
     }
 
     /// Predicts the first images of the probe set as they are, at most `n`, so that a caller can tell how long that
-    /// takes; gives their number.
+    /// takes. Returns their number.
     ///
     /// # Errors
     /// The errors of [`Image::read`]; `Error::Candle` if the network fails.

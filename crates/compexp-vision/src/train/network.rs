@@ -12,7 +12,7 @@ use compexp_run::training::Score;
 use crate::error::{Error, Result};
 use crate::resnet::{Config, EPSILON};
 
-/// The share of a batch's moments in the running ones.
+/// The weight of a batch's moments in the running moments.
 const MOMENTUM: f64 = 0.1;
 
 /// A convolution with the batch norm behind it.
@@ -133,7 +133,7 @@ impl Unit {
         let count = (y.elem_count() / y.dim(D::Minus1)?) as f64;
         let norm = Norm { epsilon: EPSILON, relu };
         let (out, Moments { mean, variance }) = norm.forward(&y, &self.gain, &self.bias, residual)?;
-        // PyTorch keeps the variance that a sample says of its origin.
+        // PyTorch stores the unbiased variance (divided by n - 1).
         let unbiased = count / (count - 1.0).max(1.0);
         for (running, found, factor) in [(&self.running_mean, mean, 1.0), (&self.running_variance, variance, unbiased)]
         {
