@@ -1,13 +1,13 @@
-//! Sentence counterfactuals: does a word that makes a unit's formula true make a classifier predict the class that the
-//! unit supports, and does a word that makes it false lead away from that class?
+//! Sentence counterfactuals. They ask: if one word makes a unit's formula true, does the classifier predict the class
+//! that the unit supports? And if one word makes it false, does the classifier predict another class?
 //!
 //! A [`Case`] is a unit, its formula F, the class that it supports, and a [`Direction`]. Its pairs are, to fulfil F, those
 //! that are not predicted as the class and on which F is false; to break F, those that are predicted as the class and on
-//! which F is true. An edit puts one word into a sentence (before the first noun, at the end, or in place of a word of the
-//! same tag) or takes one away (with another of the same tag in its place, or none). Edits count that turn F by the
-//! features of the edited pair. Beside each stands a control that does not turn F: the same edit with a random word of the
-//! same tag and about the same frequency; of an edit that takes a word away, one that does the same to another word of
-//! the sentence, of the same tag if there is one.
+//! which F is true. An edit inserts one word into a sentence (before the first noun, at the end, or in place of a word
+//! with the same tag) or removes one (by deletion, or by a word with the same tag in its place). An edit counts if it
+//! changes the truth of F, computed from the features of the edited pair. Each edit has a control that does not change
+//! F. For an inserted word it is the same edit with a random word with the same tag and about the same frequency; for a
+//! removed word it is the same edit on another word of the sentence, with the same tag if there is one.
 
 mod edits;
 #[cfg(test)]
@@ -36,7 +36,7 @@ pub struct Subject<'a> {
     pub pairs: &'a [SplitPair],
     /// The features of a pair.
     pub annotator: &'a Annotator<'a>,
-    /// What NEIGHBORS adds to a word.
+    /// The words that NEIGHBORS adds to a word.
     pub neighbors: &'a Neighbors,
     /// The last layer.
     pub head: &'a Head,
@@ -46,18 +46,18 @@ pub struct Subject<'a> {
     pub logits: &'a [f32],
 }
 
-/// What edits make of a formula.
+/// Whether edits make a formula true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// True; the class that the unit supports is then to be predicted.
+    /// True. The edit succeeds if the class that the unit supports is predicted.
     Fulfil,
-    /// False; another class is then to be predicted.
+    /// False. The edit succeeds if another class is predicted.
     Break,
 }
 
 impl Direction {
-    /// What the edits make true.
+    /// The formula that the edits make true.
     fn goal(self, formula: &Formula) -> Formula {
         match self {
             Self::Fulfil => formula.clone(),
@@ -65,7 +65,7 @@ impl Direction {
         }
     }
 
-    /// Whether a prediction is one that the edits are to lead to, where the unit supports `class`.
+    /// Whether a prediction is a success, if the unit supports `class`.
     pub fn wants(self, predicted: usize, class: usize) -> bool {
         (predicted == class) == (self == Self::Fulfil)
     }
@@ -78,7 +78,7 @@ pub struct Config {
     pub pairs: usize,
     /// The greatest number of edits of a pair, each with a control.
     pub edits: usize,
-    /// Decides which pairs, edits and words are taken, and the resamples of the bootstrap.
+    /// The seed of the choice of pairs, edits and words, and of the resamples of the bootstrap.
     pub seed: u64,
 }
 
@@ -104,9 +104,10 @@ pub struct Candidate {
     pub at: usize,
     /// The class.
     pub to: usize,
-    /// The unit's weight to the class, less the mean of its weights: what all classes share changes no prediction.
+    /// The unit's weight to the class minus the mean of its weights, because a change that all classes share changes no
+    /// prediction.
     pub weight: f64,
-    /// The unit's mean value on pairs on which its formula is true, less that on the others.
+    /// The unit's mean value on pairs on which its formula is true, minus its mean on the others.
     pub gain: f64,
 }
 
@@ -122,9 +123,9 @@ impl Candidate {
 pub struct Edited {
     /// The pair, counted from 0.
     pub pair: usize,
-    /// What was done to it.
+    /// The edit.
     pub edit: Edit,
-    /// What was done instead as its control.
+    /// The edit of the control.
     pub control: Edit,
     /// The class of the pair as it was, with the edit, and with the control.
     pub classes: [usize; 3],
@@ -217,7 +218,7 @@ impl Case {
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] if the formula names no word, no pair is predicted and annotated as the direction
-    /// needs it, or no edit turns the formula; those of the classifier.
+    /// needs it, or no edit changes the truth of the formula; the errors of the classifier.
     pub fn run(
         subject: &Subject<'_>,
         lexicon: &Lexicon,

@@ -1,4 +1,4 @@
-//! How far the words of premise and hypothesis overlap.
+//! The overlap of the words of premise and hypothesis.
 
 use std::collections::BTreeSet;
 

@@ -18,9 +18,9 @@ use crate::text::{Label, Pair};
 pub const TRAIN_FILE: &str = "train.tsv";
 /// The held-out pairs, premise and hypothesis in turn.
 pub const HELD_OUT_FILE: &str = "dev.tok";
-/// Their labels, one per line.
+/// The labels of the held-out pairs, one per line.
 pub const GOLD_FILE: &str = "dev_gold.txt";
-/// Their lemmas and tags.
+/// The lemmas and tags of the held-out pairs.
 pub const FEATS_FILE: &str = "dev.feats";
 /// Word vectors.
 pub const VECTORS_FILE: &str = "vectors.txt";

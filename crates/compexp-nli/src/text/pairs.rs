@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::{Label, Pair};
 use crate::error::{Error, Result};
 
-/// Reads a file of sentence pairs; its extension says how:
+/// Reads a file of sentence pairs. The extension determines the format:
 ///
-/// - `.jsonl`: an object a line with `sentence1`, `sentence2` and `gold_label` (SNLI's own, other keys ignored);
+/// - `.jsonl`: one object per line with `sentence1`, `sentence2` and `gold_label` (SNLI's own, other keys ignored);
 /// - `.tok`: premise and hypothesis on alternating lines, see [`read_tok`]; no labels;
 /// - any other: a table separated by tabs whose first line names the columns: `gold_label`, `sentence1`, `sentence2`
 ///   (SNLI's own `.txt`) or `label`, `premise`, `hypothesis`, in any order, others ignored.
@@ -103,7 +103,7 @@ fn read_jsonl(path: &Path) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
-/// Where a table has what; the fields stand between tabs, and nothing is quoted.
+/// The columns of a table. Tabs separate the fields, and there is no quoting.
 struct Columns {
     n: usize,
     label: usize,
@@ -144,8 +144,8 @@ fn read_table(path: &Path) -> Result<Vec<Pair>> {
             return Ok(());
         };
         let fields: Vec<&str> = line.split('\t').collect();
-        // SNLI's own tables leave the labels of the fourth and fifth annotator away at the end of a line or keep their
-        // tabs, so only the columns that matter must be there.
+        // SNLI's own tables may omit the labels of the fourth and fifth annotator at the end of a line, so only the
+        // required columns must be there.
         let needed = 1 + columns.label.max(columns.premise).max(columns.hypothesis);
         if fields.len() < needed || fields.len() > columns.n {
             let expected = format!("{needed} to {}, as the first line names them", columns.n);

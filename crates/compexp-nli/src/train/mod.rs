@@ -134,7 +134,8 @@ pub fn train(
 /// The share of examples whose label a model on this device gives the highest logit.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] if the model's weights are not those of its sizes, or a word number is not one of its table.
+/// [`compexp_core::Error::Mismatch`] if a weight is missing, superfluous, or of another size, or if a word number is
+/// not in the table.
 pub fn accuracy(model: &Model, examples: &[Example], device: &Device) -> Result<f64> {
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let found = Classifier::on(model, device)?.predict(&pairs)?;
@@ -142,12 +143,12 @@ pub fn accuracy(model: &Model, examples: &[Example], device: &Device) -> Result<
     Ok(correct as f64 / examples.len().max(1) as f64)
 }
 
-/// Initial weights as PyTorch draws them: normal word vectors, and what follows uniform within the root of the inverse
-/// number of inputs; for an LSTM, of its hidden size.
+/// Initial weights as PyTorch draws them: normal word vectors; all other weights uniform within the root of the inverse
+/// number of inputs, for an LSTM of the inverse hidden size.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for sizes out of their ranges, and if a given vector has another size than the embedding or is
-/// not finite.
+/// [`compexp_core::Error::Mismatch`] if a size is out of its range, or if a given vector has another size than the
+/// embedding or is not finite.
 pub fn initial_weights(
     model: &Config,
     words: &WordTable,
@@ -191,7 +192,7 @@ pub fn initial_weights(
 
 /// A hash of everything that determines the result of a training.
 fn fingerprint(setup: &Setup<'_>, initial: &Weights) -> Result<String> {
-    // When a state is saved and when to stop do not change what is learnt until then: a training may be prolonged.
+    // The time of saving and the end do not change the training before them, so a training may be continued for longer.
     let mut config = TrainConfig { save_every: None, patience: None, ..setup.config.clone() };
     if !matches!(config.schedule, Schedule::Cosine { .. }) {
         config.epochs = 0;
@@ -239,7 +240,8 @@ fn check(setup: &Setup<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The numbers below `n` in random order (Fisher and Yates); what goes to a place follows from the stream's number there.
+/// The numbers below `n` in random order (Fisher and Yates); the element of a place follows from the stream's number at
+/// that place.
 fn shuffled(stream: Stream, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
@@ -248,7 +250,7 @@ fn shuffled(stream: Stream, n: usize) -> Vec<usize> {
     order
 }
 
-/// The epoch's batches; one example left over joins the batch before.
+/// The epoch's batches; if one example is left over, it joins the batch before.
 fn batches(order: &[usize], size: usize) -> Vec<&[usize]> {
     let mut batches: Vec<_> = order.chunks(size).collect();
     if batches.len() > 1 && batches.last().is_some_and(|batch| batch.len() == 1) {
@@ -260,7 +262,7 @@ fn batches(order: &[usize], size: usize) -> Vec<&[usize]> {
     batches
 }
 
-/// Which words the examples hold once.
+/// The words that occur once in the examples.
 fn rare_words(n_words: usize, examples: &[Example]) -> Vec<bool> {
     let mut counts = vec![0u32; n_words];
     for &word in examples.iter().flat_map(|e| e.premise.iter().chain(&e.hypothesis)) {

@@ -21,10 +21,10 @@ use crate::random::Purpose;
 /// The weights by name, as variables on a device. (candle-nn's `VarMap` gives them in another order in every run.)
 pub(super) type Variables = BTreeMap<String, Var>;
 
-/// A training that is under way.
+/// A running training.
 pub(super) struct Training<'a> {
     setup: Setup<'a>,
-    /// Whether the examples hold a word once.
+    /// For each word, whether it occurs once in the examples.
     rare: Vec<bool>,
     vars: Variables,
     /// Names of the weights that are trained, in the optimizer's order.
@@ -42,7 +42,7 @@ pub(super) struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// A training at its beginning, from these weights.
+    /// A new training, from these weights.
     pub(super) fn new(setup: Setup<'a>, weights: &Weights) -> Result<Self> {
         let Setup { model, config, words, train, device, .. } = setup;
         let vars = variables(model, words.len(), weights, device)?;
