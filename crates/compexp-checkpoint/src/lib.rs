@@ -1,7 +1,7 @@
 //! Reads the checkpoints of neural networks: PyTorch's zip format, its older pickle format, and safetensors.
 //!
-//! [`read()`] tells the format from the content and gives the whole checkpoint as a tree of [`Value`]s; [`state_dict()`]
-//! picks the named [`Tensor`]s out of it, wherever the training script put them.
+//! [`read()`] recognises the format by the content and returns the whole checkpoint as a tree of [`Value`]s.
+//! [`state_dict()`] finds the named [`Tensor`]s in it, for the usual ways of storing them.
 //!
 //! ```
 //! use compexp_checkpoint::{Value, read, state_dict};
@@ -22,10 +22,10 @@
 //! ```
 //!
 //! # What it does not know
-//! Networks, layers, candle, any class of Python: it has its own code for the dozen globals that tensors need
-//! (`collections.OrderedDict`, `torch._utils._rebuild_tensor_v2`, storages and element types, NumPy scalars) and
-//! refuses every other by name. It writes nothing, and reads no whole-module files, TorchScript,
-//! sparse, quantised or complex tensors.
+//! The crate does not use networks, layers, candle or any class of Python. It has its own code for the dozen globals
+//! that tensors need (`collections.OrderedDict`, `torch._utils._rebuild_tensor_v2`, storages and element types, NumPy
+//! scalars) and refuses every other by name. It writes nothing, and reads no whole-module files, TorchScript, sparse,
+//! quantised or complex tensors.
 //!
 //! # Invariants
 //! - Nothing in a file is executed, and nothing outside it is opened.

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::lines::{excerpt, for_each_line, line_error};
 
-/// Words that are compared with all others at once: each vector is fetched once for all of them, and their sums lie
-/// side by side in registers.
+/// The number of words that are compared with all others together: each vector is fetched once for all of them, and
+/// their sums stay in registers.
 const QUERIES: usize = 64;
 
 /// Words with vectors of length 1.
@@ -23,8 +23,8 @@ pub struct WordVectors {
     vectors: Vec<f32>,
 }
 
-/// Reads a text file of one `word n1 n2 ...` a line (GloVe's `.txt`, `.vec`), with or without a first line of the
-/// number of words and of dimensions; gives each word with its vector, as often as it is there, and returns their
+/// Reads a text file with one `word n1 n2 ...` per line (GloVe's `.txt`, `.vec`). The first line may be the number of
+/// words and of dimensions. Calls `each` with every word and its vector, also for repeated words, and returns the
 /// dimension.
 ///
 /// # Errors
@@ -120,7 +120,7 @@ impl WordVectors {
         self.dimension
     }
 
-    /// The cosine of two words' vectors; none if either has no vector, or one of zeros.
+    /// The cosine of two words' vectors; none if either has no vector or a zero vector.
     pub fn similarity(&self, a: &str, b: &str) -> Option<f64> {
         let vector = |word| {
             let vector = &self.vectors[self.places.get(word)? * self.dimension..][..self.dimension];

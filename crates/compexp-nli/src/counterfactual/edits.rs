@@ -56,9 +56,9 @@ pub struct Edit {
     pub how: How,
     /// The place of the word in the edited sentence, or where the deleted one was.
     pub at: usize,
-    /// The word that comes into the sentence; empty if none does.
+    /// The word that is inserted; empty if there is none.
     pub word: String,
-    /// The word that it loses; empty if it loses none.
+    /// The word that is removed; empty if there is none.
     pub replaced: String,
     /// The tag of either.
     pub tag: String,
@@ -91,7 +91,7 @@ impl Edit {
         pair
     }
 
-    /// The edited sentence as text, the word that came into it in brackets; they are empty if one was deleted.
+    /// The edited sentence as text, with the inserted word in brackets; the brackets are empty if a word was deleted.
     pub fn marked(&self, pair: &SplitPair) -> String {
         let mut words = self.side.of(&self.apply(pair)).words.clone();
         match self.how {

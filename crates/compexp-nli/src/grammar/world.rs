@@ -5,13 +5,13 @@
 pub(super) struct Noun {
     pub(super) one: &'static str,
     pub(super) many: &'static str,
-    /// The nearest kind above it, one and many, if there is one below `person` and `animal`.
+    /// The nearest more general kind below `person` and `animal`, singular and plural, if there is one.
     pub(super) above: Option<(&'static str, &'static str)>,
     /// Beings of different sorts are different beings. Empty if the kind does not determine the sort (a teacher may be
     /// a woman).
     pub(super) sort: &'static str,
     pub(super) animal: bool,
-    /// `his`, `her`, `its` of one; empty if that depends.
+    /// `his`, `her` or `its` for one being; empty if the kind does not determine it.
     pub(super) possessive: &'static str,
 }
 
