@@ -51,7 +51,7 @@ pub enum Error {
     /// A source of annotations, activations, masks or positions failed, mostly because a file cannot be read.
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
-    /// A search found a formula better than what was proven to be best: a fault of this crate.
+    /// A search found a better formula than the proven optimum: a fault of this crate.
     #[error(
         "`{formula}` has an IoU of {found}, above the proven bound of {proven}: the proof is wrong, which is a fault of \
          compexp; please report it with the inputs"
@@ -69,11 +69,11 @@ pub enum Error {
     Formula {
         /// The text as given.
         text: String,
-        /// Where reading stopped, in characters from 0.
+        /// The place where reading stopped, in characters from 0.
         at: usize,
-        /// What stands there.
+        /// The text at that place.
         found: String,
-        /// What could have stood there.
+        /// What was expected there.
         expected: String,
     },
 }

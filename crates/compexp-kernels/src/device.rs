@@ -1,4 +1,4 @@
-//! Where tensors are.
+//! The device of tensors.
 
 use candle_core::Device;
 

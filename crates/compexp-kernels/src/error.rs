@@ -10,11 +10,11 @@ pub enum Error {
     /// A shape or a size does not fit.
     #[error("{what}: found {found}, expected {expected}")]
     Mismatch {
-        /// What does not fit.
+        /// The quantity.
         what: String,
-        /// What it is.
+        /// The value found.
         found: String,
-        /// What it should be.
+        /// The value expected.
         expected: String,
     },
     /// A tensor operation failed.

@@ -7,7 +7,7 @@
 //! | `beam` | the default search: counts formulas of one mask once, compares scores exactly |
 //! | `compat` | follows the reference implementation to the last tie and bit |
 //! | `exact` | proves the optimum, starting from what `beam` finds |
-//! | `vacuous` | takes out literals that change nothing |
+//! | `vacuous` | removes literals that change nothing |
 //! | `ceiling` | the best IoU that any Boolean function of the concepts can reach |
 //! | `chain`, `member`, `scan`, `table` | the formulas of a beam, their counts, the scores of their extensions |
 //!

@@ -75,7 +75,7 @@ impl CustomOp2 for Convolution {
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
         let (_, h, w, _) = x.dims4()?;
-        // An image that is learnt from needs no gradient.
+        // Training images need no gradient.
         let dx = x.track_op().then(|| dy.apply_op2_no_bwd(weight, &ToInput(self.0, (h, w)))).transpose()?;
         let dw = weight.track_op().then(|| x.apply_op2_no_bwd(&dy, &ToWeight(self.0))).transpose()?;
         Ok((dx, dw))

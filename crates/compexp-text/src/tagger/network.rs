@@ -187,7 +187,7 @@ impl<'v, 'a> Node<'v, 'a> {
         format!("{name} of node {} ({})", self.index, super::excerpt(self.name))
     }
 
-    /// An attribute, which is stored as packed bytes.
+    /// An attribute. Its bytes are MessagePack themselves.
     fn attribute(&self, packed: &Packed, name: &str) -> Result<Value<'a>> {
         let value = self.attributes.get(name).and_then(Value::bytes).and_then(|bytes| msgpack::read(bytes).ok());
         value.ok_or_else(|| packed.missing(self.field(name), "a packed attribute"))

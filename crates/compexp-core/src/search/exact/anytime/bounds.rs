@@ -21,10 +21,11 @@ use super::super::best::{Cut, Worth};
 use super::super::pairs::Pairs;
 use super::node::{Decision, in_order};
 
-/// By column, bounds on V of some number of literals within the positions that lack it, and within those that have it.
+/// For each column, bounds on V of some number of literals within the positions that lack it, and within those that
+/// have it.
 pub(crate) type Ends = Vec<[f64; 2]>;
 
-/// What is known of shorter chains.
+/// The bounds of shorter chains.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     /// No chain of at most `k + 1` literals has an IoU above `shorter[k]`.
@@ -33,7 +34,7 @@ pub(crate) struct Known<'a> {
     pub(crate) ends: &'a [Ends],
 }
 
-/// The worth of a column, or of everything, within a region.
+/// The worth of a column, or of all positions, within a region.
 pub(super) fn worth(pairs: &Pairs<'_>, column: Option<usize>, beta: f64) -> Worth {
     match column {
         Some(c) => Worth::new(pairs.areas[c], pairs.both[c], pairs.gains[c], beta),
@@ -72,13 +73,13 @@ pub(super) struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    /// Calls `f` with what a list of decisions leaves.
+    /// Calls `f` with the region that a list of decisions leaves.
     pub(super) fn at(&self, decisions: &[Decision], f: &mut dyn FnMut(&Level<'_, '_>)) {
         let most = self.most(self.universe, &[], self.length - 1);
         self.descend(Level { decisions: &[], within: self.universe, area: 0, both: 0, most }, decisions, f);
     }
 
-    /// Goes on from `level` to the end of `decisions`.
+    /// Continues from `level` to the end of `decisions`.
     fn descend(&self, level: Level<'_, '_>, decisions: &[Decision], f: &mut dyn FnMut(&Level<'_, '_>)) {
         let at = level.decisions.len();
         let Some((op, column)) = decisions.get(at).copied() else {
@@ -104,7 +105,7 @@ impl Bounds<'_> {
         let mut children = Vec::new();
         for c in 0..level.within.areas.len() {
             let area = u64::from(level.within.areas[c]);
-            // A literal that is nowhere in the region, or everywhere, makes no difference: that is a shorter chain.
+            // A literal that is nowhere in the region, or everywhere, changes nothing: the chain equals a shorter one.
             if area == 0 || area == level.within.positions {
                 continue;
             }
@@ -155,7 +156,7 @@ impl Bounds<'_> {
         if decision.0 == Op::Or { literal.net + most } else { most }
     }
 
-    /// The most that the literals before a decision can be worth within what it leaves.
+    /// The most that the literals before a decision can be worth within the region that it leaves.
     fn rest(&self, whole: Worth, literal: Worth, (op, column): (Op, usize), left: usize, shorter: f64) -> f64 {
         let rest = if op == Op::And { literal } else { whole.without(literal) };
         let most = rest.gain.min(shorter + whole.loss - rest.loss);

@@ -18,7 +18,7 @@ pub(crate) struct Decided<'a> {
     pub(crate) both: u64,
 }
 
-/// The best chain so far, with what it took to find it.
+/// The best chain so far, and the work of finding it.
 pub(super) struct Tally<'a> {
     pub(super) pairs: &'a Pairs<'a>,
     decided: Decided<'a>,
@@ -34,7 +34,7 @@ impl<'a> Tally<'a> {
         Self { pairs, decided, best, floor, most: 0.0, work: Work::default() }
     }
 
-    /// What the first three literals must be worth, beside what is decided.
+    /// The worth that the first three literals need, in addition to the decided part.
     pub(super) fn cut(&self) -> Cut {
         let Decided { literals, area, both } = self.decided;
         let Cut { beta, needed, rounding } = self.best.cut(3 + literals.len(), self.pairs.partition.n_positions());
