@@ -30,11 +30,11 @@
 //! # Invariants
 //! - Nothing in a file is executed, and nothing outside it is opened.
 //! - Bad input gives an [`Error`], never a panic, in time and memory proportional to the file: every declared length is
-//!   checked against the bytes that are left before memory is asked for, and what a file may refer to twice is counted.
+//!   checked against the remaining bytes before memory is allocated, and repeated references to one object are counted.
 //!   All tensors together take at most 8 times the bytes of all storages plus 64 KiB; all values at most 4 for each
 //!   byte of pickle plus 65,536, nested at most 128 deep; a pickle at most 16,777,216 instructions, which bounds what
 //!   its objects take at about 1.5 GB.
-//! - A [`Tensor`] is contiguous, row-major and little-endian, whatever strides and sharing the file has; its bytes are
+//! - A [`Tensor`] is contiguous, row-major and little-endian, for any strides and sharing in the file; its bytes are
 //!   those of the file.
 
 #![forbid(unsafe_code)]

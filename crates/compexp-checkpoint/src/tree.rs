@@ -80,7 +80,7 @@ impl Unfolding<'_> {
 
     fn items(&mut self, container: (char, u32), items: &[Object]) -> Result<Vec<Value>, Error> {
         self.enter(container)?;
-        // Never more than is still allowed, whatever the list's length.
+        // Never more than the remaining allowance, for any length of the list.
         let mut values = Vec::with_capacity(items.len().min(SLACK as usize));
         for (i, &item) in items.iter().enumerate() {
             self.path.push(Object::Int(i as i64));

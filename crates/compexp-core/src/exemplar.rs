@@ -40,11 +40,11 @@ pub struct Exemplar {
     pub areas: [u32; 3],
 }
 
-/// The exemplars of all units with their masks, packed: a unit's mask, then the formula's (all zero where there is no
-/// formula), row by row, 8 positions a byte, the first in the lowest bit, each mask padded to whole bytes.
+/// The exemplars of all units with their masks, packed: a unit's mask, then the formula's (all zero if there is no
+/// formula), row by row, 8 positions per byte, the first in the lowest bit, each mask padded to whole bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Exemplars {
-    /// One entry an exemplar, unit after unit in the order asked for.
+    /// One entry per exemplar, unit after unit in the order of selection.
     pub list: Vec<Exemplar>,
     /// `(exemplars, 2, bytes of a mask)`.
     pub masks: Vec<u8>,

@@ -16,8 +16,8 @@
 //! | [`resize`], [`random`], [`simd`] | internals that other crates of the workspace share |
 //!
 //! The crate contains no data format, no network and no framework, and opens no file. Annotations come through
-//! [`AnnotationSource`], activations through [`ActivationSource`]. Every result is the same whatever the number of
-//! threads; random numbers follow from a seed.
+//! [`AnnotationSource`], activations through [`ActivationSource`]. Every result is the same for any number of threads;
+//! random numbers follow from a seed.
 //!
 //! # Example
 //!

@@ -15,7 +15,7 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// One position an example: sentence pairs, or images annotated as a whole.
+    /// One position per example: sentence pairs, or images annotated as a whole.
     pub const SINGLE: Self = Self { height: 1, width: 1 };
 
     /// The number of positions of an example.

@@ -39,7 +39,8 @@
 //! classifier into the probe sets and activations that `compexp-core` uses.
 //!
 //! # Invariants
-//! - Every result is the same to the last bit whatever the thread count: tags, features, activations and trained weights.
+//! - Every result is the same to the last bit for any number of threads: tags, features, activations and trained
+//!   weights.
 //! - A classifier's result for a pair does not depend on other pairs, because it runs in evaluation mode.
 //! - An interrupted training ends with the same weights as an uninterrupted one.
 //! - Bad files give an [`Error`] that names the file and the line or weight; lines of text files have at most 1 MiB.

@@ -19,7 +19,7 @@ pub struct WordVectors {
     words: Vec<String>,
     places: HashMap<String, usize>,
     dimension: usize,
-    /// `(n_words, dimension)`; all zero where the file's vector is.
+    /// `(n_words, dimension)`; all zero if the file's vector is.
     vectors: Vec<f32>,
 }
 

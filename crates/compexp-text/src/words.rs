@@ -135,7 +135,7 @@ impl WordTable {
         &self.words
     }
 
-    /// The number of a word, lower-cased first; [`UNK`] where it is not in the table.
+    /// The number of a word, lower-cased first; [`UNK`] if it is not in the table.
     pub fn id(&self, word: &str) -> u32 {
         self.ids.get(&word.to_lowercase()).copied().unwrap_or(UNK)
     }

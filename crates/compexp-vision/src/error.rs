@@ -22,7 +22,7 @@ pub enum Error {
     /// A network has no layer of this name.
     #[error("unknown layer `{name}`: the layers are {}", valid.join(", "))]
     UnknownLayer {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The names of all layers.
         valid: Vec<String>,

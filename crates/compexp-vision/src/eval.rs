@@ -22,8 +22,8 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Reads a list of lines `path class`, where the path may hold blanks and is taken relative to `root`, or if that
-    /// is `None` to the list's folder. Empty lines are skipped. Classes MUST be below `classes`.
+    /// Reads a list of lines `path class`. The path may contain blanks. It is relative to `root`, or to the list's
+    /// folder if `root` is `None`. Empty lines are skipped. Classes MUST be below `classes`.
     ///
     /// # Errors
     /// [`compexp_files::Error::Io`] if the list cannot be read; [`compexp_files::Error::Format`] naming the first

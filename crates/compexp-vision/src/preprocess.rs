@@ -85,8 +85,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Reads and scales images, in parallel. They must be of the size `expected` (height, width), or if that is `None`
-    /// of the size of the first.
+    /// Reads and scales images, in parallel. They must have the size `expected` (height, width), or, if that is `None`,
+    /// the size of the first.
     ///
     /// # Errors
     /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is not a valid

@@ -26,7 +26,7 @@ pub(crate) enum Global {
 }
 
 impl Global {
-    /// The global of that name, asked for at byte `at`.
+    /// The global of that name, which the pickle names at byte `at`.
     pub(crate) fn find(module: &str, name: &str, at: u64) -> Result<Self, Error> {
         let known = match (module, name) {
             ("collections", "OrderedDict") => Global::OrderedDict,

@@ -26,7 +26,7 @@ pub(crate) struct ThresholdArgs {
     /// A unit fires on this share of its values, the largest ones [default: 0.005 for maps]
     #[arg(long, value_name = "Q", value_parser = part::<f64>, allow_negative_numbers = true)]
     pub(crate) quantile: Option<f64>,
-    /// A unit fires where it is positive [the default for activations of [examples, units]]
+    /// A unit fires where its value is positive [the default for activations of [examples, units]]
     #[arg(long, conflicts_with = "quantile")]
     pub(crate) positive: bool,
 }

@@ -8,7 +8,7 @@ use crate::storage::floats;
 /// `x (n, c, h, w)` contiguous in that order, copied only if it is not.
 ///
 /// # Errors
-/// [`Error::Candle`] if the tensor has another rank, and on the CPU if its dtype is not f32.
+/// An error of candle if the tensor has another rank, and on the CPU if its dtype is not f32.
 pub fn channels_first(x: &Tensor) -> candle_core::Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let last = x.permute((0, 2, 3, 1))?;

@@ -5,8 +5,8 @@
 //! Packing weights for every product, as a general routine must, would cost a fifth of the time of an LSTM's steps and a
 //! third of the short and narrow products of a ResNet's late layers.
 //!
-//! Every output is a sum over `k` in ascending order by fused multiply-adds, whatever the number of rows given at once:
-//! results depend neither on how rows are grouped nor on the thread count.
+//! Every output is a sum over `k` in ascending order by fused multiply-adds, for any number of rows: results depend
+//! neither on the grouping of rows nor on the number of threads.
 
 mod packed;
 mod run;

@@ -27,7 +27,7 @@ pub(super) struct Recurrence {
     tape: Mutex<Option<Tape>>,
 }
 
-/// A forward pass. Values are `(positions, ...)` in the order of [`Steps`] where it was kept.
+/// A forward pass. Values are `(positions, ...)` in the order of [`Steps`], if the pass was kept.
 struct Tape {
     /// `(positions, 4 hidden)`: the gates, and in the end their gradients before their functions.
     gates: Vec<f32>,

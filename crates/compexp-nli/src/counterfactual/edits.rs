@@ -54,7 +54,7 @@ pub struct Edit {
     pub side: Side,
     /// What is done to it.
     pub how: How,
-    /// The place of the word in the edited sentence, or where the deleted one was.
+    /// The place of the word in the edited sentence, or the place of the deleted word.
     pub at: usize,
     /// The word that is inserted; empty if there is none.
     pub word: String,

@@ -140,12 +140,13 @@ pub struct Edited {
 pub struct Case {
     /// The unit and the class.
     pub candidate: Candidate,
-    /// What the edits make of the formula.
+    /// Whether the edits make the formula true or false.
     pub direction: Direction,
     /// The effect over all edits.
     pub effect: Effect,
-    /// The edits: successes of which the control is none first, then other successes; of each those first with the greatest
-    /// change of the probability of what is wanted less that of the control.
+    /// The edits in this order: successes with a control that is not a success, other successes, then the rest. Within
+    /// each group, the greatest change of the probability of the wanted outcome, minus that of the control, comes
+    /// first.
     pub edited: Vec<Edited>,
 }
 
@@ -165,8 +166,8 @@ impl Subject<'_> {
         self.pairs.par_iter().map(|pair| self.annotator.features(pair)).collect()
     }
 
-    /// The units with the classes that they support most, the greatest expected effect (weight x gain) first; those left
-    /// out whose formula is true of all pairs or of none. `rows` are the features of every pair.
+    /// The units with the classes that they support most, the greatest expected effect (weight x gain) first. Units
+    /// whose formula is true of all pairs or of none are left out. `rows` are the features of every pair.
     pub fn candidates(&self, units: &[Unit], rows: &[Vec<u32>]) -> Vec<Candidate> {
         let candidate = |at: usize| {
             let to = self.supported(units[at].unit);
@@ -177,7 +178,7 @@ impl Subject<'_> {
         all
     }
 
-    /// A unit with a class that was asked for, or the one that it supports most; none if its formula is true of all
+    /// A unit with the requested class, or with the class that it supports most; none if its formula is true of all
     /// pairs or of none.
     pub fn candidate(&self, units: &[Unit], rows: &[Vec<u32>], at: usize, to: usize) -> Option<Candidate> {
         let Unit { unit, formula } = &units[at];

@@ -49,7 +49,7 @@ pub struct SplitPair {
 }
 
 /// Splits pairs into words, with the tokenizer if one is given, else at white space (as tokenised files need it), and
-/// tags them where a tagger is given.
+/// tags them if a tagger is given.
 ///
 /// # Errors
 /// The errors of [`Tokenizer::tokenize`].
@@ -113,9 +113,9 @@ pub struct FeatureConfig {
     pub n_words: usize,
     /// Words that are never features; lower case.
     pub stop_words: Vec<String>,
-    /// The nearest words that NEIGHBORS looks at, where there are vectors.
+    /// The number of nearest words that NEIGHBORS considers, if there are vectors.
     pub neighbors: usize,
-    /// For numbers equal to the reference implementation's: overlap counts UNK and PAD as words, PAD where a side is
+    /// For numbers equal to the reference implementation's: overlap counts UNK and PAD as words, PAD if a side is
     /// shorter than the longest sentence of either side in a batch of this many pairs (there 16).
     pub padded_batch: Option<usize>,
 }
@@ -161,7 +161,7 @@ impl Default for FeatureConfig {
     }
 }
 
-/// The probe set of `pairs`: every feature is declared, also where no pair has it; pairs of one premise are a group.
+/// The probe set of `pairs`: every feature is declared, even if no pair has it; pairs of one premise are a group.
 ///
 /// If `known` is given, words outside of it are UNK for the model. They are not features, and do not count in the
 /// overlap (but see [`FeatureConfig::padded_batch`]). If `vectors` is given, NEIGHBORS of a word feature are its

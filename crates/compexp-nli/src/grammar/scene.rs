@@ -141,7 +141,7 @@ impl Scene {
         }
     }
 
-    /// `a red hat`, or `red hats` where there are several to wear them.
+    /// `a red hat`, or `red hats` if there are several beings.
     pub(super) fn wear(&self, color: &str, garment: &str) -> String {
         let blank = if color.is_empty() { "" } else { " " };
         match self.number.is_one() {

@@ -1,6 +1,6 @@
 //! The words of the grammar: each with its tag, its lemma, and the classes of meaning that its vector is made from.
 
-/// Rows of a Penn tag, classes of meaning, and words, each with `=` and its lemma where that is another.
+/// Rows of a Penn tag, classes of meaning, and words, each with `=` and its lemma if that differs from the word.
 ///
 /// A word has one tag and one lemma in every place, so that the grammar can be written in plain English.
 const ROWS: &[(&str, &str, &str)] = &[

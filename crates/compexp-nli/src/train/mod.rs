@@ -1,5 +1,5 @@
-//! Training of classifiers: from examples to weights, the same for a seed whatever the thread count, and the same
-//! whether or not it was interrupted.
+//! Training of classifiers: from examples to weights, the same for a seed with any number of threads, and with or
+//! without interruptions.
 //!
 //! A step runs the network of [`crate::model`] in training mode and back by candle; random numbers are the project's own.
 
@@ -95,7 +95,7 @@ pub type Progress<'a> = training::Progress<'a, EpochRow>;
 /// The result of a training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// The model of the best epoch; the present one where no epoch is done.
+    /// The model of the best epoch; the present one if no epoch is done.
     pub model: Model,
     /// The best epoch, from 1.
     pub best_epoch: Option<usize>,

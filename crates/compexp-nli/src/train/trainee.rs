@@ -63,7 +63,7 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// The classifier of the best epoch; the present one where no epoch is done.
+    /// The classifier of the best epoch; the present one if no epoch is done.
     pub(super) fn into_model(self) -> Result<Model> {
         let weights = if self.best.is_empty() { self.present()? } else { self.best };
         Ok(model(&self.setup, weights))

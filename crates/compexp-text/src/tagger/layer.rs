@@ -163,7 +163,7 @@ fn normalise(row: &mut [f32], gain: &[f32], shift: &[f32]) {
     }
 }
 
-/// A sum in 16 interleaved parts, whatever the processor's width, so that it is the same on all.
+/// A sum in 16 interleaved parts on every processor, so that the result is the same on all.
 #[inline(always)]
 fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut parts = [0.0f32; 16];

@@ -65,7 +65,7 @@ impl Network {
         Ok(Self { width, embeddings, mix, encoder, output })
     }
 
-    /// The label of every word of every sentence; the same whatever the thread count.
+    /// The label of every word of every sentence; the same for any number of threads.
     pub(crate) fn label<S: AsRef<str> + Sync>(&self, lexicon: &Lexicon, sentences: &[&[S]]) -> Vec<Vec<usize>> {
         let mut labels = Vec::with_capacity(sentences.len());
         for batch in sentences.chunks(BATCH) {

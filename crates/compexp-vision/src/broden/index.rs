@@ -31,7 +31,7 @@ pub struct Image {
     pub height: u32,
     /// Columns of the photograph.
     pub width: u32,
-    /// The first label of the `scene` column, whatever categories were asked for; none if it is 0 or empty.
+    /// The first label of the `scene` column, for any selection of categories; none if it is 0 or empty.
     pub scene: Option<ConceptId>,
     /// That label's name, its suffix `-s` included: `abbey-s`.
     pub scene_name: Option<String>,

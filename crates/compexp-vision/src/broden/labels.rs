@@ -50,7 +50,7 @@ impl Labels {
     /// `wanted`. The primary category of a label is, of its categories (those whose `c_<category>.csv` lists it or that
     /// the `category` field names), the one where its coverage is greatest; a coverage that no file states counts
     /// as 0, and of equal ones the later in the order of categories stands. Categories outside `wanted` are
-    /// considered only where a label has no other.
+    /// considered only if a label has no other.
     ///
     /// A row for label 0 (none) is not needed, and ignored if there is one.
     ///

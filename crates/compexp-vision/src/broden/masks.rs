@@ -11,7 +11,7 @@ use super::labels::Labels;
 use super::table::missing;
 use crate::error::{Error, Result};
 
-/// The annotations of a Broden folder, read from its label PNGs when asked for.
+/// The annotations of a Broden folder, read from its label PNGs when needed.
 pub(super) struct Masks {
     pub(super) image_root: PathBuf,
     pub(super) grid: Grid,

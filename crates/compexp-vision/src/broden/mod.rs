@@ -14,7 +14,7 @@
 //!
 //! All label PNGs of an image are layers of one annotation: a position has a concept if any layer, or the image as
 //! a whole, has it, in whichever category's column. So a concept may be an object here and a part there, and counts
-//! once; the category it is reported under is the one where it covers most ([`Labels::read`]).
+//! once; it is reported under the category in which it covers most ([`Labels::read`]).
 //!
 //! **Which images.** Those with an annotation in at least one of [`DEFAULT_CATEGORIES`]; the label 0 is no
 //! annotation. [`BrodenOptions::categories`] never changes this, so that runs with different categories share

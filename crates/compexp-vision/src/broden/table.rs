@@ -114,7 +114,7 @@ impl Table {
         Error::format(&self.path, format!("line {line}"), error.to_string(), "a CSV record in UTF-8")
     }
 
-    /// `byte`, or where the line ends that stand there are over.
+    /// `byte`, or the first byte after the line ends at that place.
     fn start_of_record(&self, byte: usize) -> usize {
         byte + self.bytes[byte..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()
     }

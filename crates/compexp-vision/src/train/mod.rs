@@ -1,5 +1,5 @@
-//! Training of residual networks: from labelled images to weights, the same for a seed whatever the thread count, and the
-//! same whether or not it was interrupted.
+//! Training of residual networks: from labelled images to weights, the same for a seed with any number of threads, and
+//! with or without interruptions.
 //!
 //! A step runs on candle's automatic gradients; on the CPU convolutions and batch norms are the kernels of
 //! `compexp_kernels`. The loop, the state and the curves are those of [`compexp_run::training`].

@@ -100,7 +100,7 @@ pub(crate) fn labelled(path: &Path, gold: Option<&Path>) -> Result<Vec<Pair>> {
 pub(crate) struct SentenceSource {
     pairs: PathBuf,
     gold: Option<PathBuf>,
-    /// Whether blanks separate the words, whatever the file's name.
+    /// Whether blanks separate the words, for any file name.
     tokenized: bool,
     /// The pairs that are read, from the start of the file.
     first: Option<usize>,

@@ -67,7 +67,7 @@ enum Kind {
 }
 
 impl Folder {
-    /// Starts the folder that will be at `out`; where that is the `report` folder of the run, it is part of the run.
+    /// Starts the folder that will be at `out`. If that is the `report` folder of the run, it is part of the run.
     ///
     /// # Errors
     /// `Error::File` if another process writes there, or the folder cannot be made.

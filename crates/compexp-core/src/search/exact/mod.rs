@@ -73,7 +73,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Finds the optimum of each length up to 3, or up to the length asked for; returns the last.
+    /// Finds the optimum of each length up to 3, or up to the requested length; returns the last.
     fn up_to_three(&mut self, pairs: &Pairs<'_>) -> Result<Best> {
         let mut best = short::one(pairs, &self.beam[0]);
         for (length, found) in (1..=3).zip(self.beam) {

@@ -84,7 +84,7 @@ pub(crate) fn conjunctions(pairs: &Pairs<'_>, [a, b, c]: [usize; 3]) -> ([i64; C
     (all, sizes(pairs.inside, &pairs.both, &pairs.both(a), &pairs.both(b)))
 }
 
-/// The most that a shape can be worth, whatever the size of the conjunction of all three literals: its coefficient is
+/// The most that a shape can be worth, for any size of the conjunction of all three literals: its coefficient is
 /// applied to the end of the range that is better in the unit, and to the one that is better outside.
 fn bound(shape: &Shape, all: &[i64; CONJUNCTIONS], unit: &[i64; CONJUNCTIONS], cut: Cut) -> f64 {
     let outside: [i64; CONJUNCTIONS] = std::array::from_fn(|s| all[s] - unit[s]);
