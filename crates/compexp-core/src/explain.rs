@@ -26,6 +26,21 @@ pub struct ExplainConfig {
     pub exemplars: usize,
 }
 
+/// A layer that was observed on a probe set.
+#[derive(Clone, Copy)]
+pub struct Observed<'a> {
+    /// The probe set, divided into cells.
+    pub partition: &'a Partition,
+    /// The cell of every position.
+    pub map: &'a PositionMap,
+    /// The names of the concepts.
+    pub vocabulary: &'a Vocabulary,
+    /// Where the layer's units fire, or what decides it.
+    pub firing: Firing<'a>,
+    /// Compares concepts by their word vectors; none if there are none.
+    pub similarity: Option<Similarity<'a>>,
+}
+
 /// Receives the progress of long work.
 pub trait Progress: Sync {
     /// A stage begins: its name, what it counts, and the greatest number of these.
@@ -68,25 +83,20 @@ pub struct Explained {
     pub ceilings: Vec<Ceilings>,
 }
 
-/// Explains `units` (ascending) of a layer. `record` becomes the explanations' `config`. `similarity` compares concepts by
-/// their word vectors; none if there are none.
+/// Explains `units` (ascending) of a layer. The `config` of the explanations is null: what a run was made from is known to
+/// the caller.
 ///
 /// # Errors
 /// [`Error::Mismatch`] if a setting is out of its range, if `units` is empty, or if the inputs do not belong together;
 /// [`Error::NotFinite`] if an activation is NaN or infinite; [`Error::Source`] if a source cannot be read;
 /// [`Error::BeyondProof`] if an exact search contradicts itself, which is a fault of this crate.
-#[allow(clippy::too_many_arguments, reason = "each is a different thing that a caller has at hand")]
 pub fn explain(
-    partition: &Partition,
-    map: &PositionMap,
-    vocabulary: &Vocabulary,
-    firing: Firing<'_>,
+    layer: Observed<'_>,
     units: &[usize],
     config: &ExplainConfig,
-    record: serde_json::Value,
-    similarity: Option<Similarity<'_>>,
     progress: &dyn Progress,
 ) -> Result<Explained> {
+    let Observed { partition, map, vocabulary, firing, similarity } = layer;
     config.search.check()?;
     if units.is_empty() {
         return Err(Error::mismatch("units to explain", 0, "at least one"));
@@ -120,7 +130,7 @@ pub fn explain(
     };
     let explanations = Explanations {
         version: VERSION,
-        config: record,
+        config: serde_json::Value::Null,
         universe: Universe::of(partition),
         held_out: None,
         units: units.iter().enumerate().map(explanation).collect(),

@@ -34,7 +34,7 @@ pub use error::{Error, Result, excerpt, shorten};
 pub use folder_lock::{FolderLock, claim_folder};
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
-pub use rows::{read_rows, write_rows};
+pub use rows::{guarded, read_rows, without_guards, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
 pub use staged::{StagedFolder, beside, put_in_place, recover_place, remove_tree, whole_path};
 pub use tensor_file::TensorFile;

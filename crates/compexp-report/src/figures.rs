@@ -329,7 +329,7 @@ pub(super) fn table_of(header: &str, rows: &[impl Serialize]) -> Result<String> 
         writer.serialize(row).map_err(|e| failed(&e))?;
     }
     let bytes = writer.into_inner().map_err(|e| failed(&e))?;
-    String::from_utf8(bytes).map_err(|e| failed(&e))
+    String::from_utf8(compexp_files::guarded(bytes)).map_err(|e| failed(&e))
 }
 
 pub(super) fn span(values: impl Iterator<Item = f64>) -> [f64; 2] {

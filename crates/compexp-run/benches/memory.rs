@@ -13,7 +13,7 @@ use compexp_run::{ActivationFile, position_store};
 
 use compexp_core::concept::Vocabulary;
 use compexp_core::exemplar::Firing;
-use compexp_core::explain::{ExplainConfig, Silent, explain};
+use compexp_core::explain::{ExplainConfig, Observed, Silent, explain};
 use compexp_core::partition::PartitionBuilder;
 use compexp_core::probe::{AnnotationSource, Neighbors};
 use compexp_core::search::SearchConfig;
@@ -40,8 +40,9 @@ fn main() {
         ExplainConfig { threshold: units::TOP, search: SearchConfig::default(), keep_beams: false, exemplars: 20 };
     let all: Vec<usize> = (0..n_units).collect();
     let firing = Firing::Activations(&activations);
-    let record = serde_json::Value::Null;
-    let found = explain(&partition, &map, &Vocabulary::default(), firing, &all, &config, record, None, &Silent);
+    let vocabulary = Vocabulary::default();
+    let observed = Observed { partition: &partition, map: &map, vocabulary: &vocabulary, firing, similarity: None };
+    let found = explain(observed, &all, &config, &Silent);
     let explained =
         found.expect("generated inputs fit").explanations.units.iter().filter(|u| u.formula.is_some()).count();
     assert!(explained > n_units / 2, "units that were planted are explained: {explained} of {n_units}");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use compexp_core::exemplar::Firing;
-use compexp_core::explain::{ExplainConfig, Explained, Progress, explain};
+use compexp_core::explain::{ExplainConfig, Explained, Observed, Progress, explain};
 use compexp_core::partition::{Partition, PartitionBuilder, PositionMap};
 use compexp_core::probe::{AnnotationSource, Example, Neighbors, ProbeSet};
 use compexp_core::relation::Similarity;
@@ -114,8 +114,9 @@ fn explain_seen(
     let part = FiringPart::new(firing, &seen.examples);
     let (partition, map) = divide_source(&Part::new(source, &seen.examples), neighbors, &dir, progress)?;
     let (names, firing_seen) = (&set.vocabulary, part.firing());
-    let record = provenance.to_value();
-    let mut explained = explain(&partition, &map, names, firing_seen, units, config, record, similarity, progress)?;
+    let observed = Observed { partition: &partition, map: &map, vocabulary: names, firing: firing_seen, similarity };
+    let mut explained = explain(observed, units, config, progress)?;
+    explained.explanations.config = provenance.to_value();
     if let Some(split) = &seen.split {
         let source = Part::new(source, &split.held_out).with_concepts_of(&partition);
         let (partition, map) = divide_source(&source, neighbors, &dir, progress)?;

@@ -1,6 +1,7 @@
 //! The records of a run as comma-separated values: explanations, null draws and held-out scores.
 
 use compexp_core::explanation::Explanations;
+use compexp_files::guarded;
 
 use crate::error::{Error, Result};
 
@@ -100,5 +101,5 @@ fn table(header: &str, rows: Vec<Vec<String>>) -> Result<String> {
         writer.write_record(row).map_err(|e| failed(&e))?;
     }
     let bytes = writer.into_inner().map_err(|e| failed(&e))?;
-    String::from_utf8(bytes).map_err(|e| failed(&e))
+    String::from_utf8(guarded(bytes)).map_err(|e| failed(&e))
 }

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use compexp_core::probe::ProbeSet;
-use compexp_files::SourceFile;
-use compexp_files::read_json;
+use compexp_files::{SourceFile, read_json, without_guards};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::contribution::Role;
 use serde::{Deserialize, Serialize};
@@ -129,7 +128,7 @@ impl FinishedRun {
     /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is no table.
     pub fn table(&self, name: &str) -> Result<Option<Table>> {
         let Some(path) = self.find(name)? else { return Ok(None) };
-        let text = SourceFile::open(&path)?.read_text()?;
+        let text = without_guards(SourceFile::open(&path)?.read_text()?);
         let fail = |e: csv::Error| {
             let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
             Error::format(&path, field, e.to_string(), "a CSV file in UTF-8 with as many columns in every row")

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use compexp_files::{AtomicFile, read_json};
+use compexp_files::{AtomicFile, guarded, read_json};
 use compexp_run::{FinishedRun, divide};
 use compexp_trust::planted::{Noise, PlantedUnits, Row, recover, rows, to_csv};
 use serde_json::json;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &RecoveredArgs, reporter: &Reporter) -> Result<()> {
     let rows = rows(&units);
     if let Some(path) = &args.csv {
         let mut file = AtomicFile::create(path)?;
-        file.write_all(to_csv(&units)?.as_bytes())?;
+        file.write_all(&guarded(to_csv(&units)?.into_bytes()))?;
         file.commit()?;
     }
     let mut out = BufWriter::new(io::stdout().lock());

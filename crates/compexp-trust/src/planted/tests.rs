@@ -2,7 +2,7 @@
 
 use compexp_core::concept::{Concept, ConceptId};
 use compexp_core::exemplar::Firing;
-use compexp_core::explain::{ExplainConfig, Silent, explain};
+use compexp_core::explain::{ExplainConfig, Observed, Silent, explain};
 use compexp_core::explanation::Explanations;
 use compexp_core::partition::{MemoryPositions, PartitionBuilder};
 use compexp_core::probe::{Annotation, AnnotationSource, Neighbors};
@@ -62,10 +62,8 @@ fn explained(
     let search = SearchConfig { beam, ..SearchConfig::default() };
     let config = ExplainConfig { threshold: ThresholdRule::Positive, search, keep_beams: false, exemplars: 0 };
     let units: Vec<usize> = (0..source.n_units()).collect();
-    let firing = Firing::Masks(source);
-    explain(partition, map, names, firing, &units, &config, serde_json::Value::Null, None, &Silent)
-        .unwrap()
-        .explanations
+    let observed = Observed { partition, map, vocabulary: names, firing: Firing::Masks(source), similarity: None };
+    explain(observed, &units, &config, &Silent).unwrap().explanations
 }
 
 proptest! {

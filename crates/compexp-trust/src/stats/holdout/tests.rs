@@ -2,7 +2,7 @@
 
 use crate::random::Purpose;
 use compexp_core::concept::Vocabulary;
-use compexp_core::explain::{ExplainConfig, Silent, explain};
+use compexp_core::explain::{ExplainConfig, Observed, Silent, explain};
 use compexp_core::partition::{MemoryPositions, PartitionBuilder};
 use compexp_core::probe::Neighbors;
 use compexp_core::profile::from_activations;
@@ -131,9 +131,9 @@ proptest! {
         let annotations: &dyn AnnotationSource = &layer;
         let (p, map) = divide(&Part::new(annotations, &split.search));
         let seen = FiringPart::new(Firing::Activations(&view), &split.search);
-        let record = serde_json::Value::Null;
-        let mut explained =
-            explain(&p, &map, &Vocabulary::default(), seen.firing(), &[0, 1], &config(), record, None, &Silent).unwrap();
+        let names = Vocabulary::default();
+        let observed = Observed { partition: &p, map: &map, vocabulary: &names, firing: seen.firing(), similarity: None };
+        let mut explained = explain(observed, &[0, 1], &config(), &Silent).unwrap();
         let (q, held_map) = divide(&Part::new(annotations, &split.held_out).with_concepts_of(&p));
         let held = FiringPart::new(Firing::Activations(&view), &split.held_out);
         validate(&split, &q, &held_map, held.firing(), &mut explained, 1, &Silent).unwrap();

@@ -1,7 +1,7 @@
 //! Laws of the null distribution, on generated units.
 
 use compexp_core::concept::Vocabulary;
-use compexp_core::explain::{ExplainConfig, Silent, explain};
+use compexp_core::explain::{ExplainConfig, Observed, Silent, explain};
 use compexp_core::partition::{MemoryPositions, PartitionBuilder};
 use compexp_core::probe::{Annotation, AnnotationSource, Grid};
 use compexp_core::threshold::ThresholdRule;
@@ -79,8 +79,8 @@ fn test(
     let names = Vocabulary::default();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let found = explain(&partition, &map, &names, firing, &all, &config, serde_json::Value::Null, None, &Silent);
-        let mut explained = found.unwrap();
+        let observed = Observed { partition: &partition, map: &map, vocabulary: &names, firing, similarity: None };
+        let mut explained = explain(observed, &all, &config, &Silent).unwrap();
         let examples = examples(groups);
         let test =
             NullTest::new(&partition, &map, &examples, firing, &explained, &config.search, null, &Silent).unwrap();
