@@ -73,7 +73,8 @@ impl Classified {
         let mut logits = vec![0.0; n * n_classes];
         file.read_f32(0, &mut logits)?;
         let Some(activations) = run.activations()? else {
-            let message = format!("`{}`: found no activations.npy, expected what the units give", dir.display());
+            let message =
+                format!("`{}`: found no activations.npy, expected the activations of the units", dir.display());
             return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
         };
         let features = Features::pool(&activations)?;

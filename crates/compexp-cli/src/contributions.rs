@@ -91,14 +91,14 @@ pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
     let path = dir.join(ACTIVATIONS);
     if let Some(out) = run.explanations.held_out {
         let message = format!(
-            "`{}`: found a run of some examples, expected one of all: {} are held out",
+            "`{}`: found a run on some examples ({} are held out), expected a run on all examples",
             dir.display(),
             count(out.examples)
         );
         return Err(Failure::new(message).hint("use a run that was made without --holdout").into());
     }
     let Some(file) = run.activations()? else {
-        let message = format!("`{}`: found no activations.npy, expected what the units give", dir.display());
+        let message = format!("`{}`: found no activations.npy, expected the activations of the units", dir.display());
         return Err(Failure::new(message).hint(AGAIN).into());
     };
     let (found, expected) = (file.n_examples(), run.explanations.universe.examples);
@@ -150,7 +150,7 @@ pub(crate) fn measure_to_classes(run: &FinishedRun, up_to_date: bool, reporter: 
         return Ok(());
     }
     if run.explanations.held_out.is_some() {
-        reporter.say("contributions: not measured, because they are of all examples, and some are held out");
+        reporter.say("contributions: not measured, because they need all examples and some are held out");
         return Ok(());
     }
     write_contributions_to_classes(run).map(|_| ())

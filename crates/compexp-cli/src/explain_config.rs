@@ -77,7 +77,7 @@ pub(crate) fn check_search(args: &SearchArgs) -> Result<(), Failure> {
     let exact = args.mode == ModeArg::Exact;
     if exact && args.compat {
         return Err(Failure::usage(
-            "--compat with --mode exact: the reference's search proves nothing; give one of the two",
+            "--compat with --mode exact: the search of the reference proves nothing; give only one of the two",
         ));
     }
     let only_exact = [

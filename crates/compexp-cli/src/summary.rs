@@ -33,7 +33,7 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
     }
     let universe = run.explanations.universe;
     if up_to_date {
-        writeln!(out, "`{}` is up to date: it holds this run of these inputs", name(&dir))?;
+        writeln!(out, "`{}` is up to date: it has this run with the same inputs", name(&dir))?;
     }
     writeln!(
         out,

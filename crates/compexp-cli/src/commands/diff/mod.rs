@@ -57,9 +57,9 @@ pub(crate) fn run(args: &DiffArgs) -> Result<()> {
         return Ok(());
     }
     let hint = if found.probe_set.is_empty() {
-        "where the change is meant, make the run the baseline with --update"
+        "if the change is intended, make the run the baseline with --update"
     } else {
-        "compare with a run over the same probe set; where the change is meant, make the run the baseline with --update"
+        "compare with a run over the same probe set; if the change is intended, make the run the baseline with --update"
     };
     Err(Failure::drift(reasons(&found).join(", ")).hint(hint).into())
 }

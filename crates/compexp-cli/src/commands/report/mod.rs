@@ -54,8 +54,7 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
             1 => String::new(),
             n => format!(" and {} others", count(n as u64 - 1)),
         };
-        let way =
-            "their names stand on grey instead; the images are looked for where config.json says, under `image_root`";
+        let way = "the report shows their names instead; images are read from the folder `image_root` in config.json";
         reporter.say(&format!("warning: found no picture of `{}`{others}: {way}", name(first)));
     }
     let mut stdout = io::stdout().lock();

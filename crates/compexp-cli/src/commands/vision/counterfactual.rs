@@ -175,13 +175,15 @@ impl Trials<'_> {
         reporter.end();
         if left_out > 0 {
             reporter.say(&format!(
-                "{left_out} units before these were left out: no segment makes their formula true (formulas of whole \
+                "{left_out} units of higher rank were left out: no segment makes their formula true (formulas of whole \
                  scenes), or too few images fit"
             ));
         }
         if cases.is_empty() {
             let message = "cases: found none, expected at least one unit with segments that make its formula true";
-            return Err(Failure::new(message).hint("name a unit with --unit and --to, and see what it lacks").into());
+            return Err(Failure::new(message)
+                .hint("name a unit with --unit and --to to see why it has no case")
+                .into());
         }
         Ok(cases)
     }
