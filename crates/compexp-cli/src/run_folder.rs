@@ -74,7 +74,7 @@ pub(crate) fn refusal(out: &Path, differences: &[Difference]) -> Failure {
         let argument = ARGUMENTS.iter().find(|(field, _)| d.is_within(field)).map(|(_, argument)| *argument);
         let what = match argument {
             Some(argument) => format!(" ({argument})"),
-            None if is_hash(&found) && is_hash(&asked) => " (content of that input)".to_owned(),
+            None if is_hash(&found) && is_hash(&asked) => " (what that input holds)".to_owned(),
             None => String::new(),
         };
         let short = |value: String| match value.chars().count() {
