@@ -1,4 +1,4 @@
-//! MessagePack, as spaCy's model folders hold it, read in place: texts and bytes stay in the file's buffer.
+//! Reads MessagePack, the format of spaCy's model folders, in place: texts and bytes stay in the file's buffer.
 //!
 //! Values cost far more memory than the bytes that declare them, so their number is limited, and so is their depth; every
 //! declared length is checked against the bytes that are left.

@@ -1,4 +1,4 @@
-//! `compexp vision ablate` and `compexp nli ablate`: a model's accuracy without units of a run.
+//! `compexp vision ablate` and `compexp nli ablate`: the accuracy of a model without units of a run.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -20,13 +20,13 @@ use crate::failure::Failure;
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
 
-/// Decides which classes stand in for those of units that support none, and the resamples of intervals.
+/// The seed for the classes that are assigned to units which support none, and for the resamples of intervals.
 const SEED: u64 = 0;
 
-/// Curves are measured about so often.
+/// About the number of points of a curve.
 const MEASUREMENTS: usize = 128;
 
-/// The shares of units taken away that the printed table shows.
+/// The shares of removed units that the printed table shows.
 const SHOWN: [f64; 4] = [0.0, 0.1, 0.25, 0.5];
 
 pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
@@ -194,7 +194,7 @@ fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Ban
     Ok(terminal::write(out, "  ", header, &found.iter().map(row).collect::<Vec<_>>())?)
 }
 
-/// The number of units taken away at which something was measured, nearest to this one.
+/// The measured number of removed units that is nearest to this one.
 fn nearest(bands: &[Band], removed: f64) -> Option<usize> {
     let distance = |at: usize| (at as f64 - removed).abs();
     bands.iter().map(|b| b.removed).min_by(|a, b| distance(*a).total_cmp(&distance(*b)))

@@ -16,7 +16,7 @@ use crate::args::runs::AnalyzeArgs;
 use crate::failure::refuse_standard_output;
 use crate::terminal;
 
-/// The version of what `--json` prints.
+/// The version of the JSON that `--json` prints.
 const VERSION: u32 = 1;
 
 /// A quantity as `--json` prints it.

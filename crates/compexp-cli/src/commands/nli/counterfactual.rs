@@ -1,4 +1,4 @@
-//! `compexp nli counterfactual`: words put into sentences and taken out, and what the classifier then predicts.
+//! `compexp nli counterfactual`: inserts and removes words of sentences, and measures the change of predictions.
 
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
                     reporter.done(done);
                     Ok(Some(case))
                 }
-                // Not every formula can be turned by a word.
+                // One word cannot change the truth of every formula.
                 Err(compexp_nli::Error::Core(e @ compexp_core::Error::Mismatch { .. })) => {
                     lacking.push(e.to_string());
                     Ok(None)
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
         match lacking.last() {
             Some(lack) if args.unit.is_some() && left_out > 0 => notes.push(format!("not made {made}: {lack}")),
             _ if left_out > 0 => notes.push(format!(
-                "made {made}: {left_out} units before these were left out, no edit of one word does it, or no pair fits"
+                "made {made}: {left_out} units of higher rank were left out: no edit of one word makes their formula {made}, or no pair fits"
             )),
             _ => {}
         }
@@ -100,13 +100,13 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     if cases.is_empty() {
         let message = match (args.unit, lacking.first()) {
             (Some(unit), Some(lack)) => format!("--unit {unit}: {lack}"),
-            _ => "cases: found none, expected at least one unit whose formula an edit of one word turns".into(),
+            _ => "cases: found none, expected at least one unit whose formula an edit of one word can change".into(),
         };
         let hint = match args.unit {
             Some(_) => {
                 "name another unit (`compexp show RUN` lists them), another class with --to, or another --direction"
             }
-            None => "name a unit with --unit, and see what it lacks",
+            None => "name a unit with --unit to see why it has no case",
         };
         return Err(Failure::new(message).hint(hint).into());
     }
@@ -121,7 +121,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     names.trials(&cases).print(&out, |out| files::print_edits(out, &names, &cases))
 }
 
-/// What the run records of its sentence pairs.
+/// The run's record of its sentence pairs.
 fn pair_inputs(known: &Classified) -> Result<&PairInputs> {
     match &known.made {
         Provenance::NliProbe(made) => Ok(&made.inputs),

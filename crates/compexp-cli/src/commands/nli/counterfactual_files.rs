@@ -1,9 +1,9 @@
-//! What sentence counterfactuals leave: tables, a record, and what is printed.
+//! The results of sentence counterfactuals: tables, a record, and the printed text.
 //!
 //! | file | content |
 //! |---|---|
-//! | `cases.csv` | a row a case: unit, direction, classes, weight, gain, success rates, their difference with its interval |
-//! | `edits.csv` | a row an edit: the pair, the words and those of the control, classes and probabilities before and after |
+//! | `cases.csv` | a row per case: unit, direction, classes, weight, gain, success rates, their difference with its interval |
+//! | `edits.csv` | a row per edit: the pair, the words and those of the control, classes and probabilities before and after |
 //! | `counterfactuals.json` | version 1: the cases, and of each the most convincing edits |
 
 use std::io::Write;
@@ -56,7 +56,7 @@ const EDITS: [&str; 26] = [
     "value_control",
 ];
 
-/// What numbers stand for.
+/// The meaning of numbers: names and texts.
 pub(super) struct Names<'a> {
     pub(super) run: &'a Classified,
     pub(super) vocabulary: &'a Vocabulary,
@@ -123,7 +123,7 @@ impl Names<'_> {
         }
     }
 
-    /// The cases, as they are written.
+    /// The cases, in the form in which they are written.
     pub(super) fn trials<'a>(&'a self, cases: &'a [Case]) -> Trials<'a> {
         let tried = |case: &'a Case| {
             let candidate = &case.candidate;
@@ -174,20 +174,20 @@ impl Names<'_> {
     }
 }
 
-/// Writes everything into the folder `out`, and gives what `counterfactuals.json` holds.
+/// Writes all files into the folder `out`. Returns the content of `counterfactuals.json`.
 ///
 /// # Errors
-/// Those of the files.
+/// `Error::Io` if a file cannot be written; the errors of [`Trials::write`].
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
     let edits = (1..).zip(cases).flat_map(|(nth, case)| case.edited.iter().map(move |e| names.row(nth, case, e)));
     write_rows(&out.join(layout::EDITS), &EDITS, &edits.collect::<Vec<_>>())?;
     names.trials(cases).write(out, config)
 }
 
-/// Prints the edit of each case that tells most for its unit.
+/// Prints the edit of each case that is the strongest evidence for its unit.
 ///
 /// # Errors
-/// Those of `out`.
+/// An I/O error if `out` cannot be written.
 pub(super) fn print_edits(out: &mut dyn Write, names: &Names<'_>, cases: &[Case]) -> Result<()> {
     for case in cases {
         let (class, direction) = (case.candidate.to, case.direction);

@@ -30,13 +30,13 @@ use crate::input_files::absolute;
 use crate::progress::Reporter;
 use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 
-/// Units that fire on fewer pairs are not searched, unless asked for: the paper's.
+/// The paper's minimum: by default, units that fire on fewer pairs are not searched.
 const MIN_ACTIVATIONS: u64 = 500;
 
-/// The batch of the reference implementation, which decides what it takes for words.
+/// The batch size of the reference implementation, on which its padding depends.
 const REFERENCE_BATCH: usize = 16;
 
-/// Pairs that are classified between two words of progress.
+/// The number of pairs between two progress reports.
 const CHUNK: usize = 1024;
 
 pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
 
     let source = SentenceSource::new(&args.pairs, &args.parts);
     let sentences = source.read(features.tags, reporter)?;
-    // The released reference looks neighbours up under names that never exist, and so has none.
+    // The released reference looks neighbours up under names that do not exist, so it finds none.
     let vectors = args.features.vectors.as_deref().filter(|_| !args.search.compat);
     let vectors = vectors.map(WordVectors::read).transpose()?;
     reporter.stage("features", "pairs", sentences.split.len());
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     summary::print(&run, up_to_date, args.out.json, reporter)
 }
 
-/// The word that a feature is about.
+/// The word of a feature.
 fn word(set: &ProbeSet, feature: ConceptId) -> Option<&str> {
     let feature = set.vocabulary.get(feature)?;
     feature.name.splitn(3, ':').nth(2).filter(|_| feature.category == "token")
@@ -134,8 +134,8 @@ fn n_units(model: &Model, layer: LayerArg) -> usize {
     }
 }
 
-/// Runs the classifier on the pairs that the store in `dir` lacks, and gives all activations and the likeliest class of
-/// each pair. The store is known by the hash of what the `inputs` say of the classifier and the pairs.
+/// Runs the classifier on the pairs that are missing in the store in `dir`. Returns all activations and the most likely
+/// class of each pair. The key of the store is the hash of the classifier and the pairs in `inputs`.
 fn observe(
     classifier: &Classifier,
     pairs: &[SplitPair],

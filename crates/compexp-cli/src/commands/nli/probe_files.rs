@@ -1,4 +1,4 @@
-//! The probe directory that a run keeps, so that other searches can be made of its activations.
+//! The probe directory that a run keeps. With it, other searches can use the run's activations.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(super) const FOLDER: &str = compexp_run::layout::PROBE;
 /// Writes the probe set of features to [`FOLDER`] in `run`.
 ///
 /// # Errors
-/// Those of the files.
+/// An I/O error or `Error::Io` if the folder or a file cannot be written.
 pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
     let dir = run.join(FOLDER);
     std::fs::create_dir_all(&dir)?;
@@ -36,7 +36,7 @@ pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
     let path = dir.join("neighbors.npy");
     let k = set.neighbors.values().map(Vec::len).max().unwrap_or(0);
     if k == 0 {
-        // Of a run that was here before.
+        // Removes the file of an earlier run.
         return match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
             _ => Ok(()),

@@ -1,8 +1,8 @@
-//! What copy-paste counterfactuals leave: tables, a record, pictures, and what is printed.
+//! The results of copy-paste counterfactuals: tables, a record, pictures, and the printed text.
 //!
 //! | file | content |
 //! |---|---|
-//! | `cases.csv` | a row a case: unit, classes, concept, weight, gain, success rates, their difference with its interval |
+//! | `cases.csv` | a row per case: unit, classes, concept, weight, gain, success rates, their difference with its interval |
 //! | `placements.csv` | a row for every case, size and place: trials and their outcomes, with segments and with controls |
 //! | `counterfactuals.json` | version 1: all of it, and the most convincing trial of each case with its pictures |
 //! | `case-001-before.png`, `-after`, `-control` | those pictures |
@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::classifier_run::Classified;
 use crate::trials::{Kind, Trials, Tried, outcome_columns, outcomes};
 
-/// What numbers stand for.
+/// The meaning of numbers: names and texts.
 pub(super) struct Names<'a> {
     pub(super) run: &'a Classified,
     pub(super) images: &'a [String],
@@ -36,7 +36,7 @@ impl Names<'_> {
         &self.run.head.classes[class]
     }
 
-    /// What the record has of a case beside what all have.
+    /// What the case changed: the fields of the record that only these cases have.
     fn changed(&self, nth: usize, case: &Case) -> Changed {
         let (candidate, best) = (&case.candidate, &case.best);
         let image = |image: usize| self.images[image].clone();
@@ -86,7 +86,7 @@ impl Names<'_> {
         }))
     }
 
-    /// The cases, as they are written.
+    /// The cases, in the form in which they are written.
     pub(super) fn trials<'a>(&'a self, cases: &'a [Case]) -> Trials<'a> {
         let tried = |(nth, case): (usize, &'a Case)| {
             let (candidate, Unit { unit, formula }) = (&case.candidate, &self.units[case.candidate.at]);
@@ -115,10 +115,10 @@ impl Names<'_> {
     }
 }
 
-/// Writes everything into the folder `out`, and gives what `counterfactuals.json` holds.
+/// Writes all files into the folder `out`. Returns the content of `counterfactuals.json`.
 ///
 /// # Errors
-/// Those of the files.
+/// An I/O error or `Error::Io` if a file cannot be removed or written; the errors of [`Trials::write`].
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
     remove_pictures(out)?;
     let mut by_place = Vec::new();
@@ -138,7 +138,7 @@ pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Cas
     names.trials(cases).write(out, config)
 }
 
-/// Those of cases that were here before.
+/// Removes the pictures of earlier cases.
 fn remove_pictures(out: &Path) -> Result<()> {
     for entry in std::fs::read_dir(out)? {
         let path = entry?.path();
