@@ -11,7 +11,7 @@ use compexp_files::SourceFile;
 use std::io;
 use zip::{CompressionMethod, ZipArchive};
 
-/// Where the entries are that matter.
+/// The places of the required entries.
 struct Index {
     storages: Storages,
     pickle: Extent,
@@ -89,8 +89,8 @@ fn index(file: &SourceFile) -> Result<Index, Error> {
             checked.push((i, name));
         }
     }
-    // Only now, when it is known that all entries together are no longer than the file. Reading an entry to its end
-    // compares its checksum.
+    // The entry is read here, after the check that all entries together are not longer than the file. Reading an entry
+    // to its end compares its checksum.
     for (i, name) in checked {
         io::copy(&mut archive.by_index(i).map_err(broken)?, &mut io::sink()).map_err(|e| match e.kind() {
             io::ErrorKind::InvalidData => {

@@ -1,13 +1,12 @@
-//! What can be wrong with a checkpoint, each kind told apart so that a caller can react to it.
+//! The errors about a checkpoint, one variant for each kind, so that a caller can react to it.
 
 use std::path::{Path, PathBuf};
 
-/// Why a checkpoint could not be read. Every message names what was found, what was expected, and where it can, the
-/// way on.
+/// Why a checkpoint could not be read. Every message names what was found, what was expected and, if possible, a fix.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A problem with a file, which this names; [`Error::problem`] gets at what is inside.
+    /// A problem with a file, with its path; [`Error::problem`] returns the inner error.
     #[error("{}: {problem}", path.display())]
     InFile {
         /// The file that was read.
@@ -23,7 +22,7 @@ pub enum Error {
     NotACheckpoint {
         /// What the content looks like.
         found: &'static str,
-        /// How to go on.
+        /// A hint at the fix.
         hint: &'static str,
     },
     /// The file ends inside `what`.
@@ -35,12 +34,12 @@ pub enum Error {
         what: &'static str,
         /// Where it starts, in bytes from the start of the pickle's file or entry.
         at: u64,
-        /// How many bytes it takes.
+        /// The number of bytes that are needed.
         needed: u64,
-        /// How many there are.
+        /// The number of bytes that are left.
         left: u64,
     },
-    /// The pickle does not follow its own rules.
+    /// The pickle breaks the rules of its format.
     #[error("malformed pickle at byte {at}: {what}")]
     Pickle {
         /// Where, in bytes from the start of the pickle's file or entry.
@@ -53,9 +52,9 @@ pub enum Error {
     Opcode {
         /// The instruction.
         opcode: u8,
-        /// Where it stands.
+        /// Its position.
         at: u64,
-        /// What it stands for, or how to go on.
+        /// Its meaning, or a hint at the fix.
         hint: &'static str,
     },
     /// The pickle names a class or function outside the allow-list. Nothing was executed.
@@ -66,7 +65,7 @@ pub enum Error {
     Global {
         /// Module and name, joined by a dot.
         name: String,
-        /// Where it is asked for.
+        /// The position at which it is named.
         at: u64,
     },
     /// A storage or tensor of an element type this crate does not read (complex, quantised, 8-bit floats).
@@ -78,23 +77,23 @@ pub enum Error {
         /// The element type's name in the file.
         found: String,
     },
-    /// The content would unfold to far more than the file holds: it is damaged or built to exhaust memory.
+    /// The content would expand to much more than the size of the file: the file is damaged, or made to exhaust memory.
     #[error("{what}: {found} is over the limit of {limit}; the file is damaged or hostile")]
     Limit {
         /// What is too large.
         what: &'static str,
-        /// How large it is, as far as it was counted.
+        /// Its size, as far as it was counted.
         found: u64,
-        /// How large it may be.
+        /// The largest allowed size.
         limit: u64,
     },
-    /// A list or dict holds itself.
+    /// A list or dict contains itself.
     #[error("`{name}` holds itself; a checkpoint is a tree")]
     Cyclic {
         /// The path of the container, its keys joined by `/`.
         name: String,
     },
-    /// A value that may be built but not stand where it stands (a function as a value, a list as a key).
+    /// A value is not allowed at its place (a function as a value, a list as a key).
     #[error("`{name}`: {what}")]
     Value {
         /// The path of the value, its keys joined by `/`.
@@ -102,7 +101,7 @@ pub enum Error {
         /// What was found and expected.
         what: String,
     },
-    /// A tensor does not fit its storage, or is no tensor.
+    /// A tensor does not fit its storage, or is not a tensor.
     #[error("tensor `{name}`: {what}")]
     Tensor {
         /// The path of the tensor, its keys joined by `/`.
@@ -118,7 +117,7 @@ pub enum Error {
         /// What was found and expected.
         what: String,
     },
-    /// The zip archive is damaged or laid out as no checkpoint is.
+    /// The zip archive is damaged, or does not have the layout of a checkpoint.
     #[error("zip archive: {0}")]
     Archive(String),
     /// The header of a safetensors file is damaged.
@@ -132,12 +131,12 @@ pub enum Error {
         /// The byte order as the file states it.
         found: String,
     },
-    /// The checkpoint was read but holds no state dict where one is looked for.
+    /// The checkpoint was read, but has no state dict in any of the usual places.
     #[error(
         "no state dict: found {found}, expected a dict of tensors, or one under `state_dict`, `model_state_dict` or `model`"
     )]
     NoStateDict {
-        /// What the checkpoint holds.
+        /// The content of the checkpoint.
         found: String,
     },
     /// The state dict lacks a tensor, or has it in another shape.
@@ -145,9 +144,9 @@ pub enum Error {
     Entry {
         /// The tensor's name.
         name: String,
-        /// What there is.
+        /// What was found.
         found: String,
-        /// What is needed.
+        /// What was expected.
         expected: String,
     },
 }
@@ -155,7 +154,7 @@ pub enum Error {
 impl From<compexp_files::Error> for Error {
     fn from(error: compexp_files::Error) -> Self {
         match error {
-            // The path is named around it.
+            // The outer error names the path.
             compexp_files::Error::Io { source, .. } => Self::Io(source),
             other => Self::Io(std::io::Error::other(other)),
         }

@@ -17,7 +17,7 @@ const PROTOCOL_VERSION: i64 = 1001;
 
 /// Reads a file whose content begins like a pickle.
 pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
-    // The buffer reads ahead: where the pickles end, the source knows, not the file.
+    // The buffer reads ahead, so the end of the pickles is the position of the source, not of the file.
     let mut source = Source::new(file.reader(), 0, file.len());
     let magic = plain(&run(&mut source)?)?;
     if magic != Value::BigInt(MAGIC.into()) {

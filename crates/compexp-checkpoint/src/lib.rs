@@ -1,7 +1,7 @@
 //! Reads the checkpoints of neural networks: PyTorch's zip format, its older pickle format, and safetensors.
 //!
-//! [`read()`] tells the format from the content and gives the whole checkpoint as a tree of [`Value`]s; [`state_dict()`]
-//! picks the named [`Tensor`]s out of it, wherever the training script put them.
+//! [`read()`] recognises the format by the content and returns the whole checkpoint as a tree of [`Value`]s.
+//! [`state_dict()`] finds the named [`Tensor`]s in it, for the usual ways of storing them.
 //!
 //! ```
 //! use compexp_checkpoint::{Value, read, state_dict};
@@ -22,19 +22,19 @@
 //! ```
 //!
 //! # What it does not know
-//! Networks, layers, candle, any class of Python: it has its own code for the dozen globals that tensors need
-//! (`collections.OrderedDict`, `torch._utils._rebuild_tensor_v2`, storages and element types, NumPy scalars) and
-//! refuses every other by name. It writes nothing, and reads no whole-module files, TorchScript,
-//! sparse, quantised or complex tensors.
+//! The crate does not use networks, layers, candle or any class of Python. It has its own code for the dozen globals
+//! that tensors need (`collections.OrderedDict`, `torch._utils._rebuild_tensor_v2`, storages and element types, NumPy
+//! scalars) and refuses every other by name. It writes nothing, and reads no whole-module files, TorchScript, sparse,
+//! quantised or complex tensors.
 //!
 //! # Invariants
 //! - Nothing in a file is executed, and nothing outside it is opened.
 //! - Bad input gives an [`Error`], never a panic, in time and memory proportional to the file: every declared length is
-//!   checked against the bytes that are left before memory is asked for, and what a file may refer to twice is counted.
+//!   checked against the remaining bytes before memory is allocated, and repeated references to one object are counted.
 //!   All tensors together take at most 8 times the bytes of all storages plus 64 KiB; all values at most 4 for each
 //!   byte of pickle plus 65,536, nested at most 128 deep; a pickle at most 16,777,216 instructions, which bounds what
 //!   its objects take at about 1.5 GB.
-//! - A [`Tensor`] is contiguous, row-major and little-endian, whatever strides and sharing the file has; its bytes are
+//! - A [`Tensor`] is contiguous, row-major and little-endian, for any strides and sharing in the file; its bytes are
 //!   those of the file.
 
 #![forbid(unsafe_code)]

@@ -1,19 +1,19 @@
-//! The one way in: a path, whose content says what it is.
+//! Reads a checkpoint from a path; the content determines the format.
 
 use crate::storage::read_at;
 use crate::{Error, Value, archive, legacy, safe};
 use compexp_files::SourceFile;
 use std::path::Path;
 
-/// Enough of a file to see a tar header's magic.
+/// The number of bytes that contain a tar header's magic.
 const HEAD: u64 = 512;
 
 /// Reads a checkpoint: PyTorch's zip format, its older pickle format, or safetensors. The name of the file does not
-/// matter (`.pth.tar` files are no tar archives).
+/// matter (`.pth.tar` files are not tar archives).
 ///
 /// # Errors
-/// [`Error::InFile`], which names the path and holds the problem: the file cannot be read, is no checkpoint, is damaged,
-/// needs a class outside the allow-list, or would take more memory than its size warrants.
+/// [`Error::InFile`], with the path and the problem, if the file cannot be read, is not a checkpoint, is damaged, needs
+/// a class outside the allow-list, or would take too much memory for its size.
 pub fn read(path: &Path) -> Result<Value, Error> {
     read_file(path).map_err(|error| error.in_file(path))
 }
@@ -38,7 +38,7 @@ fn is_tar(head: &[u8]) -> bool {
     head.get(257..262) == Some(b"ustar")
 }
 
-/// Tells what lies in the place of checkpoints most often.
+/// Recognises the files that are most often given instead of checkpoints.
 fn foreign(head: &[u8]) -> Error {
     let (found, hint) = match head.trim_ascii_start() {
         [] => ("an empty file", "download it again"),

@@ -34,7 +34,7 @@ pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
     for name in header.offset_keys() {
         let Some(info) = header.info(&name) else { continue };
         let (start, end) = info.data_offsets;
-        // A size of 0 must not hide sizes whose product overflows for whoever leaves it out.
+        // A size of 0 must not hide other sizes whose product overflows.
         let dims: Vec<_> = info.shape.iter().map(|&size| (size as u64, 0)).collect();
         if Plan::n_elements(&dims).is_none() {
             let what = format!("found shape {:?}, which no memory can hold", info.shape);

@@ -1,11 +1,11 @@
-//! The named tensors of a network, wherever a checkpoint keeps them.
+//! The named tensors of a network, from any of the usual places in a checkpoint.
 
 use crate::{Error, Tensor, Value};
 use std::collections::BTreeMap;
 
-/// Where training scripts put the state dict, in the order in which they are tried.
+/// The keys under which training scripts store the state dict, in the order in which they are tried.
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
-/// What `DataParallel` puts before every name.
+/// The prefix that `DataParallel` adds to every name.
 const PREFIX: &str = "module.";
 
 /// The named tensors of a network, without the `module.` prefix.
@@ -17,11 +17,11 @@ pub struct StateDict {
     pub skipped: Vec<String>,
 }
 
-/// The state dict of a checkpoint: its entry `state_dict`, `model_state_dict` or `model` where that is a dict of
-/// tensors, else the checkpoint itself. The prefix `module.` is taken away where all tensors have it.
+/// The state dict of a checkpoint: its entry `state_dict`, `model_state_dict` or `model` if that is a dict of tensors,
+/// otherwise the checkpoint itself. The prefix `module.` is removed if all tensors have it.
 ///
 /// # Errors
-/// [`Error::NoStateDict`] where neither holds a tensor.
+/// [`Error::NoStateDict`] if none of them contains a tensor.
 pub fn state_dict(mut value: Value) -> Result<StateDict, Error> {
     let found = value.describe();
     let wrapper = WRAPPERS.into_iter().find(|name| value.get(name).is_some_and(holds_tensors));
@@ -59,7 +59,7 @@ impl StateDict {
     /// The tensor of that name and shape.
     ///
     /// # Errors
-    /// [`Error::Entry`] where it is missing or has another shape.
+    /// [`Error::Entry`] if it is missing or has another shape.
     pub fn require(&self, name: &str, shape: &[usize]) -> Result<&Tensor, Error> {
         let entry = |found: String| Error::Entry {
             name: name.to_string(),

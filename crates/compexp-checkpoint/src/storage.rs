@@ -1,8 +1,8 @@
 //! From strided views of storages to contiguous tensors.
 //!
-//! Both PyTorch formats keep a storage as one run of bytes of the file, so nothing is read before it is known which
-//! tensors need it: a contiguous tensor is read straight to where it stays, and only for other strides is a storage
-//! held beside its tensors, one at a time.
+//! In both PyTorch formats a storage is one run of bytes of the file, so nothing is read before it is known which
+//! tensors need it. A contiguous tensor is read directly into its memory. Only for other strides a storage is in memory
+//! beside its tensors, one at a time.
 
 use crate::pickle::SLACK;
 use crate::{Dtype, Error, Value};
@@ -10,7 +10,7 @@ use compexp_files::SourceFile;
 use std::collections::HashMap;
 
 /// All tensors together may take this many times the bytes of all storages. Ties and views share a storage (factor 2
-/// or 3 in practice); a stride of 0 could blow up one element to any size.
+/// or 3 in practice); a stride of 0 could repeat one element without limit.
 const TENSOR_FACTOR: u64 = 8;
 
 /// A run of bytes of the file.
@@ -42,8 +42,8 @@ pub(crate) struct Plan {
 }
 
 impl Storages {
-    /// Adds a storage; refuses a key used twice, a run outside the file's `file_len` bytes, and storages that together
-    /// are longer than the file (archive entries can lie on top of each other, and reading them all would take ages).
+    /// Adds a storage. Refuses a key that is used twice, a run outside the file's `file_len` bytes, and storages that
+    /// together are longer than the file (archive entries can overlap, and reading all of them would take too long).
     pub(crate) fn insert(&mut self, key: String, extent: Extent, file_len: u64) -> Result<(), Error> {
         let left = file_len.saturating_sub(extent.start);
         if extent.len > left {
@@ -71,14 +71,14 @@ impl Storages {
 }
 
 impl Plan {
-    /// The number of elements, `None` where it overflows. Sizes of 0 do not hide absurd other sizes.
+    /// The number of elements, `None` if it overflows. Sizes of 0 do not hide other sizes that are too large.
     pub(crate) fn n_elements(dims: &[(u64, u64)]) -> Option<u64> {
         let product = dims.iter().filter(|dim| dim.0 > 0).try_fold(1u64, |n, dim| n.checked_mul(dim.0))?;
         let product = if product > i64::MAX as u64 / 8 { return None } else { product };
         Some(if dims.iter().any(|dim| dim.0 == 0) { 0 } else { product })
     }
 
-    /// The distance from the first to the last element, in elements; `None` where it overflows. No size is 0.
+    /// The distance from the first to the last element, in elements; `None` if it overflows. No size is 0.
     pub(crate) fn reach(dims: &[(u64, u64)]) -> Option<u64> {
         dims.iter().try_fold(0u64, |reach, &(size, stride)| reach.checked_add((size - 1).checked_mul(stride)?))
     }
@@ -166,7 +166,7 @@ mod tests {
         Plan { storage: Extent::default(), first, dims: dims.into(), dtype: Dtype::I16, n_bytes }
     }
 
-    /// The definition, one element at a time.
+    /// A slow reference implementation: one element at a time.
     fn slowly(plan: &Plan, bytes: &[u8]) -> Vec<u8> {
         let n: u64 = plan.dims.iter().map(|d| d.0).product();
         (0..n)

@@ -1,4 +1,4 @@
-//! A dense array as a checkpoint holds it: element type, shape, bytes.
+//! A dense array of a checkpoint: element type, shape, bytes.
 
 use crate::Error;
 use half::{bf16, f16};
@@ -29,7 +29,7 @@ pub enum Dtype {
     F64,
 }
 
-/// An array: contiguous, row-major, little-endian, whatever strides the checkpoint stored it with.
+/// An array: contiguous, row-major, little-endian, for any strides in the checkpoint.
 #[derive(Clone, PartialEq)]
 pub struct Tensor {
     /// The element type.
@@ -77,7 +77,7 @@ impl Dtype {
 }
 
 impl Tensor {
-    /// An array of the given bytes; refused where their number is not that of `shape` and `dtype`.
+    /// An array of the given bytes; refused if their number does not fit `shape` and `dtype`.
     pub fn new(dtype: Dtype, shape: Vec<usize>, data: Vec<u8>) -> Result<Self, Error> {
         let expected = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d));
         if expected != Some(data.len()) {
@@ -92,7 +92,7 @@ impl Tensor {
         self.data.len() / self.dtype.size()
     }
 
-    /// All elements in row-major order as `f32`, rounded to the nearest where the type is wider.
+    /// All elements in row-major order as `f32`, rounded to the nearest if the type is wider.
     pub fn to_f32(&self) -> Vec<f32> {
         match self.dtype {
             Dtype::Bool => self.data.iter().map(|&b| f32::from(u8::from(b != 0))).collect(),
@@ -117,7 +117,7 @@ impl Tensor {
         }
     }
 
-    /// All elements in row-major order as `i64`; `None` where they are floating-point numbers.
+    /// All elements in row-major order as `i64`; `None` if they are floating-point numbers.
     pub fn to_i64(&self) -> Option<Vec<i64>> {
         match self.dtype {
             Dtype::Bool => Some(self.data.iter().map(|&b| i64::from(b != 0)).collect()),
@@ -135,7 +135,7 @@ impl Tensor {
     }
 }
 
-/// Element type and shape; a checkpoint's millions of bytes help nobody in a message.
+/// Element type and shape only: the bytes of a tensor are too long for a message.
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tensor({}, {:?})", self.dtype.torch_name(), self.shape)

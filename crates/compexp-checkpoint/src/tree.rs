@@ -1,9 +1,9 @@
-//! From the graph that a pickle builds to the tree of values, within an allowance.
+//! Turns the graph of a pickle into the tree of values, within an allowance.
 //!
-//! In a graph, thirty lists that each hold the one before twice stand for a billion values, and a list may hold
-//! itself. So the tree is unfolded with a count: at most [`VALUE_FACTOR`] values and [`COPY_FACTOR`] bytes of text for
-//! each byte of pickle (a reference takes two bytes at least, and an honest pickle refers to texts and numbers), at most
-//! [`MAX_DEPTH`] deep.
+//! In a graph, thirty lists that each contain the previous one twice are a billion values, and a list may contain
+//! itself. So the number of values is limited when the tree is made: at most [`VALUE_FACTOR`] values and
+//! [`COPY_FACTOR`] bytes of text for each byte of pickle (a reference takes two bytes at least, and a normal pickle
+//! refers to texts and numbers), at most [`MAX_DEPTH`] deep.
 
 use crate::pickle::{COPY_FACTOR, Global, Graph, MAX_INSTRUCTIONS, Object, SLACK, StorageRef, TensorRef};
 use crate::storage::{Plan, Storages};
@@ -15,8 +15,8 @@ const MAX_DEPTH: usize = 128;
 /// Values allowed for each byte of pickle.
 const VALUE_FACTOR: u64 = 4;
 
-/// Unfolds the graph. The tensors of the value are still empty: the plans say how to fill them, in the order of
-/// [`Value::visit_tensors`].
+/// Turns the graph into a tree. The tensors of the value are still empty; the plans describe how to fill them, in the
+/// order of [`Value::visit_tensors`].
 pub(crate) fn unfold(graph: &Graph, storages: &Storages) -> Result<(Value, Vec<Plan>), Error> {
     let mut unfolding = Unfolding {
         graph,
@@ -38,7 +38,7 @@ struct Unfolding<'a> {
     plans: Vec<Plan>,
     /// The containers around the current value, as kind and index.
     open: Vec<(char, u32)>,
-    /// How the current value is reached: keys and positions.
+    /// The path to the current value: keys and positions.
     path: Vec<Object>,
     n_values: u64,
     n_text_bytes: u64,
@@ -80,7 +80,7 @@ impl Unfolding<'_> {
 
     fn items(&mut self, container: (char, u32), items: &[Object]) -> Result<Vec<Value>, Error> {
         self.enter(container)?;
-        // Never more than is still allowed, whatever the list's length.
+        // Never more than the remaining allowance, for any length of the list.
         let mut values = Vec::with_capacity(items.len().min(SLACK as usize));
         for (i, &item) in items.iter().enumerate() {
             self.path.push(Object::Int(i as i64));
@@ -141,7 +141,7 @@ impl Unfolding<'_> {
         within("values in the checkpoint", self.n_values, limit)
     }
 
-    /// Checks a tensor against its storage and notes how to fill it.
+    /// Checks a tensor against its storage and records how to fill it.
     fn tensor(&mut self, tensor: &TensorRef) -> Result<Tensor, Error> {
         self.charge_values(tensor.dims.len() as u64)?;
         let storage = self.graph.heap.storages[tensor.storage as usize];
@@ -158,7 +158,7 @@ impl Unfolding<'_> {
                 storage.dtype.torch_name()
             )));
         }
-        // The part of the storage that is meant, in bytes.
+        // The part of the storage that is used, in bytes.
         let (start, len) = match storage.view {
             None => (0, extent.len),
             Some((offset, n)) if offset.checked_add(n).is_some_and(|end| end <= storage.n_elements) => {
@@ -231,7 +231,7 @@ fn is_hashable(key: &Value) -> bool {
     }
 }
 
-/// The first key that stands in the dict twice. Python would keep the last value; nothing that PyTorch writes has one.
+/// The first key that occurs twice in the dict. Python would keep the last value; PyTorch never writes such a dict.
 fn duplicate(entries: &[(Value, Value)]) -> Option<&Value> {
     let mut texts = HashSet::new();
     let mut ints = HashSet::new();

@@ -1,4 +1,4 @@
-//! What a checkpoint holds, as a plain tree.
+//! The content of a checkpoint, as a plain tree.
 
 use crate::Tensor;
 
@@ -12,11 +12,11 @@ pub enum Value {
     Bool(bool),
     /// An integer that fits 64 bits.
     Int(i64),
-    /// An integer that does not, in decimal.
+    /// A larger integer, in decimal.
     BigInt(String),
     /// A floating-point number, a NumPy scalar included.
     Float(f64),
-    /// Text; a Python 2 byte string too where it is UTF-8.
+    /// Text; also a Python 2 byte string that is UTF-8.
     Str(String),
     /// Bytes.
     Bytes(Vec<u8>),
@@ -31,8 +31,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// The value under a text key; `None` where this is no dict or lacks the key. Looks at one entry after the other:
-    /// iterate over [`Value::as_dict`] to read all of a large one.
+    /// The value under a text key; `None` if this is no dict or lacks the key. The search is linear: to read all
+    /// entries of a large dict, iterate over [`Value::as_dict`].
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_dict()?.iter().find(|(k, _)| k.as_str() == Some(key)).map(|(_, value)| value)
     }
@@ -103,7 +103,7 @@ impl Value {
         }
     }
 
-    /// Calls `visit` on every tensor, dict keys excepted (they hold none), in the order of the file.
+    /// Calls `visit` on every tensor, in the order of the file. Dict keys contain no tensors.
     pub(crate) fn visit_tensors(&mut self, visit: &mut dyn FnMut(&mut Tensor)) {
         match self {
             Value::Tensor(tensor) => visit(tensor),

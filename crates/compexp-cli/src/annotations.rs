@@ -1,4 +1,5 @@
-//! Annotated examples: opening what the arguments or a run name, and what a run records of it.
+//! Annotated examples: opens the annotations that the arguments or a run name, and makes the record of a run about
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,11 +7,11 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
 use compexp_run::provenance::AnnotationInput;
-use compexp_run::{OpenedProbe, RunConfig, open_probe};
+use compexp_run::{InputPaths, OpenedProbe, RunConfig, open_probe};
 use compexp_vision::broden::{self, Broden, BrodenOptions};
 
 use crate::args::annotations::{AnnotationArgs, BrodenParts};
-use crate::input_files::{Paths, absolute, as_text, hash_files};
+use crate::input_files::{absolute, as_text, hash_files};
 
 /// Where annotations come from.
 pub(crate) enum Annotations {
@@ -18,7 +19,8 @@ pub(crate) enum Annotations {
     Broden(BrodenFolder),
 }
 
-/// A folder in Broden's format, and what of it is used. All that a run says of these options is written and read here.
+/// A folder in Broden's format, and the parts of it that are used. A run's record of these options is written and read
+/// here.
 pub(crate) struct BrodenFolder {
     dir: PathBuf,
     options: BrodenOptions,
@@ -27,12 +29,12 @@ pub(crate) struct BrodenFolder {
 /// Annotated examples, and the files they were read from.
 pub(crate) struct Annotated {
     pub(crate) set: ProbeSet,
-    /// What the hash is of, beside the files.
+    /// The options that the hash covers, beside the files.
     kind: &'static str,
-    /// The categories that were read, of a Broden folder.
+    /// For a Broden folder, the categories that were read.
     categories: Option<Vec<String>>,
     files: Vec<(String, PathBuf)>,
-    pub(crate) paths: Paths,
+    pub(crate) paths: InputPaths,
 }
 
 impl BrodenFolder {
@@ -42,24 +44,24 @@ impl BrodenFolder {
         Self { dir: dir.to_owned(), options }
     }
 
-    /// The parts that a run was made of, in `dir`, where the folder is now.
+    /// The parts that a run used. `dir` is the present path of the folder.
     ///
     /// # Errors
-    /// An error where the run is of another version of compexp.
+    /// An error if the run is of another version of compexp.
     pub(crate) fn of_run(run: &RunConfig, dir: PathBuf) -> Result<Self> {
         let categories = run.provenance()?.annotations().and_then(|recorded| recorded.categories.clone());
-        Ok(Self { dir, options: BrodenOptions { categories, index: run.paths.get("index").map(PathBuf::from) } })
+        Ok(Self { dir, options: BrodenOptions { categories, index: run.paths.index.as_ref().map(PathBuf::from) } })
     }
 
     /// Reads the folder's tables.
     ///
     /// # Errors
-    /// Errors of [`broden::load`].
+    /// The errors of [`broden::load`].
     pub(crate) fn load(&self) -> Result<Broden> {
         Ok(broden::load(&self.dir, &self.options)?)
     }
 
-    /// The probe set of the folder, which is loaded already.
+    /// The probe set of the folder, which is already loaded.
     ///
     /// # Errors
     /// The error of [`absolute`].
@@ -69,14 +71,15 @@ impl BrodenFolder {
             Ok((as_text(below.unwrap_or(&path))?, path))
         };
         let files = broden.fingerprint_files().into_iter().map(named).collect::<Result<_>>()?;
-        let mut paths = Paths::from([
-            ("broden".into(), absolute(&self.dir)?),
-            ("image_root".into(), absolute(broden.image_root())?),
-        ]);
+        let mut paths = InputPaths {
+            broden: Some(absolute(&self.dir)?),
+            image_root: Some(absolute(broden.image_root())?),
+            ..InputPaths::default()
+        };
         if let Some(index) = &self.options.index {
-            // One within the folder is found there again.
+            // An index within the folder is recorded relative to the folder.
             let within = broden.index_file() == self.dir.join(index);
-            paths.insert("index".into(), if within { as_text(index)? } else { absolute(index)? });
+            paths.index = Some(if within { as_text(index)? } else { absolute(index)? });
         }
         let categories = Some(broden.categories().to_vec());
         Ok(Annotated { set: broden.into_probe_set(), kind: "broden", categories, files, paths })
@@ -84,7 +87,7 @@ impl BrodenFolder {
 }
 
 impl Annotations {
-    /// The folder that is given: the parser sees to it that there is one.
+    /// The given folder. The argument parser ensures that there is one.
     pub(crate) fn new(args: &AnnotationArgs) -> Self {
         match (&args.broden, &args.probe) {
             (Some(dir), _) => Self::Broden(BrodenFolder::new(dir, &args.parts)),
@@ -92,14 +95,14 @@ impl Annotations {
         }
     }
 
-    /// Where the annotations of the run in `dir` were; none if it does not say.
+    /// The path of the annotations of the run in `dir`; none if the run does not record it.
     ///
     /// # Errors
-    /// Errors of [`BrodenFolder::of_run`].
+    /// The errors of [`BrodenFolder::of_run`].
     pub(crate) fn of_run(run: &RunConfig, dir: &Path) -> Result<Option<Self>> {
-        Ok(match (run.paths.get("broden"), run.paths.get("probe")) {
+        Ok(match (&run.paths.broden, &run.paths.probe) {
             (Some(broden), _) => Some(Self::Broden(BrodenFolder::of_run(run, broden.into())?)),
-            // One that a run made itself is relative to the run directory.
+            // A folder that the run made itself is relative to the run directory.
             (None, Some(probe)) => Some(Self::Probe(dir.join(probe))),
             (None, None) => None,
         })
@@ -108,13 +111,14 @@ impl Annotations {
     /// Opens the folder.
     ///
     /// # Errors
-    /// Errors of [`open_probe`] or [`broden::load`].
+    /// The errors of [`open_probe`] or [`broden::load`].
     pub(crate) fn open(&self) -> Result<Annotated> {
         match self {
             Self::Probe(dir) => {
                 let OpenedProbe { set, files } = open_probe(dir)?;
                 let files = files.into_iter().map(|name| (name.to_owned(), dir.join(name))).collect();
-                let paths = Paths::from([("probe".into(), absolute(dir)?), ("image_root".into(), absolute(dir)?)]);
+                let [probe, image_root] = [absolute(dir)?, absolute(dir)?].map(Some);
+                let paths = InputPaths { probe, image_root, ..InputPaths::default() };
                 Ok(Annotated { set, kind: "probe", categories: None, files, paths })
             }
             Self::Broden(folder) => folder.annotated(folder.load()?),
@@ -123,7 +127,7 @@ impl Annotations {
 }
 
 impl Annotated {
-    /// What a run records of the annotations: the hash of all their files.
+    /// A run's record of the annotations: the hash of all their files.
     ///
     /// # Errors
     /// `Error::Io` if a file cannot be read.

@@ -1,4 +1,4 @@
-//! Runs of a classifier: what was probed together with what the model made of it.
+//! Runs of a classifier: the probed examples together with the predictions of the model.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use compexp_trust::behaviour::{Features, Head};
 
 use crate::failure::Failure;
 
-/// A run whose layer the model's last layer reads.
+/// A run on the layer that the model's last layer reads.
 pub(crate) struct Classified {
     pub(crate) run: FinishedRun,
     pub(crate) config: RunConfig,
@@ -21,16 +21,17 @@ pub(crate) struct Classified {
     pub(crate) features: Features,
     /// `(n_examples, n_classes)`
     pub(crate) logits: Vec<f32>,
-    /// The class of every example, where it is known.
+    /// The class of every example, if it is known.
     pub(crate) known: Vec<Option<usize>>,
 }
 
 impl Classified {
-    /// Opens the run in `dir`, which must be one of `command` (`vision probe`); `layer` is the one that the last layer
-    /// reads, and what to ask for.
+    /// Opens the run in `dir`, which `command` (such as `vision probe`) must have made. `layer` is the layer that the
+    /// last layer reads; error messages tell the user to probe it.
     ///
     /// # Errors
-    /// Those of the files; a [`Failure`] that names the command to give where the run has no predictions or last layer.
+    /// `Error::Io` or `Error::Format` if a file of the run cannot be read; a [`Failure`] that names the command to give
+    /// if another command made the run, or if it has no predictions or no last layer.
     pub(crate) fn open(dir: &Path, command: &str, layer: &str) -> Result<Self> {
         let run = FinishedRun::open(dir)?;
         let made = run.provenance()?;
@@ -73,7 +74,8 @@ impl Classified {
         let mut logits = vec![0.0; n * n_classes];
         file.read_f32(0, &mut logits)?;
         let Some(activations) = run.activations()? else {
-            let message = format!("`{}`: found no activations.npy, expected what the units give", dir.display());
+            let message =
+                format!("`{}`: found no activations.npy, expected the activations of the units", dir.display());
             return Err(Failure::new(message).hint(format!("{make}, with --force to replace this one")).into());
         };
         let features = Features::pool(&activations)?;
@@ -96,13 +98,12 @@ impl Classified {
         Ok(Self { config: run.config()?, made, run, head, features, logits, known })
     }
 
-    /// Where an input of the run was found, unless `given` says otherwise.
+    /// The path of the input `what` of the run: `given`, or else `recorded`.
     ///
     /// # Errors
-    /// A [`Failure`] where neither does.
-    pub(crate) fn path(&self, what: &str, given: Option<&Path>) -> Result<PathBuf> {
-        let recorded = self.config.paths.get(what).map(PathBuf::from);
-        let Some(path) = given.map(Path::to_owned).or(recorded) else {
+    /// A [`Failure`] if there is neither, or nothing at that path.
+    pub(crate) fn path(&self, what: &str, [given, recorded]: [Option<&Path>; 2]) -> Result<PathBuf> {
+        let Some(path) = given.or(recorded).map(Path::to_owned) else {
             let message = format!("`{}`: config.json does not say where the {what} is", self.run.dir().display());
             return Err(Failure::usage(message).hint(format!("give --{what}")).into());
         };
@@ -113,10 +114,11 @@ impl Classified {
         Ok(path)
     }
 
-    /// The explained units with their formulas, or the one asked for.
+    /// The explained units with their formulas, or the selected unit.
     ///
     /// # Errors
-    /// A [`Failure`] where that has none; those of a formula that names a concept that `vocabulary` does not have.
+    /// A [`Failure`] if the selected unit has no formula; `Error::Formula` if a formula names a concept that
+    /// `vocabulary` does not have.
     pub(crate) fn formulas(&self, asked: Option<usize>, vocabulary: &Vocabulary) -> Result<Vec<(usize, Formula)>> {
         let mut found = Vec::new();
         for explained in self.run.explanations.units.iter().filter(|e| asked.is_none_or(|unit| unit == e.unit)) {
@@ -136,7 +138,7 @@ impl Classified {
     /// The class of this name, or number.
     ///
     /// # Errors
-    /// A [`Failure`] where the model has no such class.
+    /// A [`Failure`] if the model has no such class.
     pub(crate) fn class(&self, flag: &str, name: &str) -> Result<usize> {
         let classes = &self.head.classes;
         let number = || name.parse().ok().filter(|class| *class < classes.len());

@@ -8,9 +8,9 @@ use compexp_core::explanation::Explanations;
 use compexp_core::probe::Grid;
 use compexp_files::write_rows;
 use compexp_report::analysis::Records;
-use compexp_report::analysis::behaviour::{contributions as measure, top_share};
+use compexp_report::analysis::effects::{contributions as measure, top_share};
 use compexp_run::layout::{ACTIVATIONS, CONTRIBUTIONS};
-use compexp_run::{ActivationFile, FinishedRun, Provenance};
+use compexp_run::{ActivationFile, FinishedRun, Provenance, UnitContribution};
 use compexp_trust::behaviour::contribution::Contributions;
 use compexp_trust::behaviour::{Features, Head};
 
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::progress::Reporter;
 use crate::terminal::count;
 
-/// A run with what its model decides by.
+/// A run, its units' features, and the last layer of its model.
 pub(crate) struct Decided {
     pub(crate) records: Records,
     pub(crate) features: Features,
@@ -26,10 +26,11 @@ pub(crate) struct Decided {
 }
 
 impl Decided {
-    /// Reads a run with its head and the features that this reads.
+    /// Reads a run, the last layer (head), and the features that this layer reads.
     ///
     /// # Errors
-    /// Those of the files; a [`Failure`] that says what is missing, and which command makes it.
+    /// `Error::Io` or `Error::Format` if a file of the run cannot be read or is damaged; a [`Failure`] that names the
+    /// command to give if the run has no head or no activations.
     pub(crate) fn read(run: &FinishedRun) -> Result<Self> {
         let dir = run.dir();
         let Some(head) = run.head()? else {
@@ -49,7 +50,7 @@ impl Decided {
     /// How much each unit of the run contributes to each class.
     ///
     /// # Errors
-    /// `Error::Mismatch` if the head and the features are of different units.
+    /// `Error::Mismatch` if the head and the features have different units.
     pub(crate) fn contributions(&self) -> Result<Contributions> {
         let logits = self.head.logits(&self.features)?;
         let (weights, top) = (self.head.weights.view(), top_share(self.head.classes.len()));
@@ -80,23 +81,24 @@ fn way_to_head(run: &FinishedRun) -> String {
     }
 }
 
-/// A run's activations, which are checked as they are read.
+/// A run's activations, which are checked while they are read.
 ///
 /// # Errors
-/// Those of the file; a [`Failure`] where it is not there, or of other examples.
+/// `Error::Io` or `Error::Format` if the file cannot be read or is damaged; a [`Failure`] if the run has no
+/// activations, if they have another number of examples, or if some examples are held out.
 pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
     let dir = run.dir();
     let path = dir.join(ACTIVATIONS);
     if let Some(out) = run.explanations.held_out {
         let message = format!(
-            "`{}`: found a run of some examples, expected one of all: {} are held out",
+            "`{}`: found a run on some examples ({} are held out), expected a run on all examples",
             dir.display(),
             count(out.examples)
         );
         return Err(Failure::new(message).hint("use a run that was made without --holdout").into());
     }
     let Some(file) = run.activations()? else {
-        let message = format!("`{}`: found no activations.npy, expected what the units give", dir.display());
+        let message = format!("`{}`: found no activations.npy, expected the activations of the units", dir.display());
         return Err(Failure::new(message).hint(AGAIN).into());
     };
     let (found, expected) = (file.n_examples(), run.explanations.universe.examples);
@@ -107,7 +109,7 @@ pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
     Ok(Checked(file))
 }
 
-/// Activations whose file is named where a value is not finite.
+/// Activations. The error about a value that is not finite names their file.
 pub(crate) struct Checked(ActivationFile);
 
 impl ActivationSource for Checked {
@@ -137,26 +139,27 @@ impl ActivationSource for Checked {
     }
 }
 
-/// Measures the contributions of a run's units to classes, and writes them to it; nothing where an `up_to_date` run has
-/// them. Where examples are held out there are none, and that is said.
+/// Measures the contributions of a run's units to classes and writes them to the run. Does nothing if the run is
+/// `up_to_date` and has them. If examples are held out, it measures nothing and reports this.
 ///
 /// # Errors
-/// Those of [`Decided::read`] and of the file.
+/// The errors of [`Decided::read`]; `Error::Io` if the file cannot be written; `Error::Locked` if another process
+/// writes to the run.
 pub(crate) fn measure_to_classes(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Result<()> {
     if up_to_date && run.find(CONTRIBUTIONS)?.is_some() {
         return Ok(());
     }
     if run.explanations.held_out.is_some() {
-        reporter.say("contributions: not measured, because they are of all examples, and some are held out");
+        reporter.say("contributions: not measured, because they need all examples and some are held out");
         return Ok(());
     }
     write_contributions_to_classes(run).map(|_| ())
 }
 
-/// Measures and writes the contributions of a run's units to classes. The file comes back.
+/// Measures and writes the contributions of a run's units to classes. Returns the path of the file.
 ///
 /// # Errors
-/// As [`measure_to_classes`].
+/// The errors of [`measure_to_classes`].
 pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBuf> {
     let decided = Decided::read(run)?;
     let contributions = decided.contributions()?;
@@ -170,15 +173,13 @@ pub(crate) fn write_contributions_to_classes(run: &FinishedRun) -> Result<PathBu
 /// Writes a row for every unit of the run and target.
 ///
 /// # Errors
-/// Those of the file.
+/// `Error::Io` if the file cannot be written.
 pub(crate) fn write_contributions(
     path: &Path,
     explanations: &Explanations,
     all: &Contributions,
     targets: &[String],
 ) -> Result<()> {
-    let columns =
-        ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
     let measures = [&all.weight, &all.correlation, &all.overlap];
     let mut rows = Vec::new();
     for unit in explanations.units.iter().map(|u| u.unit) {
@@ -187,5 +188,5 @@ pub(crate) fn write_contributions(
             rows.push((unit, target, values, measures.map(|m| m.role(unit, at).name())));
         }
     }
-    Ok(write_rows(path, &columns, &rows)?)
+    Ok(write_rows(path, &UnitContribution::COLUMNS, &rows)?)
 }

@@ -1,4 +1,4 @@
-//! The evidence for explanations, as it is printed.
+//! Prints the evidence for an explanation: significance and held-out scores.
 
 use std::io::{self, Write};
 
@@ -7,13 +7,13 @@ use compexp_run::run_dir::Summary;
 
 use crate::terminal::{self, count, name};
 
-/// Writes what is known of how far a unit's explanation is to be trusted, each number with what it says.
+/// Writes the evidence for a unit's explanation: a line for each number, with what the number means.
 pub(crate) fn write(out: &mut impl Write, unit: &Explanation) -> io::Result<()> {
     if !unit.vacuous.is_empty() {
         let literals: Vec<String> = unit.vacuous.iter().map(|literal| name(literal)).collect();
         writeln!(
             out,
-            "  left out      {}: the search joined it, but the mask is the same without",
+            "  left out      {}: the search added it, but the mask is the same without it",
             literals.join(", ")
         )?;
     }
@@ -26,7 +26,7 @@ pub(crate) fn write(out: &mut impl Write, unit: &Explanation) -> io::Result<()> 
             "  p             {:.4}  {reached} of {draws} draws with the unit's maps on other examples match as well",
             s.p
         )?;
-        writeln!(out, "  q             {:.4}  expected share of luck among the units with a p as small as this", s.q)?;
+        writeln!(out, "  q             {:.4}  false discovery rate among the units with a p as small as this", s.q)?;
     }
     if let Some(h) = &unit.holdout {
         let [low, high] = h.interval;
@@ -37,42 +37,43 @@ pub(crate) fn write(out: &mut impl Write, unit: &Explanation) -> io::Result<()> 
         )?;
         writeln!(
             out,
-            "  suggested     length {}, beyond which nothing is surely gained on those examples",
+            "  suggested     length {}: longer formulas are not clearly better on those examples",
             h.suggested_length
         )?;
     }
     Ok(())
 }
 
-/// Writes a unit's scores by length beside those of luck and of held-out examples, where either is known.
+/// Writes a unit's scores by length beside the scores that chance reaches and the held-out scores, if the run has
+/// either.
 pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::Result<()> {
-    let luck = unit.significance.as_ref().map(|s| &s.by_length);
+    let chance = unit.significance.as_ref().map(|s| &s.by_length);
     let held_out = unit.holdout.as_ref().map(|h| &h.by_length);
-    if luck.is_none() && held_out.is_none() {
+    if chance.is_none() && held_out.is_none() {
         return Ok(());
     }
     let row = |(k, own): (usize, &Scored)| {
-        let luck = luck.and_then(|luck| luck.get(k));
+        let chance = chance.and_then(|chance| chance.get(k));
         let held_out = held_out.and_then(|held_out| held_out.get(k));
         let show = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
         let interval = held_out.map_or("-".to_owned(), |h| format!("{:.4} to {:.4}", h.interval[0], h.interval[1]));
-        let numbers = [Some(own.iou), luck.map(|l| l.median), luck.map(|l| l.q95), luck.map(|l| l.p)].map(show);
+        let numbers = [Some(own.iou), chance.map(|l| l.median), chance.map(|l| l.q95), chance.map(|l| l.p)].map(show);
         let [iou, median, q95, p] = numbers;
         [own.length.to_string(), iou, median, q95, p, show(held_out.map(|h| h.iou)), interval]
     };
     let rows: Vec<_> = unit.by_length.iter().enumerate().map(row).collect();
-    let (by_luck, there) = (luck.is_some(), held_out.is_some());
-    let beside = match (by_luck, there) {
-        (true, true) => ", of luck, and on held-out examples",
-        (true, false) => " and of luck",
+    let (by_chance, there) = (chance.is_some(), held_out.is_some());
+    let beside = match (by_chance, there) {
+        (true, true) => ", by chance, and on held-out examples",
+        (true, false) => " and by chance",
         (false, _) => " and on held-out examples",
     };
     writeln!(out, "IoU by length{beside}")?;
-    let header = ["length", "IoU", "luck 50%", "luck 95%", "p", "held-out", "95% interval"];
-    terminal::write_columns(out, "  ", header, &rows, [true, true, by_luck, by_luck, by_luck, there, there])
+    let header = ["length", "IoU", "chance 50%", "chance 95%", "p", "held-out", "95% interval"];
+    terminal::write_columns(out, "  ", header, &rows, [true, true, by_chance, by_chance, by_chance, there, there])
 }
 
-/// What a run's units came to, a line each.
+/// The lines that sum up the significance and the held-out scores of a run.
 pub(crate) fn summary_lines(summary: &Summary) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(s) = summary.significance {

@@ -1,4 +1,4 @@
-//! From the arguments of a search to the configuration that the engine takes.
+//! Turns the arguments of a search into the configuration of the engine.
 
 use compexp_core::explain::ExplainConfig;
 use compexp_core::probe::Variant;
@@ -12,13 +12,13 @@ use crate::args::search::{GrammarArg, MetricArg, ModeArg, SearchArgs};
 use crate::args::trust::TrustArgs;
 use crate::failure::Failure;
 
-/// The examples of each kind that a run keeps for reports.
+/// The number of examples of each kind that a run keeps for reports.
 const EXEMPLARS: usize = 20;
 
 /// The quantile of the paper's vision experiments.
 const QUANTILE: f64 = 0.005;
 
-/// When a unit counts as firing: as asked, else by whether its activations are maps.
+/// When a unit fires: as the arguments say, otherwise by whether its activations are maps.
 pub(crate) fn threshold(args: &ThresholdArgs, maps: bool, compat: bool) -> ThresholdRule {
     let quantile = args.quantile.or((maps && !args.positive).then_some(QUANTILE));
     match quantile {
@@ -48,7 +48,7 @@ pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, variant: Vari
     ExplainConfig { threshold, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
 }
 
-/// The evidence that is asked for.
+/// The tests that the arguments ask for.
 pub(crate) fn evidence(args: &TrustArgs) -> Evidence {
     Evidence { null_draws: args.null_draws, holdout: args.holdout, seed: args.seed }
 }
@@ -69,7 +69,7 @@ fn exact(args: &SearchArgs) -> ExactConfig {
     ExactConfig { grammar, seconds: args.exact.time_per_unit, gap: args.exact.gap.unwrap_or(0.0) }
 }
 
-/// Checks what the arguments ask of a search, before anything is read.
+/// Checks the arguments of a search, before any file is read.
 ///
 /// # Errors
 /// A [`Failure`] for arguments that exclude each other.
@@ -77,7 +77,7 @@ pub(crate) fn check_search(args: &SearchArgs) -> Result<(), Failure> {
     let exact = args.mode == ModeArg::Exact;
     if exact && args.compat {
         return Err(Failure::usage(
-            "--compat with --mode exact: the reference's search proves nothing; give one of the two",
+            "--compat with --mode exact: the search of the reference proves nothing; give only one of the two",
         ));
     }
     let only_exact = [

@@ -1,4 +1,4 @@
-//! How a command fails: what is printed, and the exit code.
+//! How a command fails: the printed error and the exit code.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ const USAGE: u8 = 2;
 /// `diff` found drift.
 const DRIFT: u8 = 3;
 
-/// A failure of this crate's own, with a way on.
+/// A failure of this crate, with a hint at the fix.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
@@ -26,22 +26,22 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Arguments that cannot be right, whatever is in the files.
+    /// Arguments that are wrong for any files.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), hint: None, code: USAGE }
     }
 
-    /// Something that failed.
+    /// A command that failed.
     pub(crate) fn new(message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), hint: None, code: FAILED }
     }
 
-    /// Two runs that are not the same any more: nothing failed, and the exit code says so.
+    /// Two runs that differ: the command did not fail, and the exit code says that they differ.
     pub(crate) fn drift(message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), hint: None, code: DRIFT }
     }
 
-    /// The same with a way on.
+    /// The same with a hint at the fix.
     pub(crate) fn hint(self, hint: impl fmt::Display) -> Self {
         Self { hint: Some(hint.to_string()), ..self }
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Refuses `-` as the folder of results; `what` they are goes before "a folder of files".
+/// Refuses `-` as the folder of results. In the message, `what` names the results, before "a folder of files".
 ///
 /// # Errors
 /// A [`Failure`] for `-`.
@@ -66,7 +66,7 @@ pub(crate) fn refuse_standard_output(out: &Path, what: &str) -> Result<(), Failu
     Err(Failure::usage(format!("--out -: {what} a folder of files, and cannot go to standard output")))
 }
 
-/// Prints what the parser of arguments has to say, help included, and gives the exit code.
+/// Prints the message of the argument parser, including help, and returns the exit code.
 pub(crate) fn tell(told: &clap::Error) -> ExitCode {
     match told.print().and_then(|()| io::stdout().flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
@@ -80,9 +80,9 @@ pub(crate) fn tell(told: &clap::Error) -> ExitCode {
 /// The most characters of a message and its causes, each.
 const MAX_MESSAGE: usize = 4000;
 
-/// Prints an error with its causes and the hint, if it has one, and gives the exit code.
+/// Prints an error with its causes and its hint, if it has one, and returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    // A reader that went away (`compexp show | head`) has what it wanted.
+    // If the reader closed the pipe (`compexp show | head`), that is no failure.
     if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
@@ -102,7 +102,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = failure.and_then(|f| f.hint.as_ref()) {
         text += &format!("\nhint: {}", escape_for_terminal(hint));
     }
-    // Where standard error is closed, there is nobody to tell.
+    // If standard error is closed, the message is lost.
     let _ = writeln!(io::stderr(), "{text}");
     ExitCode::from(failure.map_or(FAILED, |f| f.code))
 }

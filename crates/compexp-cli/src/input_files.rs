@@ -1,6 +1,5 @@
-//! Files that a run is made from: where they are, and the hashes by which a run knows them again.
+//! The input files of a run: their paths, and the hashes that identify them.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,13 +11,10 @@ use rayon::prelude::*;
 
 use crate::failure::Failure;
 
-/// Where inputs were found, by what they are.
-pub(crate) type Paths = BTreeMap<String, String>;
-
 /// The hash of files with their names, and of `options`.
 ///
 /// # Errors
-/// That of the first file in order that cannot be read.
+/// `Error::Io` for the first file in order that cannot be read.
 pub(crate) fn hash_files(
     kind: &str,
     options: &[u8],
@@ -42,10 +38,10 @@ pub(crate) fn hash_files(
     Ok(all.finish())
 }
 
-/// A path that means the same from any folder, as `config.json` keeps it.
+/// A path that is the same from any folder, for `config.json`.
 ///
 /// # Errors
-/// A [`Failure`] for a path that is not UTF-8: another one would be kept in its place.
+/// A [`Failure`] if the path is not UTF-8, because `config.json` could not store it exactly.
 pub(crate) fn absolute(path: &Path) -> Result<String> {
     as_text(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }

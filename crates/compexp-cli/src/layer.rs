@@ -1,4 +1,4 @@
-//! A layer that is explained: its activations or masks, in a file.
+//! The layer to explain: its activations or masks, in a file.
 
 use std::path::{Path, PathBuf};
 
@@ -26,10 +26,10 @@ enum Values {
 }
 
 impl Layer {
-    /// Opens the one that is given, if any.
+    /// Opens the given layer, if there is one.
     ///
     /// # Errors
-    /// Errors of [`ActivationFile::open`] or [`MaskFile::open`]; a [`Failure`] for `-`.
+    /// The errors of [`ActivationFile::open`] or [`MaskFile::open`]; a [`Failure`] for `-`.
     pub(crate) fn open(activations: Option<&Path>, masks: Option<&Path>) -> Result<Option<Self>> {
         for (flag, path) in [("--activations", activations), ("--masks", masks)] {
             if path == Some(Path::new("-")) {
@@ -66,7 +66,7 @@ impl Layer {
         }
     }
 
-    /// What it is, in `config.json`.
+    /// Its kind, in `config.json`.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.values {
             Values::Activations(_) => "activations",
@@ -81,7 +81,7 @@ impl Layer {
         }
     }
 
-    /// What a run records of the layer: the hash of its file, and the tensor's name.
+    /// A run's record of the layer: the hash of its file, and the tensor's name.
     ///
     /// # Errors
     /// `Error::Io` if the file cannot be read.
@@ -101,7 +101,7 @@ impl Layer {
     /// Compares the layer with the probe set.
     ///
     /// # Errors
-    /// A [`Failure`] where the layer was not observed on the examples of the probe set.
+    /// A [`Failure`] if the layer and the probe set have different examples.
     pub(crate) fn check(&self, set: &ProbeSet) -> Result<(), Failure> {
         let (found, expected) = (self.firing().n_examples(), set.source.n_examples());
         if found == expected {

@@ -1,7 +1,7 @@
 //! The compexp command: explains the units of neural networks by logical formulas over concepts.
 //!
-//! This crate parses arguments, tells how work goes on, writes results where they belong, and sets the exit code. It
-//! knows no algorithm. As a library it is that command and nothing else.
+//! This crate parses arguments, reports progress, writes results to their files, and sets the exit code. It has no
+//! algorithm. As a library it offers only this command.
 #![forbid(unsafe_code)]
 
 mod annotations;
@@ -33,7 +33,7 @@ use args::vision::VisionCommand;
 use args::{Cli, Command};
 use progress::Reporter;
 
-/// Runs the command; `arguments` start with the name of the program. Wrong ones give code 2.
+/// Runs the command. `arguments` start with the name of the program. Wrong arguments give exit code 2.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     parent::watch();
     let cli = match Cli::try_parse_from(arguments) {
@@ -50,7 +50,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
-    // 0 is rayon's own word for as many as there are cores.
+    // For rayon, 0 means as many threads as there are cores.
     rayon::ThreadPoolBuilder::new().num_threads(cli.threads.unwrap_or(0)).build_global()?;
     match &cli.command {
         Command::Explain(args) => commands::explain::run(args, reporter),

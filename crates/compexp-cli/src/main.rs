@@ -1,4 +1,4 @@
-//! The compexp command; all of it is in the library.
+//! The compexp command. Its code is in the library.
 #![forbid(unsafe_code)]
 
 /// Training allocates and frees large arrays in every step. The system's allocator gives them back each time, and the kernel

@@ -1,7 +1,7 @@
-//! Ends this process when the one that started it has ended, where that one asks for it.
+//! Ends this process when its parent process has ended, if the parent asks for this.
 //!
-//! Who starts the command as a step of a longer work, as `cargo xtask reproduce` does, may be killed. The command must not
-//! go on writing then, into a folder in which the next try is already at work.
+//! A program that runs the command as one of several steps, such as `cargo xtask reproduce`, may be killed. The command
+//! must then stop, because the next try may already write into the same folder.
 
 use std::process;
 use std::thread;
@@ -10,13 +10,13 @@ use std::time::Duration;
 /// The environment variable with the number of the process that started this one.
 const VARIABLE: &str = "COMPEXP_PARENT";
 
-/// How long to wait between two looks.
+/// The time between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks after the parent that `COMPEXP_PARENT` names, in a thread of its own; does nothing where the variable is not set.
+/// Watches the parent that `COMPEXP_PARENT` names, in a separate thread. Does nothing if the variable is not set.
 pub(crate) fn watch() {
     let Some(parent) = std::env::var(VARIABLE).ok().and_then(|text| text.parse().ok()) else { return };
-    // Without a thread the command works all the same.
+    // Without the thread the command still works.
     let _ = thread::Builder::new().name("parent".into()).spawn(move || {
         while is_parent(parent) {
             thread::sleep(PAUSE);

@@ -1,4 +1,4 @@
-//! Progress on standard error: a bar on a terminal, a line now and then elsewhere.
+//! Progress on standard error: a bar on a terminal, otherwise a line from time to time.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -8,13 +8,13 @@ use compexp_core::explain::Progress;
 pub(crate) use compexp_run::wording::duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Without a terminal, a stage says how far it is this often.
+/// Without a terminal, a stage reports its progress at this interval.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Stages that took less end without a word.
+/// A stage that took less time reports nothing at its end.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 
-/// Tells a person how work goes on.
+/// Reports progress to the user.
 pub(crate) struct Reporter {
     started: Instant,
     quiet: bool,
@@ -27,7 +27,7 @@ struct Stage {
     counted: String,
     total: usize,
     done: usize,
-    /// What an earlier run had done.
+    /// The part that an earlier run had done.
     before: Option<usize>,
     started: Instant,
     told: Instant,
@@ -46,7 +46,7 @@ impl Reporter {
         self.started.elapsed()
     }
 
-    /// Says something, between bars.
+    /// Prints a line between bars.
     pub(crate) fn say(&self, text: &str) {
         self.end();
         if !self.quiet {
@@ -54,7 +54,7 @@ impl Reporter {
         }
     }
 
-    /// The current stage is over; one that took a while says so.
+    /// Ends the current stage, and reports it if it took a while.
     pub(crate) fn end(&self) {
         let Some(stage) = self.take() else { return };
         let took = stage.started.elapsed();
@@ -63,7 +63,7 @@ impl Reporter {
         }
     }
 
-    /// The command is over, whatever the current stage has come to.
+    /// Ends the progress of the command, even in the middle of a stage.
     pub(crate) fn clear(&self) {
         self.take();
     }
@@ -109,7 +109,7 @@ impl Progress for Reporter {
     fn done(&self, n: usize) {
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(stage) = stage.as_mut() else { return };
-        // Threads may tell out of order.
+        // Threads may report out of order.
         stage.done = stage.done.max(n);
         let before = *stage.before.get_or_insert(if n < stage.total { n } else { 0 });
         if let Some(bar) = &stage.bar {
@@ -125,7 +125,7 @@ impl Progress for Reporter {
     }
 }
 
-/// Writes a line to standard error; where that is closed, there is nobody to tell.
+/// Writes a line to standard error. If that is closed, the line is lost.
 fn line(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

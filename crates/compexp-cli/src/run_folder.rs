@@ -1,16 +1,15 @@
-//! The folder that a run is made in: opening it, and what to say where it holds another run.
+//! The folder of a new run: opens it, and explains if it holds another run.
 
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_run::{FinishedRun, Provenance, RunConfig, RunDir, RunWriter};
+use compexp_run::{FinishedRun, InputPaths, Provenance, RunConfig, RunDir, RunWriter};
 use compexp_trust::compare::Difference;
 
 use crate::args::output::OutArgs;
 use crate::failure::{Failure, refuse_standard_output};
-use crate::input_files::Paths;
 
-/// The folder that the arguments name, and whether another run in it is to be replaced.
+/// The folder that the arguments name, and whether to replace another run in it.
 ///
 /// # Errors
 /// A [`Failure`] for `-`: a run is a folder.
@@ -19,20 +18,20 @@ pub(crate) fn target(args: &OutArgs) -> Result<(&Path, bool)> {
     Ok((&args.out, args.force))
 }
 
-/// Opens the run directory; `Err` of the inner result is a run that is there already.
+/// Opens the run directory. The inner result is `Err` if the complete run already exists.
 ///
 /// # Errors
-/// Errors of [`RunDir::open`], and a [`Failure`] where the folder holds another run.
-pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: Paths) -> Result<Result<RunWriter, FinishedRun>> {
+/// The errors of [`RunDir::open`], and a [`Failure`] if the folder holds another run.
+pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: InputPaths) -> Result<Result<RunWriter, FinishedRun>> {
     let (out, force) = target(args)?;
-    Ok(match RunDir::open(out, &RunConfig::new(made.to_value(), paths), force)? {
+    Ok(match RunDir::open(out, &RunConfig::new(made, paths), force)? {
         RunDir::Open(writer) => Ok(writer),
         RunDir::Complete(run) => Err(run),
         RunDir::Other(differences) => return Err(refusal(out, &differences).into()),
     })
 }
 
-/// The arguments that settings come from, where their names differ.
+/// The arguments that set a setting, if their names differ.
 const ARGUMENTS: [(&str, &str); 17] = [
     ("search.length", "--length"),
     ("search.beam", "--beam"),
@@ -62,7 +61,7 @@ const NOTHING: &str = "nothing";
 /// The hexadecimal digits of a hash.
 const HASH: usize = 64;
 
-/// What to say where the folder holds a run of other settings.
+/// The error if the folder holds a run with other settings.
 pub(crate) fn refusal(out: &Path, differences: &[Difference]) -> Failure {
     let is_hash = |text: &str| text.len() == HASH && text.bytes().all(|b| b.is_ascii_hexdigit());
     let plain = |value: &Option<String>| match value.as_deref() {
@@ -83,7 +82,7 @@ pub(crate) fn refusal(out: &Path, differences: &[Difference]) -> Failure {
         };
         format!("`{}`{what}: found {}, asked for {}", d.field, short(found), short(asked))
     };
-    // What is set on one side only mostly comes along with something else: the settings of another mode.
+    // A setting that only one side has usually follows from another difference, such as another mode.
     let (both, one_side): (Vec<_>, Vec<_>) =
         differences.iter().partition(|d| ![plain(&d.base), plain(&d.run)].contains(&NOTHING.to_owned()));
     let mut text: Vec<String> = both.into_iter().chain(one_side).take(NAMED).map(one).collect();
@@ -92,6 +91,6 @@ pub(crate) fn refusal(out: &Path, differences: &[Difference]) -> Failure {
     }
     let out = out.display();
     Failure::new(format!("`{out}` holds a run with other settings: {}", text.join("; "))).hint(format!(
-        "name another folder with --out to keep both, replace the run in `{out}` with --force, or ask for what was found"
+        "name another folder with --out to keep both, replace the run in `{out}` with --force, or give the settings of that run"
     ))
 }

@@ -1,4 +1,4 @@
-//! The inputs of a finished run, which must be what they were when it was made.
+//! The inputs of a finished run, which must not have changed since.
 
 use std::path::Path;
 
@@ -9,17 +9,18 @@ use crate::annotations::{Annotated, Annotations};
 use crate::failure::Failure;
 use crate::progress::Reporter;
 
-/// The annotations of a run, which must be what they were.
+/// Opens the annotations of a run, and checks that they did not change.
 ///
 /// # Errors
-/// Errors of the files; a [`Failure`] where they have changed or the run does not say where they were.
+/// `Error::Io` or `Error::Format` if a file cannot be read; a [`Failure`] if the annotations changed or the run does
+/// not record their path.
 pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<Annotated> {
     let (dir, config) = (run.dir(), run.config()?);
     let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
-    // Those that the run keeps are as it left them.
+    // Checks the probe set that the run itself keeps, if it has one.
     run.probe()?;
     let annotated = annotations.open()?;
-    // Those of sentence pairs are the run's own, and not among its inputs.
+    // A run on sentence pairs has its own annotations, which are not among its inputs.
     if let Some(recorded) = run.provenance()?.annotations() {
         let found = annotated.record(reporter)?;
         unchanged("annotations", recorded == &found, &recorded.hash, &found.hash)?;
@@ -27,7 +28,7 @@ pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<A
     Ok(annotated)
 }
 
-/// What to say where the run in `dir` does not record `what`.
+/// The error if the run in `dir` does not record `what`.
 pub(crate) fn lacks(dir: &Path, what: &str) -> Failure {
     Failure::new(format!("`{}` does not say {what}", dir.display())).hint("give the inputs themselves instead of --run")
 }
@@ -35,7 +36,7 @@ pub(crate) fn lacks(dir: &Path, what: &str) -> Failure {
 /// Refuses an input that is not the `same` as the run records.
 ///
 /// # Errors
-/// A [`Failure`] that names both hashes where it is not.
+/// A [`Failure`], with both hashes, if the input changed.
 pub(crate) fn unchanged(what: &str, same: bool, recorded: &str, found: &str) -> Result<(), Failure> {
     if same {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What is printed when a run is done.
+//! Prints the summary of a finished run.
 
 use std::io::{self, BufWriter, Write};
 
@@ -12,13 +12,14 @@ use crate::evidence_text::summary_lines;
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
 
-/// The best units are shown, so many of them.
+/// The number of best units that the summary shows.
 const BEST: usize = 5;
 
-/// Prints a finished run's summary on standard output; `up_to_date` where there was nothing to do.
+/// Prints a finished run's summary on standard output. `up_to_date` says that the command found the run complete.
 ///
 /// # Errors
-/// Those of the run's files and of standard output.
+/// `Error::Io` or `Error::Format` if a file of the run cannot be read; an I/O error if standard output cannot be
+/// written.
 pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter: &Reporter) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let summary = run.summary()?;
@@ -32,7 +33,7 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
     }
     let universe = run.explanations.universe;
     if up_to_date {
-        writeln!(out, "`{}` is up to date: it holds this run of these inputs", name(&dir))?;
+        writeln!(out, "`{}` is up to date: it has this run with the same inputs", name(&dir))?;
     }
     writeln!(
         out,

@@ -1,4 +1,4 @@
-//! What is printed: columns of numbers, JSON, and names that cannot steer a terminal.
+//! Printed output: columns of numbers, JSON, and names without control characters for a terminal.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ pub(crate) fn write<const N: usize>(
     write_columns(out, indent, header, rows, [true; N])
 }
 
-/// The same with the columns to `keep` only.
+/// The same, but only with the columns to `keep`.
 pub(crate) fn write_columns<const N: usize>(
     out: &mut impl Write,
     indent: &str,
@@ -47,7 +47,7 @@ pub(crate) fn write_columns<const N: usize>(
 
 /// Writes a value as indented JSON.
 pub(crate) fn write_json(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
-    // serde_json's conversion keeps the kind of a writing error, so that a broken pipe is known as one.
+    // serde_json keeps the kind of a writing error, so a broken pipe is recognised.
     serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
     writeln!(out)
 }

@@ -1,4 +1,5 @@
-//! What counterfactuals of images and of sentences share: the choice of cases, their table and record, and what is printed.
+//! The common part of counterfactuals on images and on sentences: the choice of cases, their table and record, and the
+//! printed text.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -6,36 +7,37 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_files::{claim_folder, hash_file, make_folder, whole_path, write_json, write_rows};
-use compexp_run::{FinishedRun, layout};
+use compexp_run::trial_record::{Changed, TrialCase};
+use compexp_run::{FinishedRun, TrialRecord, layout};
 use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::classifier_run::Classified;
 use crate::terminal;
 
-/// The cases that are tried where none is named.
+/// The number of cases that are tried by default.
 pub(crate) const CASES: usize = 20;
 
-/// The columns of [`outcomes`]; those of controls have `control_` in front.
+/// The columns of [`outcomes`]. The columns of controls have `control_` in front.
 const OUTCOMES: [&str; 5] = ["trials", "success", "partial", "failure", "change"];
 
-/// What came of a case.
+/// The result of a case.
 pub(crate) struct Tried<'a> {
     pub(crate) unit: usize,
     pub(crate) formula: String,
-    /// The class predicted before; any but `to` where there is none.
+    /// The class predicted before; any but `to` if there is none.
     pub(crate) from: Option<usize>,
-    /// The class that is wanted; any but `from` where there is none.
+    /// The class that is wanted; any but `from` if there is none.
     pub(crate) to: Option<usize>,
     pub(crate) gain: f64,
-    /// What the formula's truth should add to the logit of the class that the unit supports.
+    /// The expected change of the logit of the class that the unit supports, if the formula becomes true.
     pub(crate) expected: f64,
     pub(crate) effect: &'a Effect,
     /// The fields of [`Kind::columns`].
     pub(crate) own: Vec<String>,
-    /// What the record has beside what all cases have.
-    pub(crate) more: Value,
+    /// What was changed, for the record.
+    pub(crate) changed: Changed,
     /// The cases that are added up with this one, and how they are called.
     pub(crate) group: &'static str,
 }
@@ -44,13 +46,13 @@ pub(crate) struct Tried<'a> {
 pub(crate) struct Kind {
     /// `vision` or `nli`
     pub(crate) name: &'static str,
-    /// What is changed, as a column.
+    /// The column for the changed inputs.
     pub(crate) examples: &'static str,
-    /// The trials, for people.
+    /// The trials, for printed text.
     pub(crate) trials: &'static str,
     /// Columns of `cases.csv` that only this kind has; the first is printed too.
     pub(crate) columns: &'static [&'static str],
-    /// What the interval is of.
+    /// The description of the interval.
     pub(crate) interval: &'static str,
 }
 
@@ -61,11 +63,11 @@ pub(crate) struct Trials<'a> {
     pub(crate) cases: Vec<Tried<'a>>,
 }
 
-/// Tries candidates in their order until there are as many cases as `wanted`. The number of those before that cannot be
-/// tried, of which `case` makes nothing, comes too.
+/// Tries candidates in order until there are `wanted` cases. Returns the cases and the number of candidates that were
+/// left out because `case` returned nothing for them.
 ///
 /// # Errors
-/// Those of `case`.
+/// Any error of `case`.
 pub(crate) fn first_cases<C, T>(
     candidates: &[C],
     wanted: usize,
@@ -87,14 +89,14 @@ pub(crate) fn first_cases<C, T>(
 /// Prints a record.
 ///
 /// # Errors
-/// Those of standard output.
+/// An I/O error if standard output cannot be written.
 pub(crate) fn print_json(record: &Value) -> Result<()> {
     let mut stdout = io::stdout().lock();
     terminal::write_json(&mut stdout, record)?;
     Ok(stdout.flush()?)
 }
 
-/// A tally as fields: trials, success, partial, failure, and the mean change of the probability of what is wanted.
+/// A tally as fields: trials, success, partial, failure, and the mean change of the probability of the wanted outcome.
 pub(crate) fn outcomes(tally: &Tally) -> [String; 5] {
     let Tally { trials, success, partial, failure, .. } = *tally;
     let [trials, success, partial, failure] = [trials, success, partial, failure].map(|n| n.to_string());
@@ -115,10 +117,11 @@ impl Trials<'_> {
         class.map(|class| self.run.head.classes[class].as_str())
     }
 
-    /// Writes `cases.csv` and `counterfactuals.json` into the folder `out`, and gives what the latter holds.
+    /// Writes `cases.csv` and `counterfactuals.json` into the folder `out`. Returns the content of the latter.
     ///
     /// # Errors
-    /// Those of the files, and of the run's contributions.
+    /// `Error::Io` if a file cannot be written; `Error::Io` or `Error::Format` if the run's contributions cannot be
+    /// read.
     pub(crate) fn write(&self, out: &Path, config: &impl Serialize) -> Result<Value> {
         let contributions = self.run.run.contributions()?.unwrap_or_default();
         let measures: HashMap<(usize, &str), [Option<f64>; 3]> =
@@ -142,15 +145,20 @@ impl Trials<'_> {
             row.extend([effect.success, effect.change].into_iter().flat_map(fields));
             rows.push(row);
 
-            let mut record = json!({
-                "case": nth, "unit": case.unit, "formula": case.formula, "from": from, "to": to, "weight": weight,
-                "correlation": correlation, "overlap": overlap, "gain": case.gain, "expected": case.expected,
-                "effect": effect,
+            records.push(TrialCase {
+                case: nth,
+                unit: case.unit,
+                formula: case.formula.clone(),
+                from: from.map(str::to_owned),
+                to: to.map(str::to_owned),
+                weight: Some(weight),
+                correlation,
+                overlap,
+                gain: Some(case.gain),
+                expected: Some(case.expected),
+                effect: *effect,
+                changed: case.changed.clone(),
             });
-            if let (Value::Object(record), Value::Object(more)) = (&mut record, &case.more) {
-                record.extend(more.clone().into_iter().collect::<Map<_, _>>());
-            }
-            records.push(record);
         }
         let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let columns = [
@@ -164,23 +172,25 @@ impl Trials<'_> {
         .concat();
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         write_rows(&out.join(layout::CASES), &columns, &rows)?;
-        let record = json!({
-            "version": 1,
-            "kind": self.kind.name,
-            "run": hash_file(&self.run.run.dir().join(layout::EXPLANATIONS))?,
-            "config": config,
-            "interval": self.kind.interval,
-            "order": "weight x gain",
-            "cases": records,
-        });
+        let record = TrialRecord {
+            version: TrialRecord::VERSION,
+            kind: self.kind.name.to_owned(),
+            run: hash_file(&self.run.run.dir().join(layout::EXPLANATIONS))?,
+            config: serde_json::to_value(config)?,
+            interval: self.kind.interval.to_owned(),
+            order: "weight x gain".to_owned(),
+            cases: records,
+        };
+        // As a value, whose fields are sorted by name.
+        let record = serde_json::to_value(&record)?;
         write_json(&out.join(layout::TRIALS), &record)?;
         Ok(record)
     }
 
-    /// Prints a table of the cases, what `between` adds, and what all came to.
+    /// Prints a table of the cases, then the output of `between`, then the totals.
     ///
     /// # Errors
-    /// Those of standard output.
+    /// An I/O error if standard output cannot be written.
     pub(crate) fn print(&self, out: &Path, between: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut stdout = io::stdout().lock();
         let class = |class| self.class(class).map_or("any other".into(), terminal::name);
@@ -245,11 +255,11 @@ impl Trials<'_> {
     }
 }
 
-/// Writes with `write` into the folder `out`, or where that is none into the run's own folder of changed inputs, which
-/// appears as a whole. The folder's path comes back, with what `write` gives.
+/// Writes with `write` into the folder `out`, or, without `out`, into the run's own folder of edited inputs, which
+/// appears only when it is complete. Returns the folder's path and the result of `write`.
 ///
 /// # Errors
-/// Those of the files and of `write`.
+/// `Error::Io` if a folder cannot be created; `Error::Locked` if another process writes there; any error of `write`.
 pub(crate) fn write_trials<T>(
     run: &FinishedRun,
     out: Option<&Path>,

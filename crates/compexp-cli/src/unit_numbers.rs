@@ -1,12 +1,12 @@
-//! The numbers of the units that are asked for.
+//! The numbers of the selected units.
 
 use crate::args::search::Units;
 use crate::failure::Failure;
 
-/// The units asked for, of a layer that has `n`; each once, ascending.
+/// The selected units of a layer with `n` units; each once, ascending.
 ///
 /// # Errors
-/// A [`Failure`] for a unit that the layer lacks.
+/// A [`Failure`] if the layer has no such unit.
 pub(crate) fn units(asked: Option<&Units>, n: usize) -> Result<Vec<usize>, Failure> {
     let Some(Units(ranges)) = asked else { return Ok((0..n).collect()) };
     if let Some(range) = ranges.iter().find(|r| *r.end() >= n) {

@@ -15,7 +15,7 @@ pub trait ActivationSource: Send + Sync {
     /// The number of units.
     fn n_units(&self) -> usize;
 
-    /// The size of a unit's low-resolution map on one example; `1 x 1` where there is one value an example.
+    /// The size of a unit's low-resolution map on one example; `1 x 1` if there is one value per example.
     fn grid(&self) -> Grid;
 
     /// Reads the examples `first..first + n` into `out`, whose length is `n * n_units * positions`:
@@ -55,7 +55,8 @@ impl ActivationSource for ArrayView4<'_, f32> {
 /// # Errors
 /// [`Error::NotFinite`] with the unit and the example of the first value that is NaN or infinite.
 pub fn check_finite(block: &[f32], first: usize, n_units: usize, positions: usize) -> Result<()> {
-    // A sum is finite only if all its terms are; the converse may fail by overflow, hence the exact second look.
+    // A sum is finite only if all its terms are. It may also overflow with finite terms, so a second, exact check
+    // follows.
     for (example, values) in block.chunks_exact((n_units * positions).max(1)).enumerate() {
         if values.iter().map(|v| v * 0.0).sum::<f32>() == 0.0 {
             continue;
@@ -67,7 +68,7 @@ pub fn check_finite(block: &[f32], first: usize, n_units: usize, positions: usiz
     Ok(())
 }
 
-/// The greatest value of a map; minus infinity where it is empty.
+/// The greatest value of a map; minus infinity if it is empty.
 pub(crate) fn greatest(map: &[f32]) -> f32 {
     map.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }

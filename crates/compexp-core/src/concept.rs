@@ -17,8 +17,8 @@ pub struct ConceptId(pub u32);
 pub struct Concept {
     /// The number used in annotation arrays.
     pub id: ConceptId,
-    /// The name printed in formulas; unique within a vocabulary. It should not be the number of an unlisted id, which would
-    /// be printed alike.
+    /// The name printed in formulas; unique within a vocabulary. It should not be the number of an unlisted id, which
+    /// would be printed in the same way.
     pub name: String,
     /// The concept's kind: `object`, `part`, `scene`, `color`, `token`, ...; may be empty.
     #[serde(default)]
@@ -38,7 +38,7 @@ impl Vocabulary {
     /// Makes a vocabulary of `concepts`, given in any order.
     ///
     /// # Errors
-    /// [`Error::DuplicateConcept`] where two concepts share an id or a name.
+    /// [`Error::DuplicateConcept`] if two concepts share an id or a name.
     pub fn new(mut concepts: Vec<Concept>) -> Result<Self> {
         concepts.sort_by_key(|c| c.id);
         let mut by_name = HashMap::with_capacity(concepts.len());
@@ -74,8 +74,8 @@ impl Vocabulary {
         Some(&self.concepts[i])
     }
 
-    /// The name of a concept: the listed name, else its number. A number that is a listed name is preceded by `id-`, as
-    /// often as it takes to differ from all listed names.
+    /// The name of a concept: the listed name, else its number. If the number is a listed name, `id-` is put before it,
+    /// repeatedly until it differs from all listed names.
     pub fn name(&self, id: ConceptId) -> Cow<'_, str> {
         match self.get(id) {
             Some(c) => Cow::Borrowed(&c.name),

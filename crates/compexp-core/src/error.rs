@@ -3,7 +3,7 @@
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in this crate.
+/// All errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,7 +14,7 @@ pub enum Error {
         what: String,
         /// The value found.
         found: String,
-        /// The value expected, with a hint at the fix where there is one.
+        /// The value expected, with a hint at the fix if there is one.
         expected: String,
     },
     /// Two concepts of a vocabulary share an id or a name.
@@ -51,7 +51,7 @@ pub enum Error {
     /// A source of annotations, activations, masks or positions failed, mostly because a file cannot be read.
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
-    /// A search found a formula better than what was proven to be best: a fault of this crate.
+    /// A search found a better formula than the proven optimum: a fault of this crate.
     #[error(
         "`{formula}` has an IoU of {found}, above the proven bound of {proven}: the proof is wrong, which is a fault of \
          compexp; please report it with the inputs"
@@ -69,11 +69,11 @@ pub enum Error {
     Formula {
         /// The text as given.
         text: String,
-        /// Where reading stopped, in characters from 0.
+        /// The place where reading stopped, in characters from 0.
         at: usize,
-        /// What stands there.
+        /// The text at that place.
         found: String,
-        /// What could have stood there.
+        /// What was expected there.
         expected: String,
     },
 }

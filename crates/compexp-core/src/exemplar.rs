@@ -34,17 +34,17 @@ pub struct Exemplar {
     pub example: u32,
     /// Each reason for which it was chosen, with its rank, from 0, among the examples chosen for that reason.
     pub chosen: Vec<(Choice, usize)>,
-    /// The largest activation of the unit's low-resolution map on the example; none where masks were given.
+    /// The largest activation of the unit's low-resolution map on the example; none if masks were given.
     pub activation: Option<f32>,
     /// Positions in the unit's mask, in the formula's, and in both.
     pub areas: [u32; 3],
 }
 
-/// The exemplars of all units with their masks, packed: a unit's mask, then the formula's (all zero where there is no
-/// formula), row by row, 8 positions a byte, the first in the lowest bit, each mask padded to whole bytes.
+/// The exemplars of all units with their masks, packed: a unit's mask, then the formula's (all zero if there is no
+/// formula), row by row, 8 positions per byte, the first in the lowest bit, each mask padded to whole bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Exemplars {
-    /// One entry an exemplar, unit after unit in the order asked for.
+    /// One entry per exemplar, unit after unit in the order of selection.
     pub list: Vec<Exemplar>,
     /// `(exemplars, 2, bytes of a mask)`.
     pub masks: Vec<u8>,

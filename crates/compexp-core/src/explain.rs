@@ -69,9 +69,9 @@ pub struct Explained {
     pub explanations: Explanations,
     /// The threshold of every unit of the layer; empty if masks were given.
     pub thresholds: Vec<f64>,
-    /// The search result of every unit asked for.
+    /// The search result of every selected unit.
     pub results: Vec<SearchResult>,
-    /// The profile of every unit asked for.
+    /// The profile of every selected unit.
     pub profiles: Vec<Profile>,
     /// The concepts of the probe set.
     pub concepts: Vec<Extent>,

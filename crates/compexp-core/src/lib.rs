@@ -15,8 +15,8 @@
 //! | [`explain`](mod@explain) | all of it in one call |
 //! | [`resize`], [`random`], [`simd`] | internals that other crates of the workspace share |
 //!
-//! The crate knows no data set's format, no network and no framework, and opens no file: annotations come through
-//! [`AnnotationSource`], activations through [`ActivationSource`]. Every result is the same whatever the number of threads;
+//! The crate contains no data format, no network and no framework, and opens no file. Annotations come through
+//! [`AnnotationSource`], activations through [`ActivationSource`]. Every result is the same for any number of threads;
 //! random numbers follow from a seed.
 //!
 //! # Example

@@ -15,7 +15,7 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// One position an example: sentence pairs, or images annotated as a whole.
+    /// One position per example: sentence pairs, or images annotated as a whole.
     pub const SINGLE: Self = Self { height: 1, width: 1 };
 
     /// The number of positions of an example.
@@ -27,7 +27,7 @@ impl Grid {
 /// The annotation of one example.
 ///
 /// A position has concept `l` if any layer equals `l` there, or if `l` is among the scalars. The entries are concept
-/// ids, [`Annotation::NONE`] where there is none; readers of formats in which 0 means none translate it.
+/// ids, [`Annotation::NONE`] if there is none; readers of formats in which 0 means none translate it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annotation {
     /// Layer by layer, position by position: `(n_layers, positions)`.

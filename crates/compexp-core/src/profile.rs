@@ -1,6 +1,6 @@
-//! Profiles: one unit's number of hits in every cell.
+//! Profiles: for one unit, the number of hits in every cell. A *hit* is a position where the unit fires.
 //!
-//! Upsampling, thresholding and counting are one pass: a mask is never stored.
+//! Upsampling, thresholding and counting are one pass over the map, so no mask is stored.
 
 mod check;
 mod count;

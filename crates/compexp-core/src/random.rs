@@ -4,7 +4,8 @@
 //! may draw in any order, and a round's numbers can be drawn again. [`Random`] draws the numbers of a stream one after
 //! another.
 //!
-//! A purpose is a number: each crate counts its own, so that what is drawn for one thing does not depend on another.
+//! A purpose is a number. Each crate numbers its own purposes, so the random numbers for one purpose do not depend on
+//! another.
 
 /// The numbers of one purpose and round, by their places: SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +64,7 @@ impl Stream {
         ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
     }
 
-    /// Uniform among the numbers less than `n`; 0 where `n` is 0.
+    /// Uniform among the numbers less than `n`; 0 if `n` is 0.
     #[inline]
     pub fn below(self, n: usize, at: u64) -> usize {
         // The high half of a product instead of a remainder: no bias that n < 2^32 could show.
@@ -120,7 +121,7 @@ impl Random {
         from + (to - from) * self.unit()
     }
 
-    /// Uniform among the numbers less than `n`; 0 where `n` is 0.
+    /// Uniform among the numbers less than `n`; 0 if `n` is 0.
     #[inline]
     pub fn below(&mut self, n: usize) -> usize {
         self.stream.below(n, self.place())

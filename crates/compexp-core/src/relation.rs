@@ -91,7 +91,7 @@ pub(crate) fn relate(
     (extents, pairs.par_iter().map(relation).collect())
 }
 
-/// The examples with each concept, a bit an example.
+/// The examples with each concept, one bit per example.
 struct Presence {
     n: usize,
     words: usize,

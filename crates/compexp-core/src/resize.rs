@@ -1,8 +1,9 @@
 //! Bilinear resizing of float maps, equal to Pillow's `Image.resize(..., BILINEAR)` to the bit; also fused with
 //! thresholding.
 //!
-//! Equality to the bit matters because a strict `>` is applied to each value. Pillow resizes rows first, to f32, then columns.
-//! Both sums run in f64 in the order of the inputs. When a map gets smaller, the triangle filter widens with the scale.
+//! Equality to the bit matters because each value is compared with a strict `>`. Pillow resizes rows first, to f32,
+//! then columns. Both sums run in f64 in the order of the inputs. When a map gets smaller, the triangle filter widens
+//! with the scale.
 
 use std::ops::Range;
 
@@ -53,7 +54,7 @@ fn taps(n_in: usize, n_out: usize) -> Vec<(Range<usize>, Vec<f64>)> {
         for w in &mut weights {
             *w /= total;
         }
-        // Inputs of no weight add nothing to a sum of finite terms.
+        // Inputs with weight 0 add nothing to a sum of finite terms.
         let skip = weights.iter().take_while(|w| **w == 0.0).count();
         let keep = weights.len() - weights[skip..].iter().rev().take_while(|w| **w == 0.0).count();
         (first + skip..first + keep, weights[skip..keep].to_vec())
@@ -124,8 +125,8 @@ impl Resizer {
     /// output, and a bit for each of the outputs from there on. `strips` is scratch memory.
     ///
     /// The outputs that depend on the same inputs form a block. An output is a weighted mean of its inputs, and rounding
-    /// to f32 is monotone, so that no output of a block exceeds its largest input nor falls below its smallest: only
-    /// blocks with inputs on both sides of the cut are resized at all.
+    /// to f32 is monotone, so no output of a block is above its largest input or below its smallest. Only blocks with
+    /// inputs on both sides of the cut are resized.
     pub(crate) fn hits(&self, map: &[f32], cut: f32, strips: &mut Vec<[f64; LANES]>, hit: impl FnMut(usize, u64)) {
         vectorized(
             #[inline(always)]

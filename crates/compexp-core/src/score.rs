@@ -29,9 +29,9 @@ pub enum Metric {
     /// Intersection over union.
     #[default]
     Iou,
-    /// Intersection over the formula's mask: how much of it the unit covers.
+    /// Precision: intersection over the formula's mask, the share of it that the unit covers.
     Precision,
-    /// Intersection over the unit's mask: how much of it the formula covers.
+    /// Recall: intersection over the unit's mask, the share of it that the formula covers.
     Recall,
     /// Twice the intersection over the sum of both masks: the harmonic mean of precision and recall.
     F1,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::activation::{ActivationSource, check_finite};
 use crate::error::{Error, Result};
 
-/// How a unit's threshold is chosen. A position is a hit where its activation is strictly greater.
+/// How a unit's threshold is chosen. A position is a hit if its activation is strictly greater.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdRule {
@@ -150,7 +150,7 @@ impl ThresholdBuilder {
 /// The `keep` largest of the values seen so far, among at most twice as many.
 struct Largest {
     keep: usize,
-    /// Values up to here cannot change the result any more.
+    /// Values up to this one can no longer change the result.
     floor: f32,
     values: Vec<f32>,
 }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::growing::open_own;
-use crate::place::make_folder;
-use crate::staged::{beside, whole_path};
+use crate::place::{beside, make_folder, whole_path};
 use crate::write::remove_partials;
 use crate::{Error, Result};
 

@@ -39,10 +39,12 @@ pub use folder_lock::{FolderLock, claim_folder};
 pub use growing::GrowingFile;
 pub use hash::{ContentHash, hash_file};
 pub use json::{read_json, write_json};
-pub use place::{Entry, Place, entries, is_there, link_or_copy, make_folder, real_path, remove_tree, rename};
+pub use place::{
+    Entry, Place, beside, entries, is_there, link_or_copy, make_folder, real_path, remove_tree, rename, whole_path,
+};
 pub use rows::{guarded, read_rows, without_guards, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
-pub use staged::{StagedFolder, beside, put_in_place, recover_place, whole_path};
+pub use staged::{StagedFolder, put_in_place, recover_place};
 pub use tensor_file::TensorFile;
 pub use unnamed::UnnamedFile;
 pub use write::{

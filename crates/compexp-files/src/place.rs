@@ -1,4 +1,4 @@
-//! What stands at a path, and folders: listing, making, moving and removing.
+//! What stands at a path; folders: listing, making, moving and removing; and the hidden names beside a folder.
 //!
 //! "Nothing" is an answer; a system that cannot tell is an error, which names the path.
 
@@ -157,6 +157,40 @@ pub fn remove_tree(path: &Path) -> Result<()> {
 /// `Error::Io`, also if there is nothing.
 pub fn real_path(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(Error::io("open", path))
+}
+
+/// The folder's path without links, so that two names of one folder are one. The folder need not exist; the one above it is
+/// made.
+///
+/// # Errors
+/// `Error::Io`
+pub fn whole_path(folder: &Path) -> Result<PathBuf> {
+    match fs::canonicalize(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        found => return found.map_err(Error::io("open", folder)),
+    }
+    let whole = std::path::absolute(folder).map_err(Error::io("find", folder))?;
+    let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
+        return Err(nameless(folder));
+    };
+    make_folder(parent)?;
+    Ok(real_path(parent)?.join(name))
+}
+
+/// The hidden name `.NAME.KIND` beside `place`.
+///
+/// # Errors
+/// `Error::Io` if `place` has no name, as `/`.
+pub fn beside(place: &Path, kind: &str) -> Result<PathBuf> {
+    let mut name = OsString::from(".");
+    name.push(place.file_name().ok_or_else(|| nameless(place))?);
+    name.push(".");
+    name.push(kind);
+    Ok(place.with_file_name(name))
+}
+
+fn nameless(folder: &Path) -> Error {
+    Error::io("write", folder)(io::Error::new(io::ErrorKind::InvalidInput, "the folder has no name"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! Folders that are replaced as a whole: written beside their place, then put there in one step.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::folder_lock::FolderLock;
-use crate::place::{Place, entries, is_there, make_folder, real_path, remove_tree, rename};
+use crate::place::{Place, beside, entries, is_there, remove_tree, rename, whole_path};
 use crate::write::is_partial;
 use crate::{Error, Result};
 
@@ -54,40 +53,6 @@ impl Drop for StagedFolder {
     fn drop(&mut self) {
         let _ = remove_tree(&self.staging);
     }
-}
-
-/// The folder's path without links, so that two names of one folder are one. The folder need not exist; the one above it is
-/// made.
-///
-/// # Errors
-/// `Error::Io`
-pub fn whole_path(folder: &Path) -> Result<PathBuf> {
-    match fs::canonicalize(folder) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        found => return found.map_err(Error::io("open", folder)),
-    }
-    let whole = std::path::absolute(folder).map_err(Error::io("find", folder))?;
-    let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
-        return Err(nameless(folder));
-    };
-    make_folder(parent)?;
-    Ok(real_path(parent)?.join(name))
-}
-
-/// The hidden name `.NAME.KIND` beside `place`.
-///
-/// # Errors
-/// `Error::Io` if `place` has no name, as `/`.
-pub fn beside(place: &Path, kind: &str) -> Result<PathBuf> {
-    let mut name = OsString::from(".");
-    name.push(place.file_name().ok_or_else(|| nameless(place))?);
-    name.push(".");
-    name.push(kind);
-    Ok(place.with_file_name(name))
-}
-
-fn nameless(folder: &Path) -> Error {
-    Error::io("write", folder)(io::Error::new(io::ErrorKind::InvalidInput, "the folder has no name"))
 }
 
 /// Puts the file or folder `new` at `place`; what was there lies at `new` afterwards. Where the system can exchange two names

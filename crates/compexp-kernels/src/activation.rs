@@ -1,7 +1,7 @@
 //! The logistic function and the hyperbolic tangent, in a form that compilers turn into vector instructions.
 //!
-//! The standard library's are calls into the C library, one number at a time, and take longer than the matrix products
-//! they follow.
+//! The functions of the standard library call the C library for each number, and take longer than the matrix products
+//! before them.
 
 /// `e^x`, to 2 units in the last place from -87 to 88, with the value at these ends beyond them; NaN stays NaN.
 #[inline(always)]

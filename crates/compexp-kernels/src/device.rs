@@ -1,4 +1,4 @@
-//! Where tensors are.
+//! The device of tensors.
 
 use candle_core::Device;
 
@@ -7,7 +7,7 @@ use crate::error::Result;
 /// The device that this build is for: the first GPU with the feature `cuda` or `metal`, else the CPU.
 ///
 /// # Errors
-/// [`crate::Error::Candle`] where there is no such GPU.
+/// [`crate::Error::Candle`] if there is no such GPU.
 pub fn default_device() -> Result<Device> {
     Ok(if cfg!(feature = "cuda") {
         Device::new_cuda(0)?

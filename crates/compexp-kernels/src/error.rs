@@ -3,18 +3,18 @@
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in this crate.
+/// All errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A shape or a size does not fit.
     #[error("{what}: found {found}, expected {expected}")]
     Mismatch {
-        /// What does not fit.
+        /// The quantity.
         what: String,
-        /// What it is.
+        /// The value found.
         found: String,
-        /// What it should be.
+        /// The value expected.
         expected: String,
     },
     /// A tensor operation failed.

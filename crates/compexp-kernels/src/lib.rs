@@ -1,16 +1,15 @@
-//! Fast operations on the CPU for candle, usable by any candle project.
+//! Fast CPU operations for any candle project.
 //!
 //! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side
 //! is packed once; [`conv`], [`linear`] and [`lstm`] build convolutions, linear layers and LSTMs on it; [`norm`] is a batch
 //! norm in training mode.
 //!
 //! # What it does not know
-//! Networks, files, training loops.
+//! The crate has no networks, no file access and no training loops.
 //!
 //! # Invariants
-//! - Every result is the same to the last bit on any number of threads, and for a row or an image whatever else is in
-//!   the batch.
-//! - Which vector instructions the processor has changes no result.
+//! - Every result is the same to the last bit on any number of threads, and for a row or an image in any batch.
+//! - The vector instructions of the processor do not change results.
 //! - No panic on any tensor: shapes are checked, and [`Error`] names what does not fit.
 //!
 //! # Features

@@ -1,4 +1,4 @@
-//! A linear layer, `x · weightᵀ + bias`, whose rows are the same bits alone and among others.
+//! A linear layer, `x · weightᵀ + bias`, whose rows do not depend on each other, to the bit.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::error;
 use crate::gemm::{Epilogue, Packed, add_transposed_product, product_parallel};
 use crate::storage::{are_ours, floats, with_values};
 
-/// A linear layer. On the CPU in f32 it is one product with packed weights, forward and backward; elsewhere candle's
-/// own operations.
+/// A linear layer. On the CPU in f32 it is one product with packed weights, forward and backward; otherwise it uses
+/// candle's own operations.
 ///
 /// A row's result does not depend on the number of rows, which candle's product does not promise.
 #[derive(Debug, Clone)]
@@ -21,10 +21,10 @@ pub struct Linear {
 
 impl Linear {
     /// A layer of `weight (outputs, inputs)` and `bias (outputs)`. Weights that are not trained are packed here, once;
-    /// those of a variable, or of what is computed from one, are packed in each pass.
+    /// weights of a variable, or computed from one, are packed in each pass.
     ///
     /// # Errors
-    /// [`error::Error::Mismatch`] where the shapes do not fit each other; [`error::Error::Candle`] where `weight` is no
+    /// [`error::Error::Mismatch`] if the shapes do not fit each other; [`error::Error::Candle`] if `weight` is no
     /// matrix.
     pub fn new(weight: Tensor, bias: Tensor) -> error::Result<Self> {
         let (n, k) = weight.dims2()?;
@@ -58,7 +58,7 @@ impl Module for Linear {
     }
 }
 
-/// The packed weights `(n, k)` of a layer, where they will not change.
+/// The packed weights `(n, k)` of a layer, if they will not change.
 pub(crate) fn packed_once(weight: &Tensor, n: usize, k: usize) -> Result<Option<Arc<Packed>>> {
     if weight.track_op() || !are_ours(&[weight]) {
         return Ok(None);

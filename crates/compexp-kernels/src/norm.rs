@@ -1,7 +1,8 @@
-//! Batch norm in training mode, over maps whose channels come last, with what follows it in a residual network.
+//! Batch norm in training mode, over maps with channels last, with the residual and the ReLU that follow it in a
+//! residual network.
 //!
-//! Put together from candle's own operations a batch norm makes about thirty passes over its maps for a step, on one
-//! thread; here there are six, shared by all threads. Sums are taken in f64, image by image and in their order, so that
+//! Made from candle's own operations, a batch norm makes about thirty passes over its maps per step, on one thread.
+//! Here there are six passes, shared by all threads. Sums are taken in f64, image by image and in their order, so that
 //! no result depends on the thread count.
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Shape, Tensor, bail};
@@ -10,16 +11,16 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::storage::floats;
 
-/// What a batch norm found in a batch.
+/// The moments of a batch.
 #[derive(Debug, Clone)]
 pub struct Moments {
     /// The mean of each channel, `(c,)`, f64.
     pub mean: Tensor,
-    /// The variance of each channel over all values, not over one less, `(c,)`, f64.
+    /// The variance of each channel, divided by n and not n - 1, `(c,)`, f64.
     pub variance: Tensor,
 }
 
-/// What a batch norm does.
+/// The settings of a batch norm.
 #[derive(Debug, Clone, Copy)]
 pub struct Norm {
     /// Added to the variance.
@@ -30,11 +31,11 @@ pub struct Norm {
 
 impl Norm {
     /// `relu((x - mean) / sqrt(variance + epsilon) * gain + bias + residual)` of `x (n, h, w, c)`, with the moments of this
-    /// batch; the ReLU and the residual only where asked for. `gain` and `bias` are `(c,)`, the residual has the shape of
-    /// `x`, all are f32. All four have gradients; the moments have none.
+    /// batch; the ReLU and the residual are optional. `gain` and `bias` are `(c,)`, the residual has the shape of `x`,
+    /// all are f32. All four have gradients; the moments have none.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for an empty batch and where a shape is another; [`Error::Candle`] for other dtypes.
+    /// [`Error::Mismatch`] if the batch is empty or a shape does not fit; [`Error::Candle`] for other dtypes.
     pub fn forward(
         self,
         x: &Tensor,
@@ -79,7 +80,7 @@ impl Norm {
         Ok((y, Moments { mean, variance }))
     }
 
-    /// The same by candle's own operations.
+    /// The same with candle's own operations.
     fn on_device(
         self,
         x: &Tensor,

@@ -1,20 +1,21 @@
-//! The widest vector instructions that the machine has.
+//! Runs loops with the widest vector instructions of the machine.
 //!
-//! Builds are for the oldest processors of an architecture; these loops gain several times from newer instructions.
-//! Which ones are used never changes a result: every loop combines floats in the order written.
+//! Builds are for the oldest processors of an architecture. These loops run several times as fast with newer
+//! instructions. Which ones are used never changes a result: every loop combines floats in the order written.
 
 use pulp::Arch;
 pub use pulp::{Simd, WithSimd};
 
 /// Runs `operation`, compiled for the best instruction set found at run time.
 ///
-/// Only what is inlined is compiled so: `with_simd`, and what it calls, are marked `#[inline(always)]`.
+/// Only inlined code is compiled for these instructions, so `with_simd` and the functions that it calls are marked
+/// `#[inline(always)]`.
 #[inline(always)]
 pub fn dispatch<O: WithSimd>(operation: O) -> O::Output {
     Arch::new().dispatch(operation)
 }
 
-/// A register of up to its width of values, zero beyond them. Whole ones need no mask, which costs a call.
+/// A register of up to its width of values, zero beyond them. Whole registers need no mask, which would cost a call.
 #[inline(always)]
 pub fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
     match S::as_simd_f32s(values) {

@@ -17,7 +17,7 @@ pub(crate) fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a
     }
 }
 
-/// What `run` makes of the values of a tensor, which are copied where they are not contiguous.
+/// The result of `run` for the values of a tensor, which are copied if they are not contiguous.
 pub(crate) fn with_values<T>(tensor: &Tensor, run: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();

@@ -1,10 +1,10 @@
-//! Sentence pairs: from raw text to features, and classifiers whose units are explained by them.
+//! Sentence pairs: features from raw text, and classifiers whose units the features explain.
 //!
 //! In reading order: [`text`] reads pairs and words, [`compexp_text::tokenizer`] cuts raw text into words and [`compexp_text::tagger`] tags them, both
 //! by the files of a spaCy model; [`compexp_text::feats`] reads and writes sentences that are annotated already. [`features`] makes a
 //! probe set of words, tags and overlap. [`model`] is the classifier, from the reference's checkpoints or own files, and
 //! [`train`] learns one; [`counterfactual`] edits sentences, and measures what that does to predictions. [`grammar`]
-//! composes pairs of its own, with everything that is known of them.
+//! composes pairs, with their tags, lemmas and vectors.
 //!
 //! ```
 //! use compexp_core::concept::ConceptId;
@@ -35,13 +35,14 @@
 //! ```
 //!
 //! # What it does not know
-//! Images, thresholds, the search, the command line: it turns sentence pairs and a classifier into the probe sets and
-//! activations that `compexp-core` works on.
+//! The crate has no code for images, thresholds, the search or the command line. It turns sentence pairs and a
+//! classifier into the probe sets and activations that `compexp-core` uses.
 //!
 //! # Invariants
-//! - Every result is the same to the last bit whatever the thread count: tags, features, activations and trained weights.
-//! - What a classifier gives for a pair does not depend on the pairs beside it: it runs in evaluation mode.
-//! - A training that was interrupted ends with the weights of one that was not.
+//! - Every result is the same to the last bit for any number of threads: tags, features, activations and trained
+//!   weights.
+//! - A classifier's result for a pair does not depend on other pairs, because it runs in evaluation mode.
+//! - An interrupted training ends with the same weights as an uninterrupted one.
 //! - Bad files give an [`Error`] that names the file and the line or weight; lines of text files have at most 1 MiB.
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! What random numbers are for.
+//! The uses of random numbers.
 
-/// Each purpose has its own numbers.
+/// Each use has its own random numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     Weights = 1,

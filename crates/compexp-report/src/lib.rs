@@ -18,12 +18,11 @@
 #![forbid(unsafe_code)]
 
 pub mod analysis;
-mod bearing;
-pub mod behaviour;
-mod below;
 mod charts;
+mod class_measures;
 pub mod figure;
 pub mod figures;
+mod layer_below;
 mod material;
 mod outline;
 mod pages;
@@ -83,7 +82,7 @@ pub trait Sink {
     /// Writes the file of this name, relative to the report, with `/` between folders.
     ///
     /// # Errors
-    /// Whatever keeps the sink from writing.
+    /// `Error::File` if the file cannot be written.
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()>;
 }
 
@@ -113,7 +112,8 @@ pub struct Written {
 /// Writes the report of `runs`.
 ///
 /// # Errors
-/// Those of the runs' files and of the sink; [`compexp_core::Error::Mismatch`] where there are no runs.
+/// `Error::File` or `Error::Damaged` if a file of a run cannot be read or is not what it was; `Error::Core` if there are no
+/// runs; the error of the sink.
 pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn Progress) -> Result<Written> {
     if runs.is_empty() {
         return Err(Error::mismatch("runs to report on", 0, "at least one"));
@@ -164,7 +164,7 @@ fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dy
         }
     }
     if site.material.has_behaviour() {
-        out.write(&format!("{folder}behaviour.html"), pages::behaviour::page(site).as_bytes())?;
+        out.write(&format!("{folder}behaviour.html"), pages::effects::page(site).as_bytes())?;
     }
     progress.stage("pages", "units", units.len());
     for (at, chunk) in units.chunks(CHUNK).enumerate() {
@@ -217,9 +217,9 @@ fn pictures(
 
 /// Writes the pictures of changed inputs that the run has.
 fn trial_pictures(material: &mut Material, run: &FinishedRun, folder: &str, out: &mut Counted<'_>) -> Result<()> {
-    let cases = material.counterfactuals.as_ref().and_then(|record| record["cases"].as_array());
+    let cases = material.counterfactuals.iter().flat_map(|record| &record.cases);
     let mut found = BTreeSet::new();
-    for case in cases.into_iter().flatten().filter_map(|case| case["case"].as_u64()) {
+    for case in cases.map(|case| case.case) {
         for kind in ["before", "after", "control"] {
             // By number: the names in the record are whatever stands there.
             if found.contains(&(case, kind)) {

@@ -8,13 +8,12 @@ use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::formula::{Atom, Formula};
 use compexp_core::probe::{Annotation, Example, ProbeSet};
 use compexp_files::TensorFile;
-use compexp_run::run_dir::{ExemplarList, Prediction, RunConfig, Summary};
-use compexp_run::{FinishedRun, Table, Weights};
-use serde_json::Value;
+use compexp_run::run_dir::{ExemplarList, Prediction, Summary};
+use compexp_run::{AblationRecord, Band, FinishedRun, RunConfig, TrialRecord, UnitEffect, Weights};
 
 use super::ReportRun;
-use super::bearing::Bearing;
-use super::below::Below;
+use super::class_measures::ClassMeasures;
+use super::layer_below::LayerBelow;
 use crate::{Error, Result};
 
 /// The exemplars of each choice that are shown.
@@ -34,9 +33,9 @@ pub(super) enum Picture {
 pub(super) struct WhenActive {
     /// Examples on which the unit fires.
     pub(super) active: usize,
-    /// Those of them whose target is known.
+    /// How many of these have a known target.
     pub(super) known: usize,
-    /// Those of these that are predicted rightly.
+    /// How many of these are predicted correctly.
     pub(super) correct: usize,
 }
 
@@ -76,20 +75,20 @@ pub(super) struct Material<'a> {
     weights: Option<Weights>,
     pub(super) activity: Activity,
     /// How units bear on classes, where the run tells.
-    pub(super) bearing: Option<Bearing>,
+    pub(super) class_measures: Option<ClassMeasures>,
     /// How the units of the layer below bear on those of the run, where it tells.
-    pub(super) below: Option<Below>,
+    pub(super) below: Option<LayerBelow>,
     /// Kinds of concepts, by name.
     categories: HashMap<String, String>,
     /// Areas of concepts, by name.
     areas: HashMap<String, u64>,
     probe: Option<ProbeSet>,
-    /// The summary of units taken away, accuracy meanwhile, and what each does alone.
-    pub(super) ablation: Option<Value>,
-    pub(super) bands: Option<Table>,
-    pub(super) effects: Option<Table>,
+    /// The record of ablation; with it the bands of accuracy, and the effect of each unit alone.
+    pub(super) ablation: Option<AblationRecord>,
+    pub(super) bands: Option<Vec<Band>>,
+    pub(super) effects: Option<Vec<UnitEffect>>,
     /// The record of changed inputs.
-    pub(super) counterfactuals: Option<Value>,
+    pub(super) counterfactuals: Option<TrialRecord>,
     /// Which of its pictures there are: the number of the case, and which picture of it.
     pub(super) trial_pictures: BTreeSet<(u64, &'static str)>,
     pub(super) pictures: BTreeMap<u32, Picture>,
@@ -124,9 +123,7 @@ impl<'a> Material<'a> {
             bytes: examples.len().div_ceil(8),
             bits: run.activity()?,
         };
-        let bearing = Bearing::read(run, weights.as_ref())?;
-        let ablation = run.ablation()?;
-        let tables = |name: &str| if ablation.is_some() { run.table(name) } else { Ok(None) };
+        let class_measures = ClassMeasures::read(run, weights.as_ref())?;
         Ok(Self {
             name: name.clone(),
             run,
@@ -139,14 +136,14 @@ impl<'a> Material<'a> {
             predictions,
             weights,
             activity,
-            bearing,
-            below: Below::read(run)?,
+            class_measures,
+            below: LayerBelow::read(run)?,
             categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
             areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
             probe: run.probe()?,
-            bands: tables(compexp_run::layout::ABLATION_BANDS)?,
-            effects: tables(compexp_run::layout::ABLATION_EFFECTS)?,
-            ablation,
+            bands: run.ablation_bands()?,
+            effects: run.ablation_effects()?,
+            ablation: run.ablation()?,
             counterfactuals: run.counterfactuals()?,
             trial_pictures: BTreeSet::new(),
             pictures: BTreeMap::new(),
@@ -155,6 +152,11 @@ impl<'a> Material<'a> {
 
     pub(super) fn explanations(&self) -> &Explanations {
         &self.run.explanations
+    }
+
+    /// What was found of a unit, if the run has it.
+    pub(super) fn explanation(&self, unit: usize) -> Option<&Explanation> {
+        self.explanations().units.iter().find(|u| u.unit == unit)
     }
 
     /// Whether units were taken away, or inputs changed.
@@ -251,7 +253,7 @@ impl<'a> Material<'a> {
 
     /// The classes, in alphabetical order, or as the weights have them.
     pub(super) fn classes(&self) -> Vec<String> {
-        let mut classes: Vec<String> = self.bearing.as_ref().map_or(Vec::new(), |b| b.classes.clone());
+        let mut classes: Vec<String> = self.class_measures.as_ref().map_or(Vec::new(), |b| b.classes.clone());
         let mut others: BTreeSet<&str> = BTreeSet::new();
         for p in self.predictions.iter().flatten() {
             others.extend([p.target.as_str(), p.predicted.as_str()]);

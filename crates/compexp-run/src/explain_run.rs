@@ -4,7 +4,6 @@
 //! it with [`crate::RunDir::open`] and hands the writer to [`explain_into`]. Both go through the same steps: split,
 //! partition, thresholds, profiles, search, exemplars, held-out scores, null draws, files.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use compexp_core::exemplar::Firing;
@@ -19,7 +18,8 @@ use compexp_trust::stats::null::{Exchange, NullConfig, NullTest, set_significanc
 use crate::error::Result;
 use crate::position_file::position_store;
 use crate::provenance::{Evidence, Provenance};
-use crate::run_dir::{FinishedRun, Prediction, RunConfig, RunDir, RunWriter};
+use crate::run_config::{InputPaths, RunConfig};
+use crate::run_dir::{FinishedRun, Prediction, RunDir, RunWriter};
 use crate::wording::{count, duration};
 
 /// What is explained: annotated examples, and where the units of a layer fire on them.
@@ -68,13 +68,13 @@ pub fn explain_run(
     layer: Layer<'_>,
     method: &Method,
     provenance: &Provenance,
-    paths: BTreeMap<String, String>,
+    paths: InputPaths,
     replace: bool,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
     // What cannot be done with these examples is refused before anything is written.
     let seen = Seen::new(&method.evidence, &layer.set.examples)?;
-    let config = RunConfig::new(provenance.to_value(), paths);
+    let config = RunConfig::new(provenance, paths);
     Ok(match RunDir::open(out, &config, replace)? {
         RunDir::Complete(run) => Outcome::UpToDate(run),
         RunDir::Other(differences) => Outcome::Other(differences),

@@ -18,7 +18,7 @@ use crate::manifest::{Manifest, damaged};
 use crate::probe_dir::read_examples;
 use crate::provenance::Provenance;
 use crate::ranges;
-use crate::run_dir::RunConfig;
+use crate::run_config::RunConfig;
 use crate::summary::{Prediction, Summary};
 
 pub(crate) const PREDICTION_COLUMNS: [&str; 4] = ["image", "target", "predicted", "correct"];
@@ -194,7 +194,7 @@ impl FinishedRun {
         let path = self.need(EXEMPLARS)?;
         let list: ExemplarList = read_json(&path)?;
         let universe = self.explanations.universe;
-        ranges::check_exemplars(&path, &list, universe.examples, universe.positions)?;
+        ranges::check_exemplars(&path, list.grid, &list.exemplars, [universe.examples, universe.positions])?;
         Ok(list)
     }
 

@@ -14,6 +14,8 @@
 //! Networks, and any data set's format.
 #![forbid(unsafe_code)]
 
+pub mod ablation_record;
+mod ablation_tables;
 pub mod activation_store;
 pub mod activations;
 mod additions;
@@ -31,14 +33,18 @@ pub mod probe_dir;
 pub mod provenance;
 mod ranges;
 pub mod record_csv;
+mod run_config;
 pub mod run_dir;
 pub mod run_tables;
 mod run_writer;
 mod summary;
 pub mod training;
+pub mod trial_record;
 mod verify;
 pub mod wording;
 
+pub use ablation_record::AblationRecord;
+pub use ablation_tables::{Band, UnitEffect};
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
 pub use activations::{ActivationFile, MaskFile};
 pub use additions::Adding;
@@ -51,6 +57,8 @@ pub use masks::write_masks;
 pub use position_file::{PositionFile, position_store};
 pub use probe_dir::{OpenedProbe, open_probe, write_concepts, write_examples};
 pub use provenance::Provenance;
-pub use run_dir::{FinishedRun, RunConfig, RunDir, RunWriter};
-pub use run_tables::{BelowRun, Table, UnitContribution, UnitWeights, Weights};
+pub use run_config::{InputPaths, RunConfig};
+pub use run_dir::{FinishedRun, RunDir, RunWriter};
+pub use run_tables::{BelowRun, UnitContribution, UnitWeights, Weights};
+pub use trial_record::TrialRecord;
 pub use verify::{Verified, fix, verify};

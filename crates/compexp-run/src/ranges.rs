@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
+use compexp_core::exemplar::Exemplar;
 use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::probe::Grid;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::run_dir::ExemplarList;
 
 /// No layer has as many units.
 const MAX_UNITS: usize = 1 << 24;
@@ -16,7 +16,7 @@ const MAX_UNITS: usize = 1 << 24;
 /// No formula has as many literals.
 const MAX_LENGTH: usize = 1 << 16;
 
-/// Numbers of free-form records (`ablation.json`, `counterfactuals.json`) are no larger: they are counts, shares and
+/// Numbers of records that other commands add (`ablation.json`, `counterfactuals.json`) are no larger: they are counts, shares and
 /// logits, and beyond this an f64 does not hold every whole number.
 const MAX_NUMBER: f64 = 9_007_199_254_740_992.0;
 
@@ -149,17 +149,23 @@ fn check_unit(ranges: &Ranges<'_>, unit: &Explanation, total: u64, held_out: u64
     Ok(())
 }
 
-/// Checks the exemplars that the file `path` holds, of a run on `examples` of `positions` each.
+/// Checks the exemplars that the file `path` holds, of a run on `examples` examples, and the `grid` of their masks, which
+/// must be of `positions` positions.
 ///
 /// # Errors
 /// [`compexp_files::Error::Format`] naming the first field that is out of its range.
-pub(crate) fn check_exemplars(path: &Path, list: &ExemplarList, examples: usize, positions: usize) -> Result<()> {
-    let Grid { height, width } = list.grid;
+pub(crate) fn check_exemplars(
+    path: &Path,
+    grid: Grid,
+    exemplars: &[Exemplar],
+    [examples, positions]: [usize; 2],
+) -> Result<()> {
+    let Grid { height, width } = grid;
     if height.checked_mul(width) != Some(positions) {
         let found = format!("{height} x {width}");
         return Err(Error::format(path, "grid", found, format!("one of {positions} positions")));
     }
-    for (i, exemplar) in list.exemplars.iter().enumerate() {
+    for (i, exemplar) in exemplars.iter().enumerate() {
         let ranges = Ranges { path, prefix: format!("exemplars[{i}].") };
         ranges.count("unit", exemplar.unit as u64, MAX_UNITS as u64 - 1)?;
         if exemplar.example as usize >= examples {
@@ -187,7 +193,7 @@ pub(crate) fn check_active(path: &Path, line: usize, counts: [usize; 3], example
     Ok(())
 }
 
-/// Checks the numbers of a free-form record in the file `path`: of a size that can be counted to, and from 0 to 1 where the
+/// Checks the numbers of a record in the file `path`: of a size that can be counted to, and from 0 to 1 where the
 /// field's name says that it is a share.
 ///
 /// # Errors
@@ -296,8 +302,8 @@ mod tests {
     fn exemplars_are_of_the_run() {
         let check = |grid: [usize; 2], exemplar: Value| {
             let grid = json!({ "height": grid[0], "width": grid[1] });
-            let list = json!({ "version": 1, "grid": grid, "exemplars": [exemplar] });
-            check_exemplars(Path::new("file"), &serde_json::from_value(list).unwrap(), 4, 9)
+            let (grid, list) = (serde_json::from_value(grid).unwrap(), [serde_json::from_value(exemplar).unwrap()]);
+            check_exemplars(Path::new("file"), grid, &list, [4, 9])
         };
         let good = || json!({ "unit": 3, "example": 3, "chosen": [], "activation": 0.5, "areas": [9, 2, 1] });
         check([3, 3], good()).unwrap();

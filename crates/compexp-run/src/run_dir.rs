@@ -30,58 +30,20 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use compexp_files::{FolderLock, Place, entries, is_there, make_folder, read_json, remove_tree, rename, write_json};
-use compexp_trust::compare::{Difference, differences};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use compexp_trust::compare::Difference;
 
 use crate::error::{Damage, Error, Result};
 pub use crate::finished_run::{ExemplarList, FinishedRun};
 use crate::layout::*;
 use crate::manifest::{FileRecord, Manifest, damaged};
-use crate::provenance::Provenance;
+use crate::run_config::RunConfig;
 pub use crate::run_writer::RunWriter;
 use crate::run_writer::{remove_leftovers, settle};
 pub use crate::summary::{Accuracy, Prediction, Summary};
-
-/// The version of `config.json` and `exemplars.json`.
-pub(crate) const FILE_VERSION: u32 = 1;
-
-/// What `config.json` holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunConfig {
-    /// The version of the file.
-    version: u32,
-    /// Every setting, and the hash of every input.
-    pub config: Value,
-    /// Where inputs were found, by what they are: `probe`, `activations`, `image_root`, ...
-    pub paths: BTreeMap<String, String>,
-}
-
-impl RunConfig {
-    /// The configuration of a run.
-    pub fn new(config: Value, paths: BTreeMap<String, String>) -> Self {
-        Self { version: FILE_VERSION, config, paths }
-    }
-
-    /// What the run was made with.
-    ///
-    /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the configuration is not one that this version of compexp writes.
-    pub fn provenance(&self) -> Result<Provenance> {
-        let expected = "the settings of a run of this version of compexp";
-        Provenance::parse(&self.config).map_err(|e| Error::mismatch("config of the run", e, expected))
-    }
-
-    /// The command that the run is of.
-    pub(crate) fn command(&self) -> String {
-        self.config["command"].as_str().unwrap_or("explain").to_owned()
-    }
-}
 
 /// What a folder is to a configuration.
 #[derive(Debug)]
@@ -158,7 +120,7 @@ impl RunDir {
             }
         }
         let run = FinishedRun::open(dir)?;
-        if run.explanations.config != config.config {
+        if run.explanations.config != *config.settings() {
             return Err(damaged(dir, EXPLANATIONS, Damage::OtherRun, &config.command()));
         }
         let moving = manifest.as_ref().is_some_and(|m| m.moved.is_some());
@@ -170,18 +132,6 @@ impl RunDir {
             return Ok(Self::Complete(FinishedRun::open(dir)?.locked(Arc::new(lock))));
         }
         Ok(Self::Complete(run.locked(Arc::new(lock))))
-    }
-}
-
-impl RunConfig {
-    /// How the run of `asked` differs from this one.
-    fn differences(&self, asked: &Self) -> Vec<Difference> {
-        let mut differences = differences(&self.config, &asked.config);
-        if self.version != asked.version {
-            let [base, run] = [self.version, asked.version].map(|v| Some(v.to_string()));
-            differences.insert(0, Difference { field: "version of config.json".to_owned(), base, run });
-        }
-        differences
     }
 }
 

@@ -3,32 +3,34 @@
 use std::path::Path;
 
 use compexp_core::probe::ProbeSet;
-use compexp_files::{SourceFile, is_there, read_json, without_guards};
+use compexp_files::{SourceFile, is_there, read_json, read_rows, without_guards};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::contribution::Role;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ablation_record::AblationRecord;
+use crate::ablation_tables::{Band, UnitEffect};
 use crate::error::{Error, Result};
 use crate::finished_run::FinishedRun;
 use crate::head_file::read_head;
 use crate::layout::{
-    self, ABLATION_SUMMARY, BELOW, CONTRIBUTIONS, CONTRIBUTIONS_BELOW, COUNTERFACTUALS, COUNTERFACTUALS_RECORD,
-    HEAD_CLASSES, HEAD_WEIGHTS, PROBE, WEIGHTS,
+    self, ABLATION_BANDS, ABLATION_EFFECTS, ABLATION_SUMMARY, BELOW, CONTRIBUTIONS, CONTRIBUTIONS_BELOW,
+    COUNTERFACTUALS, COUNTERFACTUALS_RECORD, HEAD_CLASSES, HEAD_WEIGHTS, PROBE, WEIGHTS,
 };
 use crate::probe_dir::{CONCEPTS, open_probe};
 use crate::ranges::{check_active, check_record};
+use crate::trial_record::TrialRecord;
 
 /// The version of `contributions-below.json`.
 const BELOW_VERSION: u32 = 1;
 
 /// A table of text: a header and rows of as many fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
+struct Table {
     /// The names of the columns.
-    pub header: Vec<String>,
-    /// The rows.
-    pub rows: Vec<Vec<String>>,
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
 }
 
 /// How a unit counts for each class, and how often the model is right where it fires: a row of `weights.csv`.
@@ -65,10 +67,21 @@ pub struct UnitContribution {
     pub roles: [Role; 3],
 }
 
+impl UnitContribution {
+    /// The columns of `contributions.csv`: unit, target, the measures, the roles.
+    pub const COLUMNS: [&str; 8] =
+        ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
+}
+
 /// Reads a record of another command, whose numbers must be in their ranges.
-fn record(path: &Path) -> Result<Value> {
-    let record = read_json(path)?;
-    check_record(path, &record)?;
+fn record<T: DeserializeOwned + Serialize>(path: &Path, version: impl Fn(&T) -> (u32, u32)) -> Result<T> {
+    let record: T = read_json(path)?;
+    let (found, expected) = version(&record);
+    if found != expected {
+        return Err(Error::format(path, "version", found.to_string(), expected.to_string()));
+    }
+    // What was read as JSON can be written as JSON.
+    check_record(path, &serde_json::to_value(&record).unwrap_or_default())?;
     Ok(record)
 }
 
@@ -117,16 +130,42 @@ impl FinishedRun {
     /// The summary of units taken away, `ablation/ablation.json`, if the run has one. Only then its tables beside it count.
     ///
     /// # Errors
-    /// Those of [`read_json`].
-    pub fn ablation(&self) -> Result<Option<Value>> {
-        self.find(ABLATION_SUMMARY)?.map(|path| record(&path)).transpose()
+    /// `Error::File` if the file is no such record, or a number is out of its range; `Error::Damaged` if it is not what the
+    /// manifest says.
+    pub fn ablation(&self) -> Result<Option<AblationRecord>> {
+        let version = |record: &AblationRecord| (record.version, AblationRecord::VERSION);
+        self.find(ABLATION_SUMMARY)?.map(|path| record(&path, version)).transpose()
+    }
+
+    /// The bands of the curves of accuracy without units, if the run has [`Self::ablation`].
+    ///
+    /// # Errors
+    /// `Error::File` if the file is no such table, or a number is out of its range; `Error::Damaged` if it is not what the
+    /// manifest says.
+    pub fn ablation_bands(&self) -> Result<Option<Vec<Band>>> {
+        self.ablation_rows(ABLATION_BANDS, &Band::COLUMNS)
+    }
+
+    /// What each unit does alone, if the run has [`Self::ablation`].
+    ///
+    /// # Errors
+    /// As [`Self::ablation_bands`].
+    pub fn ablation_effects(&self) -> Result<Option<Vec<UnitEffect>>> {
+        self.ablation_rows(ABLATION_EFFECTS, &UnitEffect::COLUMNS)
+    }
+
+    fn ablation_rows<T: DeserializeOwned + Serialize>(&self, name: &str, columns: &[&str]) -> Result<Option<Vec<T>>> {
+        if self.find(ABLATION_SUMMARY)?.is_none() {
+            return Ok(None);
+        }
+        let Some(path) = self.find(name)? else { return Ok(None) };
+        let rows = read_rows(&path, columns)?;
+        check_record(&path, &serde_json::to_value(&rows).unwrap_or_default())?;
+        Ok(Some(rows))
     }
 
     /// The table in the file `name` of the run directory, if it is there.
-    ///
-    /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is no table.
-    pub fn table(&self, name: &str) -> Result<Option<Table>> {
+    fn table(&self, name: &str) -> Result<Option<Table>> {
         let Some(path) = self.find(name)? else { return Ok(None) };
         let text = without_guards(SourceFile::open(&path)?.read_text()?);
         let fail = |e: csv::Error| {
@@ -143,7 +182,7 @@ impl FinishedRun {
     /// The weights of units for the model's classes, if the run has them.
     ///
     /// # Errors
-    /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for a field that is no number.
+    /// `Error::File` if the file is no table, or a field is no number; `Error::Damaged` if it is not what the manifest says.
     pub fn weights(&self) -> Result<Option<Weights>> {
         let Some(table) = self.table(WEIGHTS)? else { return Ok(None) };
         let path = self.dir().join(WEIGHTS);
@@ -174,7 +213,8 @@ impl FinishedRun {
     /// The contributions of units to classes, if the run has them.
     ///
     /// # Errors
-    /// Those of [`FinishedRun::table`]; [`compexp_files::Error::Format`] for other columns, and for a field that is not what its column has.
+    /// `Error::File` if the file is no table, has other columns, or a field is not what its column has; `Error::Damaged` if it
+    /// is not what the manifest says.
     pub fn contributions(&self) -> Result<Option<Vec<UnitContribution>>> {
         self.contributions_in(CONTRIBUTIONS)
     }
@@ -188,8 +228,7 @@ impl FinishedRun {
     }
 
     fn contributions_in(&self, file: &str) -> Result<Option<Vec<UnitContribution>>> {
-        const COLUMNS: [&str; 8] =
-            ["unit", "target", "weight", "correlation", "overlap", "weight_role", "correlation_role", "overlap_role"];
+        const COLUMNS: [&str; 8] = UnitContribution::COLUMNS;
         let Some(table) = self.table(file)? else { return Ok(None) };
         let path = self.dir().join(file);
         let places: Option<Vec<usize>> =
@@ -238,9 +277,11 @@ impl FinishedRun {
     /// The record of changed inputs in the folder `counterfactuals`, if the run has one.
     ///
     /// # Errors
-    /// Those of [`read_json`].
-    pub fn counterfactuals(&self) -> Result<Option<Value>> {
-        self.find(COUNTERFACTUALS_RECORD)?.map(|path| record(&path)).transpose()
+    /// `Error::File` if the file is no such record, or a number is out of its range; `Error::Damaged` if it is not what the
+    /// manifest says.
+    pub fn counterfactuals(&self) -> Result<Option<TrialRecord>> {
+        let version = |record: &TrialRecord| (record.version, TrialRecord::VERSION);
+        self.find(COUNTERFACTUALS_RECORD)?.map(|path| record(&path, version)).transpose()
     }
 
     /// A picture of the case of this number in that folder, as a PNG file: `kind` is `before`, `after` or `control`.

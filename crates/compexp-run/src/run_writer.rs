@@ -17,7 +17,7 @@ use crate::layout::*;
 use crate::manifest::{Files, Manifest, records};
 use crate::probe_dir::write_examples;
 use crate::record_csv;
-use crate::run_dir::{FILE_VERSION, RunConfig};
+use crate::run_config::{FILE_VERSION, RunConfig};
 use crate::summary::{Prediction, Summary};
 
 /// A run that is not complete yet. Other processes are kept away from its folder while it lives.
@@ -78,7 +78,7 @@ impl RunWriter {
 
     fn new(dir: PathBuf, place: &Path, config: &RunConfig, lock: FolderLock) -> Self {
         let command = config.command();
-        let stores = config.paths.get("activations").is_some_and(|path| path == ACTIVATIONS);
+        let stores = config.paths.activations.as_deref() == Some(ACTIVATIONS);
         Self { dir, place: place.to_owned(), command, stores, carried: false, lock: Some(lock) }
     }
 

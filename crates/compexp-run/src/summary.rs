@@ -23,7 +23,7 @@ pub struct Summary {
     /// What is proven; none unless the search proves anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimal: Option<OptimalSummary>,
-    /// How many units are more than luck; none unless asked for.
+    /// How many units are more than chance; none unless asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significance: Option<SignificanceSummary>,
     /// How the formulas do on examples held out; none where nothing was.
@@ -50,8 +50,9 @@ impl Accuracy {
 /// What a model makes of an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The example's name, which of a vision run is its image.
-    pub image: String,
+    /// The example's name: of a vision run its image, of a run on sentence pairs the pair's number. The file calls it `image`.
+    #[serde(rename = "image", alias = "example")]
+    pub example: String,
     /// The class it has; empty where that is not known, or none of the model's.
     pub target: String,
     /// The class that the model predicts.
@@ -86,5 +87,19 @@ impl Summary {
             significance: SignificanceSummary::of(explanations),
             holdout: HoldoutSummary::of(explanations),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_calls_the_example_of_a_prediction_its_image() {
+        let read: Prediction =
+            serde_json::from_str(r#"{"example":"7","target":"a","predicted":"b","correct":false}"#).unwrap();
+        let text = serde_json::to_string(&read).unwrap();
+        assert_eq!(text, r#"{"image":"7","target":"a","predicted":"b","correct":false}"#);
+        assert_eq!(serde_json::from_str::<Prediction>(&text).unwrap(), read);
     }
 }

@@ -5,16 +5,16 @@ use std::path::Path;
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in this crate.
+/// All errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] compexp_checkpoint::Error),
-    /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
+    /// A file or a quantity is wrong, or the engine refused an input: the errors that all crates share.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),
-    /// A file cannot be read or written, or does not hold what its format asks for.
+    /// A file cannot be read or written, or its content breaks a rule of its format.
     #[error(transparent)]
     File(#[from] compexp_files::Error),
 }

@@ -1,9 +1,9 @@
 //! Annotated sentences in files: the `.feats` format, and CoNLL-U.
 //!
 //! A `.feats` file MUST begin with a line of columns, `name;open` or `name;closed`, separated by `|`. Every other line is
-//! a sentence: tokens separated by single blanks, each the word and its values separated by `|`, as many values as
-//! columns; a value MAY be empty, and so MAY a line. `closed` says that the column's values are a small fixed set (tags),
-//! `open` that they are not (lemmas). Neither words nor values hold blanks or `|`.
+//! a sentence: tokens separated by single blanks, each the word and its values separated by `|`, with as many values as
+//! columns. A value or a line MAY be empty. `closed` says that the column's values are a small fixed set (tags), `open`
+//! that they are not (lemmas). Words and values contain no blanks and no `|`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub enum Kind {
 pub struct Column {
     /// Its name: `lemma`, `tag`, ...
     pub name: String,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: Kind,
 }
 
@@ -36,7 +36,7 @@ impl Column {
     }
 }
 
-/// A word with its values, one a column, empty where there is none.
+/// A word with its values, one per column, empty if there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// The word.
@@ -58,7 +58,8 @@ impl Feats {
     /// Reads a `.feats` file.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+    /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number,
+    /// if a line is not valid.
     pub fn read(path: &Path) -> Result<Self> {
         let mut feats = Self::default();
         let mut any = false;
@@ -89,7 +90,8 @@ impl Feats {
     /// ranges of multiword tokens and empty nodes are skipped; `_` is an empty value, unless the word itself is `_`.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+    /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number,
+    /// if a line is not valid.
     pub fn read_conllu(path: &Path) -> Result<Self> {
         let columns = vec![
             Column::new("lemma", Kind::Open),
@@ -134,8 +136,8 @@ impl Feats {
     /// Writes a `.feats` file through a temporary one.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_core::Error::Mismatch`] where a word or value cannot be written in this format, or a token has another
-    /// number of values than there are columns.
+    /// [`compexp_files::Error::Io`] if the file cannot be written; [`compexp_core::Error::Mismatch`] if a word or value
+    /// cannot be written in this format, or a token has another number of values than there are columns.
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = String::new();
         for (i, column) in self.columns.iter().enumerate() {
@@ -175,7 +177,7 @@ impl Feats {
     /// The place of a column.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where there is no such column.
+    /// [`compexp_core::Error::Mismatch`] if there is no such column.
     pub fn column(&self, name: &str) -> Result<usize> {
         let names = || self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         let place = self.columns.iter().position(|column| column.name == name);

@@ -1,4 +1,4 @@
-//! Annotation of language: raw text to words, tags and lemmas, without Python.
+//! Annotation of language: words, tags and lemmas from raw text, without Python.
 //!
 //! - [`tokenizer`]: spaCy's English rules, read from a model folder: raw text to words;
 //! - [`tagger`]: the tagging network of a spaCy model: words to tags, parts of speech and lemmas;
@@ -8,12 +8,13 @@
 //! - [`lines`]: text files line by line, within limits.
 //!
 //! # What it does not know
-//! Sentence pairs, classifiers, probe sets and the search.
+//! The crate has no code for sentence pairs, classifiers, probe sets or the search.
 #![forbid(unsafe_code)]
 
 pub mod error;
 pub mod feats;
 pub mod lines;
+mod msgpack;
 pub mod tagger;
 pub mod tokenizer;
 pub mod vectors;

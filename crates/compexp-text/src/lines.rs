@@ -15,7 +15,8 @@ const MAX_LINE: usize = 1 << 20;
 /// removed.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] for a line that is not UTF-8 or longer than 1 MiB; whatever `each` returns.
+/// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`] if a line is not UTF-8 or
+/// longer than 1 MiB; any error of `each`.
 pub fn for_each_line<E: From<Error>>(path: &Path, mut each: impl FnMut(usize, &str) -> Result<(), E>) -> Result<(), E> {
     let file = SourceFile::open(path).map_err(Error::from)?;
     let mut reader = file.reader();

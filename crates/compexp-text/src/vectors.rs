@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::lines::{excerpt, for_each_line, line_error};
 
-/// Words that are compared with all others at once: each vector is fetched once for all of them, and their sums lie side
-/// by side in registers.
+/// The number of words that are compared with all others together: each vector is fetched once for all of them, and
+/// their sums stay in registers.
 const QUERIES: usize = 64;
 
 /// Words with vectors of length 1.
@@ -19,15 +19,17 @@ pub struct WordVectors {
     words: Vec<String>,
     places: HashMap<String, usize>,
     dimension: usize,
-    /// `(n_words, dimension)`; all zero where the file's vector is.
+    /// `(n_words, dimension)`; all zero if the file's vector is.
     vectors: Vec<f32>,
 }
 
-/// Reads a text file of one `word n1 n2 ...` a line (GloVe's `.txt`, `.vec`), with or without a first line of the number
-/// of words and of dimensions; gives each word with its vector, as often as it is there, and returns their dimension.
+/// Reads a text file with one `word n1 n2 ...` per line (GloVe's `.txt`, `.vec`). The first line may be the number of
+/// words and of dimensions. Calls `each` with every word and its vector, also for repeated words, and returns the
+/// dimension.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
+/// a line is not valid.
 pub fn for_each_vector(path: &Path, mut each: impl FnMut(&str, &[f32])) -> Result<usize> {
     let (mut dimension, mut declared) = (0, 0);
     let mut row = Vec::new();
@@ -80,10 +82,11 @@ pub fn for_each_vector(path: &Path, mut each: impl FnMut(&str, &[f32])) -> Resul
 }
 
 impl WordVectors {
-    /// Reads a file as [`for_each_vector`] does. Of a word that appears twice, the first vector counts.
+    /// Reads a file as [`for_each_vector`] does. If a word appears twice, the first vector counts.
     ///
     /// # Errors
-    /// Those of [`for_each_vector`].
+    /// `Error::Io` if the file cannot be read; `Error::Format` with the line number if a line is not a word and its
+    /// numbers.
     pub fn read(path: &Path) -> Result<Self> {
         let mut all = Self { words: Vec::new(), places: HashMap::new(), dimension: 0, vectors: Vec::new() };
         all.dimension = for_each_vector(path, |word, vector| {
@@ -117,7 +120,7 @@ impl WordVectors {
         self.dimension
     }
 
-    /// The cosine of two words' vectors; none where either has no vector, or one of zeros.
+    /// The cosine of two words' vectors; none if either has no vector or a zero vector.
     pub fn similarity(&self, a: &str, b: &str) -> Option<f64> {
         let vector = |word| {
             let vector = &self.vectors[self.places.get(word)? * self.dimension..][..self.dimension];

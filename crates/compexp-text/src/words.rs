@@ -19,7 +19,7 @@ pub const UNK: u32 = 0;
 /// The number that fills sentences up to the length of the longest in their batch.
 pub const PAD: u32 = 1;
 
-/// The names of the two: capitals, so that no lower-cased word meets them.
+/// The names of the two, in capitals, so that no lower-case word equals them.
 const SPECIAL: [&str; 2] = ["UNK", "PAD"];
 
 /// The longest `tokenizer.json` that is read, in bytes: some millions of words.
@@ -33,7 +33,7 @@ pub struct WordTable {
 }
 
 impl Default for WordTable {
-    /// No words but UNK and PAD.
+    /// A table with only UNK and PAD.
     fn default() -> Self {
         Self::from_tokens(std::iter::empty())
     }
@@ -58,7 +58,7 @@ impl WordTable {
     /// The table of words in the order of their numbers.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where a word is there twice, or `UNK` and `PAD` are not the first two.
+    /// [`compexp_core::Error::Mismatch`] if a word occurs twice, or if `UNK` and `PAD` are not the first two.
     pub fn new(words: Vec<String>) -> Result<Self> {
         for (id, name) in SPECIAL.into_iter().enumerate() {
             let found = words.get(id).map_or("nothing", String::as_str);
@@ -104,7 +104,7 @@ impl WordTable {
     /// The table under `stoi` of a checkpoint `{state_dict, stoi: {word: number}, ...}`.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where there is no such table, or as [`WordTable::from_ids`].
+    /// [`compexp_core::Error::Mismatch`] if there is no such table; the errors of [`WordTable::from_ids`].
     pub fn from_checkpoint(checkpoint: &Value) -> Result<Self> {
         let table = checkpoint.get("stoi").and_then(Value::as_dict).ok_or_else(|| {
             let expected = "a dict with `stoi`, a dict of words and numbers; or give the words as a tokenizer.json";
@@ -135,7 +135,7 @@ impl WordTable {
         &self.words
     }
 
-    /// The number of a word, lower-cased first; [`UNK`] where it is not in the table.
+    /// The number of a word, lower-cased first; [`UNK`] if it is not in the table.
     pub fn id(&self, word: &str) -> u32 {
         self.ids.get(&word.to_lowercase()).copied().unwrap_or(UNK)
     }
@@ -154,10 +154,12 @@ impl WordTable {
         hash.finish()
     }
 
-    /// Writes a `tokenizer.json` (a lower-casing word-level model on text split at blanks); the file is whole or absent.
+    /// Writes a `tokenizer.json` (a lower-casing word-level model on text split at blanks); the file is complete or
+    /// absent.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_core::Error::Mismatch`] where the words make no such model.
+    /// [`compexp_files::Error::Io`] if the file cannot be written; [`compexp_core::Error::Mismatch`] if the words make
+    /// no such model.
     pub fn save(&self, path: &Path) -> Result<()> {
         let invalid = |e: tokenizers::Error| Error::mismatch("word table", e, "a word-level tokenizer");
         let model = WordLevel::builder()
@@ -178,7 +180,8 @@ impl WordTable {
     /// Reads the words of a `tokenizer.json` with a word-level model, as [`WordTable::save`] writes.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where it is too large or no word-level tokenizer; as [`WordTable::from_ids`].
+    /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`] if it is too large or
+    /// not a word-level tokenizer; the errors of [`WordTable::from_ids`].
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = compexp_files::read_bytes(path, MAX_FILE)?;
         let tokenizer = Tokenizer::from_bytes(bytes)
@@ -215,7 +218,7 @@ mod tests {
         let table = WordTable::from_tokens(["a", "\"", "naïve", "n't", "\u{2028}"]);
         table.save(&path).unwrap();
         assert_eq!(WordTable::load(&path).unwrap(), table);
-        // What another program makes of the file.
+        // The result of another program for the file.
         let encoded = Tokenizer::from_file(&path).unwrap().encode("A Naïve cat n't", false).unwrap();
         assert_eq!(encoded.get_ids(), table.encode(&["A", "Naïve", "cat", "n't"]));
     }

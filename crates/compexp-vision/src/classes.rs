@@ -1,4 +1,4 @@
-//! Scene classes: which of a network's classes a scene name stands for.
+//! Scene classes: the network's class for a scene name.
 //!
 //! Names of one scene are spelt differently: Places365 has `/a/apartment_building/outdoor`, Broden's labels have
 //! `apartment_building-outdoor-s`, ADE20k's list has `apartment_building-outdoor`. They are compared after these rules:
@@ -32,11 +32,11 @@ pub struct SceneNames(HashMap<String, String>);
 
 impl SceneClasses {
     /// Reads a class list: either `name number` on every line, as in Places365's `categories_places365.txt`, with the
-    /// numbers 0, 1, 2, ... in any order; or one name a line, numbered as they come. Empty lines are skipped.
+    /// numbers 0, 1, 2, ... in any order; or one name per line, numbered in order. Empty lines are skipped.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`], and [`compexp_files::Error::Format`] with the line: a line with a number among lines without, a number that
-    /// leaves a gap or occurs twice, two names that are the same scene; a file that is empty or not UTF-8.
+    /// [`compexp_files::Error::Io`], and [`compexp_files::Error::Format`] with the line, if only some lines have a
+    /// number, a number leaves a gap or occurs twice, two names are the same scene, or the file is empty or not UTF-8.
     pub fn read(path: &Path) -> Result<Self> {
         let text = String::from_utf8(read_limited(path, "it is to list the network's classes", MAX_BYTES)?)
             .map_err(|_| Error::format(path, "contents", "bytes that are not UTF-8", "UTF-8 text"))?;
@@ -46,7 +46,7 @@ impl SceneClasses {
     /// Reads the text of a class list; `path` is for errors.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// The errors of [`Self::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let text = text.trim_start_matches('\u{feff}');
         let lines: Vec<_> = text.lines().map(str::trim).enumerate().filter(|(_, l)| !l.is_empty()).collect();
@@ -136,7 +136,7 @@ impl SceneNames {
 fn split_number(line: &str) -> Option<(&str, u64)> {
     let (name, number) = line.rsplit_once(char::is_whitespace)?;
     let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    // A number too large for any class is still a number, and refused as such.
+    // A number that is too large for any class is still a number, and is refused.
     digits.then(|| (name.trim_end(), number.parse().unwrap_or(u64::MAX)))
 }
 

@@ -5,35 +5,35 @@ use std::path::Path;
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in this crate.
+/// All errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A weight of a network is missing, has no place in it, or is not what it should be.
+    /// A weight of a network is missing, superfluous, or has a wrong shape or value.
     #[error("weight `{name}`: found {found}, expected {expected}")]
     Weight {
         /// Its name in the state dict.
         name: String,
-        /// What there is: `shape [64, 3, 7, 7]`, `nothing`, ...
+        /// What was found: `shape [64, 3, 7, 7]`, `nothing`, ...
         found: String,
-        /// What there should be, with a hint at the fix where there is one.
+        /// What was expected, with a hint at the fix if there is one.
         expected: String,
     },
     /// A network has no layer of this name.
     #[error("unknown layer `{name}`: the layers are {}", valid.join(", "))]
     UnknownLayer {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// Every name there is.
+        /// The names of all layers.
         valid: Vec<String>,
     },
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] compexp_checkpoint::Error),
-    /// A file or a quantity is not what it should be, or the engine refused something: the errors that all crates share.
+    /// A file or a quantity is wrong, or the engine refused an input: the errors that all crates share.
     #[error(transparent)]
     Core(#[from] compexp_core::Error),
-    /// A file cannot be read or written, or does not hold what its format asks for.
+    /// A file cannot be read or written, or its content breaks a rule of its format.
     #[error(transparent)]
     File(#[from] compexp_files::Error),
     /// A tensor operation failed.

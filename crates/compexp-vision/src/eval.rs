@@ -22,11 +22,12 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Reads a list of lines `path class`, where the path may hold blanks and is taken relative to `root`, or where that
-    /// is `None` to the list's folder. Empty lines are left out. Classes MUST be below `classes`.
+    /// Reads a list of lines `path class`. The path may contain blanks. It is relative to `root`, or to the list's
+    /// folder if `root` is `None`. Empty lines are skipped. Classes MUST be below `classes`.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`] where the list cannot be read; [`compexp_files::Error::Format`] naming the first line that is not such a line.
+    /// [`compexp_files::Error::Io`] if the list cannot be read; [`compexp_files::Error::Format`] naming the first
+    /// line that has another form.
     pub fn read(list: &Path, root: Option<&Path>, classes: usize) -> Result<Self> {
         let text = read_text(list, MAX_LIST)?;
         let root = root.or(list.parent()).unwrap_or(Path::new(""));
@@ -58,7 +59,7 @@ impl Labelled {
     }
 }
 
-/// How often a network is right.
+/// The accuracy of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accuracy {
     /// The predicted class of every image; the first of equally likely ones.
@@ -76,10 +77,10 @@ impl Accuracy {
     }
 }
 
-/// Classifies images, `batch` at a time; `progress` is told the number of images done and of all.
+/// Classifies images, `batch` at a time; `progress` receives the number of images done and of all.
 ///
 /// # Errors
-/// Those of [`Extract::run`].
+/// The errors of [`Extract::run`].
 pub fn evaluate(
     model: &Model,
     images: &Labelled,

@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::preprocess::{Batch, Preprocess};
 use compexp_kernels::conv::channels_first;
 
-/// What to extract, and how.
+/// The settings of an extraction.
 #[derive(Debug, Clone, Copy)]
 pub struct Extract<'a> {
     /// The layer, one of [`Model::layers`].
@@ -38,15 +38,16 @@ pub struct Block<'a> {
 }
 
 impl Extract<'_> {
-    /// Runs `images[start_at..]` through `model` in order and gives `sink` every batch's results; `progress` is told the
-    /// number of images done and of all.
+    /// Runs `images[start_at..]` through `model` in order and gives `sink` every batch's results; `progress` receives
+    /// the number of images done and of all.
     ///
     /// While a batch runs, the next one is read and decoded; there is never more than one waiting. Work runs on the
     /// current thread and rayon's current pool.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`]; those of [`Image::read`]; [`compexp_files::Error::Format`] for the first image of another size than
-    /// `images[0]`; `compexp_core`'s `NotFinite` where a value overflows; whatever `sink` gives.
+    /// [`Error::UnknownLayer`] if the network has no such layer; the errors of [`Image::read`];
+    /// [`compexp_files::Error::Format`] if an image has another size than `images[0]`; `compexp_core`'s `NotFinite` if
+    /// a value overflows; any error of `sink`.
     pub fn run(
         &self,
         model: &Model,

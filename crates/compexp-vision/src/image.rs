@@ -29,20 +29,21 @@ pub struct Image {
 }
 
 impl Image {
-    /// Reads a JPEG or PNG file, told apart by its first bytes. Grey and palette images become RGB, 16-bit samples lose
+    /// Reads a JPEG or PNG file, recognised by its first bytes. Grey and palette images become RGB, 16-bit samples lose
     /// their low byte, an alpha channel is dropped, and the orientation tag is not applied.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`] where the file cannot be read; [`compexp_files::Error::Format`] where it is neither format, damaged, or larger
-    /// than [`MAX_SIDE`] or [`MAX_PIXELS`], which is told from its header before any pixel is decoded.
+    /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`] if it has another
+    /// format, is damaged, or is larger than [`MAX_SIDE`] or [`MAX_PIXELS`]. The size is read from the header before
+    /// any pixel is decoded.
     pub fn read(path: &Path) -> Result<Self> {
         Self::decode(&compexp_files::read_bytes(path, MAX_BYTES)?, path)
     }
 
-    /// Decodes the bytes of a JPEG or PNG file; `path` is what errors name.
+    /// Decodes the bytes of a JPEG or PNG file; Errors name the file `path`.
     ///
     /// # Errors
-    /// As [`Image::read`].
+    /// The errors of [`Image::read`].
     pub fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
         match bytes {
             [0xff, 0xd8, ..] => decode_jpeg(bytes, path),
@@ -58,7 +59,7 @@ impl Image {
     /// The bytes of a PNG file.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the pixels are not as many as the sizes say, or there are none.
+    /// [`compexp_core::Error::Mismatch`] if the pixels are not as many as the sizes say, or there are none.
     pub fn to_png(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);

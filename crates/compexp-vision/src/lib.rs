@@ -27,14 +27,14 @@
 //! ```
 //!
 //! # What it does not know
-//! Sentences, masks, thresholds, formulas: it turns images and a checkpoint into the activations and probe sets that
-//! `compexp-core` works on.
+//! The crate has no code for sentences, masks, thresholds or formulas. It turns images and a checkpoint into the
+//! activations and probe sets that `compexp-core` uses.
 //!
 //! # Invariants
-//! - On the CPU, what an image gives is the same to the last bit in any batch and on any number of threads.
+//! - On the CPU, the result for an image is the same to the last bit in any batch and on any number of threads.
 //! - Activations that are not finite are errors, never results.
 //! - Bad images, lists and weights give an [`Error`] that names the file or the weight; sizes are checked before memory
-//!   is asked for.
+//!   is allocated.
 //!
 //! # Features
 //! `cuda` and `metal` let a [`model::Model`] run on such a device, with candle's own kernels.

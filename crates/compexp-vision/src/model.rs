@@ -66,11 +66,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a ResNet of basic blocks from a checkpoint of any format that `compexp_checkpoint` knows. Its sizes are those
-    /// that a file of [`save`] states, else follow from its weights ([`Config::of`]).
+    /// Reads a ResNet of basic blocks from a checkpoint of any format that `compexp_checkpoint` knows. Its sizes are
+    /// those that a file of [`save`] states, else follow from its weights ([`Config::of`]).
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where the file cannot be read, [`compexp_files::Error::Format`] where it holds another network.
+    /// [`Error::Checkpoint`] if the file cannot be read, [`compexp_files::Error::Format`] if it holds another
+    /// network.
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
         let file = compexp_checkpoint::read(checkpoint)?;
         let entry = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
@@ -100,7 +101,8 @@ impl Model {
     /// A network from weights.
     ///
     /// # Errors
-    /// Those of [`ResNet::new`].
+    /// `Error::Weight` if a weight is missing, superfluous, of another shape, or not finite; `Error::Mismatch` if
+    /// `config` describes no network ([`ResNet::new`]).
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
         Ok(Self { network: ResNet::new(config, weights, device)?, device: device.clone() })
     }
@@ -110,7 +112,7 @@ impl Model {
         &self.device
     }
 
-    /// Classes that the network tells apart.
+    /// The number of classes.
     pub fn classes(&self) -> usize {
         self.network.classes()
     }
@@ -123,7 +125,7 @@ impl Model {
     /// The last layer, with these names of its classes.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the names are more or fewer than the classes.
+    /// [`compexp_core::Error::Mismatch`] if the names are more or fewer than the classes.
     pub fn head(&self, classes: Vec<String>) -> Result<Head> {
         self.network.head(classes)
     }
@@ -133,11 +135,11 @@ impl Model {
         self.network.feeds_head(layer)
     }
 
-    /// How a stage or block reads the layer before it, by its first convolution, or the convolution of this name; none for
-    /// other layers.
+    /// How a stage or block reads the layer before it, by its first convolution, or the convolution of this name; none
+    /// for other layers.
     ///
     /// # Errors
-    /// [`Error::Candle`]
+    /// [`Error::Candle`] if a tensor operation fails.
     pub fn reads(&self, layer: &str) -> Result<Option<Reads>> {
         self.network.reads(layer)
     }
@@ -145,7 +147,7 @@ impl Model {
     /// The network with `layer` tapped; its [`Tapped::forward`] gives the layer's maps and the logits.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`] with all names there are.
+    /// [`Error::UnknownLayer`], with the names of all layers, if the network has no such layer.
     pub fn tap(&self, layer: &str) -> Result<Tapped<'_>> {
         self.network.tap(layer)
     }

@@ -6,7 +6,7 @@ use compexp_core::resize::Resizer;
 use crate::error::{Error, Result};
 use crate::image::Image;
 
-/// A part of an image with soft edges.
+/// A segment: a part of an image with soft edges.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     height: usize,
@@ -19,7 +19,7 @@ pub struct Segment {
 
 impl Segment {
     /// Cuts the positions of `mask`, one entry for each position of `grid`, out of `image`; the mask is scaled to pixels
-    /// bilinearly, so that its edges are soft. None where the mask is empty.
+    /// bilinearly, so that its edges are soft. None if the mask is empty.
     pub fn cut(image: &Image, grid: Grid, mask: &[bool]) -> Option<Self> {
         let of = Grid { height: image.height, width: image.width };
         let mask: Vec<f32> = mask.iter().map(|there| f32::from(u8::from(*there))).collect();
@@ -65,8 +65,8 @@ impl Segment {
         Self { height, width, planes: self.planes.each_ref().map(resized), alpha: resized(&self.alpha) }
     }
 
-    /// Blends it into `image` with its upper left corner at (`top`, `left`), which may lie outside; what does not fall on
-    /// the image is left out.
+    /// Blends it into `image` with its upper left corner at (`top`, `left`), which may lie outside; parts outside the
+    /// image are ignored.
     pub fn paste(&self, image: &mut Image, top: isize, left: isize) {
         for y in 0..self.height {
             for x in 0..self.width {
@@ -103,10 +103,10 @@ pub fn places(of: usize) -> impl Iterator<Item = Place> {
 
 impl Place {
     /// Where the upper left corner of something of `size` goes in an image of `within` (rows and columns each), so that
-    /// the outermost places of the grid touch the image's edges; the middle where there is one place.
+    /// the outermost places of the grid touch the image's edges; the middle if there is one place.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where it is larger than the image.
+    /// [`compexp_core::Error::Mismatch`] if it is larger than the image.
     pub fn corner(self, of: usize, size: (usize, usize), within: (usize, usize)) -> Result<(usize, usize)> {
         if size.0 > within.0 || size.1 > within.1 {
             let found = format!("{} x {} pixels (height x width)", size.0, size.1);

@@ -1,4 +1,4 @@
-//! From RGB bytes to what a network was trained on. Images are fed in the size they are stored in.
+//! Scales RGB bytes as the network expects. Images keep the size in which they are stored.
 
 use std::path::{Path, PathBuf};
 
@@ -85,11 +85,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Reads and scales images, in parallel. They must be of the size `expected` (height, width), or where that is
-    /// `None` of the size of the first.
+    /// Reads and scales images, in parallel. They must have the size `expected` (height, width), or, if that is `None`,
+    /// the size of the first.
     ///
     /// # Errors
-    /// Those of [`Image::read`]; [`compexp_files::Error::Format`] naming the first file of another size.
+    /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is not a valid
+    /// image ([`Image::read`]), or has another size than the first.
     pub fn read(paths: &[PathBuf], preprocess: Preprocess, expected: Option<(usize, usize)>) -> Result<Self> {
         let Some(first) = paths.first() else {
             let (height, width) = expected.unwrap_or_default();
@@ -122,7 +123,7 @@ impl Batch {
     /// The batch as a tensor `(n, 3, height, width)` on `device`.
     ///
     /// # Errors
-    /// candle's, where the device refuses.
+    /// [`Error::Candle`] if the device fails.
     pub fn into_tensor(self, device: &Device) -> Result<Tensor> {
         Ok(Tensor::from_vec(self.data, (self.n, 3, self.height, self.width), device)?)
     }

@@ -1,9 +1,9 @@
-//! What random numbers are for.
+//! The uses of random numbers.
 
-/// Each purpose has its own numbers.
+/// Each use has its own random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A painted scene to learn from.
+    /// A painted scene for training.
     TrainScene = 1,
     /// A painted scene to probe with.
     ProbeScene,

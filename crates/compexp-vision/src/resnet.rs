@@ -1,4 +1,5 @@
-//! Residual networks of basic blocks (ResNet-18 and kin), with any one layer tapped.
+//! Residual networks of basic blocks (such as ResNet-18). The values of any one layer can be *tapped*: returned with
+//! the logits.
 //!
 //! He et al., "Deep Residual Learning for Image Recognition" (2016); names and numbers are torchvision's. Batch norm is
 //! folded into the convolution before it, except where the tapped layer lies between the two.
@@ -45,15 +46,16 @@ impl Default for Config {
     }
 }
 
-/// [`Config::of`]'s limit of stages and of blocks in a stage: weights that count further are another network's.
+/// The limit of [`Config::of`] for stages, and for blocks in a stage. Weights with larger numbers belong to another
+/// kind of network.
 const MOST: usize = 1000;
 
 impl Config {
-    /// The sizes that `weights` have by their names and shapes; ResNet-18's for those they do not tell, so that a network of
-    /// another kind is refused by the first weight that it lacks.
+    /// The sizes of a network, from the names and shapes of its `weights`. Sizes that these do not determine are those
+    /// of ResNet-18, so the error about a network of another kind names the first weight that is missing.
     ///
-    /// A first kernel of 7 x 7 has stride 2 and a pooling behind it, a smaller one neither, as in networks for small images:
-    /// shapes do not tell, so that a file of [`crate::model::save`] says it.
+    /// If the first kernel is 7 x 7, stride 2 and a pooling after it are assumed; if it is smaller, neither, as in
+    /// networks for small images. Shapes do not determine this, so a file of [`crate::model::save`] records it.
     pub fn of(weights: &Weights) -> Self {
         let dims = |name: &str| weights.get(name).map(Tensor::dims).filter(|dims| dims.len() == 4);
         let width = |stage: usize, block: usize| dims(&format!("layer{stage}.{block}.conv1.weight")).map(|d| d[0]);
@@ -70,7 +72,7 @@ impl Config {
     /// Every weight a network of `classes` classes has, with its shape.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where `widths` and `blocks` differ in length, the kernel is even, or a size is 0.
+    /// [`compexp_core::Error::Mismatch`] if `widths` and `blocks` differ in length, the kernel is even, or a size is 0.
     pub fn weights(&self, classes: usize) -> Result<Vec<(String, Vec<usize>)>> {
         let sizes = [&[self.stem, self.stride, self.kernel % 2, classes][..], &self.widths, &self.blocks].concat();
         if self.widths.len() != self.blocks.len() || self.widths.is_empty() || sizes.contains(&0) {
@@ -119,7 +121,7 @@ impl Config {
     }
 }
 
-/// What a basic block is made from.
+/// The parts of a basic block.
 pub(crate) struct BlockSizes {
     pub(crate) name: String,
     stage: usize,
@@ -140,7 +142,7 @@ impl BlockSizes {
 /// A convolution and the batch norm after it.
 #[derive(Debug, Clone)]
 struct Unit {
-    /// Both in one.
+    /// Convolution and batch norm in one.
     folded: Conv,
     /// The convolution's own weights.
     weight: Tensor,
@@ -158,7 +160,7 @@ struct Block {
     shortcut: Option<Unit>,
 }
 
-/// How a layer reads the one before it.
+/// The weights between a layer and the layer that it reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reads {
     /// The names of the layer that it reads.
@@ -175,7 +177,7 @@ pub struct ResNet {
     blocks: Vec<Block>,
     /// The last layer, as a 1 x 1 convolution: its result for an image is then the same in any batch.
     fc: Conv,
-    /// The same layer's weights `(classes, features)` and bias, as a run keeps them.
+    /// The same layer's weights `(classes, features)` and bias, as a run stores them.
     head: (Vec<f32>, Vec<f32>),
     classes: usize,
     layers: Vec<(String, Layer)>,
@@ -186,7 +188,7 @@ impl ResNet {
     ///
     /// # Errors
     /// [`Error::Weight`] naming the first weight that is missing, superfluous, of another shape, or not finite;
-    /// [`compexp_core::Error::Mismatch`] for a `config` that makes no network.
+    /// [`compexp_core::Error::Mismatch`] if `config` describes no network.
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
         let weight = |name: &str| {
             weights.get(name).ok_or_else(|| Error::Weight {
@@ -227,7 +229,7 @@ impl ResNet {
         Ok(Self { stem, pool: config.pool, blocks, fc, head, classes, layers: layers::all(config) })
     }
 
-    /// Classes that the network tells apart.
+    /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -240,7 +242,7 @@ impl ResNet {
     /// The last layer, with these names of its classes.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the names are more or fewer than the classes.
+    /// [`compexp_core::Error::Mismatch`] if the names are more or fewer than the classes.
     pub fn head(&self, classes: Vec<String>) -> Result<Head> {
         let (weights, bias) = &self.head;
         let weights = ArrayView2::from_shape((self.classes, weights.len() / self.classes), weights)
@@ -258,7 +260,7 @@ impl ResNet {
     /// other layers.
     ///
     /// # Errors
-    /// [`Error::Candle`]
+    /// [`Error::Candle`] if a tensor operation fails.
     pub fn reads(&self, layer: &str) -> Result<Option<Reads>> {
         let names = [format!("{layer}.0.conv1"), format!("{layer}.conv1"), layer.to_owned()];
         let found = names.iter().find_map(|name| self.layers.iter().find(|(n, _)| n == name));
@@ -268,7 +270,7 @@ impl ResNet {
             Some((_, Layer::Block(i, Part::Conv1))) => {
                 (&self.blocks[*i].first, vec![Layer::Block(i - 1, Part::Output)])
             }
-            // What it reads has no name; up to batch norm and ReLU it is one of these.
+            // The layer that it reads has no name. Apart from batch norm and ReLU, it is one of these.
             Some((_, Layer::Block(i, Part::Conv2))) => {
                 (&self.blocks[*i].second, vec![Layer::Block(*i, Part::Conv1), Layer::Block(*i, Part::Norm1)])
             }
@@ -285,7 +287,7 @@ impl ResNet {
     /// The network with `layer` tapped.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`] with all names there are.
+    /// [`Error::UnknownLayer`], with the names of all layers, if the network has no such layer.
     pub fn tap(&self, layer: &str) -> Result<Tapped<'_>> {
         let Some((_, layer)) = self.layers.iter().find(|(name, _)| name == layer) else {
             return Err(Error::UnknownLayer { name: layer.into(), valid: self.layers().map(String::from).collect() });
@@ -349,7 +351,7 @@ impl Unit {
     }
 }
 
-/// What a network gives for a batch.
+/// The result of a network for a batch.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// The tapped layer, `(n, units, h, w)`; h = w = 1 for `avgpool` and `fc`.
@@ -363,19 +365,19 @@ pub struct Output {
 pub struct Tapped<'a> {
     network: &'a ResNet,
     layer: Layer,
-    /// The convolution without its batch norm, where that is the layer.
+    /// The convolution without its batch norm, if the convolution is the tapped layer.
     bare: Option<Conv>,
 }
 
 impl Tapped<'_> {
-    /// Runs `images (n, 3, h, w)`, f32 and scaled as the network expects. What an image gives does not depend on the
-    /// batch it is in (on the CPU).
+    /// Runs `images (n, 3, h, w)`, f32 and scaled as the network expects. The result for an image does not depend on
+    /// its batch (on the CPU).
     ///
     /// The maps are the output of the module of that name, as a forward hook of PyTorch sees it: of a convolution
     /// before its batch norm, of a batch norm before the ReLU, of a block or a stage after its last ReLU.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] for images without 3 channels, or of no size.
+    /// [`compexp_core::Error::Mismatch`] if images do not have 3 channels, or are empty.
     pub fn forward(&self, images: &Tensor) -> Result<Output> {
         let network = self.network;
         let mut tapped = None;

@@ -7,7 +7,7 @@ use jpeg_encoder::{ColorType, Encoder};
 use crate::error::{Error, Result};
 use crate::image::Image;
 
-/// Files of up to so many bytes are kept as they are, if their sides are no longer than asked for.
+/// Files of up to this many bytes are not changed if their sides are not longer than requested.
 const SMALL: usize = 16 << 10;
 
 /// JPEG's quality, from 1 to 100.
@@ -26,11 +26,11 @@ pub struct Thumbnail {
     pub width: usize,
 }
 
-/// Makes a thumbnail of the image file `bytes` whose sides are at most `side` pixels (1 to 65,535): the file itself where it
-/// is small, else a JPEG file of the averages of pixels. `path` is what errors name.
+/// Makes a thumbnail of the image file `bytes` whose sides are at most `side` pixels (1 to 65,535): the file itself
+/// if it is small, else a JPEG file of the averages of pixels. Errors name the file `path`.
 ///
 /// # Errors
-/// Those of [`Image::decode`].
+/// `Error::Format` if the bytes are not a valid JPEG or PNG, or the image is too large ([`Image::decode`]).
 pub fn thumbnail(bytes: Vec<u8>, path: &Path, side: usize) -> Result<Thumbnail> {
     let image = Image::decode(&bytes, path)?;
     let (height, width) = (image.height, image.width);
@@ -47,8 +47,8 @@ pub fn thumbnail(bytes: Vec<u8>, path: &Path, side: usize) -> Result<Thumbnail> 
     Ok(Thumbnail { bytes, extension: "jpg", height, width })
 }
 
-/// The image with its longer side at `side`, each pixel the average of those that it stands for; unchanged where it is no
-/// larger.
+/// The image with its longer side at `side`, each pixel the average of the original pixels that it covers; unchanged if
+/// the image is not larger.
 fn shrink(image: Image, side: usize) -> Image {
     let longer = image.height.max(image.width);
     if longer <= side {

@@ -26,7 +26,7 @@ pub(crate) enum Global {
 }
 
 impl Global {
-    /// The global of that name, asked for at byte `at`.
+    /// The global of that name, which the pickle names at byte `at`.
     pub(crate) fn find(module: &str, name: &str, at: u64) -> Result<Self, Error> {
         let known = match (module, name) {
             ("collections", "OrderedDict") => Global::OrderedDict,
@@ -40,7 +40,7 @@ impl Global {
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Global::NumpyScalar,
             // Counted in bytes.
             ("torch" | "torch.storage", "UntypedStorage") => Global::Storage(Dtype::U8),
-            // Old files say `torch.cuda` for storages that lay on a GPU.
+            // Old files have `torch.cuda` for storages on a GPU.
             ("torch" | "torch.cuda", name) if name.ends_with("Storage") => {
                 Global::Storage(storage_dtype(name).ok_or_else(|| Error::Dtype { found: format!("{module}.{name}") })?)
             }

@@ -1,4 +1,4 @@
-//! Numbers and strings as the pickle protocols spell them.
+//! Numbers and strings in the notation of the pickle protocols.
 
 /// Longest integer, in bytes: a checkpoint's magic number has 10, and printing in decimal takes quadratic time.
 pub(crate) const MAX_INT_BYTES: usize = 128;
@@ -135,7 +135,7 @@ mod tests {
         big(&[0, 0, 0, 0, 0, 0, 0, 0x80, 0], "9223372036854775808");
         big(&[0, 0, 0, 0, 0, 0, 0, 0x80, 0xfe], "-27670116110564327424");
         big(&[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19], "119547037146038801333356");
-        // i128 as an independent way to the same digits.
+        // i128 gives the same digits in an independent way.
         for x in [i128::MIN, i128::MAX, -(1 << 64), 10i128.pow(27), -10i128.pow(36) - 1, i128::from(i64::MAX) + 1] {
             big(&x.to_le_bytes(), &x.to_string());
         }

@@ -10,10 +10,10 @@ use std::io::BufRead;
 pub(crate) const MAX_INSTRUCTIONS: u64 = 1 << 24;
 /// Copied entries and bytes allowed for each byte of pickle.
 pub(crate) const COPY_FACTOR: u64 = 16;
-/// Added to every allowance in proportion to a length, so that short pickles are not held to it.
+/// Added to every allowance that is proportional to a length, so that short pickles do not exceed it.
 pub(crate) const SLACK: u64 = 1 << 16;
 
-/// What a pickle built.
+/// The result of a pickle.
 pub(crate) struct Graph {
     pub(crate) heap: Heap,
     pub(crate) root: Object,
@@ -21,7 +21,7 @@ pub(crate) struct Graph {
     pub(crate) n_bytes: u64,
 }
 
-/// Runs one pickle up to its STOP and leaves `source` behind it.
+/// Runs one pickle up to its STOP. Afterwards `source` is at the next byte.
 pub(crate) fn run<R: BufRead>(source: &mut Source<R>) -> Result<Graph, Error> {
     let start = source.at();
     let mut machine = Machine {
@@ -55,7 +55,7 @@ pub(super) struct Machine<'a, R> {
     marks: Vec<usize>,
     memo: HashMap<u64, Object>,
     start: u64,
-    /// Where the current instruction stands.
+    /// The position of the current instruction.
     pub(super) at: u64,
     copied: u64,
 }
@@ -63,7 +63,7 @@ pub(super) struct Machine<'a, R> {
 impl<R: BufRead> Machine<'_, R> {
     fn step(&mut self, opcode: u8) -> Result<(), Error> {
         let object = match opcode {
-            // Protocol version and frames: the lengths of frames matter to nobody who reads byte by byte.
+            // Protocol version and frames. A reader that reads byte by byte does not need the lengths of frames.
             0x80 => return self.protocol(),
             0x95 => return self.source.array::<8>().map(drop),
             // Constants.
@@ -193,7 +193,7 @@ impl<R: BufRead> Machine<'_, R> {
                 let key = u64::from(u32::from_le_bytes(self.source.array()?));
                 self.fetch(key)?
             }
-            // Globals and what is done with them.
+            // Globals and their calls.
             b'c' => {
                 let (module, name) = (self.source.line()?, self.source.line()?);
                 self.global(&String::from_utf8_lossy(&module), &String::from_utf8_lossy(&name))?
@@ -229,7 +229,7 @@ impl<R: BufRead> Machine<'_, R> {
         Error::Pickle { at: self.at, what: what.into() }
     }
 
-    /// Accounts for `n` entries or bytes that an instruction copies from what exists already.
+    /// Counts `n` entries or bytes that an instruction copies from existing objects.
     pub(super) fn charge(&mut self, n: usize) -> Result<(), Error> {
         self.copied = self.copied.saturating_add(n as u64);
         let limit = (self.source.at() - self.start) * COPY_FACTOR + SLACK;

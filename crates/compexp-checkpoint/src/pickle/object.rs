@@ -1,7 +1,7 @@
 //! The objects a pickle builds, before they become a tree.
 //!
-//! They live in arenas and refer to each other by index. Reference counting would be shorter to write, but a hostile
-//! pickle nests ten million lists, and dropping those one inside the other overflows the stack.
+//! They live in arenas and refer to each other by index. Reference counting would need less code, but dropping ten
+//! million nested lists of a hostile pickle overflows the stack.
 
 use crate::Dtype;
 use crate::pickle::global::Global;
@@ -44,11 +44,11 @@ pub(crate) struct Heap {
 pub(crate) struct StorageRef {
     /// Index of the key in `texts`.
     pub(crate) key: u32,
-    /// Element type; bytes where the storage has none.
+    /// Element type; bytes if the storage has none.
     pub(crate) dtype: Dtype,
     /// Elements of the whole storage.
     pub(crate) n_elements: u64,
-    /// Offset and number of elements of the part that is meant, in old files.
+    /// In old files, offset and number of elements of the part that is used.
     pub(crate) view: Option<(u64, u64)>,
 }
 
@@ -79,7 +79,7 @@ impl Heap {
         Object::Text(push(&mut self.texts, text))
     }
 
-    /// Python 2 made no difference between text and bytes: what is UTF-8 is text, as `torch.load` takes it.
+    /// Python 2 did not distinguish text and bytes. UTF-8 is read as text, as in `torch.load`.
     pub(crate) fn text_or_bytes(&mut self, bytes: Vec<u8>) -> Object {
         match String::from_utf8(bytes) {
             Ok(text) => self.text(text),

@@ -1,4 +1,4 @@
-//! What the allowed globals do: the machine's own code stands in for each, and checks its arguments.
+//! The effects of the allowed globals: the machine has its own code for each, which checks the arguments.
 
 use crate::pickle::machine::Machine;
 use crate::pickle::object::NumpyDtype;
@@ -192,7 +192,7 @@ impl<R: BufRead> Machine<'_, R> {
 
     fn numpy_scalar(&mut self, dtype: u32, bytes: Object) -> Result<Object, Error> {
         let dtype = self.heap.numpy_dtypes[dtype as usize];
-        // Python 2 wrote bytes as a string, which may pass for text.
+        // Python 2 wrote bytes as a string, which may look like text.
         let bytes = match bytes {
             Object::Bytes(at) => self.heap.bytes[at as usize].as_slice(),
             Object::Text(at) => self.heap.texts[at as usize].as_bytes(),

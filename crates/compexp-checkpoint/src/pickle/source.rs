@@ -3,7 +3,7 @@
 use crate::Error;
 use std::io::{BufRead, Read};
 
-/// A reader that knows how many bytes are left, so that no declared length is believed before it is checked.
+/// A reader that knows how many bytes are left, so that every declared length is checked before it is used.
 pub(crate) struct Source<R> {
     inner: R,
     at: u64,
@@ -11,12 +11,12 @@ pub(crate) struct Source<R> {
 }
 
 impl<R: BufRead> Source<R> {
-    /// Reads from `inner`, which stands at byte `at` and ends at byte `end`.
+    /// Reads from `inner`, which is at byte `at` and ends at byte `end`.
     pub(crate) fn new(inner: R, at: u64, end: u64) -> Self {
         Source { inner, at, end }
     }
 
-    /// How many bytes were taken, counted as the constructor's `at` is.
+    /// The present position, counted like the constructor's `at`.
     pub(crate) fn at(&self) -> u64 {
         self.at
     }

@@ -1,5 +1,5 @@
-//! The commands that ask what units do to a model's decisions: `contributions`, `ablate` and `counterfactual`, for images
-//! and sentences.
+//! The commands that measure how units affect a model's decisions: `contributions`, `ablate` and `counterfactual`, for
+//! images and sentences.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,11 @@ use super::numbers::{at_least_1, image_batch, whole};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each unit and target get the weight between them, Pearson's r over the examples, and the IoU of the examples where the unit
-fires and those where the target is in its top quantile. What lies beyond the 99% and the 1% quantile of a measure is a
-contributor or an inhibitor. From layer to layer the positions of the smaller map are what examples are to classes: maps are
-brought to that size by their mean, and a unit fires where any value that falls together is above its threshold.
+There are three measures for each unit and target: the weight between them, Pearson's r over the examples, and the IoU
+(intersection over union) of the examples where the unit fires and those where the target is in its top quantile. A unit is
+a contributor if a measure is above its 99% quantile, and an inhibitor if it is below the 1% quantile. From layer to layer,
+the positions of the smaller map take the place of examples. Maps are averaged down to that size, and a unit fires at a
+position if any of its values there is above the threshold.
 
 Examples:
   Units to classes, in runs/layer4/contributions.csv:
@@ -33,8 +34,9 @@ pub(crate) struct ContributionsArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Units are set to zero, or to their mean over the examples, in the order of IoU, of significance where the run has it, of
-accuracy where they fire, and at random. The model itself is not needed: the run keeps its last layer.
+Units are set to zero, or to their mean over the examples. They are removed in the order of IoU (intersection over union), of
+significance if the run has it, of accuracy on the examples where they fire, and at random. The model itself is not needed,
+because the run stores its last layer.
 
 RUN_DIR/ablation gets ablation.csv (every curve), bands.csv (one curve an order), effects.csv (each unit alone),
 ablation.json (the summary) and figures.
@@ -61,15 +63,16 @@ pub(crate) struct AblateArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A unit that contributes to a class T by its weight is said to support T; does what makes its formula true make the network
-predict T? Segments of a concept of the formula are pasted into images that the network takes for another class and on
-which the formula is true nowhere, and beside each of them a control: a part of another image of the segment's class, of
-the same area, on which the formula is true nowhere. The effect is the difference of the two success rates.
+A unit supports a class T if it contributes to T by its weight. The command asks: if an image is edited so that the unit's
+formula becomes true, does the network predict T? It pastes segments of a concept of the formula into images for which the
+network predicts another class and on which the formula is true nowhere. For each segment there is a control: a part of
+another image of the segment's class, with the same area, on which the formula is true nowhere. The effect is the difference
+of the two success rates.
 
-Of all units, --auto takes those with the greatest weight(T, unit) x gain, where gain is the mean feature of the unit on
-images where its formula is true somewhere, less that on the others; the other class is the one nearest to T in logits.
+--auto takes the units with the greatest weight(T, unit) x gain. The gain is the unit's mean feature on images where its
+formula is true somewhere, minus its mean on the others. The other class is the one nearest to T in logits.
 
-The folder gets cases.csv, placements.csv, counterfactuals.json, and pictures of each case's most convincing trial.
+The command writes cases.csv, placements.csv, counterfactuals.json, and pictures of each case's most convincing trial.
 
 Examples:
   compexp vision counterfactual runs/layer4 --auto 20
@@ -89,13 +92,13 @@ pub(crate) struct VisionCounterfactualArgs {
     /// The unit whose formula is made true
     #[arg(help_heading = "Cases", long, value_name = "U", requires = "to")]
     pub(crate) unit: Option<usize>,
-    /// The class that the unit supports, and that is to be predicted
+    /// The class that the unit supports, and that edits are meant to reach
     #[arg(help_heading = "Cases", long, value_name = "T", requires = "unit")]
     pub(crate) to: Option<String>,
     /// The class of the images that are edited [default: the nearest in logits]
     #[arg(help_heading = "Cases", long, value_name = "A", requires = "unit")]
     pub(crate) class: Option<String>,
-    /// The concept whose segments are pasted [default: that of the formula's whose segments make it true most often]
+    /// The concept whose segments are pasted [default: the concept of the formula whose segments make it true most often]
     #[arg(help_heading = "Cases", long, value_name = "C", requires = "unit")]
     pub(crate) concept: Option<String>,
     /// The areas of the pasted segments, as shares of the image
@@ -126,19 +129,20 @@ pub(crate) struct VisionCounterfactualArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A unit supports the class to which it has the greatest weight. Does a word that makes its formula true make the classifier
-predict that class (fulfil), and one that makes it false another class (break)? Words are inserted before the first noun or
-at the end of a sentence, put in place of a word of the same tag, replaced by one, or deleted. To fulfil a formula this is
-done to pairs on which it is false and that are predicted as another class, to break it to pairs on which it is true and
-that are predicted as the class.
+A unit supports the class to which it has the greatest weight. The command edits one word of a sentence. In the direction
+`fulfil`, the edit makes the unit's formula true, and the question is whether the classifier then predicts the class; it
+edits pairs with a false formula and another predicted class. In the direction `break`, the edit makes the formula false,
+and the question is whether the classifier then predicts another class; it edits pairs with a true formula for which the
+class is predicted. A word is inserted before the first noun or at the end of a sentence, replaces a word with the same tag,
+is replaced by one, or is deleted.
 
-Beside each edit stands a control that leaves the formula as it was: the same edit with a random word of the same tag and
-about the same frequency; of an edit that takes a word away, one that does so with another word of the sentence, of the same
-tag if it has one. The effect is the difference of the two success rates.
+For each edit there is a control that leaves the formula as it was. If the edit inserts a word, the control inserts a random
+word with the same tag and about the same frequency. If the edit removes a word, the control removes another word of the
+sentence, with the same tag if there is one. The effect is the difference of the two success rates.
 
-Of all units, --auto takes those with the greatest weight x gain, where weight is the unit's weight to the class less the
-mean of its weights, and gain its mean value on pairs on which its formula is true, less that on the others. In either
-direction these are the first N that one word can turn, so mostly the same units.
+--auto takes the units with the greatest weight x gain. The weight is the unit's weight to the class minus the mean of its
+weights. The gain is its mean value on pairs where its formula is true, minus its mean on the others. In each direction
+these are the first N units whose formula one word can change, so most of them are the same.
 
 The folder gets cases.csv, edits.csv and counterfactuals.json.
 
@@ -160,12 +164,11 @@ pub(crate) struct NliCounterfactualArgs {
     /// The unit whose formula is made true or false
     #[arg(help_heading = "Cases", long, value_name = "U")]
     pub(crate) unit: Option<usize>,
-    /// The class that the unit supports: to be predicted after an edit made the formula true, and no longer after one made
-    /// it false
-    /// [default: that of its greatest weight]
+    /// The class that the unit supports; edits are meant to reach it (fulfil) or to leave it (break)
+    /// [default: the class of its greatest weight]
     #[arg(help_heading = "Cases", long, value_name = "T", requires = "unit")]
     pub(crate) to: Option<String>,
-    /// What edits make of the formula
+    /// Whether edits make the formula true or false
     #[arg(help_heading = "Cases", long, value_name = "WHAT", value_enum, default_value_t = DirectionArg::Both)]
     pub(crate) direction: DirectionArg,
     /// The greatest number of pairs that are edited in a case
@@ -185,13 +188,13 @@ pub(crate) struct NliCounterfactualArgs {
     pub(crate) json: bool,
 }
 
-/// What edits make of a formula.
+/// Whether edits make a formula true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DirectionArg {
-    /// True, and the class that the unit supports is to be predicted
+    /// Make it true; success if the class that the unit supports is predicted
     Fulfil,
-    /// False, and another class is to be predicted
+    /// Make it false; success if another class is predicted
     Break,
-    /// Cases of either kind
+    /// Cases of both kinds
     Both,
 }

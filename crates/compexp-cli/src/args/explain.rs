@@ -21,10 +21,10 @@ Examples:
     compexp explain --broden broden1_224 --activations acts.safetensors#layer4 --length 3 --beam 5 \\
       --units 0-9 --out runs/first
 
-  How much of what is found is chance, and how it does on photographs that the search never saw:
+  Compare with chance, and measure on photographs that the search never saw:
     compexp explain --broden broden1_224 --activations acts.npy --null-draws 200 --holdout 0.3 --out runs/trust
 
-  Masks that are ready, searched as the reference implementation does:
+  Explain ready masks, with the search of the reference implementation:
     compexp explain --probe probe/ --masks units.npy --compat --keep-beams --out runs/compat"
 )]
 pub(crate) struct ExplainArgs {

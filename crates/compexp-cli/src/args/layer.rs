@@ -1,4 +1,4 @@
-//! The layer that is explained, and when its units fire.
+//! The layer to explain, and when its units fire.
 
 use std::path::PathBuf;
 
@@ -19,14 +19,14 @@ pub(crate) struct LayerArgs {
     pub(crate) masks: Option<PathBuf>,
 }
 
-/// When a unit counts as firing.
+/// When a unit fires.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Firing")]
 pub(crate) struct ThresholdArgs {
-    /// A unit fires where it is above all but this share of its values [default: 0.005 for maps]
+    /// A unit fires on this share of its values, the largest ones [default: 0.005 for maps]
     #[arg(long, value_name = "Q", value_parser = part::<f64>, allow_negative_numbers = true)]
     pub(crate) quantile: Option<f64>,
-    /// A unit fires where it is positive [the default for activations of [examples, units]]
+    /// A unit fires where its value is positive [the default for activations of [examples, units]]
     #[arg(long, conflicts_with = "quantile")]
     pub(crate) positive: bool,
 }

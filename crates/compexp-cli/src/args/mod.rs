@@ -1,5 +1,5 @@
-//! The arguments of every command, as they are given. They know nothing else of this crate: the modules beside this one
-//! turn them into what the libraries take.
+//! The arguments of every command, as the user gives them. They use nothing else of this crate: other modules turn them
+//! into the settings of the libraries.
 
 pub(crate) mod annotations;
 pub(crate) mod effects;
@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// Explain classifiers of sentence pairs: from pairs and a checkpoint
     #[command(subcommand)]
     Nli(NliCommand),
-    /// Print what a run found
+    /// Print the explanations of a run
     Show(ShowArgs),
     /// Print the paper's quantities of a run, and draw its figures
     Analyze(AnalyzeArgs),
@@ -62,11 +62,11 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Measure a formula: its area, and how well it matches units
     Eval(EvalArgs),
-    /// Compare a run with another or with a baseline, and fail where explanations drifted
+    /// Compare a run with another or with a baseline, and fail if explanations drifted
     Diff(DiffArgs),
-    /// Check every byte of a run, and find what killed commands left
+    /// Check every byte of a run, and find files that killed commands left
     Verify(VerifyArgs),
-    /// Make masks of units whose formulas are known, to test how far a search can be trusted
+    /// Make masks of units with known formulas, to test a search
     Plant(PlantArgs),
     /// Report how many of the planted formulas a run recovered
     Recovered(RecoveredArgs),

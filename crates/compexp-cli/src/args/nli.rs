@@ -25,7 +25,7 @@ pub(crate) enum NliCommand {
     Train(NliTrainArgs),
     /// Compose sentence pairs by a grammar, with tags and word vectors
     Compose(NliComposeArgs),
-    /// Classify a pair, and name the units that decide
+    /// Classify a pair, and name the units that contribute most
     Predict(NliPredictArgs),
     /// Edit sentences so that units' formulas become true or false, and see what the classifier predicts
     Counterfactual(NliCounterfactualArgs),
@@ -35,16 +35,16 @@ pub(crate) enum NliCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), head.npy: the weights of
-the classifier's last layer, where it reads the units; and contributions.csv: how units contribute to the classes. A run
-that was stopped goes on with the activations it has.
+The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), head.npy (the weights of
+the classifier's last layer, if it reads the units) and contributions.csv (how units contribute to the classes). A stopped
+run continues with the activations that it has.
 
 Examples:
   The paper's experiment, with the tagger's own weights and neighbours by GloVe:
     compexp nli probe --pairs snli_1.0_dev.tok --gold gold.txt --checkpoint 6.pth --tagger en_core_web_sm-3.8.0 \\
       --vectors glove.6B.50d.txt --out runs/bowman
 
-  With tags that are there already, as the reference implementation searches:
+  With existing tags, and the search of the reference implementation:
     compexp nli probe --pairs snli_1.0_dev.tok --checkpoint 6.pth --tags snli_1.0_dev.feats --compat --out runs/compat")]
 pub(crate) struct NliProbeArgs {
     /// Sentence pairs: .tok (premise and hypothesis in turn), .jsonl, or a table separated by tabs that names its columns
@@ -57,7 +57,7 @@ pub(crate) struct NliProbeArgs {
     /// The classifier: the reference's .pth, or safetensors of `nli train`
     #[arg(help_heading = "Classifier", long, value_name = "FILE")]
     pub(crate) checkpoint: PathBuf,
-    /// What is explained: the values that the decision is made from, or the two sentences' vectors
+    /// The layer to explain: the values that the last layer reads, or the two sentences' vectors
     #[arg(help_heading = "Classifier", long, value_enum, default_value_t = LayerArg::Features)]
     pub(crate) layer: LayerArg,
     #[command(flatten)]
@@ -83,7 +83,7 @@ Examples:
   compexp nli tag snli_1.0_dev.tok --tagger en_core_web_sm-3.8.0 -o snli_1.0_dev.feats
   echo 'Two dogs are running.' | compexp nli tag - --tagger en_core_web_sm-3.8.0 --format conllu")]
 pub(crate) struct NliTagArgs {
-    /// Sentences, one a line, or a file of sentence pairs (.jsonl, or a table that names its columns); - reads lines
+    /// Sentences, one per line, or a file of sentence pairs (.jsonl, or a table that names its columns); - reads lines
     pub(crate) file: PathBuf,
     /// A spaCy model folder, such as en_core_web_sm 3.8
     #[arg(long, value_name = "DIR")]
@@ -111,8 +111,8 @@ pub(crate) enum TagFormat {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A classifier that learns from these pairs picks up the habits of annotators that are known from SNLI, and its units show
-them: negation for contradiction, purposes for neutral, general words for entailment. The folder gets train.tsv, dev.tok,
+The pairs have the habits of annotators that are known from SNLI: negation for contradiction, purposes for neutral, general
+words for entailment. A classifier learns these habits, and its units show them. The folder gets train.tsv, dev.tok,
 dev_gold.txt, dev.feats and vectors.txt.
 
 Example:
@@ -122,16 +122,16 @@ Example:
   compexp nli probe --pairs toy/dev.tok --gold toy/dev_gold.txt --tags toy/dev.feats --vectors toy/vectors.txt \\
     --checkpoint toy/model/model.safetensors --out runs/toy")]
 pub(crate) struct NliComposeArgs {
-    /// Pairs to learn from, three a premise
+    /// Training pairs, three per premise
     #[arg(long, value_name = "N", default_value_t = ComposeConfig::default().pairs, value_parser = whole(1, MAX_PAIRS as u64))]
     pub(crate) pairs: usize,
-    /// Pairs to hold out, of other premises
+    /// Held-out pairs, with other premises
     #[arg(long, value_name = "N", default_value_t = ComposeConfig::default().held_out, value_parser = whole(1, MAX_PAIRS as u64))]
     pub(crate) held_out: usize,
     /// Seed of every sentence, label and vector
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// The folder for the files; those of the same names are replaced
+    /// The folder for the files; existing files with the same names are replaced
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
@@ -145,7 +145,7 @@ pub(crate) struct NliPredictArgs {
     /// The classifier: the reference's .pth, or safetensors of `nli train`
     #[arg(help_heading = "Classifier", long, value_name = "FILE")]
     pub(crate) checkpoint: PathBuf,
-    /// A run of `nli probe` on this classifier: the units that decide are named by their formulas
+    /// A run of `nli probe` on this classifier, for the formulas of the units
     #[arg(help_heading = "Classifier", long, value_name = "RUN_DIR")]
     pub(crate) run: Option<PathBuf>,
     #[command(flatten)]
@@ -157,7 +157,7 @@ pub(crate) struct NliPredictArgs {
     /// The number of units to name
     #[arg(help_heading = "Output", long, value_name = "K", default_value_t = 5)]
     pub(crate) limit: usize,
-    /// Print a JSON object a pair
+    /// Print a JSON object per pair
     #[arg(help_heading = "Output", long)]
     pub(crate) json: bool,
 }

@@ -1,4 +1,4 @@
-//! Parsers of numbers within bounds. Every argument of a kind uses the same one, so that it is refused for the same values.
+//! Parsers of numbers within bounds. Arguments of one kind share a parser, so they refuse the same values.
 
 use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
@@ -10,7 +10,7 @@ pub(super) fn whole(least: u64, most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
-/// How often something is done or how many there are of it: 1 or more.
+/// A number of repetitions or things: 1 or more.
 pub(super) fn at_least_1() -> RangedU64ValueParser<usize> {
     whole(1, u64::MAX)
 }
@@ -30,7 +30,7 @@ pub(super) trait Real: FromStr + PartialOrd + Copy + Send + Sync + 'static {
     const ZERO: Self;
     const HALF: Self;
     const ONE: Self;
-    /// The least number above 0 that arithmetic keeps the precision of.
+    /// The smallest number above 0 with full precision (not subnormal).
     const LEAST: Self;
     const INFINITY: Self;
 }
@@ -51,28 +51,28 @@ impl Real for f64 {
     const INFINITY: Self = Self::INFINITY;
 }
 
-/// A number within `range`; `expected` tells a person what that is. NaN is in no range.
+/// A number within `range`; `expected` describes the range in an error message. NaN is in no range.
 fn within<T: Real>(text: &str, range: impl RangeBounds<T>, expected: &str) -> Result<T, String> {
     let value: T = text.trim().parse().map_err(|_| "not a number".to_owned())?;
     if range.contains(&value) { Ok(value) } else { Err(format!("expected {expected}")) }
 }
 
-/// A share that is neither nothing nor all: above 0 and below 1.
+/// A share above 0 and below 1.
 pub(super) fn part<T: Real>(text: &str) -> Result<T, String> {
     within(text, (Bound::Excluded(T::ZERO), Bound::Excluded(T::ONE)), "a share between 0 and 1")
 }
 
-/// A share that leaves something: from 0 to less than 1.
+/// A share from 0 to less than 1.
 pub(super) fn share_below_1<T: Real>(text: &str) -> Result<T, String> {
     within(text, T::ZERO..T::ONE, "a share from 0 to less than 1")
 }
 
-/// A share that two sides can have at once: from 0 to less than a half.
+/// A share from 0 to less than a half, so that two sides can both have it.
 pub(super) fn share_below_half<T: Real>(text: &str) -> Result<T, String> {
     within(text, T::ZERO..T::HALF, "a share from 0 to less than a half")
 }
 
-/// What a score is multiplied by: above 0, up to 1.
+/// A factor for a score: above 0, up to 1.
 pub(super) fn factor<T: Real>(text: &str) -> Result<T, String> {
     let range = (Bound::Excluded(T::ZERO), Bound::Included(T::ONE));
     within(text, range, "a factor above 0 and up to 1 (1 = none)")

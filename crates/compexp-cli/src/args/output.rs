@@ -1,10 +1,10 @@
-//! Where a run goes.
+//! The folder of a run.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The folder of a run, and what is printed at its end.
+/// The folder of a run, and the summary that is printed at the end.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutArgs {

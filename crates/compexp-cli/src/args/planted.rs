@@ -13,15 +13,15 @@ use super::numbers::{share_below_1, share_below_half, whole};
 #[command(
     group(ArgGroup::new("annotated").args(["probe", "broden"]).required(true)),
     after_help = "\
-How far can a search be trusted on one's own annotations? Plant units whose formulas are known, explain them as any
+To test a search on your own annotations, plant units whose formulas are known, explain them like any
 others, and compare:
   compexp plant --probe probe/ --out planted
   compexp explain --probe probe/ --masks planted/masks.npy --out runs/planted
   compexp recovered runs/planted --planted planted/planted.json
 
-Units take the lengths from 1 to --length in turn, and then the next noise. A noise is the share of the formula's
-positions that a unit misses and, after a colon where it is another, the positions it adds elsewhere, as a share of the
-same."
+For each noise in turn, the units have formulas of the lengths 1 to --length. A noise is the share of the formula's
+positions that a unit misses. A second number, after a colon, is the number of positions that it adds elsewhere, divided by
+the number of the formula's positions; without it, the first number holds for both."
 )]
 pub(crate) struct PlantArgs {
     #[command(flatten)]
@@ -71,11 +71,12 @@ impl FromStr for NoiseArg {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-`at length` counts the units that were found again: the best formula that is no longer than the planted one is logically
-equivalent to it, or has the same mask. `equivalent` and `same mask` count the two for the best formula of any length, which
-may be longer because it fits noise too: without noise they add up to the same, with noise they are often fewer. `below` counts the units
-for which a smaller IoU was found than the planted formula has: there the search missed a better formula. Without being below,
-another formula than the planted one fits a noisy unit as well or better.
+`at length` counts the recovered units: the best formula that is not longer than the planted one is logically equivalent to
+it, or has the same mask. `equivalent` and `same mask` count these two cases for the best formula of any length. That formula
+may be longer, because it also fits noise; without noise the two add up to `at length`, with noise they are often fewer.
+`below` counts the units for which the search found a smaller IoU (intersection over union) than the planted formula has:
+the search missed a better formula. In all other cases, a formula other than the planted one fits the noisy unit at least as
+well.
 
 Examples:
   compexp recovered runs/planted --planted planted/planted.json
@@ -86,10 +87,10 @@ pub(crate) struct RecoveredArgs {
     /// The planted.json of `compexp plant`
     #[arg(long, value_name = "FILE")]
     pub(crate) planted: PathBuf,
-    /// Write a row a unit to this file
+    /// Write a row per unit to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
-    /// Print JSON, every unit included
+    /// Print JSON with every unit
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,4 +1,4 @@
-//! How pixels become what a network reads.
+//! How pixels become the input of a network.
 
 use clap::ValueEnum;
 

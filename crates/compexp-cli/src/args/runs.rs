@@ -65,8 +65,8 @@ pub(crate) struct AnalyzeArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The pages are static and load nothing from a network: open index.html in a browser, copy the folder anywhere. A report that is
-in the folder already is replaced.
+The pages are static and load nothing from a network: open index.html in a browser, or copy the folder anywhere. An existing
+report in the folder is replaced.
 
 Examples:
   One run, into runs/layer4/report:
@@ -90,7 +90,7 @@ pub(crate) struct ReportArgs {
 #[command(
     group(ArgGroup::new("annotated").args(["run", "probe", "broden"]).required(true)),
     after_help = "\
-NOT binds most tightly, then AND, then OR; names with blanks or parentheses stand in double quotes.
+NOT binds most tightly, then AND, then OR; names with blanks or parentheses need double quotes.
 
 Examples:
   Which unit of a run matches a formula best:
@@ -132,19 +132,19 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-BASE is a run directory or a file: explanations.json as a run has it, or a baseline that --update wrote. Formulas are
-compared up to logical equivalence, by the names of concepts. Drift is: a formula that changed together with its IoU, an
-IoU or an accuracy that moved beyond its tolerance, a unit gained or lost, explained or no longer; another probe set; and
-more than --allow formulas that changed while the IoU stayed. The exit code is then 3.
+BASE is a run directory, the explanations.json of a run, or a baseline that --update wrote. Formulas are compared up to
+logical equivalence, by the names of concepts. Drift means: a formula changed together with its IoU (intersection over
+union); an IoU or an accuracy changed beyond its tolerance; a unit was gained or lost, or is newly or no longer explained;
+the probe set is another one; or more than --allow formulas changed at the same IoU. The exit code is then 3.
 
 Examples:
-  What another training changed:
+  Show what a new training changed:
     compexp diff runs/before runs/after --iou-tolerance 0.01
 
-  In CI, where one unit in a hundred may sit on a tie:
+  In CI, if one unit in a hundred may be a tie:
     compexp diff baseline.json runs/layer4 --allow 1% --junit drift.xml
 
-  Accept what the run found:
+  Accept the run as the new baseline:
     compexp diff baseline.json runs/layer4 --update")]
 pub(crate) struct DiffArgs {
     /// What to compare with: a run directory, or a baseline

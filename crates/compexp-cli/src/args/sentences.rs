@@ -9,7 +9,7 @@ use super::numbers::{at_least_1, whole};
 /// How sentence pairs are read.
 #[derive(Debug, Args)]
 pub(crate) struct SentenceParts {
-    /// The labels of the pairs, one a line [default: those in the file of pairs]
+    /// The labels of the pairs, one per line [default: those in the file of pairs]
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
     pub(crate) gold: Option<PathBuf>,
     /// Blanks separate the words, as in .tok files; other text is split by the rules in the tagger's folder
@@ -29,7 +29,7 @@ pub(crate) struct SentenceParts {
     pub(crate) symbols: Option<PathBuf>,
 }
 
-/// How text is split into words where no tags are needed.
+/// How text is split into words if no tags are needed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sentence pairs")]
 pub(crate) struct WordArgs {
@@ -48,7 +48,7 @@ pub(crate) struct FeatureArgs {
     /// The kinds of features
     #[arg(long, value_enum, value_name = "A,B", value_delimiter = ',', default_values = ["words", "tags", "overlap"])]
     pub(crate) features: Vec<FeatureArg>,
-    /// This many of the most frequent words are features
+    /// The number of most frequent words that are features
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = whole(1, 1_000_000))]
     pub(crate) vocab_size: usize,
     /// Word vectors (GloVe's text), for NEIGHBORS

@@ -11,8 +11,8 @@ use super::sentences::WordArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The network has a first convolution of 3 x 3 and no pooling; each stage after the first halves the maps. A training that
-was stopped goes on where it was: give the same command again. The folder gets model.safetensors (for `vision probe`
+The network has a first convolution of 3 x 3 and no pooling; each stage after the first halves the maps. To
+continue a stopped training, give the same command again. The folder gets model.safetensors (for `vision probe`
 and `vision eval`), curves.csv and curves.json.
 
 Examples:
@@ -21,11 +21,11 @@ Examples:
     compexp vision paint --out probe
     compexp vision train learn/list.txt --val probe/list.txt --out models/scenes
 
-  Then what its last layer's units have learnt:
+  Then explain the units of its last layer:
     compexp vision probe --broden probe --checkpoint models/scenes/model.safetensors --classes probe/classes.txt \\
       --out runs/scenes")]
 pub(crate) struct VisionTrainArgs {
-    /// Lines of an image's path and the number of its class; images are of one size
+    /// A list with an image's path and the number of its class per line; all images have one size
     pub(crate) list: PathBuf,
     /// The folder that its paths are relative to [default: the list's own]
     #[arg(help_heading = "Images", long, value_name = "DIR")]
@@ -51,7 +51,7 @@ pub(crate) struct VisionTrainArgs {
     /// Passes over the images
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 12, value_parser = epochs())]
     pub(crate) epochs: usize,
-    /// Images of a step
+    /// Images per step
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 32, value_parser = whole(2, 4096))]
     pub(crate) batch: usize,
     /// The highest learning rate
@@ -79,26 +79,26 @@ pub(crate) struct VisionTrainArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A training that was stopped goes on where it was: give the same command again. The folder gets model.safetensors (the
+To continue a stopped training, give the same command again. The folder gets model.safetensors (the
 best epoch's) with its words in tokenizer.json, training.json (settings and results), curves.csv and curves.svg. With
---embeddings, words that are in the held-out pairs alone are known where they have a vector.
+--embeddings, words that occur only in the held-out pairs are known if they have a vector.
 
 Examples:
-  Ten passes with settings that suit some ten thousand pairs:
+  Ten passes with settings for some ten thousand pairs:
     compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --bidirectional \\
       --embeddings glove.6B.50d.txt --out models/first
 
-  The published classifier and procedure, which want half a million pairs:
+  The published classifier and procedure, for half a million pairs:
     compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --hidden 512 --units 1024 \\
       --epochs 50 --patience 50 --lr 1e-3 --decay 1:1 --dropout 0.1 --embedding-dropout 0 --averaging 0 --out models/published")]
 pub(crate) struct NliTrainArgs {
-    /// Labelled pairs to learn from
+    /// Labelled pairs for training
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
     pub(crate) train: PathBuf,
     /// Labelled pairs that decide which epoch is the best
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
     pub(crate) dev: PathBuf,
-    /// The labels of --dev, one a line [default: those in the file]
+    /// The labels of --dev, one per line [default: those in the file]
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
     pub(crate) dev_gold: Option<PathBuf>,
     /// Labelled pairs on which the best epoch's classifier is tested at the end
@@ -118,19 +118,19 @@ pub(crate) struct NliTrainArgs {
     /// The size of the LSTM's state
     #[arg(help_heading = "Classifier", long, value_name = "N", default_value_t = 128, value_parser = size())]
     pub(crate) hidden: usize,
-    /// The units of the layer before the decision
+    /// The number of units of the hidden layer
     #[arg(help_heading = "Classifier", long, value_name = "N", default_value_t = 256, value_parser = size())]
     pub(crate) units: usize,
     /// A second LSTM reads the sentences backwards
     #[arg(help_heading = "Classifier", long)]
     pub(crate) bidirectional: bool,
-    /// Decide from the product of the sentences' vectors alone
+    /// Classify from the product of the sentences' vectors alone
     #[arg(help_heading = "Classifier", long)]
     pub(crate) minimal: bool,
     /// Passes over the pairs
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 10, value_parser = epochs())]
     pub(crate) epochs: usize,
-    /// Pairs of a step
+    /// Pairs per step
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 100, value_parser = whole(2, 1 << 16))]
     pub(crate) batch: usize,
     /// Adam's learning rate
@@ -154,10 +154,10 @@ pub(crate) struct NliTrainArgs {
     /// Share of the numbers of word vectors that are dropped
     #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.1, value_parser = share_below_1::<f32>, allow_negative_numbers = true)]
     pub(crate) embedding_dropout: f32,
-    /// Share that the running average of the weights keeps of itself in a step; 0 takes the last weights instead
+    /// Share of itself that the running average of the weights keeps in a step; 0 uses the last weights instead
     #[arg(help_heading = "Training", long, value_name = "SHARE", default_value_t = 0.998, value_parser = share_below_1::<f32>, allow_negative_numbers = true)]
     pub(crate) averaging: f32,
-    /// Stop after so many epochs without a better one
+    /// Stop after this many epochs without a better one
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 5, value_parser = at_least_1())]
     pub(crate) patience: usize,
     /// Steps between two saved states

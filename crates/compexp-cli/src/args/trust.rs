@@ -1,10 +1,10 @@
-//! How far explanations are to be tested.
+//! Which tests of explanations a run makes.
 
 use clap::Args;
 
 use super::numbers::{part, whole};
 
-/// Tests of what is found: draws that show what chance finds, and examples that the search does not see.
+/// Tests of the explanations: a comparison with chance, and scores on examples that the search does not see.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Trust")]
 pub(crate) struct TrustArgs {
@@ -15,7 +15,7 @@ pub(crate) struct TrustArgs {
     /// Hold this share of the groups of examples out of the search, and measure the formulas on it
     #[arg(long, value_name = "FRACTION", value_parser = part::<f64>, allow_negative_numbers = true)]
     pub(crate) holdout: Option<f64>,
-    /// Seed of the draws and of the choice of what is held out
+    /// Seed of the draws and of the choice of held-out groups
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
 }

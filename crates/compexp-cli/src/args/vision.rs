@@ -22,7 +22,7 @@ pub(crate) enum VisionCommand {
     Probe(VisionProbeArgs),
     /// Measure a network's accuracy on labelled images
     Eval(VisionEvalArgs),
-    /// Paint labelled scenes as a Broden folder, to try everything with
+    /// Paint labelled scenes as a Broden folder, for experiments
     Paint(VisionPaintArgs),
     /// Train a residual network on labelled images
     Train(VisionTrainArgs),
@@ -36,7 +36,7 @@ pub(crate) enum VisionCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A run that was stopped goes on where it was: give the same command again. Activations are kept in the run directory.
+To continue a stopped run, give the same command again. The run directory keeps the activations.
 
 Examples:
   The paper's experiment:
@@ -57,7 +57,7 @@ pub(crate) struct VisionProbeArgs {
     /// The layer to explain, by torchvision's names
     #[arg(help_heading = "Network", long, default_value = "layer4")]
     pub(crate) layer: String,
-    /// The names of the network's classes, a line each; predictions are then compared with the images' scenes
+    /// The names of the network's classes, one per line; predictions are then compared with the images' scenes
     #[arg(help_heading = "Network", long, value_name = "FILE")]
     pub(crate) classes: Option<PathBuf>,
     /// The scene of each image (ade20k_scenes.json) [default: the scene column of the index]
@@ -76,7 +76,7 @@ pub(crate) struct VisionProbeArgs {
     pub(crate) out: OutArgs,
 }
 
-/// A network and how images are fed to it.
+/// A network and the preprocessing of its images.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
@@ -96,7 +96,7 @@ pub(crate) struct NetworkArgs {
 Example:
   compexp vision eval val.txt --checkpoint resnet18_places365.pth.tar --preprocess imagenet --root images/")]
 pub(crate) struct VisionEvalArgs {
-    /// Lines of an image's path and the number of its class
+    /// A list with an image's path and the number of its class per line
     pub(crate) list: PathBuf,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
@@ -114,11 +114,11 @@ The folder also gets classes.txt (the classes of scenes, for `vision probe --cla
 class, for `vision eval` and `vision train`).
 
 Examples:
-  Scenes to probe with, and others to learn from:
+  Scenes for probing, and others for training:
     compexp vision paint --out probe
     compexp vision paint --out learn --images 3000 --split train")]
 pub(crate) struct VisionPaintArgs {
-    /// The folder to write in Broden's format; it is to be new, empty, or an earlier painting, which is replaced
+    /// The folder to write in Broden's format; it must be new, empty, or an earlier painting, which is replaced
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// The number of scenes
@@ -127,16 +127,16 @@ pub(crate) struct VisionPaintArgs {
     /// Seed of everything that is painted
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// What the scenes are for; those of one split are not those of the other
+    /// The use of the scenes; the two splits have different scenes
     #[arg(long, value_enum, default_value_t = SplitArg::Val)]
     pub(crate) split: SplitArg,
 }
 
-/// What painted scenes are for.
+/// The use of painted scenes.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum SplitArg {
-    /// To learn from
+    /// For training
     Train,
-    /// To probe with
+    /// For probing
     Val,
 }

@@ -1,4 +1,4 @@
-//! `compexp vision ablate` and `compexp nli ablate`: a model's accuracy without units of a run.
+//! `compexp vision ablate` and `compexp nli ablate`: the accuracy of a model without units of a run.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -7,14 +7,12 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_files::{AtomicFile, make_folder, write_json, write_rows};
 use compexp_report::analysis::Records;
-use compexp_report::analysis::behaviour::{
-    Band, Curve, CurveConfig, Estimate, Hurt, Support, bands, curves, support, targets, top_share,
-};
-use compexp_report::behaviour::ablation_figures;
-use compexp_run::{FinishedRun, Provenance, layout};
+use compexp_report::analysis::effects::{Curve, bands, curves, support, targets, top_share};
+use compexp_report::figures::ablation_figures;
+use compexp_run::ablation_record::{CurveConfig, Estimate, Hurt, Support};
+use compexp_run::{AblationRecord, Band, FinishedRun, Provenance, UnitEffect, layout};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
-use serde_json::json;
 
 use crate::args::effects::AblateArgs;
 use crate::contributions::Decided;
@@ -22,16 +20,13 @@ use crate::failure::Failure;
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
 
-/// The version of `ablation.json`.
-const VERSION: u32 = 1;
-
-/// Decides which classes stand in for those of units that support none, and the resamples of intervals.
+/// The seed for the classes that are assigned to units which support none, and for the resamples of intervals.
 const SEED: u64 = 0;
 
-/// Curves are measured about so often.
+/// About the number of points of a curve.
 const MEASUREMENTS: usize = 128;
 
-/// The shares of units taken away that the printed table shows.
+/// The shares of removed units that the printed table shows.
 const SHOWN: [f64; 4] = [0.0, 0.1, 0.25, 0.5];
 
 pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
@@ -64,50 +59,40 @@ pub(crate) fn run(args: &AblateArgs, reporter: &Reporter) -> Result<()> {
     }
     reporter.end();
 
-    let summary = json!({
-        "version": VERSION,
-        "units": units.len(),
-        "examples": targets.iter().flatten().count(),
-        "classes": head.classes.len(),
-        "accuracy": subject.accuracy(),
-        "curves": config,
-        "seed": SEED,
-        "top_share": top_share(head.classes.len()),
-        "support": found,
-    });
+    let summary = AblationRecord {
+        version: AblationRecord::VERSION,
+        units: units.len(),
+        examples: targets.iter().flatten().count(),
+        classes: head.classes.len(),
+        accuracy: subject.accuracy(),
+        curves: config,
+        seed: SEED,
+        top_share: top_share(head.classes.len()),
+        support: found,
+    };
+    // As a value, whose fields are sorted by name.
+    let sorted = serde_json::to_value(&summary)?;
     let command = if matches!(run.provenance(), Ok(Provenance::NliProbe(_))) { "nli ablate" } else { "vision ablate" };
     let adding = run.add(command)?;
     let folder = adding.path(layout::ABLATION);
     make_folder(&folder)?;
     write_curves(&adding.path(layout::ABLATION_CURVES), &curves)?;
-    let columns = [
-        "order",
-        "fill",
-        "curves",
-        "removed",
-        "accuracy",
-        "low",
-        "high",
-        "concerned_change",
-        "concerned_change_low",
-        "concerned_change_high",
-    ];
-    write_rows(&adding.path(layout::ABLATION_BANDS), &columns, &bands)?;
+    write_rows(&adding.path(layout::ABLATION_BANDS), &Band::COLUMNS, &bands)?;
     write_effects(&adding.path(layout::ABLATION_EFFECTS), records, head, &subject, &effects)?;
     for figure in ablation_figures(&bands, &effects[0].1, &supports.values, subject.examples_of())? {
         let mut file = AtomicFile::create(&folder.join(format!("{}.svg", figure.id)))?;
         file.write_all(figure.svg.as_bytes())?;
         file.commit()?;
     }
-    write_json(&adding.path(layout::ABLATION_SUMMARY), &summary)?;
+    write_json(&adding.path(layout::ABLATION_SUMMARY), &sorted)?;
     adding.finish()?;
     let out = args.run.join(layout::ABLATION);
 
     let mut stdout = BufWriter::new(io::stdout().lock());
     if args.json {
-        terminal::write_json(&mut stdout, &summary)?;
+        terminal::write_json(&mut stdout, &sorted)?;
     } else {
-        print(&mut stdout, &subject, units.len(), &bands, &found)?;
+        print(&mut stdout, &subject, units.len(), &bands, &summary.support)?;
         writeln!(stdout, "results in `{}`", name(&out.display().to_string()))?;
         writeln!(stdout, "took {}", duration(reporter.elapsed()))?;
     }
@@ -132,31 +117,32 @@ fn write_effects(
     subject: &Subject<'_>,
     effects: &[(Fill, Vec<Effect>)],
 ) -> Result<()> {
-    let columns = [
-        "unit",
-        "formula",
-        "iou",
-        "supports",
-        "supported_examples",
-        "greatest_weight",
-        "accuracy_change",
-        "supported_change",
-        "others_change",
-        "fill",
-    ];
     let mut rows = Vec::new();
     for (fill, effects) in effects {
         for (effect, unit) in effects.iter().zip(&records.explanations.units) {
             let names: Vec<&str> = effect.supports.iter().map(|class| head.classes[*class].as_str()).collect();
             let examples: usize = effect.supports.iter().map(|class| subject.examples_of()[*class]).sum();
             let weights = effect.supports.iter().map(|class| head.weights[[*class, effect.unit]]);
-            let supported = (names.join("; "), examples, weights.max_by(f32::total_cmp));
-            let (formula, iou) = (&unit.formula, unit.formula.as_ref().map(|_| unit.iou));
-            let changes = (effect.accuracy, effect.supported, effect.others);
-            rows.push((effect.unit, formula, iou, supported, changes, fill.name()));
+            rows.push(UnitEffect {
+                unit: effect.unit,
+                formula: unit.formula.clone(),
+                iou: unit.formula.as_ref().map(|_| unit.iou),
+                supports: names.join("; "),
+                supported_examples: Some(examples),
+                greatest_weight: weights.max_by(f32::total_cmp).map(same_digits),
+                accuracy_change: effect.accuracy,
+                supported_change: effect.supported,
+                others_change: effect.others,
+                fill: *fill,
+            });
         }
     }
-    Ok(write_rows(path, &columns, &rows)?)
+    Ok(write_rows(path, &UnitEffect::COLUMNS, &rows)?)
+}
+
+/// The number that is written with the same digits.
+fn same_digits(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
 fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Band], found: &[Support]) -> Result<()> {
@@ -172,16 +158,16 @@ fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Ban
     let mut rows = Vec::new();
     for first in bands.iter().filter(|b| b.removed == 0) {
         for removed in shown.iter().filter(|removed| **removed > 0) {
-            let same = |b: &&Band| (b.order, b.fill, b.removed) == (first.order, first.fill, *removed);
+            let same = |b: &&Band| (&b.order, b.fill, b.removed) == (&first.order, first.fill, *removed);
             let Some(band) = bands.iter().find(same) else { continue };
             let range = match (band.low, band.high) {
                 (Some(low), Some(high)) => format!("{:.2}% to {:.2}%", 100.0 * low, 100.0 * high),
                 _ => String::new(),
             };
-            let concerned = band.concerned.map_or(String::new(), |c| format!("{:+.2}", 100.0 * c));
+            let concerned = band.concerned_change.map_or(String::new(), |c| format!("{:+.2}", 100.0 * c));
             let accuracy = format!("{:.2}%", 100.0 * band.accuracy);
             let removed = format!("{removed} of {units}");
-            rows.push([band.fill.into(), band.order.into(), removed, accuracy, concerned, range]);
+            rows.push([band.fill.name().into(), band.order.clone(), removed, accuracy, concerned, range]);
         }
     }
     terminal::write(out, "  ", ["set to", "order", "units", "accuracy", "concerned", "10% to 90% of seeds"], &rows)?;
@@ -196,8 +182,8 @@ fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Ban
     };
     let row = |s: &Support| {
         [
-            s.fill.into(),
-            s.measure.into(),
+            s.fill.name().into(),
+            s.measure.clone(),
             share(&s.supported),
             share(&s.others),
             share(&s.control),
@@ -208,7 +194,7 @@ fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Ban
     Ok(terminal::write(out, "  ", header, &found.iter().map(row).collect::<Vec<_>>())?)
 }
 
-/// The number of units taken away at which something was measured, nearest to this one.
+/// The measured number of removed units that is nearest to this one.
 fn nearest(bands: &[Band], removed: f64) -> Option<usize> {
     let distance = |at: usize| (at as f64 - removed).abs();
     bands.iter().map(|b| b.removed).min_by(|a, b| distance(*a).total_cmp(&distance(*b)))

@@ -9,14 +9,24 @@ use compexp_report::analysis::Records;
 use compexp_report::analysis::paper::{Quantity, quantities};
 use compexp_report::figures;
 use compexp_run::FinishedRun;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::runs::AnalyzeArgs;
 use crate::failure::refuse_standard_output;
 use crate::terminal;
 
-/// The version of what `--json` prints.
+/// The version of the JSON that `--json` prints.
 const VERSION: u32 = 1;
+
+/// A quantity as `--json` prints it.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    quantity: &'a Quantity,
+    /// As people read it.
+    text: String,
+}
 
 pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
     if let Some(out) = &args.out {
@@ -33,12 +43,7 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
     let all = quantities(&records);
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        let all = all.iter().map(|q| {
-            let mut value = serde_json::to_value(q)?;
-            value["text"] = q.text().into();
-            Ok(value)
-        });
-        let all = all.collect::<Result<Vec<_>>>()?;
+        let all: Vec<Row<'_>> = all.iter().map(|quantity| Row { quantity, text: quantity.text() }).collect();
         terminal::write_json(&mut out, &json!({ "version": VERSION, "quantities": all }))?;
     } else {
         let row = |q: &Quantity| [terminal::name(&q.name), q.text()];

@@ -1,7 +1,7 @@
 //! `compexp eval`: a formula's area, and how well it matches units.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::exemplar::Firing;
@@ -25,12 +25,12 @@ use crate::progress::Reporter;
 use crate::run_inputs::{annotations_of, lacks, unchanged};
 use crate::terminal::{self, count, name};
 
-/// What a formula is measured on.
+/// The annotations and the layer on which a formula is measured.
 struct Inputs {
     annotated: Annotated,
     layer: Option<Layer>,
     units: Vec<usize>,
-    /// The threshold of every unit of the layer; computed where there are none.
+    /// The threshold of every unit of the layer; computed if there are none.
     thresholds: Option<Vec<f64>>,
 }
 
@@ -75,16 +75,16 @@ impl Inputs {
         Ok(Self { annotated, layer, units, thresholds: None })
     }
 
-    /// The inputs of a run, which must be what they were.
+    /// The inputs of a run, which must not have changed.
     fn of_run(dir: &Path, unit: Option<usize>, reporter: &Reporter) -> Result<Self> {
         let run = FinishedRun::open(dir)?;
-        let config = run.config()?;
-        let recorded = |what: &str| config.paths.get(what).map(PathBuf::from);
+        let paths = run.config()?.paths;
         let annotated = annotations_of(&run, reporter)?;
-        // Its own activations are relative to the run directory.
-        let [activations, masks] = ["activations", "masks"].map(|what| recorded(what).map(|path| dir.join(path)));
-        if recorded("activations").is_some_and(|path| path == Path::new(layout::ACTIVATIONS)) {
-            // Those that the run keeps are as it left them.
+        // The path of activations that the run made is relative to the run directory.
+        let [activations, masks] =
+            [&paths.activations, &paths.masks].map(|path| path.as_ref().map(|path| dir.join(path)));
+        if paths.activations.as_deref() == Some(layout::ACTIVATIONS) {
+            // Checks the activations that the run itself keeps.
             run.find(layout::ACTIVATIONS)?;
         }
         let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref())? else {
@@ -141,7 +141,7 @@ impl Inputs {
     }
 }
 
-/// The unit asked for, or all.
+/// The selected unit, or all.
 fn units(asked: Option<usize>, all: Vec<usize>) -> Result<Vec<usize>, Failure> {
     match asked {
         None => Ok(all),

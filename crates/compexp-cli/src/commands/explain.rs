@@ -33,7 +33,8 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let (activations, masks) = if masks { (None, array) } else { (array, None) };
     let provenance = Provenance::Explain(Made { inputs: ArrayInputs { annotations, activations, masks }, settings });
     let mut paths = annotated.paths.clone();
-    paths.insert(layer.kind().into(), absolute(layer.spec())?);
+    let place = if args.layer.masks.is_some() { &mut paths.masks } else { &mut paths.activations };
+    *place = Some(absolute(layer.spec())?);
     let subject = Subject { set: &annotated.set, firing: layer.firing(), similarity: None, predictions: None };
     let method = Method { explain: config, units, evidence };
     let (out, force) = run_folder::target(&args.out)?;

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     let PlantArgs { units, length, min_share, seed, .. } = *args;
     reporter.stage("formulas", "units", units);
     let planted = Planted::new(&partition, &map, &PlantConfig { units, length, noise, min_share, seed })?;
-    // A byte a position.
+    // One byte per position.
     let bytes = units as u64 * partition.n_positions();
     let out = args.out.display();
     reporter.say(&format!("{units} units of {} positions: {} in `{out}`", count(partition.n_positions()), size(bytes)));
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// Bytes as people say them.
+/// A number of bytes in a readable unit.
 fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} bytes", count(bytes)),

@@ -1,4 +1,4 @@
-//! `compexp recovered`: how far a run found the formulas that were planted.
+//! `compexp recovered`: how many planted formulas a run found.
 
 use std::io::{self, BufWriter, Write};
 

@@ -1,4 +1,4 @@
-//! `compexp show`: what a run found, in the terminal.
+//! `compexp show`: the explanations of a run, in the terminal.
 
 use std::io::{self, BufWriter, Write};
 
@@ -77,7 +77,7 @@ fn formula(unit: &Explanation) -> String {
     }
 }
 
-/// What is proven of an IoU.
+/// Whether an IoU is proven, or how large the gap is.
 fn proof(certified: bool, upper_bound: f64, iou: f64) -> String {
     if certified { "proven".to_owned() } else { format!("gap {:.4}", upper_bound - iou) }
 }
@@ -185,7 +185,7 @@ fn one(
             [activation, unit, formula, both, name(&examples[e.example as usize].name)]
         };
         let rows: Vec<[String; 5]> = chosen.iter().take(EXAMPLES).map(row).collect();
-        // Masks have no maximum; and where all but one literal holds, the formula mostly is false and the unit silent.
+        // Masks have no maximum activation. On near misses the formula is usually false and the unit silent.
         let empty = |cell: &String| cell == "-" || near && cell == "0";
         let keep = std::array::from_fn(|column| column == 4 || !rows.iter().all(|row| empty(&row[column])));
         terminal::write_columns(out, "  ", ["maximum", "unit", "formula", "both", "example"], &rows, keep)?;

@@ -1,4 +1,4 @@
-//! `compexp verify`: whether a run is what the command that made it left.
+//! `compexp verify`: checks whether a run is unchanged.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::args::verify::VerifyArgs;
 use crate::failure::Failure;
 use crate::terminal::{self, count, name};
 
-/// The version of what `--json` prints.
+/// The version of the JSON that `--json` prints.
 const VERSION: u32 = 1;
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<()> {

@@ -110,8 +110,8 @@ fn another_configuration_is_refused_and_named_until_it_is_forced() {
     let e = fails(&dir, 1, &format!("{ARGS} --length 2 --penalty 0.9"));
     let expected = "error: `run` holds a run with other settings: `search.length` (--length): found 3, asked for 2; \
                     `search.penalty` (--penalty): found 1.0, asked for 0.9\n\
-                    hint: name another folder with --out to keep both, replace the run in `run` with --force, or ask for \
-                    what was found\n";
+                    hint: name another folder with --out to keep both, replace the run in `run` with --force, or give the \
+                    settings of that run\n";
     assert!(e.ends_with(expected), "{e}");
     assert_eq!(fs::read(dir.join("run/explanations.json")).unwrap(), before);
 

@@ -384,7 +384,7 @@ fn proof_and_trust_are_shown_where_the_run_has_them() {
     ok(&dir, "report trust");
     let unit = read(&dir.join("trust/report/units/0.html"));
     for part in
-        [">p<", "of 9 draws", ">q<", ">IoU by luck<", ">held-out IoU<", ">drop<", ">suggested length<", "luck, 95%"]
+        [">p<", "of 9 draws", ">q<", ">IoU by chance<", ">held-out IoU<", ">drop<", ">suggested length<", "chance, 95%"]
     {
         assert!(unit.contains(part), "no {part} in {unit}");
     }

@@ -99,7 +99,7 @@ fn cards_are_sorted_filtered_and_opened() {
 }
 
 #[test]
-fn cards_are_sorted_and_filtered_by_luck_and_held_out_scores() {
+fn cards_are_sorted_and_filtered_by_chance_and_held_out_scores() {
     let Some(path) = compexp_tests::browser() else { return };
     let temp = tempfile::tempdir().unwrap();
     let data = example();
@@ -123,10 +123,10 @@ fn cards_are_sorted_and_filtered_by_luck_and_held_out_scores() {
     page.open(&units, &format!("#sort=held&held={}", held[1].1));
     assert_eq!(page.eval(SHOWN), json!([held[0].0, held[1].0]));
     let least = q.iter().map(|(_, q)| *q).fold(1.0, f64::min);
-    let mut luckless: Vec<u64> = q.iter().filter(|(_, q)| *q <= least).map(|(unit, _)| *unit).collect();
-    luckless.sort_unstable();
+    let mut least_q: Vec<u64> = q.iter().filter(|(_, q)| *q <= least).map(|(unit, _)| *unit).collect();
+    least_q.sort_unstable();
     page.open(&units, &format!("#sort=unit&q_most={least}"));
-    assert_eq!(page.eval(SHOWN), json!(luckless));
+    assert_eq!(page.eval(SHOWN), json!(least_q));
     assert_eq!(page.complaints, [""; 0]);
 }
 

@@ -48,7 +48,7 @@ fn units(dir: &Path, run: &str) -> Vec<Value> {
 }
 
 #[test]
-fn draws_tell_a_unit_from_luck() {
+fn draws_tell_a_unit_from_chance() {
     let (_temp, dir) = pairs();
     let out = ok(&dir, &format!("{ARGS} --null-draws 40 --seed 3 --out run"));
     assert!(out.contains("of 2 units have q below 0.05 (40 draws)"), "{out}");
@@ -63,7 +63,7 @@ fn draws_tell_a_unit_from_luck() {
     assert_eq!(csv.lines().count(), 5);
     let shown = ok(&dir, "show run --unit 0");
     assert!(shown.contains("0 of 40 draws with the unit's maps on other examples match as well"), "{shown}");
-    assert!(shown.contains("IoU by length and of luck\n  length     IoU  luck 50%  luck 95%  p\n"), "{shown}");
+    assert!(shown.contains("IoU by length and by chance\n  length     IoU  chance 50%  chance 95%  p\n"), "{shown}");
     assert!(!dir.join("run/holdout.csv").exists());
 
     ok(&dir, &format!("{ARGS} --null-draws 40 --seed 3 --threads 3 --out again"));
@@ -99,8 +99,8 @@ fn what_is_held_out_is_measured_beside_the_search() {
     assert!(csv.contains("\n0,2,(f0 AND (NOT f1)),1,1,1,1,0,0,true\n"), "{csv}");
     let shown = ok(&dir, "show run --unit 0");
     assert!(shown.contains("held-out IoU  1.0000"), "{shown}");
-    let header = "  length     IoU  luck 50%  luck 95%       p  held-out  95% interval\n";
-    assert!(shown.contains(&format!("IoU by length, of luck, and on held-out examples\n{header}")), "{shown}");
+    let header = "  length     IoU  chance 50%  chance 95%       p  held-out  95% interval\n";
+    assert!(shown.contains(&format!("IoU by length, by chance, and on held-out examples\n{header}")), "{shown}");
     // The examples of the run are those that the search saw.
     assert_eq!(
         fs::read_to_string(dir.join("run/examples.csv")).unwrap().lines().count() as u64,

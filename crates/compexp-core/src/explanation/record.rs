@@ -14,24 +14,24 @@ use crate::search::{Found, Optimal, SearchResult, Status};
 /// The version of the record that this crate reads and writes.
 pub const VERSION: u32 = 1;
 
-/// The explanations of a layer's units, with what they were made from.
+/// The explanations of a layer's units, with the settings and inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanations {
     /// The version of this record.
     pub version: u32,
     /// Every setting, and the hash of every input.
     pub config: serde_json::Value,
-    /// The size of what the units were observed on.
+    /// The size of the universe on which the units were observed.
     pub universe: Universe,
-    /// What was held out of the search; none if nothing was. `universe` and the units' own numbers are of the examples that
-    /// were searched.
+    /// The examples held out of the search; none if there are none. `universe` and the units' own numbers count only
+    /// the examples that were searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<HeldOutUniverse>,
-    /// One entry for each unit asked for, ascending.
+    /// One entry for each selected unit, ascending.
     pub units: Vec<Explanation>,
 }
 
-/// The size of what units were observed on.
+/// The size of the universe on which units were observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Universe {
     /// Examples.
@@ -57,7 +57,7 @@ pub struct Explanation {
     pub length: Option<usize>,
     /// Its IoU; 0 without a formula. The compat search adds the reference's small number to the union.
     pub iou: f64,
-    /// What the search ranked by: the metric times the penalty; 0 without a formula.
+    /// The number that the search maximised: the metric times the penalty; 0 without a formula.
     pub score: f64,
     /// Positions in both masks.
     pub intersection: Option<u64>,
@@ -74,7 +74,7 @@ pub struct Explanation {
     /// Entry `k` is the formula of at most `k + 1` literals that the search ranked best; empty unless explained.
     #[serde(default)]
     pub by_length: Vec<Scored>,
-    /// For each length, from 1 on, the formulas kept and their scores, best first; none unless asked for.
+    /// For each length, from 1 on, the formulas kept and their scores, best first; optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beams: Option<Vec<Vec<(String, f64)>>>,
     /// The other scores of the best formula, without the reference's small numbers.
@@ -82,10 +82,10 @@ pub struct Explanation {
     /// Literals that were removed from the best formula because they change nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vacuous: Vec<String>,
-    /// How the formula compares with chance; none unless asked for, and unless the unit is explained.
+    /// How the formula compares with chance; none if not requested, or if the unit is not explained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub significance: Option<Significance>,
-    /// The formulas on examples held out of the search; none unless asked for, and unless the unit is explained.
+    /// The formulas on examples held out of the search; none if not requested, or if the unit is not explained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holdout: Option<HeldOut>,
     /// The best IoU that any Boolean function of the concepts can reach; none if the unit never fires.
@@ -103,7 +103,7 @@ pub struct Scored {
     pub length: usize,
     /// The formula.
     pub formula: String,
-    /// Its IoU, whatever the search maximised.
+    /// Its IoU, also if the search maximised something else.
     pub iou: f64,
     /// Whether it is proven that no formula of that length is better; none unless the search is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,11 +1,11 @@
-//! What a run's explanations amount to, in a few numbers.
+//! A summary of a run's explanations in a few numbers.
 
 use serde::{Deserialize, Serialize};
 
 use super::record::Explanations;
 use super::trust::{HeldOutScore, HeldOutUniverse};
 
-/// How many units of a run are significant.
+/// The number of significant units of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignificanceSummary {
     /// Draws of each unit.

@@ -16,7 +16,7 @@ pub struct Significance {
     pub by_length: Vec<NullScores>,
 }
 
-/// What the search finds by chance, at one length.
+/// The scores that the search reaches by chance, at one length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NullScores {
     /// The greatest number of literals allowed.
@@ -35,7 +35,7 @@ pub struct NullScores {
     pub max: f64,
 }
 
-/// What was held out of the search, for all units.
+/// The examples held out of the search, for all units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldOutUniverse {
     /// Examples held out.

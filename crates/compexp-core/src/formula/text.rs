@@ -1,5 +1,5 @@
-//! Formulas as text. The parser reads what the printer writes, whatever the names of the concepts (as long as no name is the
-//! number of an unlisted id).
+//! Formulas as text. The parser reads what the printer writes, for any names of concepts (if no name is the number of
+//! an unlisted id).
 //!
 //! Printed: `(A OR B)`, `(A AND B)`, `(NOT A)`, `(NEIGHBORS A)`, fully parenthesised. Read: the same, and formulas with
 //! fewer parentheses, in which NOT and NEIGHBORS bind more tightly than AND, and AND more tightly than OR.

@@ -2,7 +2,7 @@
 
 use crate::simd::vectorized;
 
-/// A set of cells: one bit a cell.
+/// A set of cells: one bit per cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellSet {
     words: Vec<u64>,
@@ -38,7 +38,7 @@ impl CellSet {
         self.words[cell as usize / 64] >> (cell % 64) & 1 == 1
     }
 
-    /// The bits, 64 cells a word.
+    /// The bits, 64 cells per word.
     pub fn words(&self) -> &[u64] {
         &self.words
     }

@@ -15,7 +15,7 @@ pub struct Partition {
     pub(super) grid: Grid,
     pub(super) n_concepts: usize,
     pub(super) columns: Vec<Atom>,
-    /// For each concept the column of its NEIGHBORS, itself where neighbours add nothing.
+    /// For each concept the column of its NEIGHBORS, itself if neighbours add nothing.
     pub(super) neighbors: Vec<u16>,
     pub(super) sizes: Vec<u32>,
     /// The columns of cell `i` are `incidences[starts[i]..starts[i + 1]]`, those of concepts before `concept_ends[i]`.
@@ -26,7 +26,7 @@ pub struct Partition {
     pub(super) posting_starts: Vec<u32>,
     pub(super) postings: Vec<u32>,
     pub(super) areas: Vec<u32>,
-    /// Made when first asked for, by any thread.
+    /// Computed when first needed, by any thread.
     pub(super) rows: Vec<OnceLock<Box<[u32]>>>,
     pub(super) sets: Vec<OnceLock<CellSet>>,
 }

@@ -112,7 +112,7 @@ impl Divider {
         self.slots[slot].1
     }
 
-    /// Where a key is, or where it belongs; at least half of the slots are free.
+    /// The slot of a key, or the free slot for it; at least half of the slots are free.
     fn slot(&self, key: u128) -> usize {
         let mask = self.slots.len() - 1;
         let mixed =

@@ -10,7 +10,7 @@ use crate::probe::Grid;
 /// Entries are numbered from 0: `example * positions + position`. They are written once, in order, and read in blocks.
 /// A store in a file should read by position and not map the file: a file that shrinks is then an error and not a crash.
 pub trait PositionStore: Send + Sync {
-    /// Adds entries behind those already there.
+    /// Appends entries.
     ///
     /// # Errors
     /// [`Error::Source`](crate::Error::Source) if the store cannot be written.
@@ -23,7 +23,7 @@ pub trait PositionStore: Send + Sync {
     fn read(&self, first: u64, out: &mut [u32]) -> Result<()>;
 }
 
-/// A store in memory: two bytes a position, or four if a grid has more than 65,536 positions.
+/// A store in memory: two bytes per position, or four if a grid has more than 65,536 positions.
 #[derive(Debug)]
 pub enum MemoryPositions {
     /// For grids of at most 65,536 positions.

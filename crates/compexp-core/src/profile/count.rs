@@ -13,8 +13,8 @@ use crate::resize::{LANES, Resizer};
 use crate::simd::vectorized;
 use crate::threshold::{cut, for_each_block};
 
-/// Counts the hits of `units` from activations: a position is a hit where the map, resized to the grid of the
-/// annotations, is strictly greater than the unit's threshold.
+/// Counts the hits of `units` from activations: a position is a hit if the map, resized to the grid of the annotations,
+/// is strictly greater than the unit's threshold.
 ///
 /// `thresholds` has one entry for every unit of the source. Activations must be finite, which
 /// [`crate::threshold::thresholds`] checks. The result has one profile for every entry of `units`, with at most `n_peaks`
@@ -56,7 +56,7 @@ pub fn from_activations(
             for (unit, cell, hits) in &counted.hits {
                 let gathered = &mut gathered[*unit as usize];
                 gathered.entries.push((*cell, *hits));
-                // The hits of one unit follow each other.
+                // The hits of one unit are consecutive.
                 if gathered.active.last() != Some(&example) {
                     gathered.active.push(example);
                 }
@@ -73,7 +73,7 @@ pub fn from_activations(
 struct Counted {
     /// Unit, cell, hits.
     hits: Vec<(u32, u32, u32)>,
-    /// Unit and largest activation, where it is above the threshold.
+    /// Unit and largest activation, if that is above the threshold.
     peaks: Vec<(u32, f32)>,
 }
 

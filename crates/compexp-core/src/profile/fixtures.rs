@@ -4,7 +4,7 @@ use crate::activation::MaskSource;
 use crate::error::Result;
 use crate::probe::{Annotation, AnnotationSource, Grid};
 
-/// Annotations of a grid, one layer an example.
+/// Annotations of a grid, one layer per example.
 pub(super) struct Layers(pub(super) Grid, pub(super) Vec<Vec<u32>>);
 
 impl AnnotationSource for Layers {

@@ -53,7 +53,7 @@ impl Profile {
     }
 }
 
-/// A profile in the making: the hits of one unit, example after example.
+/// An unfinished profile: the hits of one unit, example after example.
 #[derive(Default)]
 pub(super) struct Gathered {
     /// Cells and hits, example after example; a cell may come more than once.
@@ -77,7 +77,7 @@ impl Gathered {
         self.peaks.truncate(n_peaks);
     }
 
-    /// Adds up the entries; `counts` holds a zero for every cell, and does so again afterwards.
+    /// Adds up the entries. `counts` has a zero for every cell before the call and after it.
     pub(super) fn finish(mut self, counts: &mut [u32], n_peaks: usize) -> Profile {
         self.keep_peaks(n_peaks);
         for (cell, hits) in &self.entries {
@@ -107,7 +107,7 @@ mod tests {
     proptest! {
         #[test]
         fn merged_profiles_equal_the_whole(entries in proptest::collection::vec((0u32..9, 1u32..5), 0..30), at in 0usize..30) {
-            // An entry an example.
+            // One entry per example.
             let profile = |e: &[(u32, u32)]| {
                 Gathered { entries: e.to_vec(), active: (0..e.len() as u32).collect(), peaks: vec![] }.finish(&mut [0; 9], 0)
             };

@@ -1,7 +1,7 @@
 //! Hit patterns: where a unit fires within each example, without reference to annotations.
 //!
 //! A null draw gives each map of a unit to another example. Its pattern is then counted on that example's annotations without
-//! resizing the map again, so that a draw costs little more than its search.
+//! resizing the map again, so a draw costs little more than its search.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,7 +15,7 @@ use crate::partition::PositionMap;
 use crate::resize::{LANES, Resizer};
 use crate::threshold::{cut, for_each_block};
 
-/// Positions of a run: as many as the resizer finds at once.
+/// The number of positions of a run: as many as the resizer finds at once.
 const RUN: usize = LANES;
 
 /// Up to [`RUN`] positions in a row: the first, and a bit for each that is a hit, of which there is one at least.
@@ -25,17 +25,17 @@ struct Run {
     bits: u16,
 }
 
-/// Where units fire, example by example.
+/// The positions where units fire, example by example.
 pub struct Patterns {
     units: Vec<Pattern>,
 }
 
-/// Where one unit fires.
+/// The positions where one unit fires.
 #[derive(Default)]
 struct Pattern {
     /// The examples with a hit, ascending.
     examples: Vec<u32>,
-    /// Where the runs of each end.
+    /// The end of the runs of each example.
     ends: Vec<u32>,
     /// In ascending order within an example.
     runs: Vec<Run>,
@@ -61,7 +61,7 @@ impl Patterns {
     /// examples done.
     ///
     /// # Errors
-    /// As [`super::from_activations`].
+    /// The errors of [`super::from_activations`].
     pub fn from_activations(
         source: &dyn ActivationSource,
         thresholds: &[f64],
@@ -109,7 +109,7 @@ impl Patterns {
     /// The patterns of given masks. Calls `progress` with the number of units done, from any thread.
     ///
     /// # Errors
-    /// As [`super::from_masks`].
+    /// The errors of [`super::from_masks`].
     pub fn from_masks(
         source: &dyn MaskSource,
         units: &[usize],

@@ -14,7 +14,7 @@ use crate::partition::{CellSet, Partition};
 use crate::profile::Profile;
 use crate::score::Counts;
 
-/// Up to this many cells, comparing sets costs next to nothing, so that every known set is tried as a starting point.
+/// Up to this number of cells, comparing sets costs almost nothing, so every known set is tried as a starting point.
 const FEW_CELLS: usize = 1 << 15;
 
 /// One unit's view of a partition.

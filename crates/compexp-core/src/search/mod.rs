@@ -7,7 +7,7 @@
 //! | `beam` | the default search: counts formulas of one mask once, compares scores exactly |
 //! | `compat` | follows the reference implementation to the last tie and bit |
 //! | `exact` | proves the optimum, starting from what `beam` finds |
-//! | `vacuous` | takes out literals that change nothing |
+//! | `vacuous` | removes literals that change nothing |
 //! | `ceiling` | the best IoU that any Boolean function of the concepts can reach |
 //! | `chain`, `member`, `scan`, `table` | the formulas of a beam, their counts, the scores of their extensions |
 //!
@@ -43,8 +43,8 @@ use crate::profile::Profile;
 /// Searches for the formula that best matches a unit.
 ///
 /// # Errors
-/// [`Error::Mismatch`](crate::Error::Mismatch) where a setting is out of its range, as [`SearchConfig::check`] says;
-/// [`Error::BeyondProof`](crate::Error::BeyondProof) where an exact search contradicts itself, which is a fault of this
+/// [`Error::Mismatch`](crate::Error::Mismatch) if a setting is out of its range, as [`SearchConfig::check`] says;
+/// [`Error::BeyondProof`](crate::Error::BeyondProof) if an exact search contradicts itself, which is a fault of this
 /// crate.
 pub fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> Result<SearchResult> {
     config.check()?;
@@ -65,7 +65,7 @@ pub fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -
 /// Searches for every unit, in parallel. Calls `progress` with the number of units done, from any thread.
 ///
 /// # Errors
-/// As [`search`].
+/// The errors of [`search`].
 pub fn search_all(
     partition: &Partition,
     profiles: &[Profile],

@@ -1,8 +1,8 @@
 //! The order of candidates: which of two formulas for a unit is better, and how ties are broken.
 //!
-//! The higher score first, compared exactly; of equal scores the formula of fewer literals; of these the first in canonical
-//! order ([`Formula::canonical_cmp`]). The default beam and the exact search both follow it. The reference's
-//! search does not: there the formula inserted first wins a tie (`compat`).
+//! The higher score comes first, compared exactly. Of equal scores, the formula with fewer literals comes first, and of
+//! these the first in canonical order ([`Formula::canonical_cmp`]). The default beam and the exact search both follow
+//! it. The reference's search does not: there the formula inserted first wins a tie (`compat`).
 
 use std::cmp::Ordering;
 
@@ -34,7 +34,7 @@ impl Order {
         Self { metric: config.metric, penalty: config.penalty }
     }
 
-    /// The factor of the score of a formula of so many literals.
+    /// The factor of the score of a formula with this number of literals.
     pub(super) fn penalty(self, length: usize) -> f64 {
         self.penalty.powf((length - 1) as f64)
     }
@@ -44,7 +44,7 @@ impl Order {
         self.metric.of(of.counts) * self.penalty(of.length)
     }
 
-    /// Compares two formulas by score alone; `Less` where `a` is better.
+    /// Compares two formulas by score alone; `Less` if `a` is better.
     #[inline(always)]
     pub(super) fn by_score(self, a: Standing, b: Standing) -> Ordering {
         if self.penalty == 1.0 {
@@ -54,7 +54,8 @@ impl Order {
         }
     }
 
-    /// Compares two formulas; `Less` where `a` is better. The formulas are asked for only where all else is equal.
+    /// Compares two formulas; `Less` if `a` is better. The formulas themselves are only computed if everything else is
+    /// equal.
     #[inline(always)]
     pub(super) fn cmp<'f>(self, a: Standing, b: Standing, formulas: impl FnOnce() -> [&'f Formula; 2]) -> Ordering {
         self.by_score(a, b).then(a.length.cmp(&b.length)).then_with(|| {
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
     use crate::concept::ConceptId;
 
-    /// An IoU of 1/2, and one of 1/4, of so many literals.
+    /// Counts with an IoU of 1/2, and of 1/4, with this number of literals.
     fn half(length: usize) -> Standing {
         Standing { counts: Counts { formula: 4, unit: 5, both: 3 }, length }
     }

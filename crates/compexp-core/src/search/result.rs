@@ -1,4 +1,4 @@
-//! What a search finds.
+//! The results of a search.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,12 +40,12 @@ pub struct Found {
     pub counts: Counts,
     /// Its IoU with the unit.
     pub iou: f64,
-    /// What the search ranked by: the metric times the penalty.
+    /// The number that the search maximised: the metric times the penalty.
     pub score: f64,
 }
 
-/// What is proven about the best formula of at most so many literals, and the work that took. The counts of work add up
-/// from the shortest length.
+/// What is proven about the best formula of at most a certain number of literals, and the work of the proof. The counts
+/// of work include those of all shorter lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Optimal {
     /// Whether no formula of the grammar is better.
@@ -60,7 +60,7 @@ pub struct Optimal {
     pub full_passes: u64,
     /// Ends of longer formulas that were extended by every literal.
     pub nodes: u64,
-    /// The IoU that the beam reaches with as many literals.
+    /// The IoU that the beam reaches with this number of literals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beam: Option<f64>,
 }

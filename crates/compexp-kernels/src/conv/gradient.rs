@@ -22,7 +22,7 @@ const BLOCK: usize = 1 << 16;
 /// own `conv2d` runs.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where `x` has other channels or is smaller than the kernel, for a stride of 0, a kernel that is
+/// [`Error::Mismatch`] if `x` has other channels or is smaller than the kernel, for a stride of 0, a kernel that is
 /// not square, and a padding of the kernel's size or more; [`Error::Candle`] for other dtypes.
 pub fn conv2d_channels_last(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let sizes = Sizes::new(weight, stride, padding)?;
@@ -75,7 +75,7 @@ impl CustomOp2 for Convolution {
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
         let (_, h, w, _) = x.dims4()?;
-        // An image that is learnt from needs no gradient.
+        // Training images need no gradient.
         let dx = x.track_op().then(|| dy.apply_op2_no_bwd(weight, &ToInput(self.0, (h, w)))).transpose()?;
         let dw = weight.track_op().then(|| x.apply_op2_no_bwd(&dy, &ToWeight(self.0))).transpose()?;
         Ok((dx, dw))

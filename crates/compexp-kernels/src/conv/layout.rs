@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use crate::storage::floats;
 
-/// `x (n, c, h, w)` contiguous in that order, copied only where it is not.
+/// `x (n, c, h, w)` contiguous in that order, copied only if it is not.
 ///
 /// # Errors
-/// candle's, for tensors of another rank; on the CPU also for other dtypes than f32.
+/// An error of candle if the tensor has another rank, and on the CPU if its dtype is not f32.
 pub fn channels_first(x: &Tensor) -> candle_core::Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let last = x.permute((0, 2, 3, 1))?;
@@ -18,7 +18,7 @@ pub fn channels_first(x: &Tensor) -> candle_core::Result<Tensor> {
     last.reshape((n, h * w, c))?.apply_op1_no_bwd(&Swap)?.reshape((n, c, h, w))
 }
 
-/// `x (n, c, h, w)` as a contiguous `(n, h, w, c)` tensor, copied only where it is not one.
+/// `x (n, c, h, w)` as a contiguous `(n, h, w, c)` tensor, copied only if it is not.
 pub(super) fn channels_last(x: &Tensor) -> candle_core::Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let last = x.permute((0, 2, 3, 1))?;

@@ -1,12 +1,12 @@
 //! Two-dimensional convolutions: our own kernels on the CPU, candle's on other devices.
 //!
-//! candle's CPU `conv2d` is several times slower than it need be. Here 3 x 3 convolutions of stride 1 go through
+//! candle's CPU `conv2d` is several times slower than possible. Here 3 x 3 convolutions of stride 1 go through
 //! Winograd's minimal filtering, all others through one matrix product over copied rows, with bias, residual and ReLU
 //! applied while a result is still in a register. Weights are laid out once, when a [`Conv`] is made.
 //!
 //! Tensors are `(n, c, h, w)` for the caller, and of any layout; results are laid out channels last in memory (a view,
-//! not a copy), which the next [`Conv`] takes as it is. The result for one image is the same bits whatever other images
-//! are in the batch and however many threads there are.
+//! not a copy), which the next [`Conv`] takes as it is. The result for one image is the same to the bit in any batch
+//! and with any number of threads.
 
 mod gradient;
 mod layout;
@@ -40,10 +40,10 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Of a convolution by `weight (c_out, c_in, kernel rows, kernel columns)`.
+    /// The geometry of a convolution by `weight (c_out, c_in, kernel rows, kernel columns)`.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for empty weights and a stride of 0.
+    /// [`Error::Mismatch`] if the weights are empty or the stride is 0.
     fn new(weight: &Tensor, stride: usize, padding: usize) -> Result<Self> {
         let (c_out, c_in, kh, kw) = weight.dims4()?;
         if weight.elem_count() == 0 || stride == 0 {
@@ -73,7 +73,7 @@ impl Sizes {
     }
 }
 
-/// The weights of a convolution on the CPU, laid out for the faster way there is.
+/// The weights of a convolution on the CPU, laid out for the faster of the two methods.
 #[derive(Debug, Clone)]
 enum Kernel {
     Winograd(Winograd),
@@ -81,7 +81,7 @@ enum Kernel {
 }
 
 impl Kernel {
-    /// Of `weight (c_out, c_in, kernel rows, kernel columns)`.
+    /// The convolution by `weight (c_out, c_in, kernel rows, kernel columns)`.
     fn new(sizes: Sizes, weight: &[f32]) -> Self {
         let Sizes { c_in, c_out, kernel, stride, padding } = sizes;
         if (kernel, stride) == ((3, 3), 1) && Winograd::fits(c_in, c_out) {
@@ -121,7 +121,7 @@ impl Conv {
     /// stride and zero padding along both axes.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the shapes do not belong together or the stride is 0; [`Error::Candle`] for other dtypes.
+    /// [`Error::Mismatch`] if the shapes do not belong together or the stride is 0; [`Error::Candle`] for other dtypes.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: usize) -> Result<Self> {
         let sizes = Sizes::new(weight, stride, padding)?;
         if let Some(bias) = bias.filter(|bias| bias.dims() != [sizes.c_out]) {
@@ -136,12 +136,12 @@ impl Conv {
         Ok(Self { sizes, plan })
     }
 
-    /// `relu(conv(x) + bias + residual)` of `x (n, c_in, h, w)`, f32, without the parts that are not asked for:
-    /// `(n, c_out, h_out, w_out)`, channels last in memory on the CPU. `residual` has the shape of the result. It has no
-    /// gradient.
+    /// `relu(conv(x) + bias + residual)` of `x (n, c_in, h, w)`, f32, without the optional parts that are not given:
+    /// `(n, c_out, h_out, w_out)`, channels last in memory on the CPU. `residual` has the shape of the result. It has
+    /// no gradient.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where `x` has other channels, is smaller than the kernel, or `residual` has another shape.
+    /// [`Error::Mismatch`] if `x` has other channels, is smaller than the kernel, or `residual` has another shape.
     pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
         let (n, c, h, w) = x.dims4()?;
         self.sizes.check(c, h, w)?;

@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 use crate::simd::{Simd, WithSimd, dispatch};
 use crate::storage::floats;
 
-/// The maximum of every window of 3 x 3 of `x (n, c, h, w)`, f32, with stride 2 and a border that never wins (NaN does):
-/// `(n, c, (h + 1) / 2, (w + 1) / 2)`, channels last in memory on the CPU.
+/// The maximum of every window of 3 x 3 of `x (n, c, h, w)`, f32, with stride 2 and a border that is below every value
+/// (NaN is the maximum): `(n, c, (h + 1) / 2, (w + 1) / 2)`, channels last in memory on the CPU.
 ///
 /// On other devices the border is 0, which is the same after a ReLU, the only place where a ResNet pools.
 ///
 /// # Errors
-/// [`Error::Mismatch`] for empty images.
+/// [`Error::Mismatch`] if images are empty.
 pub fn max_pool(x: &Tensor) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
     if h == 0 || w == 0 {

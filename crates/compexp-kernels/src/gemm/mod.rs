@@ -5,8 +5,8 @@
 //! Packing weights for every product, as a general routine must, would cost a fifth of the time of an LSTM's steps and a
 //! third of the short and narrow products of a ResNet's late layers.
 //!
-//! Every output is a sum over `k` in ascending order by fused multiply-adds, whatever the number of rows given at once:
-//! results depend neither on how rows are grouped nor on the thread count.
+//! Every output is a sum over `k` in ascending order by fused multiply-adds, for any number of rows: results depend
+//! neither on the grouping of rows nor on the number of threads.
 
 mod packed;
 mod run;
@@ -26,11 +26,11 @@ const ROWS: usize = 6;
 /// The left side of a product, `(rows, k)`.
 #[derive(Debug, Clone, Copy)]
 pub enum Left<'a> {
-    /// Row-major values, read where they lie; a sum over `k` is taken in one go. For products with few rows, or a panel
+    /// Row-major values, read in place; a sum over `k` is computed in one pass. For products with few rows, or a panel
     /// of weights that stays in the cache, as those of convolutions.
     Direct(&'a [f32]),
-    /// Row-major values, first copied into blocks of rows; a sum over `k` is taken in stretches of 512 terms, between
-    /// which it is in `out`. For long `k`.
+    /// Row-major values, first copied into blocks of rows; a sum over `k` is computed in parts of 512 terms, and `out`
+    /// holds it between the parts. For long `k`.
     Rows(&'a [f32]),
     /// As [`Left::Rows`], the first `rows` of the matrix whose transpose is in memory: `(k, stride)`, from column `first`
     /// on.
@@ -44,10 +44,10 @@ pub enum Left<'a> {
     },
 }
 
-/// What is done to a product before it is stored.
+/// The operations on a product before it is stored.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Epilogue<'a> {
-    /// Whether the product is added to what `out` holds.
+    /// Whether the product is added to the content of `out`.
     pub accumulate: bool,
     /// Added to every row, `(n,)`.
     pub bias: Option<&'a [f32]>,
@@ -58,14 +58,14 @@ pub struct Epilogue<'a> {
 }
 
 impl Epilogue<'_> {
-    /// The product is added to what `out` holds.
+    /// Adds the product to the content of `out`.
     pub const ADD: Self = Self { accumulate: true, bias: None, residual: None, relu: false };
 }
 
 /// `out (rows, n) = a (rows, k) · w`, then `epilogue`, on this thread. All are contiguous.
 ///
 /// # Panics
-/// Where the lengths of the slices are not those of such a product.
+/// If the lengths of the slices do not fit the product.
 pub fn product(a: Left<'_>, w: &Packed, out: &mut [f32], epilogue: Epilogue<'_>) {
     let (k, n) = (w.k(), w.n());
     if n == 0 || out.is_empty() {
@@ -92,7 +92,7 @@ pub fn product(a: Left<'_>, w: &Packed, out: &mut [f32], epilogue: Epilogue<'_>)
 /// [`product`] of `a (rows, k)`, as [`Left::Rows`], by all threads of the pool.
 ///
 /// # Panics
-/// As [`product`].
+/// As for [`product`].
 pub fn product_parallel(a: &[f32], w: &Packed, out: &mut [f32], epilogue: Epilogue<'_>) {
     let (k, n) = (w.k(), w.n());
     if n == 0 || out.is_empty() {
@@ -110,7 +110,7 @@ pub fn product_parallel(a: &[f32], w: &Packed, out: &mut [f32], epilogue: Epilog
 /// gradient of its output and `w` its packed input.
 ///
 /// # Panics
-/// As [`product`].
+/// As for [`product`].
 pub fn add_transposed_product(a: &[f32], m: usize, w: &Packed, out: &mut [f32]) {
     let n = w.n();
     if out.is_empty() {

@@ -34,7 +34,7 @@ impl Packed {
     /// Packs `values (n, k)`, the weights of a linear layer: a product with it is `a · valuesᵀ`.
     ///
     /// # Panics
-    /// Where there are not `k * n` values.
+    /// If there are not `k * n` values.
     pub fn transposed(k: usize, n: usize, values: &[f32]) -> Self {
         let mut packed = Self::default();
         packed.set_transposed(k, n, values);
@@ -44,14 +44,14 @@ impl Packed {
     /// [`Self::transposed`], into the memory of `self`.
     ///
     /// # Panics
-    /// As [`Self::transposed`].
+    /// As for [`Self::transposed`].
     pub fn set_transposed(&mut self, k: usize, n: usize, values: &[f32]) {
         assert_eq!(values.len(), k * n, "values of a matrix");
         self.reset(k, n);
         let width = self.width;
         self.data.par_chunks_mut((k * width).max(1)).enumerate().for_each(|(panel, data)| {
             let columns = width.min(n - panel * width);
-            // Squares, so that a cache line of either side is used while it is there.
+            // Works in squares, so that a cache line of either side is used while it is in the cache.
             const SIDE: usize = 16;
             for first in (0..k).step_by(SIDE) {
                 for j in 0..columns {
@@ -67,7 +67,7 @@ impl Packed {
     /// Packs `k` rows of `n` values, the `i`-th of which is `row(i)`, into the memory of `self`.
     ///
     /// # Panics
-    /// Where a row has less than `n` values.
+    /// If a row has fewer than `n` values.
     pub fn set_rows<'a>(&mut self, k: usize, n: usize, row: impl Fn(usize) -> &'a [f32] + Sync) {
         self.reset(k, n);
         let width = self.width;
@@ -110,7 +110,7 @@ impl Packed {
         self.data.resize(size, 0.0);
         (self.k, self.n, self.width) = (k, n, width);
         if !n.is_multiple_of(width) {
-            // Panels move when `k` changes, and old values would come to lie beyond `n`.
+            // Panels move if `k` changes, and old values would then be beyond `n`.
             let last = self.data.len() - k * width;
             self.data[last..].fill(0.0);
         }
@@ -128,8 +128,8 @@ impl Packed {
     }
 }
 
-/// SIMD registers in the width of a panel of an `n` columns wide matrix: as many as there is room for, but no more than a
-/// narrow matrix fills.
+/// SIMD registers in the width of a panel of an `n` columns wide matrix: as many as fit, but not more than a narrow
+/// matrix fills.
 #[inline(always)]
 pub(super) fn registers<S: Simd>(n: usize) -> usize {
     let most = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };

@@ -4,10 +4,10 @@ use super::packed::{Packed, registers};
 use super::{Epilogue, ROWS};
 use crate::simd::{Simd, WithSimd, load, relu, store};
 
-/// Terms of a sum between two visits to the output: a panel of so many rows stays in the second-level cache.
+/// Terms of a sum between two accesses to the output: a panel with this number of rows stays in the second-level cache.
 const STRETCH: usize = 512;
 
-/// The left side of a product as it is read.
+/// The left side of a product in the form in which it is read.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     /// `(rows, k)`.
@@ -101,7 +101,7 @@ fn blocked<const MR: usize>(a: &[f32]) -> impl Iterator<Item = [f32; MR]> {
     a.as_chunks::<ROWS>().0.iter().map(|column| std::array::from_fn(|r| column[r]))
 }
 
-/// Where a block of results goes, and what is done to it there.
+/// The place of a block of results, and the operations on it.
 struct Place<'a> {
     /// The panel's first column.
     first: usize,

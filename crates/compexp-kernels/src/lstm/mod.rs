@@ -1,8 +1,8 @@
 //! One layer of LSTM in one direction or both, forward and backward.
 //!
 //! Weights are in PyTorch's layout and gate order (input, forget, cell, output). The inputs of a whole batch go through
-//! one matrix product, equal inputs once; each step then takes one product over the sequences that still run. A
-//! sequence's result is the same bits whatever others are in the batch and however many threads there are.
+//! one matrix product, equal inputs once; each step then takes one product over the sequences that still run. The
+//! result of a sequence is the same to the bit in any batch and with any number of threads.
 //!
 //! On the CPU in f32 the steps are one fused operation of candle with its own gradient; on other devices and in other
 //! types they are candle's own operations.
@@ -48,7 +48,7 @@ pub struct Lstm {
 #[derive(Debug, Clone)]
 struct Direction {
     weights: DirectionWeights,
-    /// Of weights that are not trained: the input's layer, and the packed hidden weights.
+    /// For weights that are not trained: the input's layer and the packed hidden weights.
     ready: Option<(Linear, Arc<Packed>)>,
 }
 
@@ -56,7 +56,7 @@ impl Lstm {
     /// An LSTM of these sizes: one direction's weights, or those of the forward and of the backward direction.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for another number of directions, a size of 0, or a weight of another shape.
+    /// [`Error::Mismatch`] if the number of directions is not 1 or 2, a size is 0, or a weight has another shape.
     pub fn new(inputs: usize, hidden: usize, directions: Vec<DirectionWeights>) -> Result<Self> {
         if !matches!(directions.len(), 1 | 2) {
             return Err(Error::mismatch("directions of an LSTM", directions.len(), "1 or 2"));
@@ -98,12 +98,12 @@ impl Lstm {
     }
 
     /// The final hidden state of every sequence, `(sequences, outputs)`, in their order; those of both directions side
-    /// by side, the backward one after reading its sequence from its own end. `inputs (rows, inputs)` are what the
-    /// sequences' indices mean. An empty sequence ends where it begins, in zeros.
+    /// by side, the backward one after reading its sequence from its own end. The indices of the sequences are rows of
+    /// `inputs (rows, inputs)`. The final state of an empty sequence is zero.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where `inputs` have another shape, or a sequence needs a row that is not there;
-    /// [`Error::Candle`] where the device fails.
+    /// [`Error::Mismatch`] if `inputs` have another shape, or a sequence needs a row that is not there;
+    /// [`Error::Candle`] if the device fails.
     pub fn forward(&self, sequences: &Sequences, inputs: &Tensor) -> Result<Tensor> {
         let (rows, width) = inputs.dims2()?;
         if width != self.inputs {

@@ -1,4 +1,4 @@
-//! The steps of an LSTM in candle's own operations, for devices and types that the fused one does not take.
+//! The steps of an LSTM in candle's own operations, for devices and types that the fused operation does not support.
 
 use candle_core::{Result, Tensor};
 

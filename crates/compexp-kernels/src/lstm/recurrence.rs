@@ -20,13 +20,14 @@ use crate::storage::{floats, with_values};
 pub(super) struct Recurrence {
     steps: Steps,
     packed: Option<Arc<Packed>>,
-    /// Whether a backward pass may come.
+    /// Whether a backward pass may follow.
     keeps: bool,
-    /// What the forward pass left for it. The first backward pass takes it; another one runs forward again.
+    /// The values that the forward pass kept for it. The first backward pass takes them; another one runs forward
+    /// again.
     tape: Mutex<Option<Tape>>,
 }
 
-/// A forward pass. Values are `(positions, ...)` in the order of [`Steps`] where it was kept.
+/// A forward pass. Values are `(positions, ...)` in the order of [`Steps`], if the pass was kept.
 struct Tape {
     /// `(positions, 4 hidden)`: the gates, and in the end their gradients before their functions.
     gates: Vec<f32>,
@@ -48,7 +49,7 @@ impl Recurrence {
         projected.apply_op2(weight_hh, Self { steps, packed, keeps, tape: Mutex::new(None) })
     }
 
-    /// The final states, and the pass that led to them.
+    /// The final states, and the pass that computed them.
     fn run(&self, projected: &[f32], weight_hh: &[f32], hidden: usize, keeps: bool) -> Result<(Vec<f32>, Tape)> {
         let own;
         let packed = match &self.packed {
@@ -60,7 +61,7 @@ impl Recurrence {
         };
         let steps = &self.steps;
         let width = steps.at(0).len();
-        // Where nothing is kept, gates are written over in each step, and states in every second one.
+        // If nothing is kept, gates are overwritten in each step, and states in every second step.
         let (gates, states) = if keeps { (steps.rows.len(), steps.rows.len()) } else { (width, 2 * width) };
         let mut tape =
             Tape { gates: vec![0.0; gates * 4 * hidden], h: vec![0.0; states * hidden], c: vec![0.0; states * hidden] };
@@ -88,7 +89,7 @@ impl Recurrence {
     }
 }
 
-/// Two ranges of values that do not meet.
+/// Two disjoint ranges of values.
 fn disjoint(values: &mut [f32], ranges: [std::ops::Range<usize>; 2]) -> Result<[&mut [f32]; 2]> {
     values.get_disjoint_mut(ranges).map_err(|e| candle_core::Error::Msg(format!("states of an LSTM's steps: {e}")))
 }
@@ -212,8 +213,8 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// One step of the first `rows.len()` sequences: from `before`, their hidden and cell states, zeros where `None`, to
-    /// `after`. `gates (n, 4 hidden)` are left as they are after their functions.
+    /// One step of the first `rows.len()` sequences: from `before`, their hidden and cell states, zeros if `None`, to
+    /// `after`. Afterwards `gates (n, 4 hidden)` hold the results of their functions.
     fn run(&self, rows: &[u32], before: Option<(&[f32], &[f32])>, gates: &mut [f32], after: (&mut [f32], &mut [f32])) {
         let (hidden, wide) = (self.hidden, 4 * self.hidden);
         let chunk = rows_per_task(rows.len());
@@ -242,7 +243,7 @@ impl Step<'_> {
 struct Cells<'a> {
     /// `(n, 4 hidden)`
     gates: &'a mut [f32],
-    /// The cell states of the step before, `(n, hidden)`; zeros where there is none.
+    /// The cell states of the step before, `(n, hidden)`; zeros if there is none.
     before: Option<&'a [f32]>,
     h: &'a mut [f32],
     c: &'a mut [f32],
@@ -265,13 +266,13 @@ impl WithSimd for Cells<'_> {
     }
 }
 
-/// `c = f c + i g`, `h = o tanh(c)` of one sequence; `gates` become the functions of what they are.
+/// `c = f c + i g`, `h = o tanh(c)` of one sequence; `gates` are replaced by their functions.
 #[inline(always)]
 fn cell(gates: &mut [f32], h: &mut [f32], c: &mut [f32]) {
     let n = h.len();
     let (i_f, rest) = gates.split_at_mut(2 * n);
     let (g, o) = rest.split_at_mut(n);
-    // Loops of few slices each: compilers turn them into vector instructions, and one loop over six of them not.
+    // Loops of few slices each: compilers turn them into vector instructions, but not one loop over six slices.
     i_f.iter_mut().for_each(|x| *x = sigmoid(*x));
     g.iter_mut().for_each(|x| *x = tanh(*x));
     o.iter_mut().for_each(|x| *x = sigmoid(*x));
@@ -289,10 +290,10 @@ struct CellsBack<'a> {
     /// `(n, 4 hidden)`: the gates become their gradients before their functions.
     gates: &'a mut [f32],
     c: &'a [f32],
-    /// The cell states of the step before; zeros where there is none.
+    /// The cell states of the step before; zeros if there is none.
     before: Option<&'a [f32]>,
     dh: &'a [f32],
-    /// Of the states after, and then of those before.
+    /// The gradients of the states after the step, and then of those before it.
     dc: &'a mut [f32],
     hidden: usize,
 }

@@ -9,10 +9,10 @@ use super::Subject;
 use crate::features::{Sentence, SplitPair};
 use crate::text::UNK;
 
-/// Words that are drawn before an edit or its control is given up.
+/// The number of random words that are tried for an edit or its control.
 const TRIES: usize = 100;
 
-/// The same for each place where a control may be.
+/// The same for each possible place of a control.
 const TRIES_A_PLACE: usize = 10;
 
 /// One of the two sentences.
@@ -39,12 +39,23 @@ impl Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
-    /// A word beside those that are there.
+    /// A word is inserted.
     Insert,
-    /// A word in place of another, of the same tag.
+    /// A word replaces another one with the same tag.
     Substitute,
-    /// A word less.
+    /// A word is deleted.
     Delete,
+}
+
+impl How {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Substitute => "substitute",
+            Self::Delete => "delete",
+        }
+    }
 }
 
 /// An edit of one word.
@@ -54,11 +65,11 @@ pub struct Edit {
     pub side: Side,
     /// What is done to it.
     pub how: How,
-    /// The place of the word in the edited sentence, or where the deleted one was.
+    /// The place of the word in the edited sentence, or the place of the deleted word.
     pub at: usize,
-    /// The word that comes into the sentence; empty where none does.
+    /// The word that is inserted; empty if there is none.
     pub word: String,
-    /// The word that it loses; empty where it loses none.
+    /// The word that is removed; empty if there is none.
     pub replaced: String,
     /// The tag of either.
     pub tag: String,
@@ -91,7 +102,7 @@ impl Edit {
         pair
     }
 
-    /// The edited sentence as text, the word that came into it in brackets; they are empty where one was deleted.
+    /// The edited sentence as text, with the inserted word in brackets; the brackets are empty if a word was deleted.
     pub fn marked(&self, pair: &SplitPair) -> String {
         let mut words = self.side.of(&self.apply(pair)).words.clone();
         match self.how {
@@ -110,7 +121,7 @@ pub struct Lexicon {
     bands: BTreeMap<(String, u32), Vec<String>>,
 }
 
-/// A word that a formula asks for or forbids on one side of a pair.
+/// A word of a literal of a formula (positive or negated), on one side of a pair.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Want {
     pub(super) word: String,
@@ -123,7 +134,7 @@ fn band(count: usize) -> u32 {
 }
 
 impl Lexicon {
-    /// Counts the words of a probe set; where it has no tags, all words have the same.
+    /// Counts the words of a probe set. If it has no tags, all words have the same tag.
     pub fn new(subject: &Subject<'_>) -> Self {
         let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
         for pair in subject.pairs {
@@ -146,7 +157,8 @@ impl Lexicon {
         Self { words, bands }
     }
 
-    /// The words that a formula asks for or forbids, and that the classifier knows; of a NEIGHBORS all that it takes in.
+    /// The words of the literals of a formula, positive and negated, that the classifier knows. For a NEIGHBORS literal
+    /// these are all words of its set.
     pub(super) fn wants(&self, subject: &Subject<'_>, formula: &Formula) -> Vec<Want> {
         fn collect(formula: &Formula, forbidden: bool, into: &mut Vec<(Atom, bool)>) {
             match formula {
@@ -221,8 +233,8 @@ impl Lexicon {
         })
     }
 
-    /// What `edit` does to a word, done to another word of the sentence: rather to one of its tag, and of these to one of
-    /// about its frequency.
+    /// The control of an edit that removes a word: the same edit on another word of the sentence, if possible with the
+    /// same tag, and then with about the same frequency.
     fn elsewhere(
         &self,
         edit: &Edit,
@@ -256,7 +268,7 @@ impl Lexicon {
         band(self.words.get(&word.to_lowercase()).map_or(1, |(_, count)| *count))
     }
 
-    /// The ways to fulfil a want in a pair.
+    /// The possible edits of a pair for one wanted word.
     fn ways(&self, want: &Want, pair: &SplitPair, random: &mut Random) -> Vec<Edit> {
         let side = if want.hypothesis { Side::Hypothesis } else { Side::Premise };
         let sentence = side.of(pair);
@@ -269,7 +281,7 @@ impl Lexicon {
                 let mut other = || self.random(&delete.tag, self.band_of(&want.word), random);
                 let word = (0..TRIES).find_map(|_| other().filter(|word| *word != want.word));
                 ways.extend(word.map(|word| Edit { how: How::Substitute, word, ..delete.clone() }));
-                // A sentence without words says nothing.
+                // Edits never leave a sentence without words.
                 ways.extend((sentence.words.len() > 1).then_some(delete));
             }
             return ways;
@@ -294,7 +306,7 @@ impl Lexicon {
         ways
     }
 
-    /// A random word of a tag, from the band of frequency or where that has few words from those next to it.
+    /// A random word with a tag, from the band of frequency or, if that has few words, from the bands next to it.
     fn random(&self, tag: &str, band: u32, random: &mut Random) -> Option<String> {
         let of = |band: u32| self.bands.get(&(tag.to_owned(), band)).map_or(&[][..], Vec::as_slice);
         let mut words: Vec<&String> = of(band).iter().collect();

@@ -1,13 +1,13 @@
-//! Sentence counterfactuals: does a word that makes a unit's formula true make a classifier predict the class that the
-//! unit supports, and does a word that makes it false lead away from that class?
+//! Sentence counterfactuals. They ask: if one word makes a unit's formula true, does the classifier predict the class
+//! that the unit supports? And if one word makes it false, does the classifier predict another class?
 //!
 //! A [`Case`] is a unit, its formula F, the class that it supports, and a [`Direction`]. Its pairs are, to fulfil F, those
 //! that are not predicted as the class and on which F is false; to break F, those that are predicted as the class and on
-//! which F is true. An edit puts one word into a sentence (before the first noun, at the end, or in place of a word of the
-//! same tag) or takes one away (with another of the same tag in its place, or none). Edits count that turn F by the
-//! features of the edited pair. Beside each stands a control that does not turn F: the same edit with a random word of the
-//! same tag and about the same frequency; of an edit that takes a word away, one that does the same to another word of
-//! the sentence, of the same tag if there is one.
+//! which F is true. An edit inserts one word into a sentence (before the first noun, at the end, or in place of a word
+//! with the same tag) or removes one (by deletion, or by a word with the same tag in its place). An edit counts if it
+//! changes the truth of F, computed from the features of the edited pair. Each edit has a control that does not change
+//! F. For an inserted word it is the same edit with a random word with the same tag and about the same frequency; for a
+//! removed word it is the same edit on another word of the sentence, with the same tag if there is one.
 
 mod edits;
 #[cfg(test)]
@@ -27,7 +27,7 @@ use crate::features::{Annotator, SplitPair};
 use crate::model::{Classifier, Pair};
 use crate::random::Purpose;
 
-/// The classifier, its probe set, and what it made of that.
+/// The classifier, its probe set, and its predictions on it.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The classifier.
@@ -36,7 +36,7 @@ pub struct Subject<'a> {
     pub pairs: &'a [SplitPair],
     /// The features of a pair.
     pub annotator: &'a Annotator<'a>,
-    /// What NEIGHBORS adds to a word.
+    /// The words that NEIGHBORS adds to a word.
     pub neighbors: &'a Neighbors,
     /// The last layer.
     pub head: &'a Head,
@@ -46,18 +46,18 @@ pub struct Subject<'a> {
     pub logits: &'a [f32],
 }
 
-/// What edits make of a formula.
+/// Whether edits make a formula true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// True; the class that the unit supports is then to be predicted.
+    /// True. The edit succeeds if the class that the unit supports is predicted.
     Fulfil,
-    /// False; another class is then to be predicted.
+    /// False. The edit succeeds if another class is predicted.
     Break,
 }
 
 impl Direction {
-    /// What the edits make true.
+    /// The formula that the edits make true.
     fn goal(self, formula: &Formula) -> Formula {
         match self {
             Self::Fulfil => formula.clone(),
@@ -65,7 +65,7 @@ impl Direction {
         }
     }
 
-    /// Whether a prediction is one that the edits are to lead to, where the unit supports `class`.
+    /// Whether a prediction is a success, if the unit supports `class`.
     pub fn wants(self, predicted: usize, class: usize) -> bool {
         (predicted == class) == (self == Self::Fulfil)
     }
@@ -78,7 +78,7 @@ pub struct Config {
     pub pairs: usize,
     /// The greatest number of edits of a pair, each with a control.
     pub edits: usize,
-    /// Decides which pairs, edits and words are taken, and the resamples of the bootstrap.
+    /// The seed of the choice of pairs, edits and words, and of the resamples of the bootstrap.
     pub seed: u64,
 }
 
@@ -104,14 +104,15 @@ pub struct Candidate {
     pub at: usize,
     /// The class.
     pub to: usize,
-    /// The unit's weight to the class, less the mean of its weights: what all classes share changes no prediction.
+    /// The unit's weight to the class minus the mean of its weights, because a change that all classes share changes no
+    /// prediction.
     pub weight: f64,
-    /// The unit's mean value on pairs on which its formula is true, less that on the others.
+    /// The unit's mean value on pairs on which its formula is true, minus its mean on the others.
     pub gain: f64,
 }
 
 impl Candidate {
-    /// What the formula's truth should add to the logit of the class.
+    /// If the formula becomes true, the expected change of the logit of the class.
     pub fn expected(&self) -> f64 {
         self.weight * self.gain
     }
@@ -122,9 +123,9 @@ impl Candidate {
 pub struct Edited {
     /// The pair, counted from 0.
     pub pair: usize,
-    /// What was done to it.
+    /// The edit.
     pub edit: Edit,
-    /// What was done instead as its control.
+    /// The edit of the control.
     pub control: Edit,
     /// The class of the pair as it was, with the edit, and with the control.
     pub classes: [usize; 3],
@@ -134,17 +135,18 @@ pub struct Edited {
     pub values: [f64; 3],
 }
 
-/// A case and what it came to.
+/// A case and its result.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The unit and the class.
     pub candidate: Candidate,
-    /// What the edits make of the formula.
+    /// Whether the edits make the formula true or false.
     pub direction: Direction,
     /// The effect over all edits.
     pub effect: Effect,
-    /// The edits: successes of which the control is none first, then other successes; of each those first with the greatest
-    /// change of the probability of what is wanted less that of the control.
+    /// The edits in this order: successes with a control that is not a success, other successes, then the rest. Within
+    /// each group, the greatest change of the probability of the wanted outcome, minus that of the control, comes
+    /// first.
     pub edited: Vec<Edited>,
 }
 
@@ -164,8 +166,8 @@ impl Subject<'_> {
         self.pairs.par_iter().map(|pair| self.annotator.features(pair)).collect()
     }
 
-    /// The units with the classes that they support most, the greatest expected effect (weight x gain) first; those left
-    /// out whose formula is true of all pairs or of none. `rows` are the features of every pair.
+    /// The units with the classes that they support most, the greatest expected effect (weight x gain) first. Units
+    /// whose formula is true of all pairs or of none are left out. `rows` are the features of every pair.
     pub fn candidates(&self, units: &[Unit], rows: &[Vec<u32>]) -> Vec<Candidate> {
         let candidate = |at: usize| {
             let to = self.supported(units[at].unit);
@@ -176,7 +178,7 @@ impl Subject<'_> {
         all
     }
 
-    /// A unit with a class that was asked for, or the one that it supports most; none where its formula is true of all
+    /// A unit with the requested class, or with the class that it supports most; none if its formula is true of all
     /// pairs or of none.
     pub fn candidate(&self, units: &[Unit], rows: &[Vec<u32>], at: usize, to: usize) -> Option<Candidate> {
         let Unit { unit, formula } = &units[at];
@@ -216,8 +218,8 @@ impl Case {
     /// Tries a candidate.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the formula names no word, no pair is predicted and annotated as the direction
-    /// needs it, or no edit turns the formula; those of the classifier.
+    /// [`compexp_core::Error::Mismatch`] if the formula names no word, no pair is predicted and annotated as the direction
+    /// needs it, or no edit changes the truth of the formula; the errors of the classifier.
     pub fn run(
         subject: &Subject<'_>,
         lexicon: &Lexicon,

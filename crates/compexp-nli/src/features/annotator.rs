@@ -1,4 +1,4 @@
-//! The features of pairs that are not in the probe set, by the features that it has.
+//! The features of pairs that are not in the probe set.
 
 use compexp_core::concept::{ConceptId, Vocabulary};
 
@@ -9,7 +9,7 @@ use crate::text::WordTable;
 pub struct Annotator<'a> {
     /// The features by name, as [`super::probe_set`] names them.
     pub vocabulary: &'a Vocabulary,
-    /// The words that the model knows, as they were given there.
+    /// The words that the model knows, as for the probe set.
     pub known: Option<&'a WordTable>,
     /// Which features there are. Overlap in padded batches depends on other pairs, and is taken without padding.
     pub config: &'a FeatureConfig,

@@ -1,8 +1,8 @@
-//! Binary features of sentence pairs: words and tags of each side, and how far the words overlap.
+//! Binary features of sentence pairs: words and tags of each side, and the overlap of the words.
 //!
 //! A feature is named `pre:tok:man` (the premise holds the word), `hyp:tag:nn` (a word of the hypothesis has the tag) or
-//! `oth:overlap:overlap50`; its number is its place in the order words of the premise, its tags, the same of the hypothesis, overlap. [`probe_set`] makes a probe set of them, with
-//! one position a pair.
+//! `oth:overlap:overlap50`; its number is its place in this order: words of the premise, tags of the premise, words and
+//! tags of the hypothesis, overlap. [`probe_set`] makes a probe set of them, with one position per pair.
 
 mod annotator;
 mod overlap;
@@ -28,12 +28,12 @@ use crate::text::{Pair, WordTable};
 pub struct Sentence {
     /// Its words, in any case.
     pub words: Vec<String>,
-    /// Their tags; empty where tags are not among the features.
+    /// Their tags; empty if tags are not among the features.
     pub tags: Vec<String>,
 }
 
 impl Sentence {
-    /// The tag of a word; empty where it has none.
+    /// The tag of a word; empty if it has none.
     pub(crate) fn tag(&self, at: usize) -> &str {
         self.tags.get(at).map_or("", String::as_str)
     }
@@ -48,11 +48,11 @@ pub struct SplitPair {
     pub hypothesis: Sentence,
 }
 
-/// Splits pairs into words, with the tokenizer where one is given, else at white space (as tokenised files need it), and
-/// tags them where a tagger is given.
+/// Splits pairs into words, with the tokenizer if one is given, else at white space (as tokenised files need it), and
+/// tags them if a tagger is given.
 ///
 /// # Errors
-/// As [`Tokenizer::tokenize`].
+/// The errors of [`Tokenizer::tokenize`].
 pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option<&Tagger>) -> Result<Vec<SplitPair>> {
     let texts: Vec<&str> = pairs.iter().flat_map(|pair| [&*pair.premise, &*pair.hypothesis]).collect();
     let words: Vec<Vec<&str>> = match tokenizer {
@@ -76,7 +76,7 @@ pub fn split_pairs(pairs: &[Pair], tokenizer: Option<&Tokenizer>, tagger: Option
 /// Pairs of annotated sentences, premise and hypothesis in turn, with the tags of the column `tag`.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where there is no such column, or a premise without a hypothesis.
+/// [`compexp_core::Error::Mismatch`] if there is no such column, or if a premise has no hypothesis.
 pub fn pairs_from_feats(feats: &Feats) -> Result<Vec<SplitPair>> {
     let tag = feats.column("tag")?;
     if !feats.sentences.len().is_multiple_of(2) {
@@ -107,15 +107,15 @@ pub struct FeatureConfig {
     pub tokens: bool,
     /// Tags of each side.
     pub tags: bool,
-    /// How far the words of the two sides overlap.
+    /// The overlap of the words of the two sides.
     pub overlap: bool,
-    /// How many of the most frequent words are features; of equally frequent ones the first in the alphabet.
+    /// The number of most frequent words that are features; equally frequent words are in alphabetical order.
     pub n_words: usize,
-    /// Words that are no features, however frequent; lower case.
+    /// Words that are never features; lower case.
     pub stop_words: Vec<String>,
-    /// The nearest words that NEIGHBORS looks at, where there are vectors.
+    /// The number of nearest words that NEIGHBORS considers, if there are vectors.
     pub neighbors: usize,
-    /// For numbers equal to the reference implementation's: overlap counts UNK and PAD as words, PAD where a side is
+    /// For numbers equal to the reference implementation's: overlap counts UNK and PAD as words, PAD if a side is
     /// shorter than the longest sentence of either side in a batch of this many pairs (there 16).
     pub padded_batch: Option<usize>,
 }
@@ -161,14 +161,15 @@ impl Default for FeatureConfig {
     }
 }
 
-/// The probe set of `pairs`: every feature is declared, also where no pair has it; pairs of one premise are a group.
+/// The probe set of `pairs`: every feature is declared, even if no pair has it; pairs of one premise are a group.
 ///
-/// Where `known` is given, the words that it does not hold are UNK to the model: they are no features, and no words for
-/// the overlap (but see [`FeatureConfig::padded_batch`]). Where `vectors` is given, NEIGHBORS of a word feature are its
-/// nearest words by cosine that are features too, on the same side.
+/// If `known` is given, words outside of it are UNK for the model. They are not features, and do not count in the
+/// overlap (but see [`FeatureConfig::padded_batch`]). If `vectors` is given, NEIGHBORS of a word feature are its
+/// nearest words by cosine that are also features, on the same side.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where a sentence has not as many tags as words, or the configuration gives no features.
+/// [`compexp_core::Error::Mismatch`] if a sentence has another number of tags than words, or if the configuration gives
+/// no features.
 pub fn probe_set(
     pairs: &[SplitPair],
     known: Option<&WordTable>,

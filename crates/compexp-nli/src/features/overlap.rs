@@ -1,4 +1,4 @@
-//! How far the words of premise and hypothesis overlap.
+//! The overlap of the words of premise and hypothesis.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +19,8 @@ enum Type<'a> {
 /// For every pair the words on both sides as a share of those on one only: |both| / (|premise only| + |hypothesis only|
 /// + 1e-5).
 ///
-/// `padded_batch` gives the reference's numbers: words that are not `known` are one type, and so is PAD, which a side has
-/// where it is shorter than the longest sentence of either side among `padded_batch` pairs.
+/// `padded_batch` gives the reference's numbers: words that are not `known` are one type, and so is PAD, which a side
+/// has if it is shorter than the longest sentence of either side among `padded_batch` pairs.
 pub(super) fn compute(words: &[[Vec<String>; 2]], known: Option<&WordTable>, padded_batch: Option<usize>) -> Vec<f64> {
     let batch = padded_batch.unwrap_or(1).max(1);
     let longest = |batch: &[[Vec<String>; 2]]| batch.iter().flatten().map(Vec::len).max().unwrap_or(0);

@@ -1,10 +1,10 @@
-//! Random choices, one after the other.
+//! Random choices in sequence.
 
 use compexp_core::random::Random;
 
 use crate::random::Purpose;
 
-/// The choices of one premise, or of one word's vector: they depend on nothing drawn for another.
+/// The choices for one premise, or for one word's vector. They do not depend on the choices for others.
 pub(super) struct Draw(Random);
 
 impl Draw {
@@ -25,7 +25,7 @@ impl Draw {
         self.0.below(n)
     }
 
-    /// One of `all`; none where there are none.
+    /// One of `all`; none if there are none.
     pub(super) fn one<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         if all.is_empty() { None } else { all.get(self.below(all.len())) }
     }
@@ -36,7 +36,7 @@ impl Draw {
         self.one(&words).copied().unwrap_or_default()
     }
 
-    /// One of `all`, whose weights stand beside them.
+    /// One of `all`, each with its weight.
     pub(super) fn weighted<T: Copy>(&mut self, all: &[(u32, T)]) -> Option<T> {
         let mut left = self.below(all.iter().map(|(weight, _)| *weight as usize).sum::<usize>().max(1));
         for (weight, item) in all {
@@ -48,7 +48,8 @@ impl Draw {
         None
     }
 
-    /// Of mean 0 and variance 1, near to normal: twelve uniform numbers, whose sum no machine rounds differently.
+    /// A nearly normal number with mean 0 and variance 1: a sum of twelve uniform numbers, which every machine rounds
+    /// in the same way.
     pub(super) fn spread(&mut self) -> f64 {
         (0..12).map(|_| self.0.share()).sum::<f64>() - 6.0
     }

@@ -18,9 +18,9 @@ use crate::text::{Label, Pair};
 pub const TRAIN_FILE: &str = "train.tsv";
 /// The held-out pairs, premise and hypothesis in turn.
 pub const HELD_OUT_FILE: &str = "dev.tok";
-/// Their labels, one a line.
+/// The labels of the held-out pairs, one per line.
 pub const GOLD_FILE: &str = "dev_gold.txt";
-/// Their lemmas and tags.
+/// The lemmas and tags of the held-out pairs.
 pub const FEATS_FILE: &str = "dev.feats";
 /// Word vectors.
 pub const VECTORS_FILE: &str = "vectors.txt";
@@ -30,7 +30,7 @@ impl Corpus {
     /// which exists.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]
+    /// [`compexp_files::Error::Io`] if a file cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let mut table = String::from("gold_label\tsentence1\tsentence2\n");
         for Pair { label, premise, hypothesis } in &self.train {

@@ -1,14 +1,14 @@
-//! Hypotheses of each label: what follows from a scene, what may be or not, what cannot be.
+//! Hypotheses for each label: statements that follow from a scene, that may be true, and that cannot be true.
 //!
-//! Beside what is meant, they have the habits of SNLI's annotators (Gururangan et al., 2018): general words for what
-//! follows, purposes, reasons and qualities for what may be, negation and sleep for what cannot be. Each habit has
-//! exceptions, so that no word alone decides.
+//! They also have the habits of SNLI's annotators (Gururangan et al., 2018): general words for entailment, purposes,
+//! reasons and qualities for neutral, negation and sleep for contradiction. Each habit has exceptions, so that no word
+//! alone determines the label.
 
 use super::draw::Draw;
 use super::scene::Scene;
 use super::world::{ACTIVITIES, Activity, COLORS, GARMENTS, NOUNS, PLACES, TRAITS};
 
-/// Follows from the scene.
+/// A statement that follows from the scene.
 pub(super) fn entailed(scene: &Scene, draw: &mut Draw) -> String {
     let is = scene.number.is();
     let at = scene.place.at;
@@ -39,7 +39,7 @@ pub(super) fn entailed(scene: &Scene, draw: &mut Draw) -> String {
             Some((quality, _)) => format!("{} {is} {doing}", scene.counted(quality, scene.noun)),
             None => format!("{} {is} {at}", scene.general(draw)),
         },
-        // Exceptions to the habits: negation and sleep that are true.
+        // Exceptions to the habits: true statements with negation or sleep.
         94..98 if scene.activity.doing != "sleeping" => match draw.below(3) {
             0 => format!("nobody {at} is sleeping"),
             1 => format!("{} {is} not sleeping", scene.same(draw)),
@@ -50,7 +50,7 @@ pub(super) fn entailed(scene: &Scene, draw: &mut Draw) -> String {
     }
 }
 
-/// May be or not.
+/// A statement that may or may not be true.
 pub(super) fn neutral(scene: &Scene, draw: &mut Draw) -> String {
     let is = scene.number.is();
     let doing = scene.activity.doing;
@@ -92,7 +92,7 @@ fn quality(scene: &Scene, draw: &mut Draw) -> &'static str {
     draw.one(&open).map_or("tired", |(is, _)| *is)
 }
 
-/// Cannot be.
+/// A statement that cannot be true.
 pub(super) fn contradicted(scene: &Scene, draw: &mut Draw) -> String {
     let is = scene.number.is();
     let at = scene.place.at;
@@ -147,10 +147,10 @@ fn other_activity(scene: &Scene, draw: &mut Draw) -> &'static str {
     draw.one(&others).map_or("sleeping", |other| other.doing)
 }
 
-/// Others than the beings do it.
+/// Other beings do the activity.
 fn other_being(scene: &Scene, draw: &mut Draw) -> String {
     let companion = scene.companion.map_or("", |companion| companion.sort);
-    // Of a teacher it is not known whether it is a man, but it is no dog.
+    // A teacher may or may not be a man, but is not a dog.
     let others: Vec<_> = NOUNS
         .iter()
         .filter(|other| !other.sort.is_empty() && other.sort != scene.noun.sort && other.sort != companion)

@@ -1,8 +1,9 @@
-//! Sentence pairs from a grammar: everything that a classifier's training and probing need, from a seed.
+//! Sentence pairs from a grammar, with all the files for training and probing a classifier. Everything follows from a
+//! seed.
 //!
-//! A premise tells a scene (who does what, where, and wearing what); three hypotheses, one of each label, are written for it
-//! with the habits of SNLI's annotators, so that units which learn such habits can be found. Labels, tags and lemmas are
-//! known because the grammar wrote the sentences; word vectors are made from its classes of meaning.
+//! A premise describes a scene: beings, their activity, the place and the clothes. It gets three hypotheses, one for
+//! each label, with the habits of SNLI's annotators, so that units which learn such habits can be found. Labels, tags
+//! and lemmas are known because the grammar wrote the sentences; word vectors are made from its classes of meaning.
 
 mod draw;
 mod files;
@@ -27,14 +28,14 @@ use scene::Scene;
 /// More pairs than this are refused: the scenes would repeat themselves.
 pub const MAX_PAIRS: usize = 200_000;
 
-/// How much to compose.
+/// The settings of a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComposeConfig {
-    /// Pairs to learn from; at most [`MAX_PAIRS`].
+    /// Training pairs; at most [`MAX_PAIRS`].
     pub pairs: usize,
-    /// Pairs to hold out, of premises that are not among those; at most [`MAX_PAIRS`].
+    /// Held-out pairs, with other premises than the training pairs; at most [`MAX_PAIRS`].
     pub held_out: usize,
-    /// Decides every sentence, label and vector.
+    /// The seed of every sentence, label and vector.
     pub seed: u64,
 }
 
@@ -44,13 +45,13 @@ impl Default for ComposeConfig {
     }
 }
 
-/// Share of pairs whose label is not the one they were written for: annotators err.
+/// Share of pairs with a wrong label, like the errors of annotators.
 const NOISE: f64 = 0.04;
 
-/// What was composed. Sentences are tokens separated by blanks.
+/// The composed corpus. Sentences are tokens separated by blanks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corpus {
-    /// Pairs to learn from.
+    /// Pairs for training.
     pub train: Vec<Pair>,
     /// Pairs held out.
     pub held_out: Vec<Pair>,
@@ -58,10 +59,10 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Composes pairs, three a premise; more pairs of one seed begin with the same ones.
+    /// Composes pairs, three per premise. A larger corpus with the same seed begins with the same pairs.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] for no pairs or too many.
+    /// [`compexp_core::Error::Mismatch`] if the number of pairs is 0 or too large.
     pub fn compose(config: &ComposeConfig) -> Result<Self> {
         for (what, n) in [("pairs", config.pairs), ("held-out pairs", config.held_out)] {
             if n == 0 || n > MAX_PAIRS {
@@ -80,7 +81,8 @@ impl Corpus {
         }
         train.truncate(config.pairs);
         let mut held_out = Vec::with_capacity(config.held_out + 2);
-        // Held-out pairs do not depend on the number of the others, but for premises that are among those.
+        // Held-out pairs do not depend on the number of training pairs, except that premises of training pairs are
+        // skipped.
         for round in 0.. {
             if held_out.len() >= config.held_out {
                 break;
@@ -117,7 +119,7 @@ fn write(draw: &mut Draw) -> (String, Vec<Pair>) {
     (premise, pairs)
 }
 
-/// The words as a sentence: `an` where a vowel follows, a capital, a full stop.
+/// The words as a sentence: with `an` before a vowel, a capital, and a full stop.
 fn sentence(text: &str) -> String {
     let words: Vec<&str> = text.split(' ').collect();
     let mut out = String::with_capacity(text.len() + 4);

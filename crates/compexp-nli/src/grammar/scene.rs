@@ -1,4 +1,4 @@
-//! Scenes, and the premises that tell of them.
+//! Scenes, and the premises that describe them.
 
 use super::draw::Draw;
 use super::world::{ACTIVITIES, Activity, COLORS, GARMENTS, NOUNS, Noun, Place, TRAITS};
@@ -37,14 +37,14 @@ impl Number {
 /// A color and a garment.
 pub(super) type Clothes = (&'static str, &'static str);
 
-/// What a premise tells.
+/// The content of a premise.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) noun: &'static Noun,
     pub(super) number: Number,
     /// `his`, `her`, `its`, `their`.
     pub(super) possessive: &'static str,
-    /// What the beings are said to be, with its opposite.
+    /// The quality of the beings, with its opposite.
     pub(super) quality: Option<(&'static str, &'static str)>,
     pub(super) clothes: Option<Clothes>,
     /// An animal that a single being has with it.
@@ -60,7 +60,7 @@ impl Scene {
         let of_kind = |noun: &&Noun| noun.animal == animal;
         let nouns: Vec<&'static Noun> = NOUNS.iter().filter(of_kind).collect();
         let activities: Vec<_> = ACTIVITIES.iter().filter(|activity| activity.animals == animal).collect();
-        // Men and women are in most of SNLI's pictures, as dogs are in most of those of animals.
+        // Most of SNLI's pictures show men or women, and most of its pictures of animals show dogs.
         let known = if draw.chance(0.45) { 2 } else { nouns.len() };
         let noun = draw.one(&nouns[..known]).copied().unwrap_or(&NOUNS[0]);
         let activity = draw.one(&activities).copied().unwrap_or(&ACTIVITIES[0]);
@@ -83,7 +83,7 @@ impl Scene {
         Self { noun, number, possessive, quality, clothes, companion: companion.flatten(), activity, place }
     }
 
-    /// One of the ways to tell it.
+    /// One of the possible descriptions.
     pub(super) fn premise(&self, draw: &mut Draw) -> String {
         let mut who = self.counted(self.quality.map_or("", |(is, _)| is), self.noun);
         if let Some((color, garment)) = self.clothes {
@@ -131,7 +131,7 @@ impl Scene {
         name.to_owned()
     }
 
-    /// `it is`, of the beings.
+    /// `it is`, for the beings.
     pub(super) fn pronoun(&self) -> &'static str {
         match self.possessive {
             "his" => "he is",
@@ -141,7 +141,7 @@ impl Scene {
         }
     }
 
-    /// `a red hat`, or `red hats` where there are several to wear them.
+    /// `a red hat`, or `red hats` if there are several beings.
     pub(super) fn wear(&self, color: &str, garment: &str) -> String {
         let blank = if color.is_empty() { "" } else { " " };
         match self.number.is_one() {

@@ -7,7 +7,7 @@ use crate::random::Purpose;
 /// The numbers of a vector.
 pub(super) const DIMENSION: usize = 24;
 
-/// How far a word stands from the others of its classes.
+/// The distance of a word from the others of its classes.
 const NOISE: f64 = 0.35;
 
 /// A vector for every word of the grammar, in its order.

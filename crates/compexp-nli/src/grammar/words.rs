@@ -1,8 +1,8 @@
 //! The words of the grammar: each with its tag, its lemma, and the classes of meaning that its vector is made from.
 
-/// Rows of a Penn tag, classes of meaning, and words, each with `=` and its lemma where that is another.
+/// Rows of a Penn tag, classes of meaning, and words, each with `=` and its lemma if that differs from the word.
 ///
-/// A word has one tag and one lemma wherever it stands, so that the grammar can be written in plain English.
+/// A word has one tag and one lemma in every place, so that the grammar can be written in plain English.
 const ROWS: &[(&str, &str, &str)] = &[
     (".", "mark", ". ,"),
     ("DT", "determiner", "a an the some"),
@@ -79,7 +79,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("NNS", "clothes many", "shirts=shirt jackets=jacket hats=hat sweaters=sweater coats=coat"),
 ];
 
-/// What the grammar knows of a word.
+/// The entry of a word.
 pub(super) struct Entry {
     pub(super) word: &'static str,
     pub(super) lemma: &'static str,

@@ -1,16 +1,17 @@
-//! What there is in the world of the grammar: who, what they do, where, and what they wear.
+//! The world of the grammar: beings, activities, places and clothes.
 
 /// A kind of beings.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Noun {
     pub(super) one: &'static str,
     pub(super) many: &'static str,
-    /// The nearest kind above it, one and many, where there is one below `person` and `animal`.
+    /// The nearest more general kind below `person` and `animal`, singular and plural, if there is one.
     pub(super) above: Option<(&'static str, &'static str)>,
-    /// Beings of different sorts are different beings; of no sort where it says too little (a teacher may be a woman).
+    /// Beings of different sorts are different beings. Empty if the kind does not determine the sort (a teacher may be
+    /// a woman).
     pub(super) sort: &'static str,
     pub(super) animal: bool,
-    /// `his`, `her`, `its` of one; empty where that depends.
+    /// `his`, `her` or `its` for one being; empty if the kind does not determine it.
     pub(super) possessive: &'static str,
 }
 
@@ -87,7 +88,7 @@ pub(super) const PLACES: &[Place] = &[
     indoors("barn", "in a barn"),
 ];
 
-/// How the body is engaged: who moves about cannot do something at rest at the same time.
+/// How the body is engaged: a being that moves cannot do something at rest at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     Moving,
@@ -100,13 +101,13 @@ pub(super) enum Body {
 pub(super) struct Activity {
     /// After `is`.
     pub(super) doing: &'static str,
-    /// What follows from it, after `is`.
+    /// A more general activity that follows from it, after `is`.
     pub(super) general: &'static str,
     pub(super) body: Body,
     pub(super) animals: bool,
     /// Names of [`PLACES`].
     pub(super) places: &'static str,
-    /// What it may be for, after the activity.
+    /// A possible purpose, after the activity.
     pub(super) aims: &'static [&'static str],
 }
 
@@ -184,7 +185,7 @@ pub(super) const ACTIVITIES: &[Activity] = &[
 pub(super) const COLORS: &str = "red blue green yellow white black";
 pub(super) const GARMENTS: &str = "shirt jacket hat sweater coat";
 
-/// What a being may be said to be, with its opposite where both cannot be.
+/// A quality of a being, with its opposite if both cannot be true.
 pub(super) const TRAITS: &[(&str, &str)] = &[
     ("tall", "short"),
     ("short", "tall"),
@@ -205,7 +206,7 @@ impl Activity {
         self.places.split(' ').filter_map(named).collect()
     }
 
-    /// Whether nobody can do both at once.
+    /// Whether one being cannot do both at the same time.
     pub(super) fn excludes(&self, other: &Self) -> bool {
         self.body != other.body
     }

@@ -27,7 +27,7 @@ pub struct Config {
     pub hidden: usize,
     /// Whether a second LSTM reads the sentence backwards.
     pub bidirectional: bool,
-    /// Values of the hidden layer; [`Kind::Minimal`] has none, and takes no notice.
+    /// Values of the hidden layer; [`Kind::Minimal`] has none and ignores this.
     pub features: usize,
     /// Labels.
     pub classes: usize,
@@ -51,7 +51,7 @@ impl Config {
         self.hidden * self.directions()
     }
 
-    /// Values of a pair's features, those that are probed.
+    /// Values of a pair's features, which are the probed units.
     pub fn probed(&self) -> usize {
         match self.kind {
             Kind::Bowman => self.features,
@@ -98,7 +98,7 @@ impl Config {
         shapes
     }
 
-    /// Refuses sizes of 0 and such that no memory holds.
+    /// Refuses sizes of 0, and sizes that exceed any memory.
     pub(crate) fn check(&self) -> Result<()> {
         const MOST: usize = 1 << 20;
         let sizes = [

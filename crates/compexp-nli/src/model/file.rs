@@ -1,4 +1,4 @@
-//! Files of classifiers: the reference's checkpoints, and safetensors that hold everything a classifier needs.
+//! Files of classifiers: the reference's checkpoints, and safetensors files of this project.
 //!
 //! A safetensors file of this project MUST hold the tensors of [`Config::shapes`], f32, and the entry `compexp` in its
 //! metadata: `{"version": 1, "config": {...}, "words": "..."}`. Its words, one for each row of the embedding, are beside it
@@ -46,13 +46,12 @@ struct Header {
 
 impl Model {
     /// Reads a classifier from the reference's checkpoint (`state_dict`, `stoi`, `itos`), whose sizes follow from its
-    /// weights, or from a file of [`Self::save`]. Where a checkpoint has no `stoi`, the words are those of
-    /// [`WORDS_FILE`] beside it.
+    /// weights, or from a file of [`Self::save`]. If a checkpoint has no `stoi`, the words are read from [`WORDS_FILE`]
+    /// beside it.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for an unreadable file; [`compexp_files::Error::Format`] for a weight that is missing or has
-    /// another shape, which it names, for words that do not fit, weights of layers that no classifier has, and
-    /// weights that are no finite numbers.
+    /// [`Error::Checkpoint`] if the file cannot be read; [`compexp_files::Error::Format`] if a weight is missing,
+    /// superfluous, not finite, or has another shape (the error names it), or if the words do not fit.
     pub fn load(path: &Path) -> Result<Self> {
         let checkpoint = read(path)?;
         let header = checkpoint.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
@@ -76,11 +75,12 @@ impl Model {
         Ok(Self { config, words, weights })
     }
 
-    /// Writes the classifier as safetensors, and its words as [`WORDS_FILE`] beside it; the files are whole or absent.
+    /// Writes the classifier as safetensors, and its words as [`WORDS_FILE`] beside it; each file is complete or
+    /// absent.
     ///
     /// # Errors
-    /// [`Error::Core`] where the file cannot be written; [`compexp_core::Error::Mismatch`] where the weights are not those of the
-    /// sizes.
+    /// [`Error::Core`] if the file cannot be written; [`compexp_core::Error::Mismatch`] if a weight is missing,
+    /// superfluous, or of another size.
     pub fn save(&self, path: &Path) -> Result<()> {
         let header = Header { version: 1, config: self.config.clone(), words: self.words.content_hash() };
         let header = serde_json::to_string(&header).map_err(|e| Error::mismatch("metadata", e, "JSON"))?;
@@ -93,7 +93,7 @@ impl Model {
     }
 }
 
-/// Refuses weights that are missing, too many, or of another size.
+/// Refuses weights that are missing, superfluous, or of another size.
 pub(crate) fn check_weights(shapes: &[(String, Vec<usize>)], weights: &Weights) -> Result<()> {
     for (name, shape) in shapes {
         let found = weights.get(name).map(Vec::len);
@@ -144,7 +144,7 @@ fn parse_header(path: &Path, text: &str) -> Result<Header> {
     Ok(header)
 }
 
-/// Says in which part of which file a problem of values is.
+/// Adds the file and its part to an error about values.
 fn in_file<T>(path: &Path, field: &str, result: Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         Error::Core(compexp_core::Error::Mismatch { what, found, expected }) => {
@@ -154,7 +154,7 @@ fn in_file<T>(path: &Path, field: &str, result: Result<T>) -> Result<T> {
     })
 }
 
-/// The words of a checkpoint that does not hold them itself.
+/// The words of a checkpoint that does not contain them.
 fn beside(path: &Path) -> Result<WordTable> {
     let words = path.with_file_name(WORDS_FILE);
     if !is_there(&words)? {
@@ -164,7 +164,7 @@ fn beside(path: &Path) -> Result<WordTable> {
     Ok(WordTable::load(&words)?)
 }
 
-/// The sizes that fit the weights' shapes, as far as they can be told; what does not fit is found on reading.
+/// The sizes that follow from the weights' shapes. Weights that do not fit are found when they are read.
 fn infer(state: &StateDict) -> Result<Config> {
     let default = Config::default();
     let dim = |name: &str, axis: usize| state.get(name).and_then(|t| t.shape.get(axis).copied());
@@ -183,7 +183,7 @@ fn infer(state: &StateDict) -> Result<Config> {
     Ok(config)
 }
 
-/// The weights of these sizes, and a refusal of any others.
+/// The weights of these sizes; all other weights are refused.
 fn weights(path: &Path, config: &Config, n_words: usize, state: &StateDict) -> Result<Weights> {
     let mut weights = Weights::new();
     for (name, shape) in config.shapes(n_words) {

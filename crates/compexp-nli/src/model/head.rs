@@ -10,12 +10,12 @@ use super::network::EPSILON;
 use crate::error::Result;
 
 impl Model {
-    /// The last layer, with these names of its classes. The batch norm that stands before it in [`Kind::Minimal`] is part
-    /// of it, so that the features it reads are those that are probed.
+    /// The last layer, with these names of its classes. For [`Kind::Minimal`] it includes the batch norm before it, so
+    /// that it reads the probed features.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the weights are not those of the classifier's sizes, or the names are more or
-    /// fewer than its classes.
+    /// [`compexp_core::Error::Mismatch`] if the weights do not have the classifier's sizes, or if the numbers of names
+    /// and classes differ.
     pub fn head(&self, classes: Vec<String>) -> Result<Head> {
         self.config.check()?;
         file::check_weights(&self.config.shapes(self.words.len()), &self.weights)?;

@@ -1,9 +1,10 @@
-//! Classifiers of sentence pairs: word vectors, an LSTM for each sentence, and a decision from the two sentence vectors.
+//! Classifiers of sentence pairs: word vectors, an LSTM for each sentence, and a decision from the two sentence
+//! vectors.
 //!
-//! [`Model`] is what a file holds, [`Classifier`] the same laid out for use, in evaluation mode: batch norm by its
-//! running statistics, no dropout.
+//! [`Model`] is the content of a file. [`Classifier`] is the same, prepared for use in evaluation mode: batch norm with
+//! its running statistics, no dropout.
 //!
-//! A pair's result is the same bits whatever other pairs are given with it, and however many threads there are.
+//! The result of a pair is the same to the bit with any other pairs and any number of threads.
 
 pub mod config;
 pub mod file;
@@ -24,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::text::WordTable;
 use network::Network;
 
-/// Pairs that go through the network together, and half of the sentences that do.
+/// The number of pairs that the network computes together, and half of the number of sentences.
 const BATCH: usize = 128;
 
 /// Two sentences as word numbers.
@@ -61,7 +62,7 @@ impl Classifier {
     /// Lays out a model's weights on the CPU.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes.
+    /// [`compexp_core::Error::Mismatch`] if a weight is missing, superfluous, or of another size.
     pub fn new(model: &Model) -> Result<Self> {
         Self::on(model, &Device::Cpu)
     }
@@ -69,8 +70,8 @@ impl Classifier {
     /// Lays out a model's weights on a device.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the weights are not those of its sizes; [`Error::Candle`] where the device
-    /// fails.
+    /// [`compexp_core::Error::Mismatch`] if a weight is missing, superfluous, or of another size; [`Error::Candle`] if
+    /// the device fails.
     pub fn on(model: &Model, device: &Device) -> Result<Self> {
         let Model { config, words, weights } = model;
         config.check()?;
@@ -95,11 +96,10 @@ impl Classifier {
         &self.words
     }
 
-    /// Logits, features and sentence vectors of any number of pairs. A sentence that is there more than once goes through
-    /// the LSTM once.
+    /// Logits, features and sentence vectors of any number of pairs. The LSTM encodes each distinct sentence once.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where a word number is not one of the table's.
+    /// [`compexp_core::Error::Mismatch`] if a word number is not in the table.
     pub fn forward(&self, pairs: &[Pair<'_>]) -> Result<Output> {
         let mut places: HashMap<&[u32], u32> = HashMap::new();
         let mut distinct: Vec<&[u32]> = Vec::new();
@@ -130,10 +130,10 @@ impl Classifier {
         Ok(output)
     }
 
-    /// The label with the highest logit for each pair, the first of equal ones.
+    /// The label with the highest logit for each pair; among equal logits, the first.
     ///
     /// # Errors
-    /// Those of [`Self::forward`].
+    /// The errors of [`Self::forward`].
     pub fn predict(&self, pairs: &[Pair<'_>]) -> Result<Vec<u8>> {
         let logits = self.forward(pairs)?.logits;
         Ok(logits.chunks_exact(self.config.classes).map(|row| best(row) as u8).collect())
@@ -141,7 +141,7 @@ impl Classifier {
 
     /// The vectors of sentences, `(sentences, encoded)`, and the row of each.
     fn encode(&self, all: &[&[u32]]) -> Result<(Tensor, Vec<u32>)> {
-        // Sentences of similar lengths go together, so that no short one waits for a long one.
+        // Sentences of similar lengths are computed together, so that short ones do not wait for long ones.
         let mut order: Vec<usize> = (0..all.len()).collect();
         order.sort_by_key(|&i| all[i].len());
         let mut rows = vec![0; all.len()];

@@ -8,19 +8,19 @@ use compexp_kernels::lstm::{DirectionWeights, Lstm, Sequences};
 use super::config::{Config, Kind};
 use crate::error::{Error, Result};
 
-/// What PyTorch adds to a variance before it divides by its root.
+/// PyTorch adds this to a variance before it divides by its root.
 pub(crate) const EPSILON: f32 = 1e-5;
 
-/// What training multiplies values by: 0 where they are dropped, and more than 1 where they are kept.
+/// The factors of values in training (dropout): 0 for dropped values, more than 1 for kept values.
 #[derive(Debug)]
 pub(crate) struct Masks {
     /// `(n, joined)`
     pub(crate) joined: Tensor,
-    /// `(n, features)`; none where there is no hidden layer.
+    /// `(n, features)`; none if there is no hidden layer.
     pub(crate) hidden: Option<Tensor>,
 }
 
-/// The layers of a classifier. The tensors that the builder gives are used as they are: variables are trained.
+/// The layers of a classifier. The tensors of the builder are used directly, so variables can be trained.
 #[derive(Debug, Clone)]
 pub(crate) struct Network {
     kind: Kind,
@@ -65,7 +65,7 @@ impl Network {
         })
     }
 
-    /// Where its weights are.
+    /// The device of its weights.
     pub(crate) fn device(&self) -> &Device {
         self.embedding.embeddings().device()
     }
@@ -83,8 +83,8 @@ impl Network {
         Ok(self.lstm.forward(sequences, vectors)?)
     }
 
-    /// Features `(n, probed)` and logits `(n, classes)` of pairs of sentence vectors: with `masks` in training mode, which
-    /// also moves the running statistics of the batch norm, without in evaluation mode.
+    /// Features `(n, probed)` and logits `(n, classes)` of pairs of sentence vectors. With `masks` the network is in
+    /// training mode, which also updates the running statistics of the batch norm; without, in evaluation mode.
     pub(crate) fn decide(
         &self,
         premises: &Tensor,
@@ -107,8 +107,8 @@ impl Network {
         Ok((features, logits))
     }
 
-    /// The batch norm by its running statistics. Its scale is divided by the root of the variance first, which rounds
-    /// once less a value than [`BatchNorm`] does.
+    /// The batch norm with its running statistics. Its scale is first divided by the root of the variance, so each
+    /// value is rounded once less than in [`BatchNorm`].
     fn normalize(&self, x: &Tensor) -> Result<Tensor> {
         let missing = || Error::mismatch("weights of a batch norm", "none", "a scale and a shift");
         let (scale, shift) = self.norm.weight_and_bias().ok_or_else(missing)?;
@@ -117,7 +117,8 @@ impl Network {
     }
 }
 
-/// Negative values become 0; NaN stays, so that a broken model is seen at the end. (candle's own turns it into 0.)
+/// Negative values become 0. NaN stays, so that a broken model is noticed at the end. (candle's own function turns it
+/// into 0.)
 fn relu(x: &Tensor) -> candle_core::Result<Tensor> {
     let zeros = x.zeros_like()?;
     x.lt(&zeros)?.where_cond(&zeros, x)

@@ -1,4 +1,4 @@
-//! Sentence pairs and words: what the data files hold, and the numbers that a classifier knows words by.
+//! Sentence pairs and words: the content of data files, and the word numbers of a classifier.
 
 mod pairs;
 
@@ -42,8 +42,8 @@ impl Label {
         }
     }
 
-    /// Reads a label as data files write it: a name, or `-`, `UNK` or nothing where the annotators did not agree.
-    /// The outer `None` says that the text is no label.
+    /// Reads a label as data files write it: a name, or `-`, `UNK` or nothing if the annotators did not agree. The
+    /// outer `None` says that the text is no label.
     pub fn parse(text: &str) -> Option<Option<Self>> {
         match text {
             "-" | "UNK" | "" => Some(None),
@@ -55,7 +55,7 @@ impl Label {
 /// Two sentences and what the first says about the second.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The gold label; `None` where the annotators did not agree.
+    /// The gold label; `None` if the annotators did not agree.
     pub label: Option<Label>,
     /// The first sentence: raw text, or tokens separated by blanks, as the file has it.
     pub premise: String,

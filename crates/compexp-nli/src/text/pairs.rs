@@ -8,17 +8,18 @@ use serde::Deserialize;
 use super::{Label, Pair};
 use crate::error::{Error, Result};
 
-/// Reads a file of sentence pairs; its extension says how:
+/// Reads a file of sentence pairs. The extension determines the format:
 ///
-/// - `.jsonl`: an object a line with `sentence1`, `sentence2` and `gold_label` (SNLI's own, other keys ignored);
+/// - `.jsonl`: one object per line with `sentence1`, `sentence2` and `gold_label` (SNLI's own, other keys ignored);
 /// - `.tok`: premise and hypothesis on alternating lines, see [`read_tok`]; no labels;
 /// - any other: a table separated by tabs whose first line names the columns: `gold_label`, `sentence1`, `sentence2`
 ///   (SNLI's own `.txt`) or `label`, `premise`, `hypothesis`, in any order, others ignored.
 ///
-/// A label is `entailment`, `neutral` or `contradiction`; `-`, `UNK` or nothing where there is none.
+/// A label is `entailment`, `neutral` or `contradiction`; `-`, `UNK` or nothing if there is none.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
+/// a line is not valid.
 pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("jsonl") => read_jsonl(path),
@@ -31,7 +32,7 @@ pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
 /// labels, as many as pairs; see [`read_gold`].
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a premise has no hypothesis; [`compexp_core::Error::Mismatch`] where the number of labels is
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] if a premise has no hypothesis; [`compexp_core::Error::Mismatch`] if the number of labels is
 /// another.
 pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>> {
     let mut pairs: Vec<Pair> = Vec::new();
@@ -60,10 +61,11 @@ pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>
     Ok(pairs)
 }
 
-/// Reads gold labels, one a line.
+/// Reads gold labels, one per line.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] with the line number.
+/// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
+/// a line is not valid.
 pub fn read_gold(path: &Path) -> Result<Vec<Option<Label>>> {
     let mut labels = Vec::new();
     for_each_line::<Error>(path, |number, line| {
@@ -101,7 +103,7 @@ fn read_jsonl(path: &Path) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
-/// Where a table has what; the fields stand between tabs, and nothing is quoted.
+/// The columns of a table. Tabs separate the fields, and there is no quoting.
 struct Columns {
     n: usize,
     label: usize,
@@ -142,8 +144,8 @@ fn read_table(path: &Path) -> Result<Vec<Pair>> {
             return Ok(());
         };
         let fields: Vec<&str> = line.split('\t').collect();
-        // SNLI's own tables leave the labels of the fourth and fifth annotator away at the end of a line or keep their
-        // tabs, so only the columns that matter must be there.
+        // SNLI's own tables may omit the labels of the fourth and fifth annotator at the end of a line, so only the
+        // required columns must be there.
         let needed = 1 + columns.label.max(columns.premise).max(columns.hypothesis);
         if fields.len() < needed || fields.len() > columns.n {
             let expected = format!("{needed} to {}, as the first line names them", columns.n);

@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba, 2015), as PyTorch computes it, as an optimizer of candle-nn.
 //!
-//! candle-nn's AdamW keeps its moments to itself, so that a training could not be saved and taken up again, and makes a
-//! dozen new tensors a weight in a step. This one gives its moments away, and on the CPU updates in place.
+//! candle-nn's AdamW has private moments, so a training could not be saved and continued. It also creates a dozen new
+//! tensors per weight and step. This optimizer makes its moments readable, and updates in place on the CPU.
 
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Storage, Tensor, Var, bail};
@@ -194,7 +194,7 @@ fn shared<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&
     }
 }
 
-/// What brings a norm down to `clip`, as PyTorch's `clip_grad_norm_`.
+/// The factor that scales a norm down to `clip`, as PyTorch's `clip_grad_norm_`.
 fn scale(clip: f32, norm: f64) -> f32 {
     (f64::from(clip) / (norm + 1e-6)).min(1.0) as f32
 }
@@ -293,7 +293,8 @@ mod tests {
         assert!((norm(&[var_free(&[3.0]), var_free(&[-4.0, 0.0])]).unwrap() - 5.0).abs() < 1e-12);
         assert!((scale(1.0, 5.0) - 0.2).abs() < 1e-6);
         assert_eq!(scale(10.0, 5.0), 1.0);
-        // Clipping scales all gradients alike, so that half of a gradient clipped is the whole one clipped.
+        // Clipping scales all gradients alike, so half of a gradient and the whole gradient give the same after
+        // clipping.
         let run = |gradient: &[f32]| {
             let weight = var(&[1.0, 2.0]);
             let mut adam = Adam::new(vec![weight.clone()], params(Some(0.5))).unwrap();

@@ -36,11 +36,11 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Adam's rate before the schedule.
     pub learning_rate: f32,
-    /// What becomes of it.
+    /// The schedule of the learning rate.
     pub schedule: Schedule,
     /// Adam's decay of the mean and of the mean square of gradients.
     pub betas: [f32; 2],
-    /// What Adam adds to the root of the mean square.
+    /// Adam adds this to the root of the mean square.
     pub epsilon: f32,
     /// The greatest norm of all gradients together; longer ones are scaled down to it.
     pub clip: Option<f32>,
@@ -50,17 +50,18 @@ pub struct TrainConfig {
     pub word_dropout: f32,
     /// The same for words that the training examples hold once, so that the unknown word is learnt from rare ones.
     pub rare_word_dropout: f32,
-    /// Share of values of word vectors that are dropped; wherever a word occurs in a batch, the same ones are.
+    /// Share of values of word vectors that are dropped; the same values for all occurrences of a word in a batch.
     pub embedding_dropout: f32,
     /// Whether word vectors stay as they begin.
     pub freeze_embedding: bool,
-    /// Share of itself that the running average of the weights keeps in a step. The average is what is held out against
-    /// and kept as the result, while the last weights learn on; where 0, it is the last weights. In the first steps the
-    /// share is smaller, `(1 + step) / (10 + step)`, so that the initial weights are soon forgotten.
+    /// Share of itself that the running average of the weights keeps in a step. The average is tested on the held-out
+    /// examples and kept as the result, while the training continues with the last weights. If 0, the last weights are
+    /// tested and kept. In the first steps the share is smaller, `(1 + step) / (10 + step)`, so that the initial
+    /// weights are soon forgotten.
     pub averaging: f32,
-    /// Epochs without a better accuracy on the held-out examples after which to stop; never where `None`.
+    /// Epochs without a better accuracy on the held-out examples after which to stop; never if `None`.
     pub patience: Option<usize>,
-    /// Steps between two saved states within an epoch; where `None`, one is saved at the end of each only.
+    /// Steps between two saved states within an epoch; if `None`, a state is saved only at the end of each epoch.
     pub save_every: Option<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! Training of classifiers: from examples to weights, the same for a seed whatever the thread count, and the same
-//! whether or not it was interrupted.
+//! Training of classifiers: from examples to weights, the same for a seed with any number of threads, and with or
+//! without interruptions.
 //!
 //! A step runs the network of [`crate::model`] in training mode and back by candle; random numbers are the project's own.
 
@@ -42,7 +42,7 @@ pub struct Example {
     pub label: u8,
 }
 
-/// What a training is made from.
+/// The inputs of a training.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup<'a> {
     /// The sizes of the classifier.
@@ -53,7 +53,7 @@ pub struct Setup<'a> {
     pub words: &'a WordTable,
     /// Vectors that words begin with, of the embedding's size; other words begin with random ones.
     pub vectors: Option<&'a HashMap<String, Vec<f32>>>,
-    /// The examples to learn from.
+    /// The examples for training.
     pub train: &'a [Example],
     /// The examples that decide which epoch is the best.
     pub dev: &'a [Example],
@@ -95,26 +95,27 @@ pub type Progress<'a> = training::Progress<'a, EpochRow>;
 /// The result of a training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// The model of the best epoch; the present one where no epoch is done.
+    /// The model of the best epoch; the present one if no epoch is done.
     pub model: Model,
     /// The best epoch, from 1.
     pub best_epoch: Option<usize>,
-    /// One row an epoch.
+    /// One row per epoch.
     pub curves: Vec<EpochRow>,
-    /// Whether it came to its end, by its epochs or its patience; false where `progress` stopped it.
+    /// Whether the training ended, by its epochs or its patience; false if `progress` stopped it.
     pub finished: bool,
 }
 
 /// Trains a classifier.
 ///
-/// Where a `folder` is given, it holds the best model ([`BEST_FILE`]), the curves and the state ([`STATE_FILE`]), from which
-/// a training of the same setup goes on, with the result it would have had without a break, to the bit. `progress` is
-/// told of every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is saved then.
+/// If a `folder` is given, it holds the best model ([`BEST_FILE`]), the curves and the state ([`STATE_FILE`]). A
+/// training with the same setup continues from them, and its result is the same to the bit as without an interruption.
+/// `progress` is called for every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is then
+/// saved.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for settings and examples outside their ranges, and a loss that is no number;
-/// [`compexp_files::Error::Format`] for a folder whose state is damaged or of another setup; [`compexp_files::Error::Io`]
-/// where it cannot be read or written; [`Error::Candle`] where the device fails.
+/// [`compexp_core::Error::Mismatch`] if a setting or an example is outside its range, or if the loss is not a number;
+/// [`compexp_files::Error::Format`] if the state in the folder is damaged or belongs to another setup;
+/// [`compexp_files::Error::Io`] if it cannot be read or written; [`Error::Candle`] if the device fails.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,
@@ -133,7 +134,8 @@ pub fn train(
 /// The share of examples whose label a model on this device gives the highest logit.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where the model's weights are not those of its sizes, or a word number is not one of its table.
+/// [`compexp_core::Error::Mismatch`] if a weight is missing, superfluous, or of another size, or if a word number is
+/// not in the table.
 pub fn accuracy(model: &Model, examples: &[Example], device: &Device) -> Result<f64> {
     let pairs: Vec<_> = examples.iter().map(|e| Pair { premise: &e.premise, hypothesis: &e.hypothesis }).collect();
     let found = Classifier::on(model, device)?.predict(&pairs)?;
@@ -141,12 +143,12 @@ pub fn accuracy(model: &Model, examples: &[Example], device: &Device) -> Result<
     Ok(correct as f64 / examples.len().max(1) as f64)
 }
 
-/// Initial weights as PyTorch draws them: normal word vectors, and what follows uniform within the root of the inverse
-/// number of inputs; for an LSTM, of its hidden size.
+/// Initial weights as PyTorch draws them: normal word vectors; all other weights uniform within the root of the inverse
+/// number of inputs, for an LSTM of the inverse hidden size.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for sizes out of their ranges, and where a given vector has another size than the embedding or is
-/// not finite.
+/// [`compexp_core::Error::Mismatch`] if a size is out of its range, or if a given vector has another size than the
+/// embedding or is not finite.
 pub fn initial_weights(
     model: &Config,
     words: &WordTable,
@@ -188,9 +190,9 @@ pub fn initial_weights(
     Ok(weights)
 }
 
-/// A hash of all that decides what a training learns.
+/// A hash of everything that determines the result of a training.
 fn fingerprint(setup: &Setup<'_>, initial: &Weights) -> Result<String> {
-    // When a state is saved and when to stop do not change what is learnt until then: a training may be prolonged.
+    // The time of saving and the end do not change the training before them, so a training may be continued for longer.
     let mut config = TrainConfig { save_every: None, patience: None, ..setup.config.clone() };
     if !matches!(config.schedule, Schedule::Cosine { .. }) {
         config.epochs = 0;
@@ -238,7 +240,8 @@ fn check(setup: &Setup<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The numbers below `n` in random order (Fisher and Yates); what goes to a place follows from the stream's number there.
+/// The numbers below `n` in random order (Fisher and Yates); the element of a place follows from the stream's number at
+/// that place.
 fn shuffled(stream: Stream, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
@@ -247,7 +250,7 @@ fn shuffled(stream: Stream, n: usize) -> Vec<usize> {
     order
 }
 
-/// The epoch's batches; one example left over joins the batch before.
+/// The epoch's batches; if one example is left over, it joins the batch before.
 fn batches(order: &[usize], size: usize) -> Vec<&[usize]> {
     let mut batches: Vec<_> = order.chunks(size).collect();
     if batches.len() > 1 && batches.last().is_some_and(|batch| batch.len() == 1) {
@@ -259,7 +262,7 @@ fn batches(order: &[usize], size: usize) -> Vec<&[usize]> {
     batches
 }
 
-/// Which words the examples hold once.
+/// The words that occur once in the examples.
 fn rare_words(n_words: usize, examples: &[Example]) -> Vec<bool> {
     let mut counts = vec![0u32; n_words];
     for &word in examples.iter().flat_map(|e| e.premise.iter().chain(&e.hypothesis)) {

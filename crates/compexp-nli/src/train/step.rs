@@ -23,7 +23,7 @@ pub(super) struct Step<'a> {
     pub(super) config: &'a TrainConfig,
     /// Whether the training examples hold a word once.
     pub(super) rare: &'a [bool],
-    /// The number of the step, of which its random numbers are.
+    /// The number of the step, which determines its random numbers.
     pub(super) number: u64,
 }
 
@@ -72,7 +72,7 @@ impl Step<'_> {
         examples.iter().map(|e| (sentence(&e.premise), sentence(&e.hypothesis))).collect()
     }
 
-    /// Dropout of word vectors, `(words, embedding)`: the same values of a word's vector wherever it stands.
+    /// Dropout of word vectors, `(words, embedding)`: the same values of a word's vector for all of its occurrences.
     fn vector_mask(self, words: &[u32], device: &Device) -> Result<Tensor> {
         let (stream, share, width) =
             (self.stream(Purpose::Embedding), self.config.embedding_dropout, self.model.embedding);

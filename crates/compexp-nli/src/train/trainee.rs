@@ -21,28 +21,28 @@ use crate::random::Purpose;
 /// The weights by name, as variables on a device. (candle-nn's `VarMap` gives them in another order in every run.)
 pub(super) type Variables = BTreeMap<String, Var>;
 
-/// A training that is under way.
+/// A running training.
 pub(super) struct Training<'a> {
     setup: Setup<'a>,
-    /// Whether the examples hold a word once.
+    /// For each word, whether it occurs once in the examples.
     rare: Vec<bool>,
     vars: Variables,
     /// Names of the weights that are trained, in the optimizer's order.
     trained: Vec<String>,
     network: Network,
     adam: Adam,
-    /// The weights' running average; empty where there is none.
+    /// The weights' running average; empty if there is none.
     mean: Weights,
-    /// What a classifier would have had at the end of the last epoch.
+    /// The weights that the classifier would have at the end of the last epoch.
     present: Weights,
-    /// Those of the best epoch, empty before the first.
+    /// The weights of the best epoch; empty before the first epoch ends.
     best: Weights,
     /// The examples' order in an epoch.
     order: Option<(usize, Vec<usize>)>,
 }
 
 impl<'a> Training<'a> {
-    /// A training at its beginning, from these weights.
+    /// A new training, from these weights.
     pub(super) fn new(setup: Setup<'a>, weights: &Weights) -> Result<Self> {
         let Setup { model, config, words, train, device, .. } = setup;
         let vars = variables(model, words.len(), weights, device)?;
@@ -63,7 +63,7 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// The classifier of the best epoch; the present one where no epoch is done.
+    /// The classifier of the best epoch; the present one if no epoch is done.
     pub(super) fn into_model(self) -> Result<Model> {
         let weights = if self.best.is_empty() { self.present()? } else { self.best };
         Ok(model(&self.setup, weights))

@@ -20,13 +20,13 @@ pub struct ActivityRow {
     pub iou: Option<f64>,
     /// Examples on which it fires, with and without a target.
     pub active: usize,
-    /// Those with a target.
+    /// How many of these have a target.
     pub known: usize,
-    /// Those of them on which the model is right.
+    /// On how many of these the model is right.
     pub correct: usize,
     /// Examples with a target on which it does not fire.
     pub silent_known: usize,
-    /// Those of them on which the model is right.
+    /// On how many of these the model is right.
     pub silent_correct: usize,
     /// The first few examples on which it fires and the model errs.
     pub errors: Vec<usize>,

@@ -95,7 +95,7 @@ pub struct Operators {
 }
 
 impl Operators {
-    /// Those of a formula.
+    /// The operators of a formula.
     pub fn of(formula: &Formula) -> Self {
         let mut used = Self::default();
         used.count(formula);

@@ -3,8 +3,8 @@
 //! Every function takes [`Records`] and looks at nothing else: neither the model nor the annotations are needed.
 
 pub mod accuracy;
-pub mod behaviour;
 pub mod coverage;
+pub mod effects;
 pub mod iou;
 pub mod kind;
 pub mod makeup;
@@ -40,7 +40,8 @@ impl Records {
     /// Reads the records of a run.
     ///
     /// # Errors
-    /// Those of the run's files, and of [`Self::new`].
+    /// `Error::File` or `Error::Damaged` if a file of the run cannot be read or is not what it was; `Error::Core` as
+    /// [`Self::new`].
     pub fn read(run: &FinishedRun) -> Result<Self> {
         let (explanations, predictions) = (run.explanations.clone(), run.predictions()?);
         Self::new(explanations, run.concepts()?, run.relations()?, run.activity()?, predictions)
@@ -49,8 +50,7 @@ impl Records {
     /// Records from their parts; `activity` has a row of bits for each unit, as [`FinishedRun::activity`] gives them.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the parts do not belong together; [`compexp_core::Error::DuplicateConcept`]; [`compexp_core::Error::Formula`] for a
-    /// formula over other concepts.
+    /// `Error::Core` if the parts do not belong together, a concept is there twice, or a formula names another concept.
     pub fn new(
         explanations: Explanations,
         concepts: Vec<Extent>,
@@ -153,7 +153,7 @@ pub(crate) mod tests {
             similarity: None,
         };
         let prediction = |(target, predicted): &(&str, &str)| Prediction {
-            image: String::new(),
+            example: String::new(),
             target: (*target).into(),
             predicted: (*predicted).into(),
             correct: (!target.is_empty()).then_some(target == predicted),

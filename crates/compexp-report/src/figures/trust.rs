@@ -1,17 +1,17 @@
-//! Figures of how far explanations are to be trusted: against the optimum and the ceiling, against luck, and on examples held
+//! Figures of how far explanations are to be trusted: against the optimum and the ceiling, against chance, and on examples held
 //! out.
 
 use compexp_core::explanation::Explanation;
 
-use super::{figure, number, round_out, span, table_of};
+use super::{figure, span, table_of};
 use crate::Result;
 use crate::analysis::Records;
-use crate::charts::{PLACE, Panel, SIZE};
+use crate::charts::{PLACE, Panel, SIZE, number, round_out};
 use crate::figure::Figure;
 use crate::svg::{Anchor, COLORS, Svg};
 use compexp_run::wording::{count, many};
 
-/// Below this a unit counts as more than luck.
+/// Below this a unit counts as more than chance.
 const SIGNIFICANT: f64 = 0.05;
 
 /// Half of a 95% interval, in standard errors.
@@ -20,7 +20,7 @@ const WIDE: f64 = 1.96;
 /// Those that the run has numbers for.
 pub(super) fn figures(records: &Records) -> Result<Vec<Figure>> {
     let units: Vec<&Explanation> = records.explained().map(|(_, unit, _)| unit).collect();
-    let all = [ceiling(records, &units)?, luck(&units)?, held_out(&units)?];
+    let all = [ceiling(records, &units)?, chance(&units)?, held_out(&units)?];
     Ok(all.into_iter().flatten().collect())
 }
 
@@ -100,8 +100,8 @@ fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> 
     Ok(Some(figure("ceiling", "What was found, and what there is to find", &caption, svg, SIZE, csv)))
 }
 
-/// IoU against what the search finds by luck.
-fn luck(units: &[&Explanation]) -> Result<Option<Figure>> {
+/// IoU against what the search finds by chance.
+fn chance(units: &[&Explanation]) -> Result<Option<Figure>> {
     let rows: Vec<_> = units
         .iter()
         .filter_map(|u| {
@@ -114,7 +114,7 @@ fn luck(units: &[&Explanation]) -> Result<Option<Figure>> {
     let panel = Panel { place: PLACE, x: round_out([0.0, most]), y: round_out([0.0, most]) };
     let mut svg = Svg::new();
     panel.y_axis(&mut svg, "IoU");
-    panel.x_axis(&mut svg, "IoU that 95 of 100 searches by luck stay below");
+    panel.x_axis(&mut svg, "IoU that 95 of 100 searches of permuted units stay below");
     panel.legend(&mut svg, &["q below 0.05", "others"]);
     let [from, to] = [panel.at(0.0, 0.0), panel.at(panel.x[1], panel.y[1])];
     svg.stroke(&format!("M{:.1} {:.1}L{:.1} {:.1}", from[0], from[1], to[0], to[1]), "currentColor", 1.0, 0.6);
@@ -122,7 +122,7 @@ fn luck(units: &[&Explanation]) -> Result<Option<Figure>> {
         let color = COLORS[usize::from(s.q >= SIGNIFICANT)];
         let numbers = [unit.iou, null.q95, s.p, s.q].map(number);
         let title = format!(
-            "unit {}: IoU {}, by luck {}, p {}, q {}",
+            "unit {}: IoU {}, by chance {}, p {}, q {}",
             unit.unit, numbers[0], numbers[1], numbers[2], numbers[3]
         );
         svg.dot(panel.at(null.q95, unit.iou), 3.0, color, 0.8, &title);
@@ -131,7 +131,7 @@ fn luck(units: &[&Explanation]) -> Result<Option<Figure>> {
     let significant = rows.iter().filter(|(_, s, _)| s.q < SIGNIFICANT).count();
     let caption = format!(
         "Each dot is a unit: its IoU, and the 95% quantile of what the same search finds when the unit's maps are dealt out to \
-         other examples. Above the line of equality, more than luck finds in 95 of 100 cases: {} of {}; with q below 0.05: \
+         other examples. Above the line of equality, more than chance finds in 95 of 100 cases: {} of {}; with q below 0.05: \
          {}. A unit has {}.",
         count(above as u64),
         many(rows.len(), "unit"),
@@ -143,7 +143,7 @@ fn luck(units: &[&Explanation]) -> Result<Option<Figure>> {
         .map(|(u, s, null)| (u.unit, null.length, u.iou, s.draws, s.p, s.q, null.median, null.q95, null.max))
         .collect();
     let csv = table_of("unit,length,iou,draws,p,q,median,q95,max", &table)?;
-    Ok(Some(figure("iou_and_luck", "IoU, and IoU by luck", &caption, svg, SIZE, csv)))
+    Ok(Some(figure("iou_and_luck", "IoU, and IoU by chance", &caption, svg, SIZE, csv)))
 }
 
 /// Mean IoU on the search's examples and on those held out, by length.

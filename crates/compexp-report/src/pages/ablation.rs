@@ -1,13 +1,13 @@
 //! What the model loses without units.
 
-use compexp_run::Table;
+use compexp_run::ablation_record::{Estimate, Hurt, Support};
+use compexp_run::{Band, UnitEffect};
+use compexp_trust::behaviour::ablation::Fill;
 use maud::{Markup, PreEscaped, html};
-use serde_json::Value;
 
-use super::behaviour::unit;
-use super::{Site, count, formula, percent, plain};
-use crate::behaviour::{QUANTITIES, Row, order_name, panel, scatter};
+use super::{Site, count, formula, percent, plain, unit_link};
 use crate::charts::{PLACE, SIZE};
+use crate::figures::ablation::{QUANTITIES, Row, panel, scatter};
 use crate::material::Material;
 use crate::svg::Svg;
 
@@ -19,48 +19,29 @@ pub(super) fn sections(site: &Site<'_>) -> Markup {
     let material = site.material;
     html! {
         @if let Some(bands) = &material.bands { (curves(bands)) }
-        @if let Some(summary) = &material.ablation { (support(summary)) }
+        @if let Some(summary) = &material.ablation { (support(&summary.support)) }
         @if let Some(effects) = &material.effects { (alone(material, effects)) }
     }
 }
 
-/// The fields of a row, by name of column; empty where there is no such column.
-fn field<'a>(table: &'a Table, row: &'a [String], column: &str) -> &'a str {
-    table.header.iter().position(|h| h == column).and_then(|at| row.get(at)).map_or("", String::as_str)
-}
-
-fn number(table: &Table, row: &[String], column: &str) -> Option<f64> {
-    field(table, row, column).parse().ok().filter(|v: &f64| v.is_finite())
-}
-
 /// A change in percentage points, with its sign unless it is nothing.
-pub(super) fn points(change: Option<f64>) -> String {
+fn points(change: Option<f64>) -> String {
     let text = change.map_or(String::new(), |v| format!("{:+.1}", 100.0 * v));
     if matches!(&text[..], "+0.0" | "-0.0") { "0.0".into() } else { text }
 }
 
-fn set_to(fill: &str) -> &str {
-    if fill == "mean" { "their mean" } else { fill }
+fn set_to(fill: Fill) -> &'static str {
+    match fill {
+        Fill::Zero => "zero",
+        Fill::Mean => "their mean",
+    }
 }
 
 /// Accuracy while units are taken away, a chart for each value that they are set to, and for each quantity.
-fn curves(bands: &Table) -> Markup {
-    let mut fills: Vec<&str> = Vec::new();
-    bands.rows.iter().for_each(|row| fills.extend(Some(field(bands, row, "fill")).filter(|f| !fills.contains(f))));
-    let rows = |fill: &str| -> Vec<Row> {
-        let of_fill = bands.rows.iter().filter(|row| field(bands, row, "fill") == fill);
-        let row = |row: &Vec<String>| {
-            let values = |columns: [&str; 3]| columns.map(|column| number(bands, row, column));
-            let concerned = ["concerned_change", "concerned_change_low", "concerned_change_high"];
-            let curves = number(bands, row, "curves").unwrap_or(1.0) as usize;
-            Some(Row {
-                order: order_name(field(bands, row, "order"), curves),
-                removed: number(bands, row, "removed")?,
-                quantities: [values(["accuracy", "low", "high"]), values(concerned)],
-            })
-        };
-        of_fill.filter_map(row).collect()
-    };
+fn curves(bands: &[Band]) -> Markup {
+    let mut fills: Vec<Fill> = Vec::new();
+    bands.iter().for_each(|band| fills.extend(Some(band.fill).filter(|fill| !fills.contains(fill))));
+    let rows = |fill: Fill| bands.iter().filter(|band| band.fill == fill).map(Row::of).collect::<Vec<_>>();
     html! {
         section {
             h2 { "Accuracy without units" }
@@ -70,10 +51,10 @@ fn curves(bands: &Table) -> Markup {
                  chart is of the classes concerned alone: those to which the weights of a unit that is gone contribute."
             }
             div.figures { @for (i, fill) in fills.iter().enumerate() {
-                @let rows = rows(fill);
+                @let rows = rows(*fill);
                 @for (quantity, name) in QUANTITIES.iter().enumerate() {
                     @if rows.iter().any(|row| row.quantities[quantity][0].is_some()) {
-                        @let title = format!("Units set to {}: {name}", plain(set_to(fill)));
+                        @let title = format!("Units set to {}: {name}", set_to(*fill));
                         @let drawing = {
                             let mut svg = Svg::new();
                             panel(&mut svg, PLACE, &rows, quantity);
@@ -88,28 +69,18 @@ fn curves(bands: &Table) -> Markup {
 }
 
 /// Whether the classes that a unit supports are those that suffer without it.
-fn support(summary: &Value) -> Markup {
-    let rows = summary["support"].as_array().map_or(&[][..], Vec::as_slice);
-    let share = |hurt: &Value| {
-        let of = hurt["units"].as_u64().map(count);
-        hurt["share"]["value"]
-            .as_f64()
-            .map_or(String::new(), |v| format!("{} of {}", percent(v), of.unwrap_or_default()))
+fn support(rows: &[Support]) -> Markup {
+    let share = |hurt: Option<Hurt>| {
+        hurt.map_or(String::new(), |hurt| format!("{} of {}", percent(hurt.share.value), count(hurt.units as u64)))
     };
-    let above = |estimate: &Value| {
-        let at = |value: &Value| points(value.as_f64());
-        match estimate["value"].is_number() {
-            true => format!(
-                "{} [{}, {}]",
-                at(&estimate["value"]),
-                at(&estimate["interval"][0]),
-                at(&estimate["interval"][1])
-            ),
-            false => String::new(),
-        }
+    let above = |estimate: Option<Estimate>| {
+        estimate.map_or(String::new(), |Estimate { value, interval: [low, high] }| {
+            let [value, low, high] = [value, low, high].map(|v| points(Some(v)));
+            format!("{value} [{low}, {high}]")
+        })
     };
     html! {
-        @if rows.iter().any(|row| row["supported"].is_object()) {
+        @if rows.iter().any(|row| row.supported.is_some()) {
             section {
                 h2 { "Do their classes suffer?" }
                 p.sub {
@@ -124,10 +95,10 @@ fn support(summary: &Value) -> Markup {
                     } }
                     tbody { @for row in rows {
                         tr {
-                            th scope="row" { (plain(row["measure"].as_str().unwrap_or_default())) }
-                            td { (plain(set_to(row["fill"].as_str().unwrap_or_default()))) }
-                            td.n { (share(&row["supported"])) } td.n { (share(&row["others"])) }
-                            td.n { (share(&row["control"])) } td.n { (above(&row["share_above_control"])) }
+                            th scope="row" { (plain(&row.measure)) }
+                            td { (set_to(row.fill)) }
+                            td.n { (share(row.supported)) } td.n { (share(row.others)) }
+                            td.n { (share(row.control)) } td.n { (above(row.share_above_control)) }
                         }
                     } }
                 } }
@@ -138,29 +109,17 @@ fn support(summary: &Value) -> Markup {
 
 /// A unit that was taken away alone, and supports classes.
 struct Alone<'a> {
-    unit: usize,
+    effect: &'a UnitEffect,
+    /// The change of accuracy on these.
     change: f64,
-    others: Option<f64>,
-    supports: &'a str,
-    examples: Option<f64>,
-    weight: Option<f64>,
-    formula: &'a str,
 }
 
 /// What each unit does alone: against its weight, and those first without which their classes suffer most.
-fn alone(material: &Material<'_>, effects: &Table) -> Markup {
-    let mut rows: Vec<Alone<'_>> = Vec::new();
-    for row in effects.rows.iter().filter(|row| field(effects, row, "fill") == "zero") {
-        let (unit, change) = (field(effects, row, "unit").parse().ok(), number(effects, row, "supported_change"));
-        if let (Some(unit), Some(change)) = (unit, change) {
-            let others = number(effects, row, "others_change");
-            let (supports, formula) = (field(effects, row, "supports"), field(effects, row, "formula"));
-            let (examples, weight) =
-                (number(effects, row, "supported_examples"), number(effects, row, "greatest_weight"));
-            rows.push(Alone { unit, change, others, supports, examples, weight, formula });
-        }
-    }
-    rows.sort_by(|a, b| a.change.total_cmp(&b.change).then(a.unit.cmp(&b.unit)));
+fn alone(material: &Material<'_>, effects: &[UnitEffect]) -> Markup {
+    let of_zero = effects.iter().filter(|effect| effect.fill == Fill::Zero);
+    let supporting = of_zero.filter_map(|effect| Some(Alone { effect, change: effect.supported_change? }));
+    let mut rows: Vec<Alone<'_>> = supporting.collect();
+    rows.sort_by(|a, b| a.change.total_cmp(&b.change).then(a.effect.unit.cmp(&b.effect.unit)));
     html! {
         @if !rows.is_empty() {
             section {
@@ -177,11 +136,11 @@ fn alone(material: &Material<'_>, effects: &Table) -> Markup {
                     } }
                     tbody { @for row in rows.iter().take(UNITS) {
                         tr {
-                            th scope="row" { (unit(material, Some(row.unit))) }
-                            td.n { (points(Some(row.change))) } td.n { (points(row.others)) }
-                            td.n { (row.examples.map_or(String::new(), |n| count(n as u64))) }
-                            td.names { (plain(row.supports)) }
-                            td { (formula::markup(material, row.formula)) }
+                            th scope="row" { (unit_link(material, row.effect.unit)) }
+                            td.n { (points(Some(row.change))) } td.n { (points(row.effect.others_change)) }
+                            td.n { (row.effect.supported_examples.map_or(String::new(), |n| count(n as u64))) }
+                            td.names { (plain(&row.effect.supports)) }
+                            td { (formula::markup(material, row.effect.formula.as_deref().unwrap_or_default())) }
                         }
                     } }
                 } }
@@ -192,7 +151,8 @@ fn alone(material: &Material<'_>, effects: &Table) -> Markup {
 
 /// What ablation does to a unit's classes against the greatest of its weights for them.
 fn by_weight(rows: &[Alone<'_>]) -> Markup {
-    let points: Vec<_> = rows.iter().filter_map(|row| Some((row.unit, row.weight?, row.change))).collect();
+    let points: Vec<_> =
+        rows.iter().filter_map(|row| Some((row.effect.unit, row.effect.greatest_weight?, row.change))).collect();
     let title = "Effect against contribution";
     html! {
         @if !points.is_empty() {

@@ -1,15 +1,15 @@
 //! The page of one class: the units that push it up and down, where they fire, and what the model mistakes for what.
 
 use compexp_core::exemplar::Choice;
-use compexp_trust::behaviour::contribution::Role;
 use maud::{Markup, html};
 
-use super::classes::{Confusion, find, shown_by};
+use super::classes::{Confusion, shown_by};
+use super::measures::{mark, value};
 use super::tree::tree;
 use super::units::cut;
 use super::{Place, Site, count, example, formula, patterns, percent, plain};
 use crate::Result;
-use crate::bearing::{Bearing, Measured};
+use crate::class_measures::ClassMeasures;
 use crate::material::Material;
 
 /// From the page to those of its run.
@@ -27,7 +27,7 @@ const ERRORS: usize = 10;
 /// The page of the class at place `at` of `classes`.
 ///
 /// # Errors
-/// Those of the masks' file.
+/// `Error::File` if the masks of exemplars cannot be read.
 pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion, at: usize) -> Result<String> {
     let (material, class) = (site.material, &classes[at]);
     let of = |t: &str, p: &str| counts.get(&(t.to_owned(), p.to_owned())).copied().unwrap_or(0);
@@ -63,7 +63,7 @@ pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion, at: 
 
 fn units(site: &Site<'_>, classes: &[String], at: usize) -> Result<Markup> {
     let (material, class) = (site.material, &classes[at]);
-    let Some(bearing) = material.bearing.as_ref().filter(|b| at < b.classes.len()) else {
+    let Some(class_measures) = material.class_measures.as_ref().filter(|b| at < b.classes.len()) else {
         let shown = shown_by(material, classes, UNITS);
         let rows: Vec<_> = shown[at].iter().map(|(unit, _)| *unit).collect();
         let rows = rows.iter().map(|u| row(material, None, class, at, *u)).collect::<Result<Vec<_>>>()?;
@@ -76,9 +76,10 @@ fn units(site: &Site<'_>, classes: &[String], at: usize) -> Result<Markup> {
         } });
     };
     let units = material.explanations().units.iter().filter(|u| u.formula.is_some());
-    let [up, down] = Bearing::strongest(units.filter_map(|u| Some((u.unit, bearing.weight(u.unit, at)?))), UNITS);
+    let [up, down] =
+        ClassMeasures::strongest(units.filter_map(|u| Some((u.unit, class_measures.weight(u.unit, at)?))), UNITS);
     let of = |list: &[(usize, f64)]| {
-        list.iter().map(|(u, _)| row(material, Some(bearing), class, at, *u)).collect::<Result<Vec<_>>>()
+        list.iter().map(|(u, _)| row(material, Some(class_measures), class, at, *u)).collect::<Result<Vec<_>>>()
     };
     let sides = [
         (
@@ -93,7 +94,7 @@ fn units(site: &Site<'_>, classes: &[String], at: usize) -> Result<Markup> {
         @if !up.is_empty() || !down.is_empty() {
             (tree(site, class, &up, &down))
         }
-        @if bearing.has_measures() {
+        @if class_measures.has_measures() {
             p.sub {
                 "Three measures tell what a unit does to a class: the " b { "weight" } " of the model's last layer; the "
                 b { "correlation" } " of the unit's mean activation with the class's logit; the " b { "overlap" }
@@ -102,19 +103,19 @@ fn units(site: &Site<'_>, classes: &[String], at: usize) -> Result<Markup> {
             }
         }
         @for (id, title, lead, rows) in &sides {
-            @if !rows.is_empty() { section id=(id) { h2 { (title) } p.sub { (lead) } (table(Some(bearing), rows)) } }
+            @if !rows.is_empty() { section id=(id) { h2 { (title) } p.sub { (lead) } (table(Some(class_measures), rows)) } }
         }
     })
 }
 
-fn table(bearing: Option<&Bearing>, rows: &[Markup]) -> Markup {
+fn table(class_measures: Option<&ClassMeasures>, rows: &[Markup]) -> Markup {
     html! {
         div.scroll { table.bearing {
             thead { tr {
                 th scope="col" { "unit" }
-                @if let Some(bearing) = bearing {
+                @if let Some(class_measures) = class_measures {
                     th scope="col" { "weight" }
-                    @if bearing.has_measures() { th scope="col" { "correlation" } th scope="col" { "overlap" } }
+                    @if class_measures.has_measures() { th scope="col" { "correlation" } th scope="col" { "overlap" } }
                 }
                 th scope="col" { "IoU" } th scope="col" { "formula" } th scope="col" { "fires on" }
             } }
@@ -123,9 +124,15 @@ fn table(bearing: Option<&Bearing>, rows: &[Markup]) -> Markup {
     }
 }
 
-fn row(material: &Material<'_>, bearing: Option<&Bearing>, class: &str, at: usize, unit: usize) -> Result<Markup> {
-    let Some(explanation) = find(material, unit) else { return Ok(html! {}) };
-    let measured = bearing.and_then(|b| b.measured(unit, at));
+fn row(
+    material: &Material<'_>,
+    class_measures: Option<&ClassMeasures>,
+    class: &str,
+    at: usize,
+    unit: usize,
+) -> Result<Markup> {
+    let Some(explanation) = material.explanation(unit) else { return Ok(html! {}) };
+    let measured = class_measures.and_then(|b| b.measured(unit, at));
     let (mut drawings, mut text) = (Vec::new(), None);
     let mut chosen = material.chosen(unit, Choice::Unit);
     // Those of this class first.
@@ -141,9 +148,9 @@ fn row(material: &Material<'_>, bearing: Option<&Bearing>, class: &str, at: usiz
     }
     Ok(html! { tr {
         th scope="row" { a href=(format!("../units/{unit}.html")) { "unit " (unit) } }
-        @if let Some(bearing) = bearing {
-            td.n { (bearing.weight(unit, at).map_or(String::new(), |w| format!("{w:+.3}"))) (mark(measured, 0)) }
-            @if bearing.has_measures() {
+        @if let Some(class_measures) = class_measures {
+            td.n { (class_measures.weight(unit, at).map_or(String::new(), |w| format!("{w:+.3}"))) (mark(measured, 0)) }
+            @if class_measures.has_measures() {
                 td.n { (value(measured.and_then(|m| m.correlation))) (mark(measured, 1)) }
                 td.n { (value(measured.and_then(|m| m.overlap))) (mark(measured, 2)) }
             }
@@ -155,20 +162,6 @@ fn row(material: &Material<'_>, bearing: Option<&Bearing>, class: &str, at: usiz
             @if let Some(text) = text { span.card-text dir="auto" { (text) } }
         }
     } })
-}
-
-pub(super) fn value(value: Option<f64>) -> String {
-    value.map_or(String::new(), |v| format!("{v:.3}"))
-}
-
-/// What a unit is to a class by one of the measures, as a sign that says so.
-pub(super) fn mark(measured: Option<&Measured>, measure: usize) -> Markup {
-    let (sign, name) = match measured.map(|m| m.roles[measure]) {
-        Some(role @ Role::Contributor) => (" ▲", role.name()),
-        Some(role @ Role::Inhibitor) => (" ▼", role.name()),
-        _ => return html! {},
-    };
-    html! { span.role role="img" aria-label=(name) title=(name) { (sign) } }
 }
 
 /// What it is mistaken for, and what is mistaken for it.

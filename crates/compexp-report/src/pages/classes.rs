@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use compexp_core::exemplar::Choice;
-use compexp_core::explanation::Explanation;
 use maud::{Markup, html};
 
 use super::{Place, Site, count, formula, percent, plain};
-use crate::bearing::Bearing;
+use crate::class_measures::ClassMeasures;
 use crate::material::Material;
 
 /// With more classes, confusions are a list instead of a table.
@@ -80,7 +79,7 @@ pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion) -> S
             p.sub { "The model is right on " (percent(accuracy.share())) " of the " (count(accuracy.known as u64)) " examples whose class is known." }
         }
         p.sub {
-            @if material.bearing.is_some() { "Units are those with the greatest weights for a class, up and down." }
+            @if material.class_measures.is_some() { "Units are those with the greatest weights for a class, up and down." }
             @else { "Units are those whose top examples show a class most often; the number says on how many of them." }
         }
         table.classes {
@@ -107,7 +106,9 @@ pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion) -> S
 pub(super) fn shown_by(material: &Material<'_>, classes: &[String], most: usize) -> Vec<Vec<(usize, usize)>> {
     let places: BTreeMap<&str, usize> = classes.iter().enumerate().map(|(i, c)| (c.as_str(), i)).collect();
     let mut found = vec![Vec::new(); classes.len()];
-    let Some(predictions) = material.predictions.as_ref().filter(|_| material.bearing.is_none()) else { return found };
+    let Some(predictions) = material.predictions.as_ref().filter(|_| material.class_measures.is_none()) else {
+        return found;
+    };
     for unit in &material.explanations().units {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         for (_, exemplar) in material.chosen(unit.unit, Choice::Unit) {
@@ -125,11 +126,12 @@ pub(super) fn shown_by(material: &Material<'_>, classes: &[String], most: usize)
 }
 
 fn units_of(material: &Material<'_>, class: usize, shown: &[(usize, usize)]) -> Markup {
-    let Some(bearing) = material.bearing.as_ref().filter(|b| class < b.classes.len()) else {
+    let Some(class_measures) = material.class_measures.as_ref().filter(|b| class < b.classes.len()) else {
         return html! { ul.class-units { @for (unit, n) in shown { (entry(material, *unit, &format!("{n}×"))) } } };
     };
     let units = material.explanations().units.iter().filter(|u| u.formula.is_some());
-    let [up, down] = Bearing::strongest(units.filter_map(|u| Some((u.unit, bearing.weight(u.unit, class)?))), UNITS);
+    let [up, down] =
+        ClassMeasures::strongest(units.filter_map(|u| Some((u.unit, class_measures.weight(u.unit, class)?))), UNITS);
     html! {
         @for (title, list) in [("for it", up), ("against it", down)] {
             @if !list.is_empty() {
@@ -140,12 +142,8 @@ fn units_of(material: &Material<'_>, class: usize, shown: &[(usize, usize)]) -> 
     }
 }
 
-pub(super) fn find<'a>(material: &'a Material<'_>, unit: usize) -> Option<&'a Explanation> {
-    material.explanations().units.iter().find(|u| u.unit == unit)
-}
-
 fn entry(material: &Material<'_>, unit: usize, number: &str) -> Markup {
-    html! { @if let Some(found) = find(material, unit) {
+    html! { @if let Some(found) = material.explanation(unit) {
         li { a href=(format!("units/{unit}.html")) { "unit " (unit) } " " span.n { (number) } " " (formula::of_unit(material, found)) }
     } }
 }

@@ -58,7 +58,7 @@ fn best(folder: &str, material: &Material<'_>) -> Markup {
 
 fn differences(runs: &[(String, Material<'_>)]) -> Markup {
     let all: Vec<BTreeMap<String, String>> =
-        runs.iter().map(|(_, m)| settings(&m.config.config).into_iter().collect()).collect();
+        runs.iter().map(|(_, m)| settings(m.config.settings()).into_iter().collect()).collect();
     let fields: BTreeSet<&String> = all.iter().flat_map(BTreeMap::keys).collect();
     let differing: Vec<&String> =
         fields.into_iter().filter(|f| all.iter().any(|one| one.get(*f) != all[0].get(*f))).collect();

@@ -1,17 +1,19 @@
 //! Pages: what all of them share. Every text that comes from a run goes through [`plain`] and through maud, which escapes it.
 
 mod ablation;
-pub(super) mod behaviour;
 pub(super) mod class;
 pub(super) mod classes;
 pub(super) mod compare;
 mod curve;
+pub(super) mod effects;
 mod example;
 mod formula;
+mod measures;
 pub(super) mod overview;
 mod rows;
 mod sentence;
 mod tree;
+mod trials;
 pub(super) mod unit;
 pub(super) mod units;
 
@@ -65,7 +67,7 @@ pub(super) enum Place {
 
 impl Site<'_> {
     pub(super) fn has_classes(&self) -> bool {
-        self.material.predictions.is_some() || self.material.bearing.is_some()
+        self.material.predictions.is_some() || self.material.class_measures.is_some()
     }
 
     /// A page of this run.
@@ -126,6 +128,14 @@ fn plain(text: &str) -> String {
 /// A share as a percentage.
 fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
+}
+
+/// The name of a unit; from a page in the folder of its run a link, where it has a page.
+fn unit_link(material: &Material<'_>, unit: usize) -> Markup {
+    html! { @match material.explanation(unit) {
+        Some(_) => a href=(format!("units/{unit}.html")) { "unit " (unit) },
+        None => { "unit " (unit) },
+    } }
 }
 
 /// A status as a reader says it.

@@ -19,7 +19,7 @@ const VALUE: usize = 48;
 /// What a run found, and how it was made.
 ///
 /// # Errors
-/// Those of the masks' file.
+/// `Error::File` if the masks of exemplars cannot be read.
 pub(crate) fn page(site: &Site<'_>) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
@@ -59,7 +59,7 @@ pub(crate) fn page(site: &Site<'_>) -> Result<String> {
             h2 { "How it was made" }
             details {
                 summary { "Every setting, and the hash of every input" }
-                table.settings { tbody { @for (field, value) in settings(&material.config.config) {
+                table.settings { tbody { @for (field, value) in settings(material.config.settings()) {
                     tr { th scope="row" { (plain(&field)) } td { code { (value) } } }
                 } } }
             }
@@ -101,7 +101,7 @@ pub(super) fn tiles(material: &Material<'_>) -> Markup {
             @if let Some(mean) = summary.mean_iou { (tile(format!("{mean:.3}"), "mean IoU")) }
             @if let Some(median) = summary.median_iou { (tile(format!("{median:.3}"), "median IoU")) }
             @if let Some(s) = summary.significance {
-                (tile(format!("{} of {}", count(s.significant as u64), count(s.tested as u64)), "more than luck (q < 0.05)"))
+                (tile(format!("{} of {}", count(s.significant as u64), count(s.tested as u64)), "more than chance (q < 0.05)"))
             }
             @if let Some(iou) = summary.holdout.as_ref().and_then(|h| h.mean_iou_by_length.last()) {
                 (tile(format!("{iou:.3}"), "mean held-out IoU"))

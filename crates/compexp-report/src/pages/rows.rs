@@ -113,16 +113,16 @@ fn trust(unit: &Explanation) -> Vec<Row> {
         add(
             "p",
             Some(format!("{:.4} ({reached} of {draws} draws)", s.p)),
-            "How often the same search does as well by luck, with the unit's maps dealt out to other examples; never less than \
+            "How often the same search does as well by chance, with the unit's maps dealt out to other examples; never less than \
              1 / (draws + 1).",
         );
         add(
             "q",
             Some(format!("{:.4}", s.q)),
-            "Of the units with a p as small as this, the share that is expected to be luck.",
+            "Of the units with a p as small as this, the share that is expected to be chance: the false discovery rate.",
         );
         add(
-            "IoU by luck",
+            "IoU by chance",
             s.by_length.last().map(|n| format!("median {:.4}, 95% below {:.4}", n.median, n.q95)),
             "What those draws reach at this length: an IoU is worth only what it has above it.",
         );

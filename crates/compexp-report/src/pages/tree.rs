@@ -4,9 +4,9 @@
 
 use maud::{Markup, html};
 
-use super::classes::find;
-use super::{Site, class, formula, plain};
-use crate::bearing::Measured;
+use super::measures::{mark, value};
+use super::{Site, formula, plain};
+use crate::class_measures::Measured;
 
 /// Units of each direction.
 const BRANCHES: usize = 5;
@@ -43,14 +43,14 @@ pub(super) fn tree(site: &Site<'_>, class: &str, up: &[(usize, f64)], down: &[(u
                         div.node {
                             a href=(format!("../units/{unit}.html")) { "unit " (unit) }
                             " " span.n { (format!("{weight:+.3}")) }
-                            @if let Some(found) = find(material, *unit) { " " (formula::of_unit(material, found)) }
+                            @if let Some(found) = material.explanation(*unit) { " " (formula::of_unit(material, found)) }
                         }
                         @if let Some(below) = below {
                             ul { @for (unit, measured) in below.with(*unit, TWIGS) {
                                 li style=(width(measured.correlation.unwrap_or(0.0))) {
                                     div.node {
                                         (unit_below(site, *unit)) " "
-                                        span.n { "r " (class::value(measured.correlation)) }
+                                        span.n { "r " (value(measured.correlation)) }
                                         @if let Some(text) = formula_below(site, *unit) { " " (text) }
                                     }
                                 }
@@ -72,8 +72,8 @@ fn width(share: f64) -> String {
 pub(super) fn from_below(site: &Site<'_>, unit: usize) -> Markup {
     let Some(below) = &site.material.below else { return html! {} };
     let rows: Vec<_> = below.with(unit, ROWS).chain(below.against(unit, ROWS)).collect();
-    let number = |value: Option<f64>, measured: &Measured, measure: usize| {
-        html! { td.n { (class::value(value)) (class::mark(Some(measured), measure)) } }
+    let number = |measured_value: Option<f64>, measured: &Measured, measure: usize| {
+        html! { td.n { (value(measured_value)) (mark(Some(measured), measure)) } }
     };
     html! {
         @if !rows.is_empty() {

@@ -5,12 +5,12 @@ use compexp_core::explanation::Explanation;
 use maud::{Markup, html};
 
 use super::classes::{SQUARE, confusion, confusion_table};
+use super::measures::{mark, value};
 use super::{
-    Place, Site, class, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
-    tree,
+    Place, Site, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence, tree,
 };
 use crate::Result;
-use crate::bearing::Bearing;
+use crate::class_measures::ClassMeasures;
 use crate::material::{Material, atoms_of};
 
 /// From the page to those of its run.
@@ -85,9 +85,9 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
     Ok(site.page(Place::Unit, &format!("Unit {}", unit.unit), body))
 }
 
-/// The best formula of each length, beside what luck reaches and what is left on held-out examples, where that is known.
+/// The best formula of each length, beside what chance reaches and what is left on held-out examples, where that is known.
 fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
-    let luck = unit.significance.as_ref().map(|s| &s.by_length);
+    let chance = unit.significance.as_ref().map(|s| &s.by_length);
     let held_out = unit.holdout.as_ref().map(|h| &h.by_length);
     let proven = unit.by_length.iter().any(|s| s.certified.is_some());
     html! {
@@ -95,7 +95,7 @@ fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
             thead { tr {
                 th scope="col" { "length" } th scope="col" { "IoU" }
                 @if proven { th scope="col" { "proven" } }
-                @if luck.is_some() { th scope="col" { "luck, 95%" } }
+                @if chance.is_some() { th scope="col" { "chance, 95%" } }
                 @if held_out.is_some() { th scope="col" { "held out" } }
                 th scope="col" { "best formula" }
             } }
@@ -107,7 +107,7 @@ fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
                         (_, Some(bound)) => { "at most " (curve::short(bound)) }
                         _ => "",
                     } } }
-                    @if let Some(luck) = luck { td.n { (luck.get(k).map_or(String::new(), |n| curve::short(n.q95))) } }
+                    @if let Some(chance) = chance { td.n { (chance.get(k).map_or(String::new(), |n| curve::short(n.q95))) } }
                     @if let Some(h) = held_out { td.n { (h.get(k).map_or(String::new(), |h| curve::short(h.iou))) } }
                     td { (formula::markup(material, &s.formula)) }
                 }
@@ -211,7 +211,7 @@ pub(super) fn escape(text: &str) -> String {
 fn classes(material: &Material<'_>, unit: &Explanation) -> Markup {
     let confused = confusion(material, Some(unit.unit));
     html! {
-        @if let Some(bearing) = &material.bearing { (weights(bearing, unit.unit)) }
+        @if let Some(class_measures) = &material.class_measures { (weights(class_measures, unit.unit)) }
         @if !confused.is_empty() {
             section {
                 h2 { "Classes where the unit fires" }
@@ -223,23 +223,23 @@ fn classes(material: &Material<'_>, unit: &Explanation) -> Markup {
 }
 
 /// How a unit counts for classes: for all, or where there are many for those on which it bears most.
-fn weights(bearing: &Bearing, unit: usize) -> Markup {
-    let all = (0..bearing.classes.len()).filter_map(|class| Some((class, bearing.weight(unit, class)?)));
+fn weights(class_measures: &ClassMeasures, unit: usize) -> Markup {
+    let all = (0..class_measures.classes.len()).filter_map(|class| Some((class, class_measures.weight(unit, class)?)));
     let mut shown: Vec<(usize, f64)> = all.collect();
     let few = shown.len() <= SQUARE;
     if !few {
-        let [up, down] = Bearing::strongest(shown.into_iter(), CLASSES);
+        let [up, down] = ClassMeasures::strongest(shown.into_iter(), CLASSES);
         shown = up.into_iter().chain(down.into_iter().rev()).collect();
     }
     let top = shown.iter().fold(0.0_f64, |top, (_, w)| top.max(w.abs()));
-    let measures = bearing.has_measures();
+    let measures = class_measures.has_measures();
     html! {
         @if !shown.is_empty() {
             section {
                 h2 { "Class weights" }
                 p.sub {
                     "How the unit's value counts for each class of the model"
-                    @if !few { "; of " (bearing.classes.len()) " classes those that it pushes up and down most" } "."
+                    @if !few { "; of " (class_measures.classes.len()) " classes those that it pushes up and down most" } "."
                     @if measures {
                         " Correlation is that of its value with the class's logit, overlap the IoU of the examples on which it \
                          fires with those on which the logit is highest; ▲ marks the strongest 1% of all, ▼ the weakest."
@@ -253,13 +253,13 @@ fn weights(bearing: &Bearing, unit: usize) -> Markup {
                         } }
                     }
                     tbody { @for (i, weight) in &shown {
-                        @let measured = bearing.measured(unit, *i);
+                        @let measured = class_measures.measured(unit, *i);
                         tr {
-                            th scope="row" { a href=(format!("../classes/{i}.html")) { bdi { (plain(&bearing.classes[*i])) } } }
-                            td.n { (format!("{weight:+.4}")) (class::mark(measured, 0)) }
+                            th scope="row" { a href=(format!("../classes/{i}.html")) { bdi { (plain(&class_measures.classes[*i])) } } }
+                            td.n { (format!("{weight:+.4}")) (mark(measured, 0)) }
                             @if measures {
-                                td.n { (class::value(measured.and_then(|m| m.correlation))) (class::mark(measured, 1)) }
-                                td.n { (class::value(measured.and_then(|m| m.overlap))) (class::mark(measured, 2)) }
+                                td.n { (value(measured.and_then(|m| m.correlation))) (mark(measured, 1)) }
+                                td.n { (value(measured.and_then(|m| m.overlap))) (mark(measured, 2)) }
                             }
                             td { span.weight.minus[*weight < 0.0] aria-hidden="true" {
                                 i style=(format!("width:{:.1}%", 50.0 * weight.abs() / top.max(f64::MIN_POSITIVE))) {}

@@ -93,7 +93,7 @@ fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, a
                 label { span { "Accuracy at least" } input name="acc" type="number" min="0" max="1" step="0.01" placeholder="0"; }
             }
             @if tested {
-                label title="the share of luck that is expected among the units with a p as small as the unit's" {
+                label title="false discovery rate: the share expected to be chance among the units with a p as small as the unit's" {
                     span { "q at most" } input name="q_most" type="number" min="0" max="1" step="0.01" placeholder="1";
                 }
             }
@@ -163,7 +163,7 @@ pub(super) fn card(
             div.card-foot {
                 (overlap_bar(unit))
                 (curve::by_length(&unit.by_length, top, false))
-                @if let Some(s) = &unit.significance { span.acc title="share of luck expected among units with a p as small" { "q " (format!("{:.2}", s.q)) } }
+                @if let Some(s) = &unit.significance { span.acc title="false discovery rate (Benjamini-Hochberg)" { "q " (format!("{:.2}", s.q)) } }
                 @if let Some(h) = &unit.holdout { span.acc title="IoU on examples that the search never saw" { (format!("{:.3}", h.iou)) " held out" } }
                 @if let Some(accuracy) = accuracy { span.acc title="accuracy when active" { (percent(accuracy)) " right" } }
             }

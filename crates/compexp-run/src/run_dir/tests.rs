@@ -1,5 +1,6 @@
 //! Run folders in every state, and runs that are killed while they are put in place.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use compexp_core::exemplar::{Choice, Exemplar, Exemplars};
@@ -15,6 +16,8 @@ use compexp_core::probe::{Example, Grid};
 use compexp_core::relation::{Extent, Relation};
 use compexp_core::search::Status;
 use compexp_files::write_npy;
+
+use crate::run_config::InputPaths;
 
 use super::*;
 
@@ -59,7 +62,13 @@ fn explained(config: &RunConfig) -> Explained {
     let exemplar =
         Exemplar { unit: 0, example: 1, chosen: vec![(Choice::Unit, 0)], activation: Some(0.1), areas: [3, 2, 1] };
     Explained {
-        explanations: Explanations { version: VERSION, config: config.config.clone(), universe, held_out: None, units },
+        explanations: Explanations {
+            version: VERSION,
+            config: config.settings().clone(),
+            universe,
+            held_out: None,
+            units,
+        },
         thresholds: vec![0.1 + 0.2, -1.5],
         results: Vec::new(),
         profiles: vec![profile(&[1]), profile(&[]), profile(&[0, 1]), profile(&[]), profile(&[0])],
@@ -76,7 +85,7 @@ fn examples() -> Vec<Example> {
 
 fn config(length: usize) -> RunConfig {
     let config = json!({ "search": { "length": length, "penalty": 0.1 }, "inputs": { "probe": "abc" } });
-    RunConfig::new(config, BTreeMap::from([("probe".into(), "here".into())]))
+    RunConfig::of_settings(config, InputPaths { probe: Some("here".into()), ..InputPaths::default() })
 }
 
 const GRID: Grid = Grid { height: 3, width: 3 };
@@ -96,8 +105,8 @@ fn run(dir: &Path, config: &RunConfig, replace: bool, predictions: Option<&[Pred
 fn a_run_is_read_back() {
     let scratch = Scratch::new();
     let dir = scratch.path("a/b");
-    let predicted = |image: &str, target: &str, correct| Prediction {
-        image: image.into(),
+    let predicted = |example: &str, target: &str, correct| Prediction {
+        example: example.into(),
         target: target.into(),
         predicted: "night, \"club\"".into(),
         correct,
@@ -150,7 +159,7 @@ fn the_same_configuration_is_complete_and_another_is_named() {
     let dir = scratch.path("run");
     run(&dir, &config(3), false, None);
     let mut moved = config(3);
-    moved.paths.insert("probe".into(), "there".into());
+    moved.paths.probe = Some("there".into());
     let RunDir::Complete(found) = RunDir::open(&dir, &moved, false).unwrap() else { panic!("not complete") };
     assert_eq!(found.config().unwrap(), moved, "inputs may move");
     found.manifest().unwrap().check_all(&dir).unwrap();
@@ -160,7 +169,7 @@ fn the_same_configuration_is_complete_and_another_is_named() {
     let text = |t: &str| Some(t.to_owned());
     let expected = Difference { field: "search.length".into(), base: text("3"), run: text("5") };
     assert_eq!(differences, [expected]);
-    let more = RunConfig::new(json!({ "search": 1 }), BTreeMap::new());
+    let more = RunConfig::of_settings(json!({ "search": 1 }), InputPaths::default());
     let RunDir::Other(differences) = RunDir::open(&dir, &more, false).unwrap() else { panic!("the same") };
     let fields: Vec<_> = differences.iter().map(|d| (&d.field[..], d.base.is_some(), d.run.is_some())).collect();
     let expected = [
@@ -175,7 +184,7 @@ fn the_same_configuration_is_complete_and_another_is_named() {
 /// A configuration of a run that keeps its activations.
 fn storing(length: usize) -> RunConfig {
     let mut config = config(length);
-    config.paths.insert("activations".into(), ACTIVATIONS.into());
+    config.paths.activations = Some(ACTIVATIONS.into());
     config
 }
 
@@ -434,12 +443,13 @@ fn additions_are_named_by_the_manifest_and_only_then_count() {
     drop(add("1"));
     assert!(!dir.join(ABLATION).exists() && !dir.join(ADDING).exists(), "it failed, and nothing is left");
     let open = || FinishedRun::open(&dir).unwrap();
-    for text in ["1", "2"] {
-        add(text).finish().unwrap();
-        assert_eq!(open().ablation().unwrap().unwrap().to_string(), text);
+    let record = |units: usize| format!("{{\"version\":1,\"units\":{units}}}");
+    for units in [1, 2] {
+        add(&record(units)).finish().unwrap();
+        assert_eq!(open().ablation().unwrap().unwrap().units, units);
         assert!(crate::verify(&dir).unwrap().damage.is_empty());
     }
-    fs::write(dir.join(ABLATION_SUMMARY), "3").unwrap();
+    fs::write(dir.join(ABLATION_SUMMARY), record(3)).unwrap();
     let e = open().ablation().unwrap_err();
     assert!(matches!(e, Error::Damaged { damage: Damage::Changed, .. }), "{e}");
     assert!(e.to_string().contains("`compexp vision ablate RUN`"), "{e}");
@@ -447,13 +457,13 @@ fn additions_are_named_by_the_manifest_and_only_then_count() {
     assert!(open().contributions().unwrap().is_none(), "the manifest does not name it");
     assert_eq!(crate::verify(&dir).unwrap().leftovers, [dir.join(CONTRIBUTIONS)]);
     drop(done);
-    add_of_another_run(&dir);
+    add_of_another_run(&dir, &record(2));
 }
 
 /// What was made from another run is refused.
-fn add_of_another_run(dir: &Path) {
+fn add_of_another_run(dir: &Path, record: &str) {
     let mut manifest = Manifest::read(dir).unwrap().unwrap();
-    fs::write(dir.join(ABLATION_SUMMARY), "2").unwrap();
+    fs::write(dir.join(ABLATION_SUMMARY), record).unwrap();
     assert!(FinishedRun::open(dir).unwrap().ablation().unwrap().is_some());
     manifest.added[0].run = "0".repeat(64);
     manifest.write(dir).unwrap();

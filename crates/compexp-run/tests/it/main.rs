@@ -1,6 +1,7 @@
 //! The method without the command line: from a probe directory and an array to a run folder, in one call.
 
-use std::collections::BTreeMap;
+mod records;
+
 use std::path::{Path, PathBuf};
 
 use compexp_core::exemplar::Firing;
@@ -8,7 +9,9 @@ use compexp_core::explain::{ExplainConfig, Silent};
 use compexp_core::search::SearchConfig;
 use compexp_core::threshold::ThresholdRule;
 use compexp_run::provenance::{AnnotationInput, ArrayInput, ArrayInputs, Evidence, Made, Settings};
-use compexp_run::{ActivationFile, Baseline, FinishedRun, Layer, Method, Outcome, Provenance, explain_run, open_probe};
+use compexp_run::{
+    ActivationFile, Baseline, FinishedRun, InputPaths, Layer, Method, Outcome, Provenance, explain_run, open_probe,
+};
 
 fn example() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example"))
@@ -30,7 +33,7 @@ fn explain(out: &Path, evidence: Evidence) -> Outcome {
     let provenance = Provenance::Explain(Made { inputs, settings });
     let firing = Firing::Activations(&activations);
     let layer = Layer { set: &set, firing, similarity: None, predictions: None };
-    explain_run(out, layer, &method, &provenance, BTreeMap::new(), false, &Silent).unwrap()
+    explain_run(out, layer, &method, &provenance, InputPaths::default(), false, &Silent).unwrap()
 }
 
 #[test]

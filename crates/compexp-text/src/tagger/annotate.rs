@@ -9,21 +9,21 @@ use super::lemma::Lemmatizer;
 use super::ruler::{Ruler, Word};
 use crate::error::Result;
 
-/// What is known of a word of a sentence.
+/// The annotation of a word of a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation<'a> {
     /// The Penn Treebank tag.
     pub tag: &'a str,
-    /// The universal part of speech; empty where no rule gives one.
+    /// The universal part of speech; empty if no rule gives one.
     pub pos: &'a str,
     /// The dictionary form.
     pub lemma: String,
 }
 
-/// A tagger with the rules that make parts of speech and lemmas of tags.
+/// A tagger with the rules that turn tags into parts of speech and lemmas.
 ///
-/// Where spaCy's parser is on, some of the rules see its relations too, and fewer than one word in a hundred gets
-/// another part of speech (VERB or AUX, SCONJ or ADP, PRON or DET); tags never differ.
+/// If spaCy's parser is on, some rules also use its relations, and fewer than one word in a hundred gets another part
+/// of speech (VERB or AUX, SCONJ or ADP, PRON or DET). Tags never differ.
 pub struct Annotator {
     tagger: Tagger,
     ruler: Ruler,
@@ -31,11 +31,11 @@ pub struct Annotator {
 }
 
 impl Annotator {
-    /// Reads a model folder: what [`Tagger::load`] reads, `attribute_ruler/patterns` and
+    /// Reads a model folder: the files of [`Tagger::load`], `attribute_ruler/patterns` and
     /// `lemmatizer/lookups/lookups.bin`.
     ///
     /// # Errors
-    /// As [`Tagger::load`].
+    /// The errors of [`Tagger::load`].
     pub fn load(folder: &Path, symbols: Option<&Path>) -> Result<Self> {
         Ok(Self {
             tagger: Tagger::load(folder, symbols)?,
@@ -49,10 +49,10 @@ impl Annotator {
         &self.tagger
     }
 
-    /// Annotates many sentences, in parallel; every sentence as alone.
+    /// Annotates many sentences, in parallel. The result for a sentence does not depend on the others.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on a word.
+    /// [`compexp_files::Error::Format`] if a regular expression of the model fails on a word.
     pub fn annotate_all<S: AsRef<str> + Sync>(&self, sentences: &[&[S]]) -> Result<Vec<Vec<Annotation<'_>>>> {
         let tags = self.tagger.tag_all(sentences);
         sentences.par_iter().zip(tags).map(|(words, tags)| self.annotate(words, &tags)).collect()

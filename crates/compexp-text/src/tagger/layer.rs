@@ -1,8 +1,8 @@
 //! The layers of the tagger's network: maxout of three pieces with layer normalisation, and the linear output.
 //!
-//! Products run in an own kernel: the three pieces of a register's outputs are maximised where they are summed, and the
-//! window of a word is read where it lies. A general matrix product would write three times the outputs and read a copy
-//! of three times the inputs.
+//! Products have their own kernel. It takes the maximum of the three pieces while they are in registers, and reads the
+//! window of a word without a copy. A general matrix product would write three times the outputs and read a copy of
+//! three times the inputs.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -62,7 +62,7 @@ impl Maxout {
     }
 
     /// For the `i`-th of `starts`, the layer's output for the inputs that begin there in `x`, in row `i` of `out`:
-    /// `(starts.len(), outputs)`. Every row is the same whichever rows are computed with it.
+    /// `(starts.len(), outputs)`. A row does not depend on the other rows.
     pub(crate) fn run(&self, x: &[f32], starts: &[usize], out: &mut [f32]) {
         assert_eq!(out.len(), starts.len() * self.outputs, "shapes of a maxout layer");
         Arch::new().dispatch(Run { layer: self, x, starts, out });
@@ -163,7 +163,7 @@ fn normalise(row: &mut [f32], gain: &[f32], shift: &[f32]) {
     }
 }
 
-/// A sum in 16 interleaved parts, whatever the processor's width, so that it is the same on all.
+/// A sum in 16 interleaved parts on every processor, so that the result is the same on all.
 #[inline(always)]
 fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut parts = [0.0f32; 16];
@@ -176,7 +176,7 @@ fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     parts.iter().sum::<f32>() + rest.iter().map(|&v| f(v)).sum::<f32>()
 }
 
-/// The output layer: which label scores highest.
+/// The output layer: the label with the highest score.
 pub(crate) struct Output {
     labels: usize,
     /// `(inputs, labels)`.
@@ -218,7 +218,7 @@ impl Output {
 mod tests {
     use super::*;
 
-    /// Numbers that repeat late, exact in f32.
+    /// Numbers with a long period, exact in f32.
     fn numbers(n: usize, seed: usize) -> Vec<f32> {
         (0..n).map(|i| ((i * 37 + seed * 11) % 101) as f32 / 64.0 - 0.75).collect()
     }

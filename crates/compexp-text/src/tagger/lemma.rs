@@ -1,14 +1,14 @@
-//! spaCy's rule lemmatizer: exceptions first, then endings that are exchanged where the result is a known word.
+//! spaCy's rule lemmatizer: exceptions first, then rules that replace an ending if the result is a known word.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::lexeme::Lexicon;
-use super::msgpack::{Packed, Value};
 use super::ruler::feature;
 use crate::error::Result;
+use crate::msgpack::{Packed, Value};
 
-/// The tables of one universal part of speech.
+/// The tables for one universal part of speech.
 #[derive(Default)]
 struct Tables {
     /// Endings and what replaces them.

@@ -1,4 +1,5 @@
-//! What the tagger sees of a word: its normal form, first letter, last letters and shape, as spaCy's numbers.
+//! The attributes of a word that the tagger uses: normal form, first letter, last letters and shape, as spaCy's
+//! numbers.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,9 +9,9 @@ use compexp_files::read_bytes;
 use serde::Deserialize;
 
 use super::hash::murmur64a;
-use super::msgpack::{MAX_FILE, Packed};
 use super::symbols::{BASE_NORMS, SYMBOLS};
 use crate::error::{Error, Result};
+use crate::msgpack::{MAX_FILE, Packed};
 
 /// The attributes of a word that can be the columns of an embedding, by the names of spaCy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Attribute {
     }
 }
 
-/// Strings as spaCy numbers them, and the words it reads as others.
+/// The numbers of strings in spaCy, and the normal forms of words.
 pub(crate) struct Lexicon {
     symbols: HashMap<String, u64>,
     base_norms: HashMap<String, String>,
@@ -74,7 +75,7 @@ impl Lexicon {
         };
         let packed = Packed::open(lookups)?;
         let mut norms = HashMap::new();
-        // A model without the table reads every word as itself.
+        // In a model without the table, every word is its own normal form.
         if let Some(table) = packed.value()?.get("lexeme_norm") {
             let expected = "a map from hashes to texts";
             let table = table.map().ok_or_else(|| packed.missing("lexeme_norm", expected))?;
@@ -88,7 +89,7 @@ impl Lexicon {
         Ok(Self { symbols, base_norms, norms })
     }
 
-    /// The number of a string: 0 for none, a symbol's own, else its hash.
+    /// The number of a string: 0 for the empty string, the number of a symbol, otherwise the hash.
     pub(crate) fn id(&self, text: &str) -> u64 {
         match self.symbols.get(text) {
             _ if text.is_empty() => 0,
@@ -126,13 +127,13 @@ fn built_in() -> (HashMap<String, u64>, HashMap<String, String>) {
     (symbols, norms)
 }
 
-/// Whether a word is nothing but white space.
+/// Whether a word is only white space.
 pub(crate) fn is_space(word: &str) -> bool {
     !word.is_empty() && word.chars().all(char::is_whitespace)
 }
 
-/// Capitals as `X`, other letters as `x`, digits as `d`, the rest as it is, no run longer than 4; `LONG` from 100
-/// characters on.
+/// The shape of a word: capitals as `X`, other letters as `x`, digits as `d`, other characters unchanged, no run longer
+/// than 4; `LONG` from 100 characters on.
 fn shape(word: &str) -> String {
     if word.chars().nth(99).is_some() {
         return "LONG".into();

@@ -1,17 +1,16 @@
 //! The part-of-speech tagger of spaCy's English models, natively: the same tags from the same weights. [`Annotator`] adds
 //! universal parts of speech and lemmas.
 //!
-//! It reads a model folder of the kind of `en_core_web_sm` 3.8 as it is published, and needs neither Python nor spaCy.
+//! It reads a published model folder such as `en_core_web_sm` 3.8, and needs neither Python nor spaCy.
 //!
-//! Facts it rests on, none of which a model folder tells: spaCy's hash of strings, the names it numbers by hand and the
-//! normal forms of all languages; both are built in, for spaCy 3.
+//! It also needs facts that no model folder contains: spaCy's hash of strings, its names with fixed numbers, and the
+//! normal forms of all languages. They are built in, for spaCy 3.
 
 mod annotate;
 mod hash;
 mod layer;
 mod lemma;
 mod lexeme;
-pub(crate) mod msgpack;
 mod network;
 mod ruler;
 mod symbols;
@@ -25,6 +24,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::lines::excerpt;
+use crate::msgpack;
 use lexeme::Lexicon;
 use network::Network;
 
@@ -47,7 +47,8 @@ impl Tagger {
     /// `base_norms` (word to normal form) to use instead of the built-in ones.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a file is damaged or the network is of another kind.
+    /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is damaged, or
+    /// if the network is of another kind.
     pub fn load(folder: &Path, symbols: Option<&Path>) -> Result<Self> {
         let path = folder.join("tagger").join("cfg");
         let text = read_bytes(&path, msgpack::MAX_FILE)?;
@@ -61,7 +62,7 @@ impl Tagger {
         Ok(Self { labels: config.labels, lexicon, network })
     }
 
-    /// All tags it knows.
+    /// All tags of the model.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
@@ -71,7 +72,7 @@ impl Tagger {
         self.tag_all(&[words]).into_iter().flatten().collect()
     }
 
-    /// The tags of many sentences, in parallel; the same as of each alone.
+    /// The tags of many sentences, in parallel. The result for a sentence does not depend on the others.
     pub fn tag_all<S: AsRef<str> + Sync>(&self, sentences: &[&[S]]) -> Vec<Vec<&str>> {
         let labels = self.network.label(&self.lexicon, sentences);
         let names = |labels: Vec<usize>| labels.into_iter().map(|label| self.labels[label].as_str()).collect();

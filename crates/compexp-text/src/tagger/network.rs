@@ -1,4 +1,4 @@
-//! The tagger's network: hash embeddings of each word, mixed; then layers that each look one word to either side.
+//! The tagger's network: mixed hash embeddings of each word, then layers that each see one word on either side.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::layer::{Maxout, Output, PIECES};
 use super::lexeme::{Attribute, Lexicon};
-use super::msgpack::{self, Packed, Value};
 use crate::error::{Error, Result};
+use crate::msgpack::{self, Packed, Value};
 
 /// Sentences whose distinct words are embedded together: bounds the memory, and most words repeat within them.
 const BATCH: usize = 4096;
@@ -29,7 +29,7 @@ struct HashEmbedding {
 }
 
 pub(crate) struct Network {
-    /// Numbers that stand for a word, in and between all layers.
+    /// The number of values of a word, in and between all layers.
     width: usize,
     embeddings: Vec<HashEmbedding>,
     mix: Maxout,
@@ -65,7 +65,7 @@ impl Network {
         Ok(Self { width, embeddings, mix, encoder, output })
     }
 
-    /// The label of every word of every sentence; the same whatever the thread count.
+    /// The label of every word of every sentence; the same for any number of threads.
     pub(crate) fn label<S: AsRef<str> + Sync>(&self, lexicon: &Lexicon, sentences: &[&[S]]) -> Vec<Vec<usize>> {
         let mut labels = Vec::with_capacity(sentences.len());
         for batch in sentences.chunks(BATCH) {
@@ -108,9 +108,9 @@ impl Network {
 
     /// The labels of some sentences, from the vectors of their words.
     ///
-    /// Sentences lie below one another with as many empty rows before and after each as there are layers. Like words,
-    /// empty rows pass through the layers; each layer computes one row less at either side than the one before, which is
-    /// all that the words of the sentence can see.
+    /// The sentences are rows of one matrix. Before and after each sentence there are as many empty rows as there are
+    /// layers. Empty rows pass through the layers like words. Each layer computes one row less on either side than the
+    /// layer before it, because the words of the sentence see no more.
     fn encode<S: AsRef<str>>(
         &self,
         sentences: &[&[S]],
@@ -187,7 +187,7 @@ impl<'v, 'a> Node<'v, 'a> {
         format!("{name} of node {} ({})", self.index, super::excerpt(self.name))
     }
 
-    /// An attribute, which is stored packed once more.
+    /// An attribute. Its bytes are MessagePack themselves.
     fn attribute(&self, packed: &Packed, name: &str) -> Result<Value<'a>> {
         let value = self.attributes.get(name).and_then(Value::bytes).and_then(|bytes| msgpack::read(bytes).ok());
         value.ok_or_else(|| packed.missing(self.field(name), "a packed attribute"))

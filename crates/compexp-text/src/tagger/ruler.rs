@@ -1,4 +1,5 @@
-//! spaCy's attribute ruler: patterns over tags and words that decide universal part of speech, morphology and some lemmas.
+//! spaCy's attribute ruler: patterns over tags and words that determine the universal part of speech, morphology and
+//! some lemmas.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,11 +7,11 @@ use std::path::{Path, PathBuf};
 use fancy_regex::Regex;
 
 use super::lexeme::is_space;
-use super::msgpack::{Packed, Value};
 use crate::error::Result;
+use crate::msgpack::{Packed, Value};
 use crate::tokenizer::rules::gave_up;
 
-/// What the patterns give a word; `None` where none of them did.
+/// The values that the patterns give a word; `None` if no pattern gives one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attributes<'a> {
     pub(crate) tag: Option<&'a str>,
@@ -39,7 +40,7 @@ impl Test {
     }
 }
 
-/// A text that a regular expression gave up on, and why.
+/// A text on which a regular expression failed, and the reason.
 type GaveUp = Box<(String, fancy_regex::Error)>;
 
 /// Whether a test, if there is one, accepts a text.
@@ -52,7 +53,7 @@ fn accepts(test: &Option<Test>, text: &str) -> Result<bool, GaveUp> {
 struct Slot {
     tag: Option<Test>,
     lower: Option<Test>,
-    /// Of the dependency relation, which is unknown here: the empty text.
+    /// The test of the dependency relation, which is unknown here, so it sees the empty text.
     dep: Option<Test>,
     is_space: Option<bool>,
 }
@@ -66,7 +67,7 @@ impl Slot {
     }
 }
 
-/// A word as patterns see it.
+/// A word in the form for patterns.
 pub(crate) struct Word<'a> {
     pub(crate) tag: &'a str,
     /// The word in lower case.
@@ -79,7 +80,7 @@ struct Pattern {
     slots: Vec<Slot>,
 }
 
-/// What a rule sets on which word of the match.
+/// The values that a rule sets, and the word of the match that gets them.
 #[derive(Default)]
 struct Rule {
     index: usize,
@@ -157,12 +158,13 @@ impl Ruler {
         Ok(())
     }
 
-    /// What the rules say of every word of a sentence.
+    /// The values of the rules for every word of a sentence.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on a word.
+    /// [`compexp_files::Error::Format`] if a regular expression of the model fails on a word.
     pub(crate) fn apply(&self, words: &[Word<'_>]) -> Result<Vec<Attributes<'_>>> {
-        // All patterns see the sentence as it was before any rule, and the rules act in their order, whatever the place.
+        // All patterns see the sentence before any rule acts. The rules act in their order, independent of the position
+        // of the match.
         let mut matches = Vec::new();
         for (first, word) in words.iter().enumerate() {
             let of_tag = self.by_tag.get(word.tag).into_iter().flatten();
@@ -307,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_regular_expression_that_gives_up_is_an_error() {
-        // The look-behind makes it one that goes back and forth, which takes exponential time.
+        // The look-behind needs the backtracking engine, which takes exponential time here.
         let test = map(&[("LOWER", map(&[("REGEX", text("^(a|a|aa)+(?<!b)$"))]))]);
         let ruler = load(&[rule(&[test], &[("POS", "X")], 0)]).unwrap();
         assert_eq!(ruler.apply(&[Word { tag: "NN", lower: "aaa" }]).unwrap()[0].pos, Some("X"));

@@ -1,8 +1,9 @@
-//! What spaCy knows of strings without any model: the names it numbers by hand instead of hashing them, and the words it
-//! reads as others in every language. Its model folders do not hold them, and all of their weights depend on them.
+//! spaCy's facts about strings that belong to no model: names with fixed numbers instead of hashes, and words with
+//! another normal form in every language. Model folders do not contain them, but all weights of the models depend on
+//! them.
 
-/// The hand-numbered names of spaCy 3, in the order of their numbers from 1. Many are English words (`case`, `agent`,
-/// `mark`), so texts meet them.
+/// The names with fixed numbers in spaCy 3, in the order of their numbers from 1. Many are English words (`case`,
+/// `agent`, `mark`), so they occur in texts.
 pub(crate) const SYMBOLS: &str = "
     IS_ALPHA IS_ASCII IS_DIGIT IS_LOWER IS_PUNCT IS_SPACE IS_TITLE IS_UPPER LIKE_URL LIKE_NUM LIKE_EMAIL IS_STOP
     IS_OOV_DEPRECATED IS_BRACKET IS_QUOTE IS_LEFT_PUNCT IS_RIGHT_PUNCT IS_CURRENCY FLAG19 FLAG20 FLAG21 FLAG22

@@ -1,8 +1,8 @@
 //! spaCy's English tokenisation, from the rules in a model folder.
 //!
-//! A text is cut at white space; from each piece prefixes and suffixes are taken until none is left or a special case
-//! (`don't`, `a.m.`, `:)`) is; what remains is a special case, an address, or cut at its infixes. At last, special cases
-//! that the affixes tore apart are put together again.
+//! A text is cut at white space. From each piece prefixes and suffixes are removed until there are none, or until a
+//! special case (`don't`, `a.m.`, `:)`) remains. The rest is a special case, an address, or is cut at its infixes. At
+//! the end, special cases that the affixes split are joined again.
 
 mod pre;
 pub(crate) mod rules;
@@ -17,11 +17,12 @@ use rayon::prelude::*;
 use crate::error::Result;
 use rules::Rules;
 
-/// A piece without white space of more bytes stays whole: no word is that long, and the time that its affixes would take
-/// grows with its square.
+/// A longer piece without white space is not split: no word is that long, and the time for its affixes would grow with
+/// the square of its length.
 const MAX_PIECE: usize = 1024;
 
-/// Texts whose distinct pieces are cut together, each once: the regular expressions are slow, and words repeat.
+/// The number of texts that are cut together. Each distinct piece is cut once, because the regular expressions are slow
+/// and words repeat.
 const BATCH: usize = 1 << 16;
 
 /// A tokenizer with the rules of a model.
@@ -38,12 +39,13 @@ impl Tokenizer {
     /// Reads the file `tokenizer` of a model folder.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where the file is damaged or a rule is no regular expression.
+    /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] if the file is damaged, or if a rule is not a
+    /// regular expression.
     pub fn load(folder: &Path) -> Result<Self> {
         let rules = Rules::load(&folder.join("tokenizer"))?;
         let mut torn: HashMap<String, Vec<Vec<String>>> = HashMap::new();
         for special in rules.special.keys() {
-            // Special cases that no affix can tear apart need no putting together.
+            // Special cases that no affix can split need not be joined again.
             let whole = rules.prefix(special)?.is_none() && rules.suffix(special)?.is_none();
             if whole && rules.infixes(special)?.is_empty() && !special.contains(' ') {
                 continue;
@@ -61,10 +63,11 @@ impl Tokenizer {
         Ok(Self { rules, torn })
     }
 
-    /// The tokens of a text. All of it is in them but the single blanks between words; other white space is a token.
+    /// The tokens of a text. They contain everything except the single blanks between words; other white space is a
+    /// token.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Format`] where a regular expression of the model gives up on the text.
+    /// [`compexp_files::Error::Format`] if a regular expression of the model fails on the text.
     pub fn tokenize<'t>(&self, text: &'t str) -> Result<Vec<&'t str>> {
         Ok(self.ranges(text)?.into_iter().map(|token| &text[token]).collect())
     }
@@ -77,7 +80,7 @@ impl Tokenizer {
     /// The tokens of many texts, in parallel.
     ///
     /// # Errors
-    /// As [`Self::tokenize`].
+    /// The errors of [`Self::tokenize`].
     pub fn tokenize_all<'t, S: AsRef<str> + Sync>(&self, texts: &'t [S]) -> Result<Vec<Vec<&'t str>>> {
         let mut all = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
@@ -112,7 +115,7 @@ impl Tokenizer {
         Ok(self.mend(text, tokens))
     }
 
-    /// Replaces runs of tokens that are a torn special case by its own tokens, longest first.
+    /// Replaces runs of tokens that are a split special case by the tokens of the special case, longest first.
     fn mend(&self, text: &str, tokens: Vec<Token>) -> Vec<Token> {
         let word = |token: &Token| &text[token.clone()];
         let mut runs = Vec::new();
@@ -225,7 +228,7 @@ fn lengths(rules: &Rules, text: &str, special: bool) -> Result<Vec<usize>> {
         None if rules.is_address(rest)? => lengths.push(rest.len()),
         None => {
             let mut start = 0;
-            // An infix at the very beginning is none.
+            // An infix at the start of a piece does not count.
             for (first, end) in rules.infixes(rest)?.into_iter().filter(|&(first, _)| first > 0) {
                 lengths.extend((first > start).then(|| first - start));
                 lengths.extend((end > first).then(|| end - first));

@@ -1,12 +1,12 @@
-//! The rules as a pre-tokenizer of the `tokenizers` crate, for pipelines that are put together from its parts.
+//! The rules as a pre-tokenizer of the `tokenizers` crate, for pipelines made from its parts.
 
 use tokenizers::normalizer::Range;
 use tokenizers::{PreTokenizedString, PreTokenizer};
 
 use super::Tokenizer;
 
-/// Splits text into the tokens of [`Tokenizer::tokenize`]: spaCy's, so white space beyond single blanks is one, too. The
-/// rules tell capitals from small letters: words are to be lower-cased after the split, not before.
+/// Splits text into the tokens of [`Tokenizer::tokenize`]: spaCy's, so white space beyond single blanks is one, too.
+/// The rules distinguish capitals from small letters, so convert words to lower case after the split, not before.
 impl PreTokenizer for Tokenizer {
     fn pre_tokenize(&self, text: &mut PreTokenizedString) -> tokenizers::Result<()> {
         text.split(|_, text| {

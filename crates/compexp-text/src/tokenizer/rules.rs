@@ -7,7 +7,7 @@ use fancy_regex::Regex;
 
 use crate::error::{Error, Result};
 use crate::lines::excerpt;
-use crate::tagger::msgpack::{Packed, Value};
+use crate::msgpack::{Packed, Value};
 
 /// The attribute ORTH, under which a special case has the text of its tokens.
 const ORTH: usize = 65;
@@ -89,7 +89,7 @@ impl Rules {
     }
 }
 
-/// The error of a regular expression that gave up on a text: whether it matches is not known, so nothing goes on from there.
+/// The error of a regular expression that failed on a text. It is not known whether it matches, so the work stops.
 pub(crate) fn gave_up(path: &Path, rule: &str, text: &str, error: &fancy_regex::Error) -> Error {
     let found = format!("a search in {} that gave up: {error}", excerpt(text));
     Error::format(path, rule, found, "a regular expression that ends soon: leave the text out, or use another model")
@@ -99,7 +99,8 @@ fn orth<'a>(token: &Value<'a>) -> Option<&'a str> {
     token.map()?.iter().find(|(key, _)| key.size() == Some(ORTH)).and_then(|(_, text)| text.text())
 }
 
-/// Python's notation in that of this regular expression engine: characters by number are written otherwise.
+/// Converts Python's notation to that of this regular expression engine, in which numeric characters are written
+/// differently.
 fn translate(pattern: &str) -> String {
     let pattern = pattern.strip_prefix("(?u)").unwrap_or(pattern);
     let mut out = String::with_capacity(pattern.len() + 64);
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_rule_that_gives_up_is_an_error() {
-        // The look-behind makes it one that goes back and forth, which takes exponential time.
+        // The look-behind needs the backtracking engine, which takes exponential time here.
         let regex = || Regex::new("^(a|a|aa)+(?<!b)$").unwrap();
         let rules = Rules {
             path: PathBuf::from("tokenizer"),

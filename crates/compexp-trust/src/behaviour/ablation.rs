@@ -1,16 +1,18 @@
-//! What a classifier loses with units of its last layer: accuracy while they are taken away one after another, and what
-//! each alone does to the classes.
+//! Ablation of units of a classifier's last layer: accuracy while units are ablated one after another, and the effect of each
+//! unit alone on the classes.
 //!
-//! A unit is taken away by setting its feature to zero, or to its mean over the examples, on every example.
+//! A unit is ablated by setting its feature to zero, or to its mean over the examples, on every example.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::contribution::{Measure, Role};
 use super::head::{Features, Head, argmax};
 use crate::{Error, Result};
 
-/// What a unit that is taken away is set to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The value that an ablated unit is set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Fill {
     /// Zero.
     Zero,
@@ -32,29 +34,29 @@ impl Fill {
 pub struct Subject<'a> {
     head: &'a Head,
     features: &'a Features,
-    /// The class of every example; none where it is not known, or none of the head's.
+    /// The class of every example; none if it is not known, or not a class of the head.
     targets: &'a [Option<usize>],
     /// Logits with every unit, `(n_examples, n_classes)`.
     logits: Vec<f64>,
-    /// The examples of every class.
+    /// The number of examples of every class.
     of_class: Vec<usize>,
     known: usize,
 }
 
-/// Accuracy after so many units are taken away.
+/// Accuracy after a number of units are ablated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// Units taken away.
+    /// Ablated units.
     pub removed: usize,
-    /// The share of examples of known class that are predicted rightly.
+    /// The share of examples of known class that are predicted correctly.
     pub accuracy: f64,
-    /// The same over the examples of classes to which one of those units contributes; none while there are none.
+    /// The same share over the examples of classes to which an ablated unit contributes; none while there is no such example.
     pub concerned: Option<f64>,
-    /// What that was before anything was taken away, over the same examples.
+    /// That share over the same examples before any ablation.
     pub concerned_before: Option<f64>,
 }
 
-/// What one unit does, alone.
+/// The effect of ablating one unit alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effect {
     /// The unit.
@@ -63,13 +65,13 @@ pub struct Effect {
     pub supports: Vec<usize>,
     /// The change of accuracy over all examples of known class.
     pub accuracy: f64,
-    /// The change over the examples of the classes that it supports; none without such.
+    /// The change over the examples of the classes that it supports; none if there are no such examples.
     pub supported: Option<f64>,
     /// The change over the other examples.
     pub others: Option<f64>,
-    /// For every class, how many more of its examples are predicted rightly than with the unit.
+    /// For every class, how many more of its examples are predicted correctly than with the unit.
     pub gained: Vec<i64>,
-    /// The change of the logit of every class, mean over the examples of that class; not a number without such.
+    /// The change of the logit of every class, mean over the examples of that class; NaN if it has none.
     pub logits: Vec<f64>,
 }
 
@@ -77,7 +79,7 @@ impl<'a> Subject<'a> {
     /// A classifier and its examples.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where sizes differ, a target is no class, or no example's class is known.
+    /// `Error::Mismatch` if sizes differ, a target is no class, or no example's class is known.
     pub fn new(head: &'a Head, features: &'a Features, targets: &'a [Option<usize>]) -> Result<Self> {
         let logits = head.logits(features)?.into_raw_vec_and_offset().0;
         if targets.len() != features.n_examples() {
@@ -105,7 +107,7 @@ impl<'a> Subject<'a> {
         &self.head.classes
     }
 
-    /// The examples of every class.
+    /// The number of examples of every class.
     pub fn examples_of(&self) -> &[usize] {
         &self.of_class
     }
@@ -115,11 +117,11 @@ impl<'a> Subject<'a> {
         self.right(&self.logits).iter().filter(|r| **r).count() as f64 / self.known as f64
     }
 
-    /// Takes the units of `order` away, one after another, and measures before the first and after every `every`-th and the
+    /// Ablates the units of `order` one after another, and measures before the first, after every `every`-th and after the
     /// last. `contributes` says which units contribute to which classes.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a unit that the head does not have.
+    /// `Error::Mismatch` for a unit that the head does not have.
     pub fn curve(&self, order: &[usize], fill: Fill, every: usize, contributes: &Measure) -> Result<Vec<Step>> {
         self.check(order)?;
         let n_classes = self.head.classes.len();
@@ -145,10 +147,10 @@ impl<'a> Subject<'a> {
         Ok(steps)
     }
 
-    /// What each of `units` does alone.
+    /// The effect of each of `units` alone.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a unit that the head does not have.
+    /// `Error::Mismatch` for a unit that the head does not have.
     pub fn effects(&self, units: &[usize], fill: Fill, contributes: &Measure) -> Result<Vec<Effect>> {
         self.check(units)?;
         let n_classes = self.head.classes.len();
@@ -186,7 +188,7 @@ impl<'a> Subject<'a> {
             .collect())
     }
 
-    /// What is gained over the examples of some classes, and how many those are.
+    /// The examples gained of some classes, and the number of examples of these classes.
     pub fn over(&self, gained: &[i64], of: impl Fn(usize) -> bool) -> (i64, usize) {
         let classes = gained.iter().zip(&self.of_class).enumerate().filter(|(class, _)| of(*class));
         classes.fold((0, 0), |(sum, n), (_, (gained, examples))| (sum + gained, n + examples))
@@ -211,13 +213,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Whether each example is predicted rightly; not where its class is not known.
+    /// Whether each example is predicted correctly; false if its class is not known.
     fn right(&self, logits: &[f64]) -> Vec<bool> {
         let rows = logits.chunks_exact(self.head.classes.len());
         rows.zip(self.targets).map(|(row, target)| target.is_some_and(|class| argmax(row) == class)).collect()
     }
 
-    /// The share of right ones among the examples of some classes; none where there are none.
+    /// The share of correct predictions among the examples of some classes; none if there are no examples.
     fn share(&self, right: &[bool], of: impl Fn(usize) -> bool) -> Option<f64> {
         let chosen = self.targets.iter().zip(right).filter(|(target, _)| target.is_some_and(&of));
         let (n, hits) = chosen.fold((0, 0), |(n, hits), (_, right)| (n + 1, hits + usize::from(*right)));

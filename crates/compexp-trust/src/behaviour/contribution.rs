@@ -7,8 +7,8 @@
 //! | overlap | IoU of the examples on which the unit fires and those on which the target's value is in its top quantile |
 //!
 //! A target is a class and its value the logit. Units of the layer above can be targets as well, by
-//! [`Contributions::between`], position by position. Over all units and targets together, what lies beyond the 1% and the 99%
-//! quantile of a measure is an inhibitor or a contributor.
+//! [`Contributions::between`], position by position. Over all units and targets together, a unit below the 1% quantile of a
+//! measure is an inhibitor of the target, a unit above the 99% quantile a contributor.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -18,19 +18,19 @@ use crate::{Error, Result};
 /// The shares of all values below which a unit inhibits, and above which it contributes.
 const CUTS: [f64; 2] = [0.01, 0.99];
 
-/// What a unit does to a target, by one measure.
+/// The role of a unit for a target, by one measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Beyond the 99% quantile.
+    /// Above the 99% quantile.
     Contributor,
-    /// Beyond the 1% quantile.
+    /// Below the 1% quantile.
     Inhibitor,
     /// Between them, or not defined.
     Neither,
 }
 
 impl Role {
-    /// Its name in tables; of [`Role::Neither`] nothing.
+    /// Its name in tables; empty for [`Role::Neither`].
     pub fn name(self) -> &'static str {
         match self {
             Self::Contributor => "contributor",
@@ -43,7 +43,7 @@ impl Role {
 /// One measure, for every unit and target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measure {
-    /// `(n_units, n_targets)`; not a number where it is not defined.
+    /// `(n_units, n_targets)`; NaN where the measure is not defined.
     pub values: Array2<f64>,
     /// The 1% and the 99% quantile of the values, interpolated; none where no value is defined.
     pub cuts: Option<[f64; 2]>,
@@ -62,7 +62,7 @@ impl Measure {
         Self { cuts: (!defined.is_empty()).then(|| CUTS.map(cut)), values }
     }
 
-    /// What `unit` does to `target`.
+    /// The role of `unit` for `target`.
     pub fn role(&self, unit: usize, target: usize) -> Role {
         let value = self.values[[unit, target]];
         match self.cuts {
@@ -78,20 +78,20 @@ impl Measure {
 pub struct Contributions {
     /// The weight from unit to target.
     pub weight: Measure,
-    /// Pearson's r; not a number where either side is constant.
+    /// Pearson's r; NaN if either side is constant.
     pub correlation: Measure,
-    /// IoU of examples; not a number where neither side has any.
+    /// IoU of examples; NaN if neither side has any.
     pub overlap: Measure,
 }
 
 impl Contributions {
-    /// Measures how units bear on targets.
+    /// Measures how units contribute to targets.
     ///
     /// `weights` is `(n_targets, n_units)`, `features` `(n_examples, n_units)`, `values` `(n_examples, n_targets)`; `fires`
     /// says on which examples each unit does. `top` is the share of examples that the top quantile of a target holds.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where sizes differ, there are no examples, or `top` is not between 0 and 1.
+    /// `Error::Mismatch` if sizes differ, there are no examples, or `top` is not between 0 and 1.
     pub fn measure(
         weights: ArrayView2<'_, f32>,
         features: ArrayView2<'_, f32>,

@@ -25,7 +25,7 @@ impl Head {
     /// A head; `weights` is `(n_classes, n_units)`.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the parts are of different sizes, a value is not finite, or there are fewer than 2 classes.
+    /// `Error::Mismatch` if the parts are of different sizes, a value is not finite, or there are fewer than 2 classes.
     pub fn new(classes: Vec<String>, weights: Array2<f32>, bias: Vec<f32>) -> Result<Self> {
         let n = classes.len();
         if n < 2 {
@@ -50,7 +50,7 @@ impl Head {
     /// The logits, `(n_examples, n_classes)`.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the features are of another number of units.
+    /// `Error::Mismatch` if the features are of another number of units.
     pub fn logits(&self, features: &Features) -> Result<Array2<f64>> {
         let found = features.n_units();
         if found != self.n_units() {
@@ -78,7 +78,7 @@ impl Features {
     /// Features, `(n_examples, n_units)`.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a value that is not finite.
+    /// `Error::Mismatch` for a value that is not finite.
     pub fn new(values: Array2<f32>) -> Result<Self> {
         match values.iter().find(|v| !v.is_finite()) {
             Some(value) => Err(Error::mismatch("feature", value, "finite numbers")),
@@ -89,7 +89,7 @@ impl Features {
     /// The mean of each unit's map on each example of a layer.
     ///
     /// # Errors
-    /// Those of the source, and [`Error::NotFinite`].
+    /// `Error::Source` if the source cannot be read; `Error::NotFinite` if a value is not finite.
     pub fn pool(source: &dyn ActivationSource) -> Result<Self> {
         let (n, n_units, positions) = (source.n_examples(), source.n_units(), source.grid().positions());
         let mut means = Array2::zeros((n, n_units));

@@ -1,8 +1,8 @@
-//! How the units of one layer bear on those of the next, position by position.
+//! How the units of one layer contribute to the units of the next, position by position.
 //!
-//! Maps of both layers are brought to the smaller of the two sizes by their mean over what falls together. Each position of
-//! each example is then what an example is where units bear on classes: correlation goes over the values there, and a unit
-//! fires there where any value that falls together is above its threshold.
+//! The maps of both layers are reduced to the smaller of the two sizes by the mean over each window. Each position of each
+//! example then counts as an example does for contributions to classes: correlation is over the values there, and a unit
+//! fires there if any value of the window is above its threshold.
 
 use std::ops::Range;
 
@@ -27,12 +27,12 @@ pub struct Layer<'a> {
 }
 
 impl Contributions {
-    /// Measures how the units of `below` bear on those of `above`; `weights` is `(units of above, units of below)`.
+    /// Measures how the units of `below` contribute to the units of `above`; `weights` is `(units of above, units of below)`.
     ///
     /// Reads both layers once, a block of examples at a time.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the layers are not of the same examples, there are none, or the weights are of other units;
+    /// `Error::Mismatch` if the layers are not of the same examples, there are none, or the weights are of other units;
     /// those of the sources, and [`Error::NotFinite`].
     pub fn between(weights: ArrayView2<'_, f32>, below: &Layer<'_>, above: &Layer<'_>) -> Result<Self> {
         let n = above.source.n_examples();

@@ -76,7 +76,7 @@ impl Pairs {
         self.n += rows;
     }
 
-    /// Pearson's r; not a number where either side is constant.
+    /// Pearson's r; NaN if either side is constant.
     pub(super) fn correlation(&self) -> Array2<f64> {
         Array2::from_shape_fn(self.products.dim(), |(u, t)| {
             if self.units.constant[u].is_some() || self.targets.constant[t].is_some() {
@@ -87,7 +87,7 @@ impl Pairs {
         })
     }
 
-    /// IoU of the rows on which either is high; not a number where neither is on any.
+    /// IoU of the rows on which either is high; NaN if neither is high on any.
     pub(super) fn overlap(&self) -> Array2<f64> {
         Array2::from_shape_fn(self.both.dim(), |(u, t)| {
             let both = self.both[[u, t]];

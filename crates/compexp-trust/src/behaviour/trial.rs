@@ -1,4 +1,4 @@
-//! Trials: an input is changed and predicted again, beside a control that is changed as much without what is tested.
+//! Trials: an input is changed and predicted again. Its control is an equal change that leaves out what is tested.
 //!
 //! Trials on one example are not independent, so the interval of a difference is a bootstrap over examples: as many
 //! examples are drawn with replacement, and all trials of a drawn example count as often as it was drawn.
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Resamples of a bootstrap.
 const RESAMPLES: u64 = 2000;
 
-/// What became of a prediction that was not a wanted one before: a class is wanted, or all others than a class.
+/// The outcome for a prediction that was not a wanted one before. Wanted is one class, or every class but one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -42,22 +42,23 @@ pub struct Trial {
     pub example: usize,
     /// Whether it is a control.
     pub control: bool,
-    /// What became of the prediction.
+    /// The outcome.
     pub outcome: Outcome,
     /// The change of the probability of what is wanted.
     pub change: f64,
 }
 
-/// What trials of one kind came to.
+/// The counts of trials of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     /// Trials.
     pub trials: usize,
-    /// Those with [`Outcome::Success`].
+    /// How many have [`Outcome::Success`].
     pub success: usize,
-    /// Those with [`Outcome::Partial`].
+    /// How many have [`Outcome::Partial`].
     pub partial: usize,
-    /// Those with [`Outcome::Failure`].
+    /// How many have [`Outcome::Failure`].
     pub failure: usize,
     /// The sum of the changes of the probability of what is wanted.
     pub change: f64,
@@ -79,19 +80,19 @@ impl Tally {
         tally
     }
 
-    /// The share of successes; 0 of no trials.
+    /// The share of successes; 0 without trials.
     pub fn rate(&self) -> f64 {
         self.success as f64 / self.trials.max(1) as f64
     }
 
-    /// The mean change of the probability of what is wanted; 0 of no trials.
+    /// The mean change of the probability of what is wanted; 0 without trials.
     pub fn mean_change(&self) -> f64 {
         self.change / self.trials.max(1) as f64
     }
 }
 
 /// A difference with its 95% interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The value.
     pub value: f64,
@@ -105,20 +106,22 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// The examples that were changed.
+    #[serde(default)]
     pub examples: usize,
     /// The trials.
     pub tested: Tally,
     /// The controls.
     pub control: Tally,
-    /// The success rate less that of the controls.
+    /// The success rate minus that of the controls.
     pub success: Difference,
-    /// The mean change of the probability of what is wanted less that of the controls.
+    /// The mean change of the probability of what is wanted minus that of the controls.
+    #[serde(default)]
     pub change: Difference,
 }
 
 impl Effect {
     /// The effect that trials show. With a single example there is nothing to resample, and with no success anywhere
-    /// nothing to vary: the interval is then of no width, and says nothing.
+    /// nothing to vary: the interval then has no width, and says nothing.
     pub fn of(trials: &[Trial], seed: u64) -> Self {
         let mut by_example: BTreeMap<usize, [Vec<Trial>; 2]> = BTreeMap::new();
         for trial in trials {

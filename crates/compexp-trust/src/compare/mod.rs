@@ -165,7 +165,7 @@ pub struct Comparison {
 /// settings, or objects of settings, such as `inputs.annotations`.
 ///
 /// # Errors
-/// [`Error::Mismatch`] for a tolerance that is negative or no number, a unit that is there twice, an IoU or an accuracy
+/// `Error::Mismatch` for a tolerance that is negative or no number, a unit that is there twice, an IoU or an accuracy
 /// outside of 0 to 1, and an explained unit whose formula is missing or cannot be read; `what` says of which run.
 pub fn compare(base: Side<'_>, run: Side<'_>, tolerances: Tolerances, probe_fields: &[&str]) -> Result<Comparison> {
     tolerances.check()?;

@@ -145,7 +145,7 @@ impl<'a> Planted<'a> {
     /// of its literals were true everywhere, or nowhere.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a setting outside its range, for a map of another partition, and where formulas of a length
+    /// `Error::Mismatch` for a setting outside its range, for a map of another partition, and where formulas of a length
     /// are not found.
     pub fn new(partition: &'a Partition, map: &'a PositionMap, config: &PlantConfig) -> Result<Self> {
         config.check()?;
@@ -172,7 +172,7 @@ impl<'a> Planted<'a> {
     /// The record of the units, with formulas in the names of `vocabulary`; `progress` is told the number of units done.
     ///
     /// # Errors
-    /// Those of the position map.
+    /// `Error::Source` if the position map cannot be read.
     pub fn record(&self, vocabulary: &Vocabulary, progress: &(dyn Fn(usize) + Sync)) -> Result<PlantedUnits> {
         let done = std::sync::atomic::AtomicUsize::new(0);
         let unit = |(i, unit): (usize, &Unit)| {

@@ -1,4 +1,4 @@
-//! How far a search found what was planted.
+//! How many planted formulas a search recovered.
 
 use compexp_core::concept::Vocabulary;
 use compexp_core::explanation::{Explanations, Universe};
@@ -42,7 +42,7 @@ pub struct Recovered {
     pub unit: usize,
     /// Literals of the planted formula.
     pub length: usize,
-    /// In how far the unit differs from it.
+    /// The noise of the unit.
     pub noise: Noise,
     /// The planted formula.
     pub planted: String,
@@ -63,17 +63,17 @@ pub struct Recovered {
 pub struct Row {
     /// Literals of the planted formulas.
     pub length: usize,
-    /// In how far the units differ from them.
+    /// The noise of the units.
     pub noise: Noise,
     /// Units.
     pub units: usize,
-    /// Those with [`Verdict::Equivalent`] or [`Verdict::SameMask`] for [`Recovered::at_length`].
+    /// How many have [`Verdict::Equivalent`] or [`Verdict::SameMask`] for [`Recovered::at_length`].
     pub at_length: usize,
-    /// Those with the first for [`Recovered::verdict`].
+    /// How many have [`Verdict::Equivalent`] for [`Recovered::verdict`].
     pub equivalent: usize,
-    /// Those with the second.
+    /// How many have [`Verdict::SameMask`] for it.
     pub same_mask: usize,
-    /// Those whose formula found has a smaller IoU than the planted one: there the search failed. Where another formula
+    /// How many have a found formula of smaller IoU than the planted one: there the search failed. Where another formula
     /// has a greater one, noise made it the better explanation.
     pub below_planted: usize,
     /// The mean IoU of the planted formulas.
@@ -86,8 +86,8 @@ pub struct Row {
 /// the probe set.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where the units were planted on another probe set or in another version, or a unit was not planted;
-/// [`Error::Formula`] for a formula with a concept that is not there.
+/// `Error::Mismatch` if the units were planted on another probe set or in another version, or a unit was not planted;
+/// `Error::Formula` for a formula with a concept that is not there.
 pub fn recover(
     explanations: &Explanations,
     planted: &PlantedUnits,
@@ -179,7 +179,7 @@ pub fn rows(recovered: &[Recovered]) -> Vec<Row> {
 /// The comparison as comma-separated values under a header, a line a unit.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where a row cannot be written, which no value of this record can cause.
+/// `Error::Mismatch` if a row cannot be written, which no value of this record can cause.
 pub fn to_csv(recovered: &[Recovered]) -> Result<String> {
     let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
     let mut writer = csv::Writer::from_writer(Vec::new());

@@ -1,7 +1,7 @@
 //! Scores on examples that the search never saw.
 //!
 //! Groups of examples are held out as a whole: thresholds, search and choice of the formula happen on the others, and the
-//! formulas are measured on what was held out. The fall of the IoU is what the search owes to luck.
+//! formulas are measured on what was held out. The fall of the IoU is the part that the search owes to chance.
 
 use std::collections::HashMap;
 
@@ -23,9 +23,9 @@ use crate::{Error, Result};
 /// Which examples the search sees and which are held out, each ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// Those that the search sees.
+    /// Examples that the search sees.
     pub search: Vec<usize>,
-    /// Those that it does not.
+    /// Examples that are held out.
     pub held_out: Vec<usize>,
     /// The group of each that is held out, numbered from 0 as they first come.
     groups: Vec<u32>,
@@ -38,7 +38,7 @@ impl Split {
     /// that other examples, their order or their number change nothing.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a fraction that is not between 0 and 1, and where a side has no example.
+    /// `Error::Mismatch` for a fraction that is not between 0 and 1, and where a side has no example.
     pub fn new(examples: &[Example], fraction: f64, seed: u64) -> Result<Self> {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(Error::mismatch("fraction to hold out", fraction, "a share between 0 and 1"));
@@ -211,7 +211,7 @@ impl<'a> FiringPart<'a> {
 /// ([`Part::with_concepts_of`]). The thresholds are those of the search's side. `seed` decides the bootstrap's resamples.
 ///
 /// # Errors
-/// Those of the inputs, and [`Error::Mismatch`] where they do not belong together.
+/// `Error::Source` if an input cannot be read; `Error::Mismatch` if the inputs do not belong together.
 pub fn validate(
     split: &Split,
     partition: &Partition,

@@ -1,4 +1,4 @@
-//! Significance: does the search find a better match than it finds by luck?
+//! Significance: does the search find a better match than it finds by chance?
 //!
 //! A unit's maps are given to other examples, whole, and the search is repeated with the same settings. What it finds then
 //! owes nothing to the concepts: the unit fires as often as before, on as many examples, in the same shapes and at the same
@@ -36,7 +36,7 @@ impl NullConfig {
     /// Checks that there are enough draws.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for fewer than 2.
+    /// `Error::Mismatch` for fewer than 2.
     pub fn check(self) -> Result<()> {
         match self.draws {
             0 | 1 => Err(Error::mismatch(
@@ -76,7 +76,7 @@ impl Exchange {
     /// The groups of `examples`; one without a group is a group of its own.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where no two groups have equally many examples, so that none can move.
+    /// `Error::Mismatch` if no two groups have equally many examples, so that none can move.
     pub fn new(examples: &[Example]) -> Result<Self> {
         let mut numbers = std::collections::HashMap::new();
         let mut groups: Vec<Vec<u32>> = Vec::new();
@@ -128,7 +128,7 @@ impl Exchange {
     }
 }
 
-/// The searches that tell luck, ready to start.
+/// The searches that measure chance, ready to start.
 pub struct NullTest<'a> {
     partition: &'a Partition,
     map: &'a PositionMap,
@@ -165,8 +165,8 @@ impl<'a> NullTest<'a> {
     /// `firing`; `examples` are theirs.
     ///
     /// # Errors
-    /// Those of the inputs, of [`NullConfig::check`] and [`Exchange::new`], and [`Error::Mismatch`] where the examples are
-    /// not as many as the partition's.
+    /// `Error::Source` if an input cannot be read; `Error::Mismatch` if there are fewer than 2 draws, no two groups have
+    /// equally many examples, or the partition has another number of examples.
     #[allow(clippy::too_many_arguments, reason = "each is a different thing that a caller has at hand")]
     pub fn new(
         partition: &'a Partition,
@@ -210,7 +210,7 @@ impl<'a> NullTest<'a> {
     /// About how long all draws take, from a few of them.
     ///
     /// # Errors
-    /// Those of the search.
+    /// `Error::Source` if the position map cannot be read; `Error::Mismatch` if the search refuses its configuration.
     pub fn estimate(&self) -> Result<Duration> {
         let n = (8 * rayon::current_num_threads()).min(self.n_units());
         let jobs = |draw| -> Vec<Job> { (0..n).map(|i| Job { unit: i * self.n_units() / n, draw }).collect() };
@@ -224,7 +224,7 @@ impl<'a> NullTest<'a> {
     /// Searches all draws: for each unit tested its number and what came out, in order.
     ///
     /// # Errors
-    /// Those of the search.
+    /// `Error::Source` if the position map cannot be read; `Error::Mismatch` if the search refuses its configuration.
     pub fn run(&self, progress: &dyn Progress) -> Result<Vec<(usize, Significance)>> {
         progress.stage("significance", "searches", self.n_searches());
         let draws = self.config.draws;

@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 /// The categories that the reference uses, and that decide which images are in the probe set.
 pub const DEFAULT_CATEGORIES: [&str; 5] = ["object", "part", "scene", "texture", "color"];
 
-/// Columns that are no categories.
+/// Columns that are not categories.
 const META: [&str; 6] = ["image", "split", "ih", "iw", "sh", "sw"];
-/// The greatest side of a photograph; Broden's have 227.
+/// The largest side of a photograph; Broden's have 227.
 const MAX_SIDE: u32 = 32_768;
 /// The greatest side of a mask; Broden's have 113.
 const MAX_MASK_SIDE: u32 = 4_096;
@@ -31,7 +31,7 @@ pub struct Image {
     pub height: u32,
     /// Columns of the photograph.
     pub width: u32,
-    /// The first label of the `scene` column, whatever categories were asked for; none where it is 0 or empty.
+    /// The first label of the `scene` column, for any selection of categories; none if it is 0 or empty.
     pub scene: Option<ConceptId>,
     /// That label's name, its suffix `-s` included: `abbey-s`.
     pub scene_name: Option<String>,

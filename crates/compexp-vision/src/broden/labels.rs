@@ -1,4 +1,4 @@
-//! `label.csv`, `category.csv` and `c_<category>.csv`: what the label numbers mean.
+//! `label.csv`, `category.csv` and `c_<category>.csv`: the meaning of the label numbers.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use compexp_files::{excerpt, is_there};
 use super::table::{Row, Table};
 use crate::error::{Error, Result};
 
-/// The greatest label number: a PNG pixel holds no greater one.
+/// The greatest label number that a PNG pixel can hold.
 pub const MAX_LABEL: u32 = 65_535;
 
 /// The greatest number of categories, of a folder or of a label; Broden has 6.
@@ -22,7 +22,7 @@ pub struct Label {
     pub number: u32,
     /// The name, kept exactly, suffixes such as `-c` and `-s` included.
     pub name: String,
-    /// The primary category: see [`Labels::read`]. Empty where no file names a category of this label.
+    /// The primary category: see [`Labels::read`]. Empty if no file names a category of this label.
     pub category: String,
     /// The categories and image counts of the `category` field, in its order.
     pub categories: Vec<(String, u64)>,
@@ -50,12 +50,12 @@ impl Labels {
     /// `wanted`. The primary category of a label is, of its categories (those whose `c_<category>.csv` lists it or that
     /// the `category` field names), the one where its coverage is greatest; a coverage that no file states counts
     /// as 0, and of equal ones the later in the order of categories stands. Categories outside `wanted` are
-    /// considered only where a label has no other.
+    /// considered only if a label has no other.
     ///
-    /// A row for label 0 (none) is not needed, and ignored where there is one.
+    /// A row for label 0 (none) is not needed, and ignored if there is one.
     ///
     /// # Errors
-    /// [`compexp_files::Error::Io`] where `label.csv` or `category.csv` is missing; [`compexp_files::Error::Format`] with file and line for a
+    /// [`compexp_files::Error::Io`] if `label.csv` or `category.csv` is missing; [`compexp_files::Error::Format`] with file and line for a
     /// missing column, a bad number, and a number or a name that occurs twice.
     pub fn read(dir: &Path, wanted: &[String]) -> Result<Self> {
         let mut files = Vec::new();
@@ -242,7 +242,7 @@ fn primary(
     greatest(true).or_else(|| greatest(false)).or_else(|| label.categories.first().map(|(c, _)| c.clone()))
 }
 
-/// The labels as concepts; core's refusal of a name is told in terms of the file.
+/// The labels as concepts. If core refuses a name, the error names the file.
 fn vocabulary(path: &Path, labels: &[Label], lines: &HashMap<u32, usize>) -> Result<Vocabulary> {
     let mut first = HashMap::new();
     for label in labels {

@@ -11,7 +11,7 @@ use super::labels::Labels;
 use super::table::missing;
 use crate::error::{Error, Result};
 
-/// The annotations of a Broden folder, read from its label PNGs when asked for.
+/// The annotations of a Broden folder, read from its label PNGs when needed.
 pub(super) struct Masks {
     pub(super) image_root: PathBuf,
     pub(super) grid: Grid,
@@ -47,7 +47,7 @@ impl AnnotationSource for Masks {
 
 /// Appends the labels of a PNG of `grid`'s size to `layers`, row by row.
 ///
-/// The blue channel, and alpha where there is one, is not looked at, as in the reference. `pixels` is scratch memory.
+/// The blue channel, and alpha if there is one, is not looked at, as in the reference. `pixels` is scratch memory.
 ///
 /// # Errors
 /// [`compexp_files::Error::Io`] for a missing file; [`compexp_files::Error::Format`] for a file that is corrupt or cut off, of another size than

@@ -14,7 +14,7 @@
 //!
 //! All label PNGs of an image are layers of one annotation: a position has a concept if any layer, or the image as
 //! a whole, has it, in whichever category's column. So a concept may be an object here and a part there, and counts
-//! once; the category it is reported under is the one where it covers most ([`Labels::read`]).
+//! once; it is reported under the category in which it covers most ([`Labels::read`]).
 //!
 //! **Which images.** Those with an annotation in at least one of [`DEFAULT_CATEGORIES`]; the label 0 is no
 //! annotation. [`BrodenOptions::categories`] never changes this, so that runs with different categories share
@@ -80,14 +80,14 @@ pub struct Broden {
 
 /// Reads the tables of the Broden folder `dir`.
 ///
-/// Label PNGs are read when the probe set is asked for an annotation, from any number of threads at once.
+/// Label PNGs are read when an annotation is needed, from any number of threads at once.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`] for a missing file or folder. [`compexp_files::Error::Format`], with the file and the line, for a
-/// missing column or category, a row of another length than the header, a number that is none or out of range, `sh`
-/// or `sw` that differ between rows, a label that `label.csv` lacks, and a path that leads out of the folder.
-/// [`compexp_core::Error::Mismatch`] for an empty list of categories. A bad PNG is an error when its annotation is asked
-/// for: [`compexp_core::Error::Annotation`] around this crate's [`crate::Error`].
+/// [`compexp_files::Error::Io`] if a file or folder is missing. [`compexp_files::Error::Format`], with the file and the
+/// line, if a column or category is missing, a row has another length than the header, a number is invalid or out of
+/// range, `sh` or `sw` differ between rows, `label.csv` lacks a label, or a path leads out of the folder.
+/// [`compexp_core::Error::Mismatch`] if the list of categories is empty. A bad PNG is an error when its annotation is
+/// read: [`compexp_core::Error::Annotation`] around this crate's [`crate::Error`].
 pub fn load(dir: &Path, options: &BrodenOptions) -> Result<Broden> {
     let image_root = dir.join("images");
     let images = Place::required(&image_root).map_err(|e| missing("a Broden folder holds its images there", e))?;
@@ -157,8 +157,8 @@ impl Broden {
     /// The files that the probe set depends on, each once: the index, `category.csv`, `label.csv`, those of the
     /// `c_<category>.csv` that exist, and the label PNGs of the wanted categories in the order of examples.
     ///
-    /// Equal contents of equal lists (as relative paths) with equal options give equal probe sets, so a cache is to
-    /// hash these; the photographs, on which only activations depend, are not among them.
+    /// Equal contents of equal lists (as relative paths) with equal options give equal probe sets, so a cache should
+    /// hash these files. The photographs are not among them, because only activations depend on them.
     pub fn fingerprint_files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.index_file.clone()];
         files.extend_from_slice(self.masks.labels.files());

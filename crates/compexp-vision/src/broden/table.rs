@@ -7,9 +7,9 @@ use csv::{ByteRecord, StringRecord};
 
 use crate::error::{Error, Result};
 
-/// No table of a probe set is near this size (the whole of Broden's index has about 11 MB).
+/// The largest table that is read; Broden's whole index has about 11 MB.
 const MAX_BYTES: u64 = 64 << 20;
-/// No table has near as many columns (an index has 12).
+/// The greatest number of columns; an index has 12.
 const MAX_COLUMNS: usize = 200;
 
 /// A CSV file in memory.
@@ -27,7 +27,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Table {
-    /// Reads a file and its header. `hint` goes into the error where the file is missing.
+    /// Reads a file and its header. `hint` is part of the error if the file is missing.
     pub(super) fn read(path: &Path, hint: &str) -> Result<Self> {
         let bytes = read_limited(path, hint, MAX_BYTES)?;
         let mut table = Self { path: path.to_owned(), bytes, columns: Vec::new() };
@@ -106,7 +106,7 @@ impl Table {
     }
 
     fn reader(&self) -> csv::Reader<&[u8]> {
-        // Flexible: a row of another length is reported in this module's own words.
+        // Flexible, so that this module itself reports a row of another length.
         csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&self.bytes)
     }
 
@@ -114,7 +114,7 @@ impl Table {
         Error::format(&self.path, format!("line {line}"), error.to_string(), "a CSV record in UTF-8")
     }
 
-    /// `byte`, or where the line ends that stand there are over.
+    /// `byte`, or the first byte after the line ends at that place.
     fn start_of_record(&self, byte: usize) -> usize {
         byte + self.bytes[byte..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()
     }
@@ -138,7 +138,7 @@ impl Row<'_> {
         }
     }
 
-    /// The finite number >= 0 in a column, exponents included; none where the field is empty.
+    /// The finite number >= 0 in a column, exponents included; none if the field is empty.
     pub(super) fn amount(&self, column: usize) -> Result<Option<f64>> {
         let text = self.text(column).trim();
         if text.is_empty() {
@@ -168,7 +168,7 @@ impl Row<'_> {
             let field = format!("line {}", self.line);
             return Err(Error::format(&self.table.path, field, format!("{found} fields"), expected));
         }
-        // An open quote would swallow rows without a word.
+        // An open quote would hide rows without an error.
         if let Some(column) = self.record.iter().position(|f| f.contains('\n')) {
             return Err(self.error(column, "a line break within the field", "one line a row (is a quote left open?)"));
         }
@@ -176,12 +176,12 @@ impl Row<'_> {
     }
 }
 
-/// The bytes of a file of at most `limit` bytes. `hint` goes into the error where the file is missing.
+/// The bytes of a file of at most `limit` bytes. `hint` is part of the error if the file is missing.
 pub(crate) fn read_limited(path: &Path, hint: &str, limit: u64) -> Result<Vec<u8>> {
     compexp_files::read_bytes(path, limit).map_err(|e| missing(hint, e))
 }
 
-/// Says what a file is for where it is missing.
+/// Adds the purpose of a file to the error that it is missing.
 pub(crate) fn missing(hint: &str, error: compexp_files::Error) -> Error {
     Error::File(match error {
         compexp_files::Error::Io { op, path, source } if source.kind() == std::io::ErrorKind::NotFound => {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use compexp_core::formula::Formula;
 use compexp_core::probe::{Annotation, Grid};
 
-/// Positions of an image, a bit each.
+/// Positions of an image, one bit each.
 pub(super) type Bits = Vec<u64>;
 
 /// Where an image has which concepts.
 pub(super) struct Masks {
     grid: Grid,
-    /// Of concepts that have positions of their own.
+    /// The masks of concepts that have positions of their own.
     concepts: BTreeMap<u32, Bits>,
     /// Concepts of the whole image.
     pub(super) whole: Vec<u32>,
@@ -102,7 +102,7 @@ impl Masks {
         best
     }
 
-    /// Bits as one truth a position.
+    /// Bits as one truth value per position.
     pub(super) fn positions(&self, bits: &[u64]) -> Vec<bool> {
         (0..self.grid.positions()).map(|at| bits[at / 64] >> (at % 64) & 1 == 1).collect()
     }

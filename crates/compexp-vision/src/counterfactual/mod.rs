@@ -1,12 +1,12 @@
-//! Copy-paste counterfactuals: does a part of one image that makes a unit's formula true, pasted into images of another
-//! class, make the network predict the class that the unit is said to support?
+//! Copy-paste counterfactuals. They ask: if a part of an image that makes a unit's formula true is pasted into images
+//! of another class, does the network predict the class that the unit supports?
 //!
 //! A [`Case`] is a unit, its formula F, the class `to` that the unit supports, another class `from`, and a concept of F.
-//! Its target images are those that the network takes for `from` (rightly, where the class is known) and in which F is
+//! Its target images are those that the network takes for `from` (rightly, if the class is known) and in which F is
 //! true nowhere. A segment is the largest connected part of the concept in an image; it is used where F is true on at
-//! least half of it, by the annotation it comes with and with what the whole target is annotated with. Beside it stands a
-//! control: a part of an image of the same class as the segment's own, of another concept, on which F is true nowhere,
-//! scaled to the same area. Both are pasted into every target at every place of a grid and in every size.
+//! least half of it, by the annotation it comes with and with what the whole target is annotated with. Beside it stands
+//! a control: a part of an image of the same class as the segment's own, of another concept, on which F is true
+//! nowhere, scaled to the same area. Both are pasted into every target at every place of a grid and in every size.
 //!
 //! Everything random follows from a seed: which images are targets, which segments, which controls.
 
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::preprocess::Preprocess;
 
-/// The network, its probe set, and what it made of that.
+/// The network, its probe set, and its predictions on it.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The network.
@@ -49,14 +49,14 @@ pub struct Subject<'a> {
     pub features: &'a Features,
     /// `(n_images, n_classes)`, row by row.
     pub logits: &'a [f32],
-    /// The class of each image, where it is known.
+    /// The class of each image, if it is known.
     pub known: &'a [Option<usize>],
 }
 
-/// How cases are tried. The default takes 720 predictions a case.
+/// How cases are tried. The default makes 720 predictions per case.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Config {
-    /// The areas of what is pasted, as shares of the image; each above 0 and up to 1.
+    /// The areas of the pasted segments, as shares of the image; each above 0 and up to 1.
     pub sizes: Vec<f64>,
     /// Places a side of the grid.
     pub grid: usize,
@@ -66,7 +66,7 @@ pub struct Config {
     pub segments: usize,
     /// Images that are predicted at once. Results do not depend on it (on the CPU).
     pub batch: usize,
-    /// Decides which images and segments are taken, and the resamples of the bootstrap.
+    /// The seed of the choice of images and segments, and of the resamples of the bootstrap.
     pub seed: u64,
 }
 
@@ -78,7 +78,7 @@ impl Default for Config {
 
 impl Config {
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] for a size that is no share of an image, and numbers of 0.
+    /// [`compexp_core::Error::Mismatch`] if a size is not a share of an image, or a number is 0.
     pub fn check(&self) -> Result<()> {
         if let Some(size) = self.sizes.iter().find(|size| !(**size > 0.0 && **size <= 1.0)) {
             let expected =
@@ -132,8 +132,8 @@ impl Unit {
 
 impl<'a> Subject<'a> {
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the parts are not of the same images, units and classes, or the layer is not
-    /// what the last layer reads.
+    /// [`compexp_core::Error::Mismatch`] if the parts differ in their images, units or classes, or if the last layer
+    /// does not read the layer.
     pub fn check(&self) -> Result<()> {
         let (n, n_classes) = (self.images.len(), self.model.classes());
         if !self.model.feeds_head(self.layer) {
@@ -163,7 +163,7 @@ impl<'a> Subject<'a> {
         compexp_trust::behaviour::trial::likeliest(self.logits_of(image))
     }
 
-    /// The images that are taken for `class`, rightly where that is known.
+    /// The images that are taken for `class`, rightly if that is known.
     fn images_of(&self, class: usize) -> impl Iterator<Item = usize> {
         (0..self.images.len()).filter(move |&image| {
             self.predicted(image) == class && self.known[image].is_none_or(|known| known == class)

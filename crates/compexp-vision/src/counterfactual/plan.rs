@@ -1,4 +1,4 @@
-//! Which cases are worth trying, and what is cut out for them.
+//! Chooses cases, and the segments for them.
 
 use compexp_core::concept::ConceptId;
 use compexp_core::probe::Annotation;
@@ -13,16 +13,16 @@ use crate::image::Image;
 use crate::paste::Segment;
 use crate::random::Purpose;
 
-/// Fewer images of a class are too few for a case that nobody asked for.
+/// The least number of images of a class for a case that is chosen automatically.
 const FEWEST_TARGETS: usize = 3;
 
-/// Segments are of this share of an image at least: smaller ones are too coarse to be seen once they are enlarged.
+/// The least share of an image that a segment covers: smaller ones are too coarse when they are enlarged.
 const SMALLEST: f64 = 0.03;
 
-/// Images that are looked through for segments, and for a control.
+/// The number of images that are searched for segments, and for a control.
 const LOOKED_AT: usize = 300;
 
-/// On how many positions of every image every unit's formula is true.
+/// For every unit and image, the number of positions on which the unit's formula is true.
 pub struct Survey {
     /// `(n_units, n_images)`
     areas: Vec<Vec<u32>>,
@@ -39,18 +39,18 @@ pub struct Candidate {
     pub from: usize,
     /// The unit's weight to the class `to`.
     pub weight: f64,
-    /// The unit's mean feature on images where its formula is true somewhere, less that on the others.
+    /// The unit's mean feature on images where its formula is true somewhere, minus its mean on the others.
     pub gain: f64,
 }
 
 impl Candidate {
-    /// What the formula's truth should add to the logit of `to`.
+    /// If the formula becomes true, the expected change of the logit of `to`.
     pub fn expected(&self) -> f64 {
         self.weight * self.gain
     }
 }
 
-/// What is pasted: two segments, on one of which the formula is true.
+/// A pasted segment, on which the formula is true, and its control.
 pub(super) struct Cuts {
     pub(super) tested: Cut,
     pub(super) control: Cut,
@@ -71,10 +71,10 @@ pub(super) struct Plan {
 }
 
 impl Survey {
-    /// Looks at the annotation of every image; `progress` is told the number done.
+    /// Looks at the annotation of every image; `progress` receives the number done.
     ///
     /// # Errors
-    /// Those of the annotations.
+    /// The errors of the annotation source, if it cannot read an image's annotations.
     pub fn of(subject: &Subject<'_>, units: &[Unit], progress: &(dyn Fn(usize) + Sync)) -> Result<Self> {
         let done = std::sync::atomic::AtomicUsize::new(0);
         let areas = |image: usize| -> Result<Vec<u32>> {
@@ -94,8 +94,8 @@ impl Survey {
         self.areas[at][image] == 0
     }
 
-    /// The candidates, the one with the greatest expected effect first: each unit with the class that it supports most of
-    /// those to which it contributes by `weight`, and the class nearest to that.
+    /// The candidates, the one with the greatest expected effect first: each unit with the class that it supports most
+    /// of those to which it contributes by `weight`, and the class nearest to that.
     ///
     /// The expected effect is weight x gain; the nearest class is that whose images with a false formula have the
     /// smallest mean difference between its own logit and that of the class supported.
@@ -116,10 +116,10 @@ impl Survey {
         all
     }
 
-    /// A candidate that was asked for; without `from` the nearest class.
+    /// The candidate of a given unit and class; without `from`, with the nearest class.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where no class but `to` has images on which the formula is false.
+    /// [`compexp_core::Error::Mismatch`] if no class but `to` has images on which the formula is false.
     pub fn chosen(
         &self,
         subject: &Subject<'_>,
@@ -139,7 +139,7 @@ impl Survey {
         Ok(Candidate { at, to, from, weight, gain: self.gain(subject, units, at).unwrap_or(0.0) })
     }
 
-    /// None where the formula is true on all images, or on none.
+    /// None if the formula is true on all images, or on none.
     fn gain(&self, subject: &Subject<'_>, units: &[Unit], at: usize) -> Option<f64> {
         let (mut sums, mut counts) = ([0.0; 2], [0_usize; 2]);
         for (value, area) in subject.features.view().column(units[at].unit).iter().zip(&self.areas[at]) {
@@ -161,12 +161,13 @@ impl Survey {
         classes.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, class)| class)
     }
 
-    /// Finds the target images and segments of a candidate: of `concept` where one is given, else of the concept that the
+    /// Finds the target images and segments of a candidate: of `concept` if one is given, else of the concept that the
     /// formula asks for and whose segments make it true most often.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the class has no such images, no segment of the concept makes the formula true,
-    /// or none fits into the image or has a control; those of the annotations and images.
+    /// [`compexp_core::Error::Mismatch`] if the class has no such images, no segment of the concept makes the
+    /// formula true, or none fits into the image or has a control; the errors of the annotation source and of
+    /// [`Image::read`].
     pub(super) fn plan(
         &self,
         subject: &Subject<'_>,
@@ -254,7 +255,7 @@ struct Search<'a> {
     subject: &'a Subject<'a>,
     unit: &'a Unit,
     at: usize,
-    /// What the whole of the target images is annotated with, each once.
+    /// The annotations of the target images as a whole, each once.
     wholes: &'a [Vec<u32>],
     config: &'a Config,
 }
@@ -263,7 +264,7 @@ struct Found {
     segments: Vec<(usize, Segment)>,
     /// All segments of the concept that were looked at.
     seen: usize,
-    /// Those that are right but for their size.
+    /// The segments that are suitable except for their size.
     misfits: usize,
 }
 
@@ -294,8 +295,8 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// A segment of another concept on which the formula is true nowhere: from an image of the same class if one has such,
-    /// else from any.
+    /// A segment of another concept on which the formula is true nowhere: from an image of the same class if one has
+    /// such, else from any.
     fn control(&self, beside: usize, concept: ConceptId, nth: usize) -> Result<Option<Cut>> {
         let class = self.subject.class_of(beside);
         let place = (self.unit.unit * self.config.segments + nth) as u64;

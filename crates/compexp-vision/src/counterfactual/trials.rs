@@ -1,4 +1,4 @@
-//! Trying a case: pasting, predicting again, and adding up.
+//! Tries a case: pastes segments, predicts again, and counts the outcomes.
 
 use candle_core::Device;
 use compexp_core::concept::ConceptId;
@@ -13,7 +13,7 @@ use crate::paste::{Place, Segment, places};
 use crate::preprocess::{Batch, Preprocess};
 use compexp_kernels::conv::channels_first;
 
-/// A case and what it came to.
+/// A case and its result.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The unit and the classes.
@@ -30,18 +30,17 @@ pub struct Case {
     pub feature_change: [f64; 2],
     /// The same by place and size: size by size, place by place.
     pub places: Vec<PlaceTally>,
-    /// The most convincing trial: a success before others, then the greatest change of the class's probability less that
-    /// of its control.
+    /// The most convincing trial: a success before others, then the greatest change of the class's probability minus
+    /// that of its control.
     pub best: Best,
 }
 
 /// The trials at one place and in one size.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlaceTally {
     /// The share of the image that is pasted.
     pub size: f64,
     /// Where.
-    #[serde(flatten)]
     pub place: Place,
     /// With segments.
     pub tested: Tally,
@@ -62,7 +61,7 @@ pub struct Best {
     pub place: Place,
     /// The image before, with the segment, and with the control.
     pub pictures: [Image; 3],
-    /// What the network makes of each of them: the probabilities of all classes, and the unit's feature.
+    /// The network's result for each of them: the probabilities of all classes, and the unit's feature.
     pub answers: [(Vec<f64>, f64); 3],
 }
 
@@ -76,18 +75,19 @@ struct Job {
     control: bool,
 }
 
-/// What the network makes of a picture.
+/// The network's result for a picture.
 struct Answer {
     logits: Vec<f32>,
     feature: f64,
 }
 
 impl Case {
-    /// Plans and tries a case; `progress` is told the number of predictions made of it, and of all.
+    /// Plans and tries a case; `progress` receives the number of predictions made of it, and of all.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] where the class has no images on which the formula is false, no segment of the concept
-    /// makes it true, or none fits into the image; those of the annotations, the images and the network.
+    /// [`compexp_core::Error::Mismatch`] if the class has no images on which the formula is false, no segment of the
+    /// concept makes it true, or none fits into the image; the errors of the annotation source, of [`Image::read`] and
+    /// of the network.
     pub fn run(
         subject: &Subject<'_>,
         survey: &Survey,
@@ -205,7 +205,7 @@ impl Case {
         })
     }
 
-    /// The predictions that a case takes at most.
+    /// The greatest number of predictions of a case.
     pub fn predictions(config: &Config) -> usize {
         2 * config.targets * config.segments * config.sizes.len() * config.grid * config.grid
     }
@@ -245,11 +245,11 @@ impl Subject<'_> {
         Ok((0..images.len()).map(answer).collect())
     }
 
-    /// Predicts the first images of the probe set as they are, at most `n`, so that a caller can tell how long that takes;
-    /// gives their number.
+    /// Predicts the first images of the probe set as they are, at most `n`, so that a caller can tell how long that
+    /// takes. Returns their number.
     ///
     /// # Errors
-    /// Those of the images and the network.
+    /// The errors of [`Image::read`]; `Error::Candle` if the network fails.
     pub fn rehearse(&self, n: usize) -> Result<usize> {
         let images: Vec<Image> = self.images.iter().take(n).map(|path| Image::read(path)).collect::<Result<_>>()?;
         Ok(self.answer(&images, 0)?.len())

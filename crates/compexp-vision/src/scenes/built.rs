@@ -1,4 +1,4 @@
-//! What people build outdoors, and those who live there.
+//! Buildings, vehicles and other objects outdoors, people and animals.
 
 use compexp_core::random::Random;
 

@@ -1,4 +1,4 @@
-//! What scenes are painted on: pixels that know what they show.
+//! The canvas of scenes: each pixel has labels for its content.
 
 use compexp_core::random::Random;
 

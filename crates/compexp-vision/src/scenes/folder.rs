@@ -16,11 +16,11 @@ use super::labels::{CATEGORIES, FIRST_SCENE, LABELS, SCENES};
 use super::{Paint, Scene};
 use crate::error::{Error, Result};
 
-/// The file that tells a painted folder from others.
+/// The file that distinguishes a painted folder from others.
 const RECORD: &str = "scenes.json";
 /// The folder of the images, below `images`.
 const FOLDER: &str = "scenes";
-/// Scenes that are painted between two visits to the tables.
+/// The number of scenes that are painted before their rows are added to the tables.
 const ROUND: usize = 64;
 
 #[derive(Serialize, Deserialize)]
@@ -33,7 +33,7 @@ struct Record {
 #[derive(Clone, Copy, Default)]
 struct Tally {
     images: usize,
-    /// Positions that have it; of a scene, all of them.
+    /// Positions that have the label; for a scene, all of them.
     positions: usize,
 }
 
@@ -79,7 +79,7 @@ pub(super) fn write(paint: &Paint, dir: &Path, progress: &(dyn Fn(usize) + Sync)
     let classes: String = SCENES.iter().enumerate().map(|(class, name)| format!("{name} {class}\n")).collect();
     text(&dir.join("classes.txt"), &classes)?;
     text(&dir.join("list.txt"), &list)?;
-    // Last: a folder with an index is whole.
+    // The index is written last, so a folder with an index is complete.
     text(&dir.join("index.csv"), &index)?;
     Ok(write_json(&dir.join(RECORD), &Record { version: 1, paint: paint.clone() })?)
 }
@@ -87,7 +87,7 @@ pub(super) fn write(paint: &Paint, dir: &Path, progress: &(dyn Fn(usize) + Sync)
 /// Empties a folder that an earlier painting wrote; any other must be empty. Other processes are kept away while the answer
 /// lives.
 fn prepare(dir: &Path) -> Result<FolderLock> {
-    // A painting that was killed at its first file left a partial one and nothing else.
+    // A painting that was killed at its first file left only a partial file.
     let lock = claim_folder(dir)?;
     let record = dir.join(RECORD);
     if entries(dir)?.is_empty() {

@@ -86,7 +86,7 @@ pub(super) fn picture(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f3
     canvas.ellipse((x + w * 0.68, y + h * 0.34), (h * 0.12, h * 0.12), &sun);
 }
 
-/// A standing lamp, or on a table one where it is small.
+/// A standing lamp, or on a table one if it is small.
 pub(super) fn lamp(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32), height: f32) {
     let stand = Brush::new(LAMP, ink(random.pick(&[BLACK, BROWN, GREY]), random));
     let width = (height * 0.26).clamp(5.0, 9.0);
@@ -121,7 +121,7 @@ pub(super) fn plant(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32)
     );
 }
 
-/// A bed seen from its side, its head at the left where `side` is 1; some 68 pixels long.
+/// A bed seen from its side, its head at the left if `side` is 1; some 68 pixels long.
 pub(super) fn bed(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32), side: f32) {
     const SIZE: f32 = 1.3;
     let span = |from: f32, to: f32| {
@@ -199,7 +199,7 @@ pub(super) fn table(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32)
     }
 }
 
-/// A chair that faces right where `side` is 1.
+/// A chair that faces right if `side` is 1.
 pub(super) fn chair(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32), side: f32) {
     shadow(canvas, (x, y), 8.0);
     let wood = ink(random.pick(&[BROWN, RED, WHITE, BLUE, YELLOW]), random);

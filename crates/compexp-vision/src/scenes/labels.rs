@@ -1,4 +1,4 @@
-//! What the painter can name, and the label numbers of these names.
+//! The labels of painted scenes: names and numbers.
 
 /// The kinds of scenes, in the order of their class numbers.
 pub const SCENES: [&str; 12] = [

@@ -5,7 +5,7 @@
 //! colours of eleven names, and some a texture. They hide what is behind them; the light differs, and pixels are noisy.
 //!
 //! Every sample of the canvas knows the object, the part, the texture and the colour it was painted as, so that masks
-//! tell what is to be seen, and of the colour what was painted, whatever light fell on it.
+//! record the visible things. The colour label is the painted colour, for any light.
 //!
 //! ```no_run
 //! use compexp_vision::scenes::{Paint, Split};
@@ -40,13 +40,13 @@ pub use labels::SCENES;
 /// The greatest number of scenes of a folder: their numbers have six digits.
 pub const MAX_IMAGES: usize = 1_000_000;
 
-/// What a folder of scenes is for. The scenes of one split are not those of the other, whatever their seeds.
+/// The use of a folder of scenes. The two splits have different scenes, for any seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// To learn from.
+    /// For training.
     Train,
-    /// To probe with.
+    /// For probing.
     #[default]
     Val,
 }
@@ -66,9 +66,9 @@ impl Split {
 pub struct Paint {
     /// Scenes, from 1 to [`MAX_IMAGES`]. Scene `i` is of class `i % SCENES.len()`, and does not depend on their number.
     pub images: usize,
-    /// Decides all of them.
+    /// The seed of all scenes.
     pub seed: u64,
-    /// What they are for.
+    /// The use of the scenes.
     pub split: Split,
 }
 
@@ -108,12 +108,13 @@ impl Paint {
     }
 
     /// Paints all scenes into the folder `dir`, in Broden's format with images of 112 x 112 and masks of 56 x 56.
-    /// `progress` is told the number of scenes done. Beside Broden's files it gets `classes.txt` (a class's name and
-    /// number a line), `list.txt` (an image's path and class a line) and `scenes.json` (this `Paint`).
+    /// `progress` receives the number of scenes done. Beside Broden's files it gets `classes.txt` (a class's name and
+    /// number per line), `list.txt` (an image's path and class per line) and `scenes.json` (this `Paint`).
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] for a number of images out of range; [`compexp_files::Error::Format`] for a folder that holds
-    /// anything but the files of an earlier painting, which are replaced; [`compexp_files::Error::Io`].
+    /// [`compexp_core::Error::Mismatch`] if the number of images is out of range; [`compexp_files::Error::Format`] if
+    /// the folder has other files than those of an earlier painting, which are replaced; [`compexp_files::Error::Io`]
+    /// if a file cannot be written.
     pub fn write(&self, dir: &Path, progress: &(dyn Fn(usize) + Sync)) -> Result<()> {
         if self.images == 0 || self.images > MAX_IMAGES {
             return Err(Error::mismatch("scenes to paint", self.images, format!("from 1 to {MAX_IMAGES}")));

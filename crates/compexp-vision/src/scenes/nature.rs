@@ -225,7 +225,7 @@ pub(super) fn tree(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32),
     }
 }
 
-/// A pine of three tiers, with snow on it where it is `snowy`.
+/// A pine of three tiers, with snow on it if it is `snowy`.
 pub(super) fn pine(canvas: &mut Canvas, random: &mut Random, (x, y): (f32, f32), size: f32, snowy: bool) {
     shadow(canvas, (x, y), 8.0 * size);
     let shade = ink(GREEN, random).times(0.72);

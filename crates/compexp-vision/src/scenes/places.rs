@@ -1,5 +1,5 @@
-//! The kinds of scenes: what stands where. Most things occur in several kinds, so that a scene is known by what occurs
-//! together.
+//! The kinds of scenes, and the places of things in them. Most things occur in several kinds, so a scene is recognised
+//! by the things that occur together.
 
 use compexp_core::random::Random;
 

@@ -29,7 +29,7 @@ pub struct TrainConfig {
     pub shift: usize,
     /// Whether half of the images are mirrored.
     pub flip: bool,
-    /// Steps between two saved states within an epoch; where `None`, one is saved at the end of each only.
+    /// Steps between two saved states within an epoch; if `None`, a state is saved only at the end of each epoch.
     pub save_every: Option<u64>,
 }
 

@@ -27,8 +27,8 @@ impl Images {
     /// Reads images.
     ///
     /// # Errors
-    /// Those of [`Image::read`]; [`compexp_core::Error::Mismatch`] where there are none, or not as many classes as images;
-    /// [`compexp_files::Error::Format`] for the first image of another size than the first.
+    /// The errors of [`Image::read`]; [`compexp_core::Error::Mismatch`] if there are no images, or if the numbers of
+    /// classes and images differ; [`compexp_files::Error::Format`] if an image has another size than the first.
     pub fn read(list: &Labelled) -> Result<Self> {
         let Some(first) = list.paths.first().filter(|_| list.paths.len() == list.classes.len()) else {
             let expected = format!("{}, and at least one", list.paths.len());
@@ -70,7 +70,8 @@ impl Images {
         (self.height, self.width, &self.rgb)
     }
 
-    /// The images `chosen`, scaled for a network, `(n, h, w, 3)` on the CPU; moved and mirrored by the numbers of `round` where there is one.
+    /// The images `chosen`, scaled for a network, `(n, h, w, 3)` on the CPU; moved and mirrored by the numbers of
+    /// `round` if there is one.
     pub(super) fn batch(
         &self,
         chosen: &[usize],

@@ -1,5 +1,5 @@
-//! Training of residual networks: from labelled images to weights, the same for a seed whatever the thread count, and the
-//! same whether or not it was interrupted.
+//! Training of residual networks: from labelled images to weights, the same for a seed with any number of threads, and
+//! with or without interruptions.
 //!
 //! A step runs on candle's automatic gradients; on the CPU convolutions and batch norms are the kernels of
 //! `compexp_kernels`. The loop, the state and the curves are those of [`compexp_run::training`].
@@ -37,7 +37,7 @@ use network::{Network, best, variable};
 /// Images that are classified at once.
 const BATCH: usize = 64;
 
-/// What a training is made from.
+/// The inputs of a training.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup<'a> {
     /// The sizes of the network, which MUST have no pooling.
@@ -50,7 +50,7 @@ pub struct Setup<'a> {
     pub preprocess: Preprocess,
     /// The images to learn from; there MUST be some of each class.
     pub train: &'a Images,
-    /// Images that are classified after each epoch; they decide nothing.
+    /// Images that are classified after each epoch; they do not change the training.
     pub val: Option<&'a Images>,
     /// Where the network runs.
     pub device: &'a Device,
@@ -85,22 +85,22 @@ impl Row for EpochRow {
 pub struct Outcome {
     /// The weights after the last step.
     pub weights: Weights,
-    /// One row an epoch.
+    /// One row per epoch.
     pub curves: Vec<EpochRow>,
-    /// Whether all epochs are done; false where `progress` stopped it.
+    /// Whether all epochs are done; false if `progress` stopped the training.
     pub finished: bool,
 }
 
 /// Trains a network.
 ///
-/// Where a `folder` is given, it holds the state and the curves ([`compexp_run::training`]), from which a training of the
-/// same setup goes on, with the result it would have had without a break, to the bit on the CPU. `progress` is told of
-/// every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is saved then.
+/// If a `folder` is given, it holds the state and the curves ([`compexp_run::training`]). A training with the same
+/// setup continues from them, and on the CPU its result is the same to the bit as without an interruption. `progress`
+/// is called for every step and epoch, and stops the training by [`ControlFlow::Break`]; the state is then saved.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] for settings, sizes and classes outside their ranges, and a loss that is no number;
-/// [`compexp_files::Error::Format`] for a folder whose state is damaged or of another setup;
-/// [`compexp_files::Error::Io`] where it cannot be written.
+/// [`compexp_core::Error::Mismatch`] if a setting, size or class is outside its range, or if the loss is not a number;
+/// [`compexp_files::Error::Format`] if the state in the folder is damaged or belongs to another setup;
+/// [`compexp_files::Error::Io`] if it cannot be written.
 pub fn train(
     setup: &Setup<'_>,
     folder: Option<&Path>,
@@ -272,14 +272,14 @@ fn initial(seed: u64, round: u64, name: &str, shape: &[usize]) -> Vec<f32> {
     }
 }
 
-/// A hash of all that decides what a training learns.
+/// A hash of everything that determines the result of a training.
 fn fingerprint(setup: &Setup<'_>) -> Result<String> {
-    // When a state is saved does not change what is learnt.
+    // The time of saving does not change the result.
     let config = TrainConfig { save_every: None, ..setup.config.clone() };
     let settings = serde_json::to_vec(&(setup.model, setup.classes, config, setup.preprocess))
         .map_err(|e| Error::mismatch("settings of a training", e, "JSON"))?;
     let mut hash = ContentHash::new("vision training");
-    // Networks that another arithmetic began are not gone on with.
+    // A training that began with other arithmetic does not continue.
     hash.field("arithmetic", b"2");
     hash.field("settings", &settings);
     for (name, images) in [("train", Some(setup.train)), ("val", setup.val)] {

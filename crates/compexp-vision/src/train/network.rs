@@ -12,7 +12,7 @@ use compexp_run::training::Score;
 use crate::error::{Error, Result};
 use crate::resnet::{Config, EPSILON};
 
-/// The share of a batch's moments in the running ones.
+/// The weight of a batch's moments in the running moments.
 const MOMENTUM: f64 = 0.1;
 
 /// A convolution with the batch norm behind it.
@@ -45,7 +45,7 @@ impl Network {
     /// The network of checked sizes, without a pooling, over the variables of `vars`, which holds all of them.
     ///
     /// # Errors
-    /// [`Error::Candle`] where a variable has another shape; [`Error::Weight`] where one is missing.
+    /// [`Error::Candle`] if a variable has another shape; [`Error::Weight`] if one is missing.
     pub(super) fn new(config: &Config, classes: usize, vars: &VarMap, device: &Device) -> Result<Self> {
         let unit = |conv: &str, norm: &str, c_in: usize, c_out: usize, kernel: usize, stride: usize| {
             let all = VarBuilder::from_varmap(vars, DType::F32, device);
@@ -101,7 +101,7 @@ impl Network {
     }
 }
 
-/// The first of the largest logits; none where one is no number.
+/// The first of the largest logits; none if one is no number.
 pub(super) fn best(logits: &[f32]) -> Option<usize> {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     logits.iter().position(|logit| *logit == most)
@@ -133,7 +133,7 @@ impl Unit {
         let count = (y.elem_count() / y.dim(D::Minus1)?) as f64;
         let norm = Norm { epsilon: EPSILON, relu };
         let (out, Moments { mean, variance }) = norm.forward(&y, &self.gain, &self.bias, residual)?;
-        // PyTorch keeps the variance that a sample says of its origin.
+        // PyTorch stores the unbiased variance (divided by n - 1).
         let unbiased = count / (count - 1.0).max(1.0);
         for (running, found, factor) in [(&self.running_mean, mean, 1.0), (&self.running_variance, variance, unbiased)]
         {

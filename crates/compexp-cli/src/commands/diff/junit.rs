@@ -14,9 +14,9 @@ const SUITE: &str = "compexp.diff";
 
 struct Case {
     name: String,
-    /// Why it failed: in short, and in full.
+    /// The reason for the failure: a short and a full text.
     failure: Option<(String, String)>,
-    /// What there is to say of one that passed.
+    /// The text for a case that passed.
     note: Option<String>,
 }
 
@@ -97,7 +97,7 @@ fn text_element<W: Write>(xml: &mut Writer<W>, start: BytesStart<'_>, text: &str
     xml.write_event(Event::End(end))
 }
 
-/// Text without the characters that XML cannot hold even as references, written as formulas write them.
+/// Text in which characters that XML does not allow are written as `\u{..}`, as in formulas.
 fn clean(text: &str) -> String {
     crate::terminal::name(text).replace('\u{fffe}', "\\u{fffe}").replace('\u{ffff}', "\\u{ffff}")
 }

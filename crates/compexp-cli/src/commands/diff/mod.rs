@@ -1,4 +1,4 @@
-//! `compexp diff`: what became of explanations, as a table, as JSON, as JUnit XML, and as an exit code.
+//! `compexp diff`: the changes of explanations, as a table, as JSON, as JUnit XML, and as an exit code.
 
 mod junit;
 mod text;
@@ -57,16 +57,16 @@ pub(crate) fn run(args: &DiffArgs) -> Result<()> {
         return Ok(());
     }
     let hint = if found.probe_set.is_empty() {
-        "where the change is meant, make the run the baseline with --update"
+        "if the change is intended, make the run the baseline with --update"
     } else {
-        "compare with a run over the same probe set; where the change is meant, make the run the baseline with --update"
+        "compare with a run over the same probe set; if the change is intended, make the run the baseline with --update"
     };
     Err(Failure::drift(reasons(&found).join(", ")).hint(hint).into())
 }
 
-/// Makes the run the baseline; what it changes is printed where there was one that can be compared.
+/// Makes the run the baseline, and prints the changes if there was a baseline that can be compared.
 fn update(args: &DiffArgs, run: &Baseline, tolerances: Tolerances) -> Result<()> {
-    // A run that no later one could be compared with is no baseline.
+    // A run with which no later run could be compared cannot be a baseline.
     compare(run.side(), run.side(), tolerances, &PROBE_SET)
         .with_context(|| format!("cannot make `{}` a baseline", args.run.display()))?;
     let base = Baseline::open(&args.base).ok();
@@ -81,7 +81,7 @@ fn update(args: &DiffArgs, run: &Baseline, tolerances: Tolerances) -> Result<()>
     Ok(())
 }
 
-/// Writes to standard output. A reader that went away must not turn drift into success.
+/// Writes to standard output. If the reader closes the pipe, drift must not become success.
 fn print(write: impl FnOnce(&mut BufWriter<io::StdoutLock<'_>>) -> io::Result<()>) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
@@ -90,7 +90,7 @@ fn print(write: impl FnOnce(&mut BufWriter<io::StdoutLock<'_>>) -> io::Result<()
     }
 }
 
-/// Why it is drift, a part each.
+/// The reasons for drift, one entry each.
 fn reasons(found: &Comparison) -> Vec<String> {
     let mut reasons = Vec::new();
     if !found.probe_set.is_empty() {

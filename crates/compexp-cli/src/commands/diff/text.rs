@@ -1,4 +1,4 @@
-//! A comparison as a table for people.
+//! A comparison as a printed table.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::wording::{formula, percent, words};
 use crate::args::runs::DiffArgs;
 use crate::terminal::{count, name, write as write_table};
 
-/// The settings that differ and are named, so many of them.
+/// The greatest number of differing settings that are printed.
 const SETTINGS: usize = 10;
 
-/// The characters of a setting's value that are shown.
+/// The number of characters of a setting's value that are shown.
 const VALUE: usize = 24;
 
 pub(super) fn write(out: &mut impl Write, args: &DiffArgs, found: &Comparison) -> io::Result<()> {
@@ -29,7 +29,7 @@ pub(super) fn write(out: &mut impl Write, args: &DiffArgs, found: &Comparison) -
     }
     let mut changed: Vec<&UnitChange> =
         found.units.iter().filter(|u| !matches!(u.verdict, Verdict::Same | Verdict::Equivalent)).collect();
-    // Drift first, then by how far the IoU moved.
+    // Drift first, then by the change of the IoU.
     changed.sort_by(|a, b| b.drift.cmp(&a.drift).then(moved(b).total_cmp(&moved(a))).then(a.unit.cmp(&b.unit)));
     if !changed.is_empty() && args.limit > 0 {
         writeln!(out)?;
@@ -42,7 +42,7 @@ pub(super) fn write(out: &mut impl Write, args: &DiffArgs, found: &Comparison) -
     writeln!(out, "\n{}", totals(found))
 }
 
-/// How many units there are of each verdict.
+/// The number of units with each verdict.
 fn totals(found: &Comparison) -> String {
     let of = |v: &Verdict| found.totals.get(v).copied().unwrap_or(0);
     let some = Verdict::ALL.iter().filter(|v| of(v) > 0);

@@ -1,8 +1,8 @@
-//! What a comparison's parts are called, in the table and in JUnit XML.
+//! The words for the parts of a comparison, in the table and in JUnit XML.
 
 use compexp_trust::compare::{Found, Verdict};
 
-/// A verdict for people.
+/// A verdict in words.
 pub(super) fn words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Same => "same",

@@ -1,4 +1,4 @@
-//! `compexp nli compose`: sentence pairs from a grammar, with all that training and probing need.
+//! `compexp nli compose`: sentence pairs from a grammar, with the files for training and probing.
 
 use anyhow::Result;
 use compexp_core::explain::Progress;

@@ -1,4 +1,4 @@
-//! `compexp nli counterfactual`: words put into sentences and taken out, and what the classifier then predicts.
+//! `compexp nli counterfactual`: inserts and removes words of sentences, and measures the change of predictions.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,9 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     args.out.iter().try_for_each(|out| refuse_standard_output(out, "counterfactuals are"))?;
     let config = Config { pairs: args.most_pairs, edits: args.edits, seed: args.seed };
     let known = Classified::open(&args.run, "nli probe", "features")?;
-    let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, args.checkpoint.as_deref())?;
+    let recorded = known.config.paths.checkpoint.as_deref().map(Path::new);
+    let places = [args.checkpoint.as_deref(), recorded];
+    let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, places)?;
     let model = Model::load(&checkpoint)?;
     let classifier = Classifier::on(&model, &default_device()?)?;
     let set = open_probe(&args.run.join(probe_files::FOLDER))?.set;
@@ -75,7 +77,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
                     reporter.done(done);
                     Ok(Some(case))
                 }
-                // Not every formula can be turned by a word.
+                // One word cannot change the truth of every formula.
                 Err(compexp_nli::Error::Core(e @ compexp_core::Error::Mismatch { .. })) => {
                     lacking.push(e.to_string());
                     Ok(None)
@@ -88,7 +90,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
         match lacking.last() {
             Some(lack) if args.unit.is_some() && left_out > 0 => notes.push(format!("not made {made}: {lack}")),
             _ if left_out > 0 => notes.push(format!(
-                "made {made}: {left_out} units before these were left out, no edit of one word does it, or no pair fits"
+                "made {made}: {left_out} units of higher rank were left out: no edit of one word makes their formula {made}, or no pair fits"
             )),
             _ => {}
         }
@@ -98,13 +100,13 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     if cases.is_empty() {
         let message = match (args.unit, lacking.first()) {
             (Some(unit), Some(lack)) => format!("--unit {unit}: {lack}"),
-            _ => "cases: found none, expected at least one unit whose formula an edit of one word turns".into(),
+            _ => "cases: found none, expected at least one unit whose formula an edit of one word can change".into(),
         };
         let hint = match args.unit {
             Some(_) => {
                 "name another unit (`compexp show RUN` lists them), another class with --to, or another --direction"
             }
-            None => "name a unit with --unit, and see what it lacks",
+            None => "name a unit with --unit to see why it has no case",
         };
         return Err(Failure::new(message).hint(hint).into());
     }
@@ -119,7 +121,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     names.trials(&cases).print(&out, |out| files::print_edits(out, &names, &cases))
 }
 
-/// What the run records of its sentence pairs.
+/// The run's record of its sentence pairs.
 fn pair_inputs(known: &Classified) -> Result<&PairInputs> {
     match &known.made {
         Provenance::NliProbe(made) => Ok(&made.inputs),
@@ -129,10 +131,11 @@ fn pair_inputs(known: &Classified) -> Result<&PairInputs> {
     }
 }
 
-/// The run's input `what`, which must have the hash that was `recorded` when it was probed.
-fn same_file(known: &Classified, what: &str, recorded: &str, given: Option<&Path>) -> Result<PathBuf> {
-    let path = known.path(what, given)?;
-    if recorded != hash_file(&path)? {
+/// The run's input `what`, which is where it is given or where it was recorded, and must have the `hash` that it had when it
+/// was probed.
+fn same_file(known: &Classified, what: &str, hash: &str, places: [Option<&Path>; 2]) -> Result<PathBuf> {
+    let path = known.path(what, places)?;
+    if hash != hash_file(&path)? {
         let message = format!("`{}`: found another file than the {what} of the run", path.display());
         return Err(Failure::new(message).hint(format!("give --{what} FILE, the one that was probed")).into());
     }
@@ -142,7 +145,9 @@ fn same_file(known: &Classified, what: &str, recorded: &str, given: Option<&Path
 /// The run's pairs, split and tagged as they were.
 fn sentences(known: &Classified, given: Option<&Path>, reporter: &Reporter) -> Result<Vec<SplitPair>> {
     let inputs = pair_inputs(known)?;
-    let source = SentenceSource::of_run(&known.config, inputs, same_file(known, "pairs", &inputs.pairs, given)?);
+    let recorded = known.config.paths.pairs.as_deref().map(Path::new);
+    let pairs = same_file(known, "pairs", &inputs.pairs, [given, recorded])?;
+    let source = SentenceSource::of_run(&known.config, inputs, pairs);
     Ok(source.read(source.has_tags(), reporter)?.split)
 }
 

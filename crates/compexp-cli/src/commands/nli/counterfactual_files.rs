@@ -1,9 +1,9 @@
-//! What sentence counterfactuals leave: tables, a record, and what is printed.
+//! The results of sentence counterfactuals: tables, a record, and the printed text.
 //!
 //! | file | content |
 //! |---|---|
-//! | `cases.csv` | a row a case: unit, direction, classes, weight, gain, success rates, their difference with its interval |
-//! | `edits.csv` | a row an edit: the pair, the words and those of the control, classes and probabilities before and after |
+//! | `cases.csv` | a row per case: unit, direction, classes, weight, gain, success rates, their difference with its interval |
+//! | `edits.csv` | a row per edit: the pair, the words and those of the control, classes and probabilities before and after |
 //! | `counterfactuals.json` | version 1: the cases, and of each the most convincing edits |
 
 use std::io::Write;
@@ -15,8 +15,9 @@ use compexp_files::write_rows;
 use compexp_nli::counterfactual::{Case, Config, Direction, Edit, Edited, Side, Unit};
 use compexp_nli::features::{Sentence, SplitPair};
 use compexp_run::layout;
+use compexp_run::trial_record::{self, Changed, EditedPairs, PairEdit};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::classifier_run::Classified;
 use crate::terminal;
@@ -55,7 +56,7 @@ const EDITS: [&str; 26] = [
     "value_control",
 ];
 
-/// What numbers stand for.
+/// The meaning of numbers: names and texts.
 pub(super) struct Names<'a> {
     pub(super) run: &'a Classified,
     pub(super) vocabulary: &'a Vocabulary,
@@ -92,29 +93,47 @@ impl Names<'_> {
         self.units[case.candidate.at].formula.display(self.vocabulary).to_string()
     }
 
-    fn edited(&self, edited: &Edited) -> Value {
+    fn edited(&self, edited: &Edited) -> PairEdit {
         let (pair, edit, control) = (&self.pairs[edited.pair], &edited.edit, &edited.control);
         let [premise, hypothesis] = marked(edit, pair);
-        let [before, after, control_after] = edited.classes.map(|class| self.class(class));
-        json!({
-            "pair": edited.pair, "premise": text(&pair.premise), "hypothesis": text(&pair.hypothesis),
-            "side": edit.side, "how": edit.how, "at": edit.at, "word": edit.word, "replaced": edit.replaced,
-            "tag": edit.tag, "control_word": control.word, "control_replaced": control.replaced,
-            "edited_premise": premise, "edited_hypothesis": hypothesis, "control": control.marked(pair),
-            "before": before, "after": after, "control_after": control_after,
-            "probabilities": edited.probabilities, "unit_values": edited.values,
-        })
+        let [before, after, control_after] = edited.classes.map(|class| self.class(class).to_owned());
+        PairEdit {
+            pair: edited.pair,
+            premise: text(&pair.premise),
+            hypothesis: text(&pair.hypothesis),
+            side: Some(match edit.side {
+                Side::Premise => trial_record::Side::Premise,
+                Side::Hypothesis => trial_record::Side::Hypothesis,
+            }),
+            how: edit.how.name().to_owned(),
+            at: edit.at,
+            word: edit.word.clone(),
+            replaced: edit.replaced.clone(),
+            tag: edit.tag.clone(),
+            control_word: control.word.clone(),
+            control_replaced: control.replaced.clone(),
+            edited_premise: premise,
+            edited_hypothesis: hypothesis,
+            control: control.marked(pair),
+            before,
+            after,
+            control_after,
+            probabilities: edited.probabilities.map(Some),
+            unit_values: edited.values.map(Some),
+        }
     }
 
-    /// The cases, as they are written.
+    /// The cases, in the form in which they are written.
     pub(super) fn trials<'a>(&'a self, cases: &'a [Case]) -> Trials<'a> {
         let tried = |case: &'a Case| {
             let candidate = &case.candidate;
-            let (from, to, group) = match case.direction {
-                Direction::Fulfil => (None, Some(candidate.to), "formulas made true: "),
-                Direction::Break => (Some(candidate.to), None, "formulas made false: "),
+            let (direction, from, to, group) = match case.direction {
+                Direction::Fulfil => {
+                    (trial_record::Direction::Fulfil, None, Some(candidate.to), "formulas made true: ")
+                }
+                Direction::Break => (trial_record::Direction::Break, Some(candidate.to), None, "formulas made false: "),
             };
-            let edits: Vec<Value> = case.edited.iter().take(KEPT).map(|edited| self.edited(edited)).collect();
+            let edits = case.edited.iter().take(KEPT).map(|edited| self.edited(edited)).collect();
             Tried {
                 unit: self.units[candidate.at].unit,
                 formula: self.formula(case),
@@ -124,8 +143,10 @@ impl Names<'_> {
                 expected: candidate.expected(),
                 effect: &case.effect,
                 own: vec![name(case.direction).to_owned(), candidate.weight.to_string()],
-                more: json!({
-                    "direction": case.direction, "relative_weight": candidate.weight, "edits": edits,
+                changed: Changed::Pairs(EditedPairs {
+                    direction: Some(direction),
+                    relative_weight: Some(candidate.weight),
+                    edits,
                 }),
                 group,
             }
@@ -153,20 +174,20 @@ impl Names<'_> {
     }
 }
 
-/// Writes everything into the folder `out`, and gives what `counterfactuals.json` holds.
+/// Writes all files into the folder `out`. Returns the content of `counterfactuals.json`.
 ///
 /// # Errors
-/// Those of the files.
+/// `Error::Io` if a file cannot be written; the errors of [`Trials::write`].
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
     let edits = (1..).zip(cases).flat_map(|(nth, case)| case.edited.iter().map(move |e| names.row(nth, case, e)));
     write_rows(&out.join(layout::EDITS), &EDITS, &edits.collect::<Vec<_>>())?;
     names.trials(cases).write(out, config)
 }
 
-/// Prints the edit of each case that tells most for its unit.
+/// Prints the edit of each case that is the strongest evidence for its unit.
 ///
 /// # Errors
-/// Those of `out`.
+/// An I/O error if `out` cannot be written.
 pub(super) fn print_edits(out: &mut dyn Write, names: &Names<'_>, cases: &[Case]) -> Result<()> {
     for case in cases {
         let (class, direction) = (case.candidate.to, case.direction);

@@ -1,4 +1,4 @@
-//! The drawing of a training's curves; the training writes their table itself.
+//! Draws the curves of a training. The training writes their table itself.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use compexp_report::training_curves;
 /// Writes `curves.svg` in `dir`.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`] where it cannot be written.
+/// [`compexp_files::Error::Io`] if it cannot be written.
 pub(super) fn draw(dir: &Path, rows: &[EpochRow]) -> Result<()> {
     let of = |value: fn(&EpochRow) -> f64| rows.iter().map(value).collect::<Vec<_>>();
     let panels = [

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 /// The names of a classifier's classes.
 ///
 /// # Errors
-/// A [`Failure`] where they are not the three of the data.
+/// A [`Failure`] if they are not the three labels of the data.
 pub(super) fn label_names(classes: usize) -> Result<Vec<String>> {
     if classes != Label::ALL.len() {
         let message = format!("classes of the classifier: found {classes}, expected {}", Label::ALL.len());

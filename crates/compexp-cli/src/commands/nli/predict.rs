@@ -1,4 +1,4 @@
-//! `compexp nli predict`: the class of a pair, and the units that decide.
+//! `compexp nli predict`: the class of a pair, and the units that contribute most.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// Opens a run, which must be of this classifier's features.
+/// Opens a run, which must have this classifier's features as units.
 fn open_run(dir: &Path, args: &NliPredictArgs, n_units: usize) -> Result<FinishedRun> {
     let run = FinishedRun::open(dir)?;
     let made = run.provenance()?;
@@ -86,10 +86,10 @@ fn open_run(dir: &Path, args: &NliPredictArgs, n_units: usize) -> Result<Finishe
     Ok(run)
 }
 
-/// The way to split text: as asked, else by the tagger's folder of the run, else at blanks.
+/// How to split text: as the arguments say, otherwise by the run's tagger folder, otherwise at blanks.
 fn words(args: &NliPredictArgs, run: Option<&FinishedRun>, reporter: &Reporter) -> Result<Words> {
     let mut recorded = match run {
-        Some(run) => run.config()?.paths.get("tagger").map(PathBuf::from),
+        Some(run) => run.config()?.paths.tagger.map(PathBuf::from),
         None => None,
     };
     if let Some(dir) = &recorded
@@ -134,7 +134,7 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
     powers.into_iter().map(|power| power / sum).collect()
 }
 
-/// A unit's part in a decision.
+/// The contribution of a unit to a decision.
 struct Deciding<'a> {
     explanation: &'a Explanation,
     value: f32,
@@ -142,7 +142,7 @@ struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    /// What it adds to the class's logit.
+    /// The amount that it adds to the class's logit.
     fn effect(&self) -> f32 {
         self.value * self.weight
     }
@@ -166,7 +166,7 @@ fn name_of(text: &str) -> String {
     name(text)
 }
 
-/// The units of a run that fire, by how much they add to the class or take from it.
+/// The units of a run that fire, sorted by the amount that they add to the class's logit or subtract from it.
 fn deciding<'a>(run: &'a FinishedRun, values: &[f32], weights: ArrayView1<'_, f32>, limit: usize) -> Vec<Deciding<'a>> {
     let fires = |u: &&Explanation| f64::from(values[u.unit]) > u.threshold.unwrap_or(0.0);
     let mut all: Vec<_> = run

@@ -15,7 +15,8 @@ use compexp_nli::text::Label;
 use compexp_run::provenance::{Made, PairFeatures, PairInputs, Settings};
 use compexp_run::run_dir::Prediction;
 use compexp_run::{
-    ActivationFile, ActivationStore, Layer, Method, Provenance, StoreShape, check_evidence, explain_into, write_head,
+    ActivationFile, ActivationStore, InputPaths, Layer, Method, Provenance, StoreShape, check_evidence, explain_into,
+    write_head,
 };
 
 use super::labels::label_names;
@@ -25,17 +26,17 @@ use crate::args::nli::{LayerArg, NliProbeArgs};
 use crate::args::sentences::FeatureArg;
 use crate::classifier_run::likeliest;
 use crate::failure::Failure;
-use crate::input_files::{Paths, absolute};
+use crate::input_files::absolute;
 use crate::progress::Reporter;
 use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 
-/// Units that fire on fewer pairs are not searched, unless asked for: the paper's.
+/// The paper's minimum: by default, units that fire on fewer pairs are not searched.
 const MIN_ACTIVATIONS: u64 = 500;
 
-/// The batch of the reference implementation, which decides what it takes for words.
+/// The batch size of the reference implementation, on which its padding depends.
 const REFERENCE_BATCH: usize = 16;
 
-/// Pairs that are classified between two words of progress.
+/// The number of pairs between two progress reports.
 const CHUNK: usize = 1024;
 
 pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
 
     let source = SentenceSource::new(&args.pairs, &args.parts);
     let sentences = source.read(features.tags, reporter)?;
-    // The released reference looks neighbours up under names that never exist, and so has none.
+    // The released reference looks neighbours up under names that do not exist, so it finds none.
     let vectors = args.features.vectors.as_deref().filter(|_| !args.search.compat);
     let vectors = vectors.map(WordVectors::read).transpose()?;
     reporter.stage("features", "pairs", sentences.split.len());
@@ -63,14 +64,13 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     reporter.end();
 
     // Relative to the run directory, which may move.
-    let mut paths = Paths::from([
-        ("probe".into(), probe_files::FOLDER.into()),
-        ("activations".into(), compexp_run::layout::ACTIVATIONS.into()),
-        ("checkpoint".into(), absolute(&args.checkpoint)?),
-    ]);
-    if let Some(path) = &args.features.vectors {
-        paths.insert("vectors".into(), absolute(path)?);
-    }
+    let mut paths = InputPaths {
+        probe: Some(probe_files::FOLDER.into()),
+        activations: Some(compexp_run::layout::ACTIVATIONS.into()),
+        checkpoint: Some(absolute(&args.checkpoint)?),
+        vectors: args.features.vectors.as_deref().map(absolute).transpose()?,
+        ..InputPaths::default()
+    };
     let model_inputs = ProbedModel {
         checkpoint: hash_file(&args.checkpoint)?,
         layer: match args.layer {
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     summary::print(&run, up_to_date, args.out.json, reporter)
 }
 
-/// The word that a feature is about.
+/// The word of a feature.
 fn word(set: &ProbeSet, feature: ConceptId) -> Option<&str> {
     let feature = set.vocabulary.get(feature)?;
     feature.name.splitn(3, ':').nth(2).filter(|_| feature.category == "token")
@@ -134,8 +134,8 @@ fn n_units(model: &Model, layer: LayerArg) -> usize {
     }
 }
 
-/// Runs the classifier on the pairs that the store in `dir` lacks, and gives all activations and the likeliest class of
-/// each pair. The store is known by the hash of what the `inputs` say of the classifier and the pairs.
+/// Runs the classifier on the pairs that are missing in the store in `dir`. Returns all activations and the most likely
+/// class of each pair. The key of the store is the hash of the classifier and the pairs in `inputs`.
 fn observe(
     classifier: &Classifier,
     pairs: &[SplitPair],
@@ -201,7 +201,7 @@ fn classify(classifier: &Classifier, pairs: &[SplitPair]) -> Result<Output> {
 
 fn compare(examples: &[Example], targets: &[Option<Label>], predicted: &[usize], names: &[String]) -> Vec<Prediction> {
     let one = |((example, target), predicted): ((&Example, &Option<Label>), &usize)| Prediction {
-        image: example.name.clone(),
+        example: example.name.clone(),
         target: target.map_or(String::new(), |label| label.name().to_owned()),
         predicted: names[*predicted].clone(),
         correct: target.map(|label| label.index() == *predicted),

@@ -1,4 +1,4 @@
-//! The probe directory that a run keeps, so that other searches can be made of its activations.
+//! The probe directory that a run keeps. With it, other searches can use the run's activations.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) const FOLDER: &str = compexp_run::layout::PROBE;
 /// Writes the probe set of features to [`FOLDER`] in `run`.
 ///
 /// # Errors
-/// Those of the files.
+/// An I/O error or `Error::Io` if the folder or a file cannot be written.
 pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
     let dir = run.join(FOLDER);
     make_folder(&dir)?;
@@ -37,7 +37,7 @@ pub(super) fn write(run: &Path, set: &ProbeSet) -> Result<()> {
     let path = dir.join(NEIGHBORS);
     let k = set.neighbors.values().map(Vec::len).max().unwrap_or(0);
     if k == 0 {
-        // Of a run that was here before.
+        // Removes the file of an earlier run.
         return Ok(remove_tree(&path)?);
     }
     let mut neighbors = vec![-1_i32; concepts.len() * k];

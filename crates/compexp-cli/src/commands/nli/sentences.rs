@@ -8,18 +8,18 @@ use compexp_core::explain::Progress;
 use compexp_files::{hash_file, is_there};
 use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
 use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
-use compexp_run::RunConfig;
 use compexp_run::provenance::{PairFeatures, PairInputs};
+use compexp_run::{InputPaths, RunConfig};
 use compexp_text::feats::Feats;
 use compexp_text::tagger::Tagger;
 use compexp_text::tokenizer::Tokenizer;
 
 use crate::args::sentences::SentenceParts;
 use crate::failure::Failure;
-use crate::input_files::{Paths, absolute, hash_files};
+use crate::input_files::{absolute, hash_files};
 use crate::progress::Reporter;
 
-/// Sentences that are tagged between two words of progress.
+/// The number of sentences between two progress reports.
 const CHUNK: usize = 1024;
 
 /// The files of a spaCy model folder that decide words and tags.
@@ -32,10 +32,10 @@ pub(crate) enum Words {
 }
 
 impl Words {
-    /// Blanks where that is asked for, else the rules of `folder`.
+    /// Splits at blanks if `tokenized`, otherwise by the rules of the model `folder`.
     ///
     /// # Errors
-    /// Those of [`Tokenizer::load`]; a [`Failure`] with the hint `give` where there is no folder.
+    /// The errors of [`Tokenizer::load`]; a [`Failure`] with the hint `give` if there is no folder.
     pub(crate) fn new(tokenized: bool, folder: Option<&Path>, give: &str) -> Result<Self> {
         match folder {
             _ if tokenized => Ok(Self::Blanks),
@@ -50,12 +50,12 @@ impl Words {
     /// The words of each text.
     ///
     /// # Errors
-    /// As [`Tokenizer::tokenize`].
+    /// The errors of [`Tokenizer::tokenize`].
     pub(crate) fn split(&self, texts: &[&str]) -> Result<Vec<Vec<String>>> {
         Ok(match self {
             Self::Blanks => texts.iter().map(|text| text.split_whitespace().map(String::from).collect()).collect(),
             Self::Rules(tokenizer) => {
-                // White space beyond single blanks is a token of its own there, and no word.
+                // For spaCy's rules, white space beyond single blanks is a token; here it is not a word.
                 let words = |tokens: Vec<&str>| {
                     tokens.into_iter().filter(|token| !token.trim().is_empty()).map(String::from).collect()
                 };
@@ -65,15 +65,16 @@ impl Words {
     }
 }
 
-/// Whether a file's words are separated by blanks: by its name, or as it is said.
+/// Whether a file's words are separated by blanks: if its name ends in `.tok`, or if `said` is true.
 pub(crate) fn is_tokenized(path: &Path, said: bool) -> bool {
     said || path.extension().is_some_and(|e| e == "tok")
 }
 
-/// Pairs with their labels, those of `gold` where that is given.
+/// Reads pairs with their labels. With `gold`, its labels replace those of the pairs' file.
 ///
 /// # Errors
-/// Those of the two files; a [`Failure`] where there are more or fewer labels than pairs, or no pairs.
+/// `Error::Io` or `Error::Format` if one of the two files cannot be read; a [`Failure`] if the numbers of labels and
+/// pairs differ, or if there are no pairs.
 pub(crate) fn labelled(path: &Path, gold: Option<&Path>) -> Result<Vec<Pair>> {
     let mut pairs = read_pairs(path)?;
     if pairs.is_empty() {
@@ -95,11 +96,11 @@ pub(crate) fn labelled(path: &Path, gold: Option<&Path>) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
-/// Sentence pairs, and how they are read. All that a run says of this is written and read here.
+/// Sentence pairs, and how they are read. A run's record of them is written and read here.
 pub(crate) struct SentenceSource {
     pairs: PathBuf,
     gold: Option<PathBuf>,
-    /// Whether blanks separate the words, whatever the file's name.
+    /// Whether blanks separate the words, for any file name.
     tokenized: bool,
     /// The pairs that are read, from the start of the file.
     first: Option<usize>,
@@ -114,7 +115,7 @@ pub(crate) struct Sentences {
     pub(crate) split: Vec<SplitPair>,
 }
 
-/// What a run records of the classifier, and of the features that explain it.
+/// A run's record of the classifier and of its features.
 pub(crate) struct ProbedModel {
     pub(crate) checkpoint: String,
     pub(crate) layer: &'static str,
@@ -130,17 +131,18 @@ impl SentenceSource {
         Self { pairs: pairs.to_owned(), gold, tokenized: *tokenized, first: *first, tags, tagger, symbols }
     }
 
-    /// The pairs of a run, without their labels; `pairs` is where the file is now.
+    /// The pairs of a run, without their labels. `pairs` is the present path of the file.
     pub(crate) fn of_run(run: &RunConfig, inputs: &PairInputs, pairs: PathBuf) -> Self {
-        let [tags, tagger, symbols] = ["tags", "tagger", "symbols"].map(|what| run.paths.get(what).map(PathBuf::from));
+        let [tags, tagger, symbols] =
+            [&run.paths.tags, &run.paths.tagger, &run.paths.symbols].map(|path| path.as_ref().map(PathBuf::from));
         Self { pairs, gold: None, tokenized: inputs.tokenized, first: inputs.first, tags, tagger, symbols }
     }
 
-    /// What a run records: of the pairs here, of the `model` as it is given. Adds where the files are to `paths`.
+    /// The record of a run about the pairs and the given `model`. Adds the paths of the files to `paths`.
     ///
     /// # Errors
     /// `Error::Io` if a file cannot be read.
-    pub(crate) fn record(&self, model: ProbedModel, paths: &mut Paths, reporter: &Reporter) -> Result<PairInputs> {
+    pub(crate) fn record(&self, model: ProbedModel, paths: &mut InputPaths, reporter: &Reporter) -> Result<PairInputs> {
         let ProbedModel { checkpoint, layer, features, vectors } = model;
         let inputs = PairInputs {
             pairs: hash_file(&self.pairs)?,
@@ -153,26 +155,23 @@ impl SentenceSource {
             gold: self.gold.as_deref().map(hash_file).transpose()?,
             vectors,
         };
-        let optional =
-            [("gold", &self.gold), ("tags", &self.tags), ("tagger", &self.tagger), ("symbols", &self.symbols)];
-        paths.insert("pairs".into(), absolute(&self.pairs)?);
-        for (what, path) in optional {
-            if let Some(path) = path {
-                paths.insert(what.into(), absolute(path)?);
-            }
-        }
+        let place = |path: &Option<PathBuf>| path.as_deref().map(absolute).transpose();
+        paths.pairs = Some(absolute(&self.pairs)?);
+        (paths.gold, paths.tags) = (place(&self.gold)?, place(&self.tags)?);
+        (paths.tagger, paths.symbols) = (place(&self.tagger)?, place(&self.symbols)?);
         Ok(inputs)
     }
 
-    /// Whether there is something that gives tags.
+    /// Whether there is a source of tags.
     pub(crate) fn has_tags(&self) -> bool {
         self.tags.is_some() || self.tagger.is_some()
     }
 
-    /// Reads the pairs, and splits and tags them; without tags where they are not `wanted`.
+    /// Reads the pairs, splits them into words, and, if `wanted`, tags them.
     ///
     /// # Errors
-    /// Errors of the files; a [`Failure`] where there are no tags to be had, or they are of other sentences.
+    /// `Error::Io` or `Error::Format` if a file cannot be read; a [`Failure`] if there is no source of tags, or if the tags
+    /// belong to other sentences.
     pub(crate) fn read(&self, wanted: bool, reporter: &Reporter) -> Result<Sentences> {
         if wanted && !self.has_tags() {
             let hint = "give --tags FILE or --tagger DIR, or leave tags out with --features words,overlap";
@@ -196,7 +195,7 @@ impl SentenceSource {
         Ok(Sentences { labels, split })
     }
 
-    /// The files that decide words and tags, by name.
+    /// The files that determine words and tags, by name.
     ///
     /// # Errors
     /// `Error::Io` if the system cannot tell which there are.
@@ -216,7 +215,8 @@ impl SentenceSource {
     }
 }
 
-/// The pairs of an annotation, which must be of the same sentences; with `more` it may go on after them.
+/// The pairs of an annotation, which must have the same sentences. With `more` it may have further sentences at the
+/// end.
 fn annotated(path: &Path, pairs: &[Pair], more: bool) -> Result<Vec<SplitPair>> {
     let conllu = path.extension().is_some_and(|e| e == "conllu");
     let feats = if conllu { Feats::read_conllu(path)? } else { Feats::read(path)? };
@@ -229,7 +229,7 @@ fn annotated(path: &Path, pairs: &[Pair], more: bool) -> Result<Vec<SplitPair>> 
         let message = format!("pairs in `{}`: found {}, expected {}", path.display(), split.len(), pairs.len());
         return Err(Failure::new(message).hint(hint).into());
     }
-    // Blanks aside, since the text may be raw.
+    // Blanks are ignored in the comparison, because the text may be raw.
     let letters = |text: &str| text.split_whitespace().collect::<String>();
     for (i, (split, pair)) in split.iter().zip(pairs).enumerate() {
         let sides = [("premise", &split.premise, &pair.premise), ("hypothesis", &split.hypothesis, &pair.hypothesis)];
@@ -245,7 +245,7 @@ fn annotated(path: &Path, pairs: &[Pair], more: bool) -> Result<Vec<SplitPair>> 
     Ok(split)
 }
 
-/// Splits and tags, every distinct sentence once.
+/// Splits and tags every distinct sentence once.
 fn tagged(pairs: &[Pair], words: &Words, tagger: Option<&Tagger>, reporter: &Reporter) -> Result<Vec<SplitPair>> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut distinct: Vec<&str> = Vec::new();

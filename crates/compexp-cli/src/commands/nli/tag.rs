@@ -37,7 +37,7 @@ pub(crate) fn run(args: &NliTagArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// The sentences of a file: of pairs in turn, else its lines.
+/// The sentences of a file: those of pairs in turn, otherwise its lines.
 fn read(path: &Path) -> Result<Vec<String>> {
     let text = if path == Path::new("-") { read_stdin()? } else { read_text(path, MAX_TEXT)? };
     let first = text.lines().next().unwrap_or_default();

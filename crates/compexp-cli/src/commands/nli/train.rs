@@ -23,10 +23,10 @@ use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
 
-/// The best classifier, where a training is done.
+/// The best classifier of a completed training.
 const MODEL: &str = "model.safetensors";
 
-/// Settings and results of a training that is done.
+/// Settings and results of a completed training.
 const RECORD: &str = "training.json";
 
 pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     let model = model_config(args, given.as_ref().map(|(_, size)| *size))?;
     let config = train_config(args);
     let vectors = given.map(|(vectors, _)| vectors).unwrap_or_default();
-    // Words that are held out alone are known where they have a vector: nothing is learnt of them.
+    // Words that occur only in held-out pairs are known if they have a vector. The training does not use these words.
     let known =
         held_out.iter().flat_map(|pairs| pairs.tokens()).filter(|token| vectors.contains_key(&token.to_lowercase()));
     let words = WordTable::from_tokens(train_pairs.tokens().chain(known));
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     reporter.end();
     curves::draw(&args.out, &outcome.curves)?;
     outcome.model.save(&args.out.join(MODEL))?;
-    // The state holds it too, should the training be prolonged.
+    // The state holds it too, in case the training continues.
     remove_tree(&args.out.join(BEST_FILE))?;
     let test = test_pairs.map(|pairs| pairs.examples(&words));
     let test = test
@@ -167,7 +167,7 @@ fn train_config(args: &NliTrainArgs) -> TrainConfig {
         epochs: args.epochs,
         batch: args.batch,
         learning_rate: args.lr,
-        // People count epochs from 1.
+        // Epochs are printed from 1.
         schedule: Schedule::Decay { from: args.decay.0 - 1, factor: args.decay.1 },
         clip: args.clip,
         dropout: args.dropout,
@@ -182,7 +182,7 @@ fn train_config(args: &NliTrainArgs) -> TrainConfig {
     }
 }
 
-/// What is told of a training as it goes on.
+/// The progress reports of a training.
 struct News<'a> {
     reporter: &'a Reporter,
     epoch: usize,
@@ -206,7 +206,7 @@ impl News<'_> {
                 self.reporter.done(done);
             }
             Progress::Epoch(rows) => {
-                // Without the line that a long stage ends with: this one says it.
+                // This line replaces the line at the end of a long stage.
                 self.reporter.clear();
                 let [before @ .., row] = rows else { return ControlFlow::Continue(()) };
                 let is_best = before.iter().all(|before| row.dev_accuracy > before.dev_accuracy);
@@ -226,7 +226,7 @@ impl News<'_> {
     }
 }
 
-/// The vectors of the words of all pairs, and their dimension; of a word that is there twice, the first counts.
+/// The vectors of the words of all pairs, and their dimension. If a word occurs twice, its first vector counts.
 fn vectors_of(path: &Path, train: &Labelled, held_out: &[&Labelled]) -> Result<(HashMap<String, Vec<f32>>, usize)> {
     let all = std::iter::once(&train).chain(held_out);
     let words: HashSet<String> = all.flat_map(|pairs| pairs.tokens()).map(str::to_lowercase).collect();

@@ -1,4 +1,4 @@
-//! The folder of a report: whole or absent.
+//! The folder of a report, which is complete or absent.
 
 use std::path::{Path, PathBuf};
 
@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// The file that tells a report from other folders.
+/// The file that distinguishes a report from other folders.
 const MARK: &str = "report.json";
 
 /// The version of a report's layout.
 const VERSION: u32 = 1;
 
-/// What [`MARK`] holds.
+/// The content of [`MARK`].
 #[derive(Debug, Serialize, Deserialize)]
 struct Mark {
     version: u32,
@@ -50,7 +50,7 @@ pub(super) fn check(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A folder that is written aside, and gets its name when it is complete.
+/// A folder that is written under another name, and gets its own name when it is complete.
 pub(super) struct Folder {
     out: PathBuf,
     staging: PathBuf,
@@ -65,7 +65,7 @@ enum Kind {
 }
 
 impl Folder {
-    /// Starts the folder that will be at `out`; where that is the `report` folder of the run, it is part of the run.
+    /// Starts the folder that will be at `out`. If that is the `report` folder of the run, it is part of the run.
     ///
     /// # Errors
     /// `Error::File` if another process writes there, or the folder cannot be made.
@@ -108,7 +108,7 @@ impl Sink for Folder {
             make_folder(&parent).map_err(|e| e.about(&self.out.join(name)))?;
             self.last = Some(parent);
         }
-        // Told under the name that the file will have.
+        // The error names the file by its final name.
         Ok(write_unsynced(&path, bytes).map_err(|e| e.about(&self.out.join(name)))?)
     }
 }

@@ -18,7 +18,7 @@ use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
 
-/// The report's folder within a run directory, where no other is named.
+/// The default folder of the report within a run directory.
 const FOLDER: &str = compexp_run::layout::REPORT;
 
 pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
@@ -54,8 +54,7 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
             1 => String::new(),
             n => format!(" and {} others", count(n as u64 - 1)),
         };
-        let way =
-            "their names stand on grey instead; the images are looked for where config.json says, under `image_root`";
+        let way = "the report shows their names instead; images are read from the folder `image_root` in config.json";
         reporter.say(&format!("warning: found no picture of `{}`{others}: {way}", name(first)));
     }
     let mut stdout = io::stdout().lock();
@@ -72,7 +71,7 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// What pages call runs: the names of their folders, or the whole paths where two have the same.
+/// The names of runs on the pages: the names of their folders, or the whole paths if two are the same.
 fn names(runs: &[PathBuf]) -> Vec<String> {
     let short: Vec<String> = runs
         .iter()

@@ -1,4 +1,4 @@
-//! The pictures of a run's examples, from the folder that its images were found in.
+//! The pictures of a run's examples, from the folder of its images.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,7 +13,7 @@ use compexp_vision::thumbnail::thumbnail;
 /// The longer side of a picture, in pixels.
 const SIDE: usize = 192;
 
-/// Larger files are no photographs.
+/// Larger files are not read.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Images below a folder.
@@ -22,13 +22,13 @@ pub(super) struct Pictures {
 }
 
 impl Pictures {
-    /// Those of a run; where it names no folder there are none.
+    /// The images of a run. If the run records no folder of images, there are none.
     ///
     /// # Errors
-    /// Those of its `config.json`.
+    /// `Error::Io` or `Error::Format` if the run's `config.json` cannot be read.
     pub(super) fn new(run: &FinishedRun) -> Result<Self> {
         // A relative path is relative to the run directory, which may move.
-        let root = run.config()?.paths.get("image_root").map(|root| run.dir().join(root));
+        let root = run.config()?.paths.image_root.map(|root| run.dir().join(root));
         Ok(Self { root: root.filter(|root| is_of_probe_set(root)).and_then(|root| real_path(&root).ok()) })
     }
 
@@ -43,9 +43,8 @@ impl Pictures {
     }
 }
 
-/// Whether images lie there because a probe set does: in a probe directory, or in a Broden folder's `images`. A run that
-/// somebody else made could name any folder, and a report that is handed on would show what is private. Where the system
-/// cannot tell, they do not.
+/// Whether the folder is a probe directory, or the folder `images` of a Broden folder. A run from another source could
+/// name any folder, and a report that is passed on would then show private images. If the system cannot tell, it is neither.
 fn is_of_probe_set(root: &Path) -> bool {
     let broden = root.parent().filter(|_| root.ends_with("images"));
     let has = |dir: &Path, name: &str| matches!(Place::behind(&dir.join(name)), Ok(Place::File(_)));

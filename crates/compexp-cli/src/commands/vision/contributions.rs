@@ -1,4 +1,5 @@
-//! `compexp vision contributions`: how the units of a run bear on classes, or those of an earlier layer on them.
+//! `compexp vision contributions`: how the units of a run contribute to classes, or how units of an earlier layer
+//! contribute to them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::activation::ActivationSource;
 use compexp_files::{hash_file, write_json};
-use compexp_report::analysis::behaviour::between as measure;
+use compexp_report::analysis::effects::between as measure;
 use compexp_run::layout::CONTRIBUTIONS_BELOW;
 use compexp_run::{BelowRun, FinishedRun};
 
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// Measures how the units of the run `below` bear on those of `run`.
+/// Measures how the units of the run `below` contribute to the units of `run`.
 fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<PathBuf> {
     let hash = hash_file(checkpoint)?;
     for run in [run, below] {

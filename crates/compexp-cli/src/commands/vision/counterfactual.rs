@@ -1,4 +1,4 @@
-//! `compexp vision counterfactual`: parts of images pasted into others, and what the network then predicts.
+//! `compexp vision counterfactual`: pastes parts of images into others, and measures the change of predictions.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -39,7 +39,8 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
         return Err(Failure::new("found a run of another command, expected one of `compexp vision probe`").into());
     };
     let inputs = &made.inputs;
-    let checkpoint = known.path("checkpoint", args.checkpoint.as_deref())?;
+    let checkpoint = known
+        .path("checkpoint", [args.checkpoint.as_deref(), known.config.paths.checkpoint.as_deref().map(Path::new)])?;
     if inputs.checkpoint != hash_file(&checkpoint)? {
         let message =
             format!("`{}`: found another network than that of `{}`", checkpoint.display(), args.run.display());
@@ -110,7 +111,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     }
 }
 
-/// What the unit that was asked for lacks for a case, and how to go on.
+/// The error if the selected unit has no case: the missing part, and a hint.
 fn lacking(error: anyhow::Error, units: &[Unit], vocabulary: &Vocabulary, run: &Path) -> anyhow::Error {
     let (Some(compexp_vision::Error::Core(lack @ compexp_core::Error::Mismatch { .. })), [Unit { unit, formula }]) =
         (error.downcast_ref(), units)
@@ -125,7 +126,7 @@ fn lacking(error: anyhow::Error, units: &[Unit], vocabulary: &Vocabulary, run: &
     Failure::new(format!("unit {unit}, `{}`: {lack}", formula.display(vocabulary))).hint(hint).into()
 }
 
-/// Says how long the predictions will take, from a first batch.
+/// Estimates the time of the predictions from a first batch, and prints it.
 fn estimate(subject: &Subject<'_>, cases: usize, predictions: usize, batch: usize, reporter: &Reporter) -> Result<()> {
     let started = Instant::now();
     let n = subject.rehearse(batch)?.max(1);
@@ -147,8 +148,8 @@ struct Trials<'a> {
 }
 
 impl Trials<'_> {
-    /// Tries candidates in their order until there are as many cases as `wanted`; those without segments or images are
-    /// left out, unless one was `chosen`.
+    /// Tries candidates in order until there are `wanted` cases. Candidates without segments or images are left out;
+    /// for a `chosen` candidate they are an error.
     fn run(
         &self,
         candidates: &[Candidate],
@@ -175,13 +176,15 @@ impl Trials<'_> {
         reporter.end();
         if left_out > 0 {
             reporter.say(&format!(
-                "{left_out} units before these were left out: no segment makes their formula true (formulas of whole \
+                "{left_out} units of higher rank were left out: no segment makes their formula true (formulas of whole \
                  scenes), or too few images fit"
             ));
         }
         if cases.is_empty() {
             let message = "cases: found none, expected at least one unit with segments that make its formula true";
-            return Err(Failure::new(message).hint("name a unit with --unit and --to, and see what it lacks").into());
+            return Err(Failure::new(message)
+                .hint("name a unit with --unit and --to to see why it has no case")
+                .into());
         }
         Ok(cases)
     }
@@ -189,7 +192,7 @@ impl Trials<'_> {
 
 /// The run's Broden folder, which must have the run's images.
 fn open_broden(known: &Classified, given: Option<&Path>) -> Result<Broden> {
-    let dir = known.path("broden", given)?;
+    let dir = known.path("broden", [given, known.config.paths.broden.as_deref().map(Path::new)])?;
     let broden = BrodenFolder::of_run(&known.config, dir.clone())?.load()?;
     let examples = known.run.examples()?;
     if !broden.images().iter().map(|image| &image.name).eq(examples.iter().map(|example| &example.name)) {

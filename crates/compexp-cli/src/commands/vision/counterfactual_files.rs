@@ -1,8 +1,8 @@
-//! What copy-paste counterfactuals leave: tables, a record, pictures, and what is printed.
+//! The results of copy-paste counterfactuals: tables, a record, pictures, and the printed text.
 //!
 //! | file | content |
 //! |---|---|
-//! | `cases.csv` | a row a case: unit, classes, concept, weight, gain, success rates, their difference with its interval |
+//! | `cases.csv` | a row per case: unit, classes, concept, weight, gain, success rates, their difference with its interval |
 //! | `placements.csv` | a row for every case, size and place: trials and their outcomes, with segments and with controls |
 //! | `counterfactuals.json` | version 1: all of it, and the most convincing trial of each case with its pictures |
 //! | `case-001-before.png`, `-after`, `-control` | those pictures |
@@ -13,14 +13,15 @@ use anyhow::Result;
 use compexp_core::concept::Vocabulary;
 use compexp_files::{entries, remove_tree, write_bytes, write_rows};
 use compexp_run::layout;
+use compexp_run::trial_record::{Answer, Answers, BestTrial, Changed, FeatureChange, PastedParts, Placement, Segment};
 use compexp_trust::behaviour::trial::likeliest;
 use compexp_vision::counterfactual::{Case, Config, Unit};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::classifier_run::Classified;
 use crate::trials::{Kind, Trials, Tried, outcome_columns, outcomes};
 
-/// What numbers stand for.
+/// The meaning of numbers: names and texts.
 pub(super) struct Names<'a> {
     pub(super) run: &'a Classified,
     pub(super) images: &'a [String],
@@ -35,38 +36,57 @@ impl Names<'_> {
         &self.run.head.classes[class]
     }
 
-    /// What the record has of a case beside what all have.
-    fn more(&self, nth: usize, case: &Case) -> Value {
-        let candidate = &case.candidate;
-        let names = |images: &[usize]| images.iter().map(|image| &self.images[*image]).collect::<Vec<_>>();
-        let sources: Vec<Value> = case
-            .sources
-            .iter()
-            .map(|(image, control, concept)| {
-                json!({ "image": self.images[*image], "control_image": self.images[*control],
-                        "control_concept": self.vocabulary.name(*concept) })
-            })
-            .collect();
-        let answer = |(kind, (probabilities, feature)): (&str, &(Vec<f64>, f64))| {
+    /// What the case changed: the fields of the record that only these cases have.
+    fn changed(&self, nth: usize, case: &Case) -> Changed {
+        let (candidate, best) = (&case.candidate, &case.best);
+        let image = |image: usize| self.images[image].clone();
+        let segments = case.sources.iter().map(|(of, control, concept)| Segment {
+            image: image(*of),
+            control_image: image(*control),
+            control_concept: self.vocabulary.name(*concept).into_owned(),
+        });
+        let placements = case.places.iter().map(|of| Placement {
+            size: of.size,
+            row: of.place.row,
+            column: of.place.column,
+            tested: of.tested,
+            control: of.control,
+        });
+        let answer = |kind: &str, (probabilities, feature): &(Vec<f64>, f64)| {
             let class = likeliest(&probabilities.iter().map(|p| *p as f32).collect::<Vec<_>>());
-            json!({
-                "picture": layout::picture(nth as u64, kind), "predicted": self.class(class), "probability": probabilities[class],
-                "from": probabilities[candidate.from], "to": probabilities[candidate.to], "unit_activation": feature,
-            })
+            Answer {
+                picture: layout::picture(nth as u64, kind),
+                predicted: self.class(class).to_owned(),
+                probability: Some(probabilities[class]),
+                from: Some(probabilities[candidate.from]),
+                to: Some(probabilities[candidate.to]),
+                unit_activation: Some(*feature),
+            }
         };
-        let answers: serde_json::Map<String, Value> =
-            PICTURES.iter().zip(&case.best.answers).map(|(kind, a)| ((*kind).to_owned(), answer((kind, a)))).collect();
-        json!({
-            "concept": self.vocabulary.name(case.concept), "targets": names(&case.targets),
-            "segments": sources, "feature_change": {
-                "tested": case.feature_change[0], "control": case.feature_change[1] },
-            "placements": case.places,
-            "best": { "image": self.images[case.best.target], "segment": case.best.source, "size": case.best.size,
-                      "row": case.best.place.row, "column": case.best.place.column, "answers": answers },
-        })
+        let [before, after, control] = &best.answers;
+        let [tested_change, control_change] = case.feature_change.map(Some);
+        Changed::Images(Box::new(PastedParts {
+            concept: self.vocabulary.name(case.concept).into_owned(),
+            targets: case.targets.iter().map(|of| image(*of)).collect(),
+            segments: segments.collect(),
+            feature_change: Some(FeatureChange { tested: tested_change, control: control_change }),
+            placements: placements.collect(),
+            best: Some(BestTrial {
+                image: image(best.target),
+                segment: best.source,
+                size: best.size,
+                row: best.place.row,
+                column: best.place.column,
+                answers: Answers {
+                    before: answer("before", before),
+                    after: answer("after", after),
+                    control: answer("control", control),
+                },
+            }),
+        }))
     }
 
-    /// The cases, as they are written.
+    /// The cases, in the form in which they are written.
     pub(super) fn trials<'a>(&'a self, cases: &'a [Case]) -> Trials<'a> {
         let tried = |(nth, case): (usize, &'a Case)| {
             let (candidate, Unit { unit, formula }) = (&case.candidate, &self.units[case.candidate.at]);
@@ -80,7 +100,7 @@ impl Names<'_> {
                 expected: candidate.expected(),
                 effect: &case.effect,
                 own: vec![self.vocabulary.name(case.concept).into_owned(), tested, control],
-                more: self.more(nth, case),
+                changed: self.changed(nth, case),
                 group: "",
             }
         };
@@ -95,10 +115,10 @@ impl Names<'_> {
     }
 }
 
-/// Writes everything into the folder `out`, and gives what `counterfactuals.json` holds.
+/// Writes all files into the folder `out`. Returns the content of `counterfactuals.json`.
 ///
 /// # Errors
-/// Those of the files.
+/// An I/O error or `Error::Io` if a file cannot be removed or written; the errors of [`Trials::write`].
 pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Case]) -> Result<Value> {
     remove_pictures(out)?;
     let mut by_place = Vec::new();
@@ -118,7 +138,7 @@ pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Cas
     names.trials(cases).write(out, config)
 }
 
-/// Those of cases that were here before.
+/// Removes the pictures of earlier cases.
 fn remove_pictures(out: &Path) -> Result<()> {
     for entry in entries(out)? {
         let name = entry.name.to_string_lossy();

@@ -14,7 +14,7 @@ use compexp_vision::preprocess::Preprocess;
 use crate::failure::Failure;
 use crate::progress::Reporter;
 
-/// What to extract.
+/// The extraction of one layer's activations on the images of a probe set.
 pub(crate) struct Extraction<'a> {
     model: &'a Model,
     extract: Extract<'a>,
@@ -25,10 +25,10 @@ pub(crate) struct Extraction<'a> {
 }
 
 impl<'a> Extraction<'a> {
-    /// Prepares the extraction of `layer` on `images`, and finds the shape of its result by running the first of them.
+    /// Prepares the extraction of `layer` on `images`, and runs the first image to find the shape of the result.
     ///
     /// # Errors
-    /// Those of [`Extract::run`]; a [`Failure`] for a layer that the network lacks.
+    /// The errors of [`Extract::run`]; a [`Failure`] if the network has no such layer, or if there are no images.
     pub(crate) fn new(
         model: &'a Model,
         layer: &'a str,
@@ -61,15 +61,16 @@ impl<'a> Extraction<'a> {
         Ok(Self { model, extract, images, shape, key })
     }
 
-    /// Adds the hashes of the checkpoint and of the images to what the activations are known by.
+    /// Adds the hashes of the checkpoint and of the images to the key of the activations.
     pub(crate) fn made_from(&mut self, checkpoint: &str, images: &str) {
         self.key.field("checkpoint", checkpoint.as_bytes()).field("images", images.as_bytes());
     }
 
-    /// Gives the activations in the store `dir`, after extracting those that are missing there.
+    /// Returns the activations in the store `dir`, after extracting those that are missing there.
     ///
     /// # Errors
-    /// Those of the store and of [`Extract::run`].
+    /// The errors of [`ActivationStore::open_or_resume`] and [`Extract::run`]; `Error::Io` if the store cannot be
+    /// written.
     pub(crate) fn run(&self, dir: &Path, reporter: &Reporter) -> Result<ActivationFile> {
         let mut writer = match ActivationStore::open_or_resume(dir, &self.key.finish(), self.shape)? {
             ActivationStore::Complete(activations) => {

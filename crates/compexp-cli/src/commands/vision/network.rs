@@ -1,4 +1,4 @@
-//! Networks as they are asked for.
+//! Opens the network that the arguments name.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::args::preprocess::PreprocessArg;
 /// Opens a checkpoint on the device that this program was built for.
 ///
 /// # Errors
-/// Errors of the device and of [`Model::load`].
+/// The errors of the device and of [`Model::load`].
 pub(super) fn load(checkpoint: &Path) -> Result<Model> {
     Ok(Model::load(checkpoint, &default_device()?)?)
 }

@@ -1,4 +1,4 @@
-//! `compexp vision paint`: scenes to try everything with.
+//! `compexp vision paint`: painted scenes for experiments.
 
 use std::io::{self, Write};
 

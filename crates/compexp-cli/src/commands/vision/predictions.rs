@@ -1,4 +1,4 @@
-//! What the network makes of each image, beside the scene that it shows.
+//! The network's prediction for each image, compared with its scene.
 
 use std::path::Path;
 
@@ -13,18 +13,19 @@ use compexp_vision::classes::{SceneClasses, SceneNames};
 use crate::classifier_run::likeliest;
 use crate::failure::Failure;
 
-/// The class of every image, where it has one.
+/// The class of every image, if it is known.
 pub(crate) struct Targets {
     classes: SceneClasses,
     targets: Vec<Option<usize>>,
 }
 
 impl Targets {
-    /// Reads the class list, which must name `n_classes`, and finds the scene of each image: in the file `scenes`, or
-    /// where there is none in the index.
+    /// Reads the class list, which must have `n_classes` names, and finds the scene of each image: in the file
+    /// `scenes`, or, without such a file, in the index.
     ///
     /// # Errors
-    /// Those of the two files; a [`Failure`] where there are more or fewer classes.
+    /// `Error::Io` or `Error::Format` if one of the two files cannot be read; a [`Failure`] if the list has another
+    /// number of classes.
     pub(crate) fn read(classes: &Path, scenes: Option<&Path>, images: &[Image], n_classes: usize) -> Result<Self> {
         let list = SceneClasses::read(classes)?;
         if list.names().len() != n_classes {
@@ -49,10 +50,10 @@ impl Targets {
         self.classes.names()
     }
 
-    /// Compares with the logits of the complete store `dir`.
+    /// Compares the classes with the logits of the complete store `dir`.
     ///
     /// # Errors
-    /// Those of the file of logits.
+    /// `Error::Io` or `Error::Format` if the file of logits cannot be read.
     pub(crate) fn compare(&self, dir: &Path, examples: &[Example]) -> Result<Vec<Prediction>> {
         let names = self.classes.names();
         let logits = TensorFile::open(ActivationStore::logits_path(dir))?; // (n_examples, n_classes)
@@ -62,7 +63,7 @@ impl Targets {
             logits.read_f32(at * names.len(), &mut row)?;
             let predicted = likeliest(&row);
             all.push(Prediction {
-                image: example.name.clone(),
+                example: example.name.clone(),
                 target: target.map_or(String::new(), |t| names[t].clone()),
                 predicted: names[predicted].clone(),
                 correct: target.map(|t| t == predicted),

@@ -7,7 +7,7 @@ use compexp_core::exemplar::Firing;
 use compexp_core::probe::Variant;
 use compexp_files::hash_file;
 use compexp_run::provenance::{ImageInputs, Made, Settings};
-use compexp_run::{Layer, Method, Provenance, check_evidence, explain_into, write_head};
+use compexp_run::{InputPaths, Layer, Method, Provenance, check_evidence, explain_into, write_head};
 
 use super::extraction::Extraction;
 use super::network;
@@ -61,15 +61,15 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     };
     let settings = Settings::new(&config, &units, false, evidence);
     let provenance = Provenance::VisionProbe(Made { inputs, settings });
-    let mut paths = annotated.paths.clone();
-    paths.insert("checkpoint".into(), absolute(&args.network.checkpoint)?);
-    // Relative to the run directory, which may move.
-    paths.insert("activations".into(), compexp_run::layout::ACTIVATIONS.into());
-    for (what, path) in [("classes", &args.classes), ("scenes", &args.scenes)] {
-        if let Some(path) = path {
-            paths.insert(what.into(), absolute(path)?);
-        }
-    }
+    let place = |path: &Option<PathBuf>| path.as_deref().map(absolute).transpose();
+    let paths = InputPaths {
+        checkpoint: Some(absolute(&args.network.checkpoint)?),
+        // Relative to the run directory, which may move.
+        activations: Some(compexp_run::layout::ACTIVATIONS.into()),
+        classes: place(&args.classes)?,
+        scenes: place(&args.scenes)?,
+        ..annotated.paths.clone()
+    };
 
     let (run, up_to_date) = match run_folder::open(&args.out, &provenance, paths)? {
         Ok(writer) => {

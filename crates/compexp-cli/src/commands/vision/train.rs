@@ -18,7 +18,7 @@ use crate::failure::refuse_standard_output;
 use crate::progress::{Reporter, duration};
 use crate::terminal::{count, name};
 
-/// The network, where a training is done.
+/// The network of a completed training.
 const MODEL: &str = "model.safetensors";
 
 pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// What is told of a training as it goes on.
+/// The progress reports of a training.
 struct News<'a> {
     reporter: &'a Reporter,
     epoch: usize,
@@ -100,7 +100,7 @@ impl News<'_> {
             }
             Progress::Epoch(rows) => {
                 let Some(row) = rows.last() else { return ControlFlow::Continue(()) };
-                // Without the line that a long stage ends with: this one says it.
+                // This line replaces the line at the end of a long stage.
                 self.reporter.clear();
                 let (epoch, loss, took) = (row.epoch, row.train_loss, duration(self.started.elapsed()));
                 let val = row.val_accuracy.map_or(String::new(), |val| format!(", of others {:.2}%", 100.0 * val));

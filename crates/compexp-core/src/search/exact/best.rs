@@ -1,8 +1,9 @@
-//! The best formula so far, and what a formula must reach to matter.
+//! The best formula so far, and the worth that a formula needs to be better.
 //!
-//! A formula with `in` positions in the unit U and `out` outside it has the IoU `in / (|U| + out)`, which reaches `beta`
-//! just where `in - beta * out >= beta * |U|`. The left side is the formula's *worth*. It is a sum over positions: it adds
-//! up over disjoint masks, and inclusion and exclusion hold for it. All bounds of the exact search are bounds on worth.
+//! A formula with `in` positions in the unit U and `out` outside it has the IoU `in / (|U| + out)`, which reaches
+//! `beta` exactly if `in - beta * out >= beta * |U|`. The left side is the formula's *worth*. It is a sum over
+//! positions: it adds up over disjoint masks, and inclusion and exclusion hold for it. All bounds of the exact search
+//! are bounds on worth.
 
 use std::cell::LazyCell;
 
@@ -29,11 +30,12 @@ impl Best {
         Metric::Iou.of(self.counts)
     }
 
-    /// Takes over a formula of these counts and so many literals if it is better. Formulas without a hit never are.
+    /// Accepts a formula with these counts and this number of literals if it is better. Formulas without a hit are
+    /// never better.
     #[inline]
     pub(super) fn offer(&mut self, counts: Counts, length: usize, formula: impl FnOnce() -> Formula) {
         let offered = Standing { counts, length };
-        // Nearly all of the millions of offers end here, which must not cost more than the comparison.
+        // Nearly all of the millions of offers end here, so this must cost no more than the comparison.
         if counts.both > 0 && Order::IOU.by_score(offered, self.standing()).is_le() {
             self.take_if_better(offered, formula);
         }
@@ -51,7 +53,7 @@ impl Best {
         Standing { counts: self.counts, length: self.length }
     }
 
-    /// Offers what another search found.
+    /// Offers the result of another search.
     pub(super) fn offer_found(&mut self, found: &Found) {
         self.offer(found.counts, found.formula.length(), || found.formula.clone());
     }
@@ -60,7 +62,7 @@ impl Best {
         Found { formula: self.formula.clone(), counts: self.counts, iou: self.iou(), score: metric.of(self.counts) }
     }
 
-    /// What a formula of `length` literals must reach to take this one's place, in a universe of `positions`.
+    /// The worth that a formula of `length` literals needs to replace this one, in a universe of `positions`.
     pub(super) fn cut(&self, length: usize, positions: u64) -> Cut {
         let (best, union) = (self.counts.both as f64, self.counts.union() as f64);
         let (beta, unit) = (best / union, self.counts.unit as f64);
@@ -78,11 +80,11 @@ pub(super) struct Cut {
     pub(super) beta: f64,
     /// The worth that a formula needs, with room for rounding.
     pub(super) needed: f64,
-    /// That room.
+    /// The room for rounding.
     pub(super) rounding: f64,
 }
 
-/// The worth of some positions, as the sum of what their cells are worth: `net = gain - loss`, where neither `gain` nor
+/// The worth of some positions, as the sum of the worths of their cells: `net = gain - loss`, where neither `gain` nor
 /// `loss` is negative.
 #[derive(Clone, Copy)]
 pub(super) struct Worth {
@@ -90,7 +92,7 @@ pub(super) struct Worth {
     pub(super) net: f64,
     /// The worth of the cells of positive worth.
     pub(super) gain: f64,
-    /// What the cells of negative worth take away.
+    /// The amount that the cells of negative worth subtract.
     pub(super) loss: f64,
 }
 

@@ -6,8 +6,8 @@
 //! number's range.
 //!
 //! A third literal C divides the cells of two others further. That raises the sum by at most the *influence* of C: the
-//! positions of C in the unit plus beta times those outside it, or the same of the positions that lack C, whichever is less.
-//! Literals are taken in descending order of influence.
+//! positions of C in the unit plus beta times those outside it, or the same for the positions that lack C, whichever is
+//! smaller. Literals are taken in descending order of influence.
 
 use std::sync::OnceLock;
 
@@ -149,7 +149,7 @@ struct Function {
     coefficients: [i64; CONJUNCTIONS],
     /// Whether it depends on the first two literals only.
     narrow: bool,
-    /// A shortest formula, over the concepts 0, 1, 2.
+    /// A formula of the shortest length, over the concepts 0, 1, 2.
     formula: Formula,
 }
 
@@ -181,8 +181,8 @@ fn chain_of(coefficients: &[i64; CONJUNCTIONS]) -> Option<Formula> {
     chain.map(|shape: &Shape| shape.chain([0, 1, 2].map(|i| Atom::concept(ConceptId(i)))).ordered_formula())
 }
 
-/// For every truth table a formula of the fewest literals, and among these of the fewest NOTs. Known formulas are joined by one
-/// more connective until nothing gets shorter.
+/// For every truth table a formula of the fewest literals, and among these of the fewest NOTs. Known formulas are
+/// joined by one more connective until no formula gets shorter.
 fn shortest() -> Vec<Option<Formula>> {
     const VARIABLES: [usize; 3] = [0b1010_1010, 0b1100_1100, 0b1111_0000];
     let mut known: Vec<Option<((usize, usize), Formula)>> = vec![None; 256];
@@ -217,7 +217,7 @@ fn shortest() -> Vec<Option<Formula>> {
     }
 }
 
-/// The formula with atom `i` in the place of concept `i`.
+/// The formula with atom `i` instead of concept `i`.
 fn replace(formula: &Formula, atoms: &[Atom; 3]) -> Formula {
     match formula {
         Formula::Atom(atom) => Formula::Atom(atoms[atom.concept.0 as usize]),

@@ -42,7 +42,7 @@ const WIDE: usize = 50;
 /// Searches for the optimum. The unit has hits.
 ///
 /// # Errors
-/// [`Error::BeyondProof`] where the beam found a better formula, which only a fault of this crate can cause.
+/// [`Error::BeyondProof`] if the beam found a better formula, which only a fault of this crate can cause.
 pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> Result<SearchResult> {
     let beam = beam::search(partition, profile, &SearchConfig { mode: Mode::Beam, ..config.clone() });
     if beam.status != Status::Explained {
@@ -67,13 +67,13 @@ struct Search<'a> {
     partition: &'a Partition,
     profile: &'a Profile,
     config: &'a SearchConfig,
-    /// What the beam found of each length.
+    /// The result of the beam for each length.
     beam: &'a [Found],
     steps: Steps,
 }
 
 impl Search<'_> {
-    /// Finds the optimum of each length up to 3, or up to the length asked for; returns the last.
+    /// Finds the optimum of each length up to 3, or up to the requested length; returns the last.
     fn up_to_three(&mut self, pairs: &Pairs<'_>) -> Result<Best> {
         let mut best = short::one(pairs, &self.beam[0]);
         for (length, found) in (1..=3).zip(self.beam) {
@@ -82,7 +82,7 @@ impl Search<'_> {
                 (Grammar::Chains, 1) => {}
                 (Grammar::Chains, 2) => short::two(pairs, &mut best, work),
                 (Grammar::Chains, _) => {
-                    // What the beam found is the score to beat.
+                    // The result of the beam is the score to exceed.
                     best.offer_found(found);
                     let outcome = triples::search(pairs, Decided::default(), best, f64::INFINITY);
                     best = outcome.best;
@@ -110,7 +110,7 @@ impl Search<'_> {
         if config.length <= 3 {
             return;
         }
-        // The optimum may remain unproven: what a wide beam finds is then the better answer.
+        // The optimum may remain unproven; the result of a wide beam is then a better answer.
         let width = config.beam.max(WIDE);
         let wide = SearchConfig { mode: Mode::Beam, beam: width, ..config.clone() };
         let wide = beam::search(partition, profile, &wide).by_length;
@@ -119,7 +119,7 @@ impl Search<'_> {
             for found in wide.get(length - 1).into_iter().chain([found]) {
                 best.offer_found(found);
             }
-            // What is left of the time is shared by the lengths that are left.
+            // The remaining lengths share the remaining time.
             let share = |deadline: Instant| {
                 let now = Instant::now();
                 now + deadline.saturating_duration_since(now) / (config.length + 1 - length) as u32
@@ -150,7 +150,7 @@ struct Steps {
 }
 
 impl Steps {
-    /// Adds the best formula of one literal more; `beam` is what the beam found of that length.
+    /// Adds the best formula of one more literal; `beam` is the result of the beam for that length.
     fn push(&mut self, best: &Best, upper_bound: f64, beam: &Found, metric: Metric) {
         let Work { pairs, triples, full_passes, nodes } = self.work;
         let beam = Some(beam.iou);

@@ -11,15 +11,15 @@ use crate::partition::{CellSet, Partition};
 use crate::profile::Profile;
 use crate::score::Metric;
 
-/// The bytes of rows that the searches of all threads keep; where there are 5,000 literals, those that the partition keeps
-/// for all of them are another 100 MB.
+/// The bytes of rows that the searches of all threads keep. With 5,000 literals, the rows that the partition keeps for
+/// all of them are another 100 MB.
 const KEPT: usize = 256 << 20;
 
 /// How many positions a unit's mask shares with each literal, each pair of literals and, one at a time, each triple, within
 /// the universe or a region of it. L and M are literals, U is the unit.
 ///
-/// A row of pair counts is made when it is first asked for, since few literals are ever combined with all others, and kept
-/// while there is room. Whether it is kept changes the time and nothing else.
+/// A row of pair counts is computed when it is first needed, because few literals are combined with all others. It is
+/// kept while there is room, which changes only the time.
 pub(super) struct Pairs<'a> {
     pub(super) partition: &'a Partition,
     /// `|U|`, of the whole unit.
@@ -28,7 +28,7 @@ pub(super) struct Pairs<'a> {
     pub(super) positions: u64,
     /// `|U|` within the region.
     pub(super) inside: u64,
-    /// The gain of the region: the worth of its cells that are worth more than nothing.
+    /// The gain of the region: the worth of its cells with positive worth.
     pub(super) gain: f64,
     /// `|L|` for every column.
     pub(super) areas: Vec<u32>,
@@ -96,7 +96,7 @@ struct UnitCells {
 struct Region<'a> {
     of: &'a Pairs<'a>,
     column: usize,
-    /// Whether the region is the positions that have the literal; else those that lack it.
+    /// Whether the region has the positions with the literal; otherwise it has those without it.
     with: bool,
     cells: CellSet,
 }
@@ -107,7 +107,7 @@ impl<'a> Pairs<'a> {
         Self::with_room(partition, profile, beta, KEPT / rayon::current_num_threads())
     }
 
-    /// The same with room for so many bytes of rows.
+    /// The same with room for this number of bytes of rows.
     fn with_room(partition: &'a Partition, profile: &Profile, beta: f64, room: usize) -> Self {
         let n = partition.columns().len();
         let (mut hits, mut gains) = (vec![0; partition.n_cells()], vec![0.0; partition.n_cells()]);
@@ -159,7 +159,7 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// The same within what a chain's last literal leaves undecided.
+    /// The same within the region that a chain's last literal leaves undecided.
     pub(super) fn after(&'a self, op: Op, column: usize) -> Self {
         let (with, n) = (op == Op::And, self.both.len());
         let literal = self.partition.set_of(column);
@@ -220,7 +220,8 @@ impl<'a> Pairs<'a> {
 
     /// Calls `f` with every cell of the region that has all of the columns.
     ///
-    /// The shortest list of cells is looked up in the other sets, unless it is longer than their words are many.
+    /// The cells of the shortest list are looked up in the other sets, unless the list is longer than the number of
+    /// words of a set.
     fn for_all_in<const N: usize>(&self, mut columns: [usize; N], mut f: impl FnMut(u32)) {
         columns.sort_by_key(|c| self.partition.cells_with(*c).len());
         let cells = self.partition.cells_with(columns[0]);
@@ -283,7 +284,7 @@ impl<'a> Pairs<'a> {
             }
             greatest
         });
-        // The literal that was decided is everywhere in the region, or nowhere: a chain with it is equal to a shorter one.
+        // The decided literal is everywhere in the region, or nowhere, so a chain with it is equal to a shorter one.
         let other = greatest.iter().find(|(_, c)| Some(*c) != decided);
         other.map_or(0, |(loss, _)| *loss)
     }
@@ -306,7 +307,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// The counts that are left of every column without those of a part.
+/// The counts of every column minus those of a part.
 fn rest<T: Copy + Sub<Output = T>>(of: &[T], part: &[T]) -> Vec<T> {
     of.iter().zip(part).map(|(of, part)| *of - *part).collect()
 }
@@ -319,7 +320,7 @@ mod tests {
 
     const CONCEPTS: u32 = 9;
 
-    /// Example `e` has the concepts that its bits say.
+    /// The bits of example `e` are its concepts.
     struct Bits(Vec<u32>);
 
     impl AnnotationSource for Bits {

@@ -27,13 +27,13 @@ pub(super) fn two(pairs: &Pairs<'_>, best: &mut Best, work: &mut Work) {
     let mut order: Vec<usize> = (0..columns.len()).filter(|c| pairs.both[*c] > 0).collect();
     order.sort_by_key(|c| (Reverse(pairs.both[*c]), *c));
     for (rank, a) in order.iter().enumerate() {
-        // The one of a pair that meets the unit more often has at least half of what a formula needs.
+        // The literal of a pair with more hits has at least half of the worth that a formula needs.
         if 2.0 * f64::from(pairs.both[*a]) < best.cut(2, positions).needed {
             break;
         }
         let (all, unit) = (partition.cooccurrence(*a), pairs.both(*a));
         let (area_a, both_a) = (i64::from(partition.area(*a)), i64::from(pairs.both[*a]));
-        // A literal that misses the unit comes after all others, and may still be taken away.
+        // A literal without hits comes after all others, and may still be subtracted.
         let rest = (0..columns.len()).filter(|c| pairs.both[*c] == 0 && partition.area(*c) > 0);
         for b in order[rank + 1..].iter().copied().chain(rest) {
             work.pairs += 1;

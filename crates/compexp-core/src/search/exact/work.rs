@@ -1,6 +1,6 @@
-//! How much an exact search did.
+//! The work of an exact search.
 
-/// Counts of work; [`crate::search::Optimal`] says what of.
+/// Counts of work; [`crate::search::Optimal`] describes them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Work {
     pub(super) pairs: u64,

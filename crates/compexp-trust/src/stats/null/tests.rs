@@ -118,7 +118,7 @@ fn planted_units_get_the_smallest_p_and_the_others_do_not() {
             assert!(0.0 < median && median < q95 && q95 <= q99 && q99 <= max && max < 1.0, "{null:?}");
             assert!((mean - median).abs() < 0.05, "{null:?}");
         }
-        assert!(s.by_length[0].median < s.by_length[1].median, "longer formulas find more by luck");
+        assert!(s.by_length[0].median < s.by_length[1].median, "longer formulas find more by chance");
     }
     assert!(found[8..].iter().filter(|s| s.q < 0.05).count() <= 2);
 }

@@ -1,8 +1,8 @@
 //! The most that a chain with a given end can be worth.
 //!
-//! Let V(r, R) be the most that a chain of up to r literals can be worth within a region R. A node has made true positions
-//! worth `v`, leaves R undecided, and has r literals left: the best chain below it is worth `v + V(r, R)`. Bounds on V,
-//! with `net`, `gain` and `loss` of [`Worth`], which add up over disjoint regions:
+//! Let V(r, R) be the most that a chain of up to r literals can be worth within a region R. A node has made true
+//! positions worth `v`, leaves R undecided, and has r literals left: the best chain below it is worth `v + V(r, R)`.
+//! Bounds on V, with `net`, `gain` and `loss` of [`Worth`], which add up over disjoint regions:
 //!
 //! - V(r, R) <= gain(R): nothing is worth more than the cells of positive worth.
 //! - V(1, R) = the greatest net(L) of any literal L within R.
@@ -12,19 +12,20 @@
 //! - So, by its last literal X, a chain of r literals is worth at most `net(X) + V(r - 1, R without X)` by OR,
 //!   `V(r - 1, R without X)` by AND NOT, and `V(r - 1, R and X)` by AND.
 //!
-//! Within the universe, V of shorter chains is known from their own searches: no chain of IoU up to u is worth more than
-//! `u |U|`, as long as u is at most the IoU beta that is to be exceeded. Raising beta only lowers V, so that a bound
-//! computed earlier stays valid.
+//! Within the universe, V of shorter chains is known from their own searches: no chain of IoU up to u is worth more
+//! than `u |U|`, as long as u is at most the IoU beta that is to be exceeded. Raising beta only lowers V, so that a
+//! bound computed earlier stays valid.
 
 use super::super::super::chain::Op;
 use super::super::best::{Cut, Worth};
 use super::super::pairs::Pairs;
 use super::node::{Decision, in_order};
 
-/// By column, bounds on V of some number of literals within the positions that lack it, and within those that have it.
+/// For each column, bounds on V of some number of literals within the positions that lack it, and within those that
+/// have it.
 pub(crate) type Ends = Vec<[f64; 2]>;
 
-/// What is known of shorter chains.
+/// The bounds of shorter chains.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     /// No chain of at most `k + 1` literals has an IoU above `shorter[k]`.
@@ -33,7 +34,7 @@ pub(crate) struct Known<'a> {
     pub(crate) ends: &'a [Ends],
 }
 
-/// The worth of a column, or of everything, within a region.
+/// The worth of a column, or of all positions, within a region.
 pub(super) fn worth(pairs: &Pairs<'_>, column: Option<usize>, beta: f64) -> Worth {
     match column {
         Some(c) => Worth::new(pairs.areas[c], pairs.both[c], pairs.gains[c], beta),
@@ -41,14 +42,14 @@ pub(super) fn worth(pairs: &Pairs<'_>, column: Option<usize>, beta: f64) -> Wort
     }
 }
 
-/// What a list of decisions has made true, and what it leaves undecided.
+/// The positions that a list of decisions makes true, and the region that it leaves undecided.
 pub(super) struct Level<'a, 'p> {
     pub(super) decisions: &'a [Decision],
     /// The undecided region.
     pub(super) within: &'a Pairs<'p>,
-    /// Positions made true.
+    /// The number of positions that the decisions made true.
     area: u64,
-    /// Those of them in the unit.
+    /// The number of these positions where the unit fires.
     both: u64,
     /// `most[k]` bounds V(k + 1, `within`), for all numbers of literals below those left.
     most: Vec<f64>,
@@ -72,13 +73,13 @@ pub(super) struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    /// Calls `f` with what a list of decisions leaves.
+    /// Calls `f` with the region that a list of decisions leaves.
     pub(super) fn at(&self, decisions: &[Decision], f: &mut dyn FnMut(&Level<'_, '_>)) {
         let most = self.most(self.universe, &[], self.length - 1);
         self.descend(Level { decisions: &[], within: self.universe, area: 0, both: 0, most }, decisions, f);
     }
 
-    /// Goes on from `level` to the end of `decisions`.
+    /// Continues from `level` to the end of `decisions`.
     fn descend(&self, level: Level<'_, '_>, decisions: &[Decision], f: &mut dyn FnMut(&Level<'_, '_>)) {
         let at = level.decisions.len();
         let Some((op, column)) = decisions.get(at).copied() else {
@@ -104,7 +105,7 @@ impl Bounds<'_> {
         let mut children = Vec::new();
         for c in 0..level.within.areas.len() {
             let area = u64::from(level.within.areas[c]);
-            // A literal that is nowhere in the region, or everywhere, makes no difference: that is a shorter chain.
+            // A literal that is nowhere in the region, or everywhere, changes nothing: the chain equals a shorter one.
             if area == 0 || area == level.within.positions {
                 continue;
             }
@@ -147,15 +148,15 @@ impl Bounds<'_> {
         most
     }
 
-    /// The most that a chain can be worth within a region if its last decision is (`op`, `column`). `whole` and `literal`
-    /// are the worths of the region and of the column within it; `shorter` bounds the chains of the `left` literals before
-    /// it within the region.
+    /// The most that a chain can be worth within a region if its last decision is (`op`, `column`). `whole` and
+    /// `literal` are the worths of the region and of the column within it; `shorter` bounds the chains of the `left`
+    /// literals before it within the region.
     fn after(&self, whole: Worth, literal: Worth, decision: (Op, usize), left: usize, shorter: f64) -> f64 {
         let most = self.rest(whole, literal, decision, left, shorter);
         if decision.0 == Op::Or { literal.net + most } else { most }
     }
 
-    /// The most that the literals before a decision can be worth within what it leaves.
+    /// The most that the literals before a decision can be worth within the region that it leaves.
     fn rest(&self, whole: Worth, literal: Worth, (op, column): (Op, usize), left: usize, shorter: f64) -> f64 {
         let rest = if op == Op::And { literal } else { whole.without(literal) };
         let most = rest.gain.min(shorter + whole.loss - rest.loss);

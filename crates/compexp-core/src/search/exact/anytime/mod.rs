@@ -1,11 +1,11 @@
 //! The search for longer chains: best-first branch and bound, which can be stopped at any time.
 //!
 //! A chain is read from its last literal to its first, as a list of *decisions*. `.. OR L` makes true the positions that
-//! have L, `.. AND NOT L` makes them false, and `.. AND L` makes false those that lack L. What a decision leaves undecided
-//! goes on to the literal before it; the first literal decides all that reaches it. A *node* of the search is the end of a
-//! chain: a list of decisions that have made some positions true and leave a region undecided. Nodes are taken in the order
-//! of their bounds ([`bounds`] says how they are found). A node with three literals left is solved by [`super::triples`]
-//! within its region.
+//! have L, `.. AND NOT L` makes them false, and `.. AND L` makes false those that lack L. The positions that a decision
+//! leaves undecided are decided by the literals before it; the first literal decides all that remain. A *node* of the
+//! search is the end of a chain: a list of decisions that have made some positions true and leave a region undecided.
+//! Nodes are taken in the order of their bounds (see [`bounds`]). A node with three literals left is solved by
+//! [`super::triples`] within its region.
 //!
 //! | module | holds |
 //! |---|---|
@@ -33,10 +33,10 @@ use super::pairs::Pairs;
 use super::triples::{self, Decided};
 use super::work::Work;
 
-/// More open nodes than this are not kept: the search stops as if its time were up.
+/// The greatest number of open nodes. With more, the search stops as at the end of its time.
 const MAX_OPEN: usize = 1 << 22;
 
-/// What a search came to.
+/// The result of a search.
 pub(super) struct Outcome {
     pub(super) best: Best,
     /// No chain of that length, unless equal to a shorter one, has a higher IoU.
@@ -46,8 +46,8 @@ pub(super) struct Outcome {
     pub(super) ends: Ends,
 }
 
-/// Searches for the best chain of `length` literals, at least 4, other than those equal to shorter ones. `best` is a good
-/// one, of an IoU not below that at which the gains of `pairs` were measured.
+/// Searches for the best chain of `length` literals, at least 4, other than those equal to shorter ones. `best` is a
+/// good chain, with an IoU not below that at which the gains of `pairs` were measured.
 pub(super) fn search(pairs: &Pairs<'_>, best: Best, length: usize, known: Known<'_>, limits: Limits) -> Outcome {
     let mut search =
         Search { pairs, best, length, known, limits, work: Work::default(), open: BinaryHeap::new(), left: 0.0 };
@@ -77,7 +77,7 @@ struct Search<'a> {
     limits: Limits,
     work: Work,
     open: BinaryHeap<Node>,
-    /// The greatest bound of what was not opened: the time was up, or the bound was close enough.
+    /// The greatest bound of the nodes that were not opened, because the time ended or the bound was close enough.
     left: f64,
 }
 
@@ -86,7 +86,7 @@ impl Search<'_> {
         self.best.cut(self.length, self.pairs.partition.n_positions())
     }
 
-    /// Whether to stop at a bound: it is close enough to the best, or the time is up.
+    /// Whether to stop at a bound: it is close enough to the best, or the time has ended.
     fn stops_at(&self, bound: f64) -> bool {
         let gap = self.limits.gap;
         let close = gap > 0.0 && bound <= (self.cut().beta + gap) * self.pairs.unit as f64;

@@ -14,7 +14,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// The list with one decision more.
+    /// The list with one more decision.
     pub(super) fn longer(&self, bound: f64, next: Decision) -> Self {
         Self { bound, decisions: self.decisions.iter().copied().chain([next]).collect() }
     }

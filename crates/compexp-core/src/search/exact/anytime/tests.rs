@@ -1,4 +1,4 @@
-//! Bounds against the best chain found by trying all.
+//! Compares bounds with the best chain, found by trying all.
 
 use std::collections::HashMap;
 
@@ -71,7 +71,7 @@ impl Masks {
     }
 }
 
-/// The best worth of a chain of at most so many literals within a region, by trying all.
+/// The best worth of a chain of at most this number of literals within a region, by trying all.
 struct Brute<'a> {
     masks: &'a Masks,
     beta: f64,
@@ -150,7 +150,7 @@ fn no_bound_is_below_the_best_chain_that_ends_so() {
         // Concepts without a position are no columns.
         let of_column: Vec<Mask> = partition.columns().iter().map(|a| masks.concepts[a.concept.0 as usize]).collect();
         let everything = masks.everything();
-        // What is known of shorter chains is as low as it can be.
+        // The bounds of shorter chains are as low as possible.
         let end = |brute: &mut Brute<'_>, literals, mask| {
             let [without, with] = [combine(everything, mask, |r, m| r & !m), combine(everything, mask, |r, m| r & m)];
             [brute.best(literals, without), brute.best(literals, with)]

@@ -34,22 +34,22 @@ struct Anchor<'a> {
     column: usize,
     worth: Worth,
     cut: Cut,
-    /// What the other two literals must add to the worth of M.
+    /// The worth that the other two literals must add to M.
     lacking: f64,
     besides: &'a [Beside],
     greatest: Greatest,
 }
 
 impl Anchor<'_> {
-    /// The literals that may be joined to M, with what that adds. One that has nothing in the unit without M cannot be
-    /// better joined to it.
+    /// The literals that may be joined to M, with the worth that this adds. Joining a literal that has no position of
+    /// the unit outside of M gives no better chain.
     fn joined(&self) -> Vec<Part> {
         let joined = self.besides.iter().filter(|l| l.lower && l.adds);
         joined.map(|l| Part { column: l.column, adds: l.alone.net, overlap: l.alone.loss }).collect()
     }
 
-    /// The literals that may be taken from M, with what that adds. One that is disjoint with M changes nothing, and the
-    /// shorter formula stands for it.
+    /// The literals that may be subtracted from M, with the worth that this adds. A literal that is disjoint with M
+    /// changes nothing, and the shorter formula is used instead.
     fn taken(&self) -> Vec<Part> {
         let taken = self.besides.iter().filter(|l| l.meets);
         taken.map(|l| Part { column: l.column, adds: -l.shared.net, overlap: l.shared.gain }).collect()

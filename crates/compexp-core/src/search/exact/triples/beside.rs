@@ -1,4 +1,4 @@
-//! The literals beside an anchor, with what they are worth within it and without it.
+//! The literals beside an anchor, with their worth inside and outside of it.
 
 use super::super::best::Worth;
 use super::super::pairs::Pairs;
@@ -7,13 +7,13 @@ use super::super::pairs::Pairs;
 #[derive(Clone, Copy)]
 pub(super) struct Beside {
     pub(super) column: usize,
-    /// What the positions of L within M are worth.
+    /// The worth of the positions of L inside of M.
     pub(super) shared: Worth,
-    /// What the positions of L without M are worth.
+    /// The worth of the positions of L outside of M.
     pub(super) alone: Worth,
     /// Whether L shares a position with M.
     pub(super) meets: bool,
-    /// Whether L has a position in the unit without M.
+    /// Whether L has a position of the unit outside of M.
     pub(super) adds: bool,
     /// Whether L comes after M in the order of anchors: of a smaller gain, or an equal one and a greater column.
     pub(super) lower: bool,
@@ -36,8 +36,8 @@ pub(super) fn collect(pairs: &Pairs<'_>, anchor: usize, beta: f64, besides: &mut
     }
 }
 
-/// The greatest values that any of the literals beside an anchor has. Where these do not reach what is needed, no list of
-/// literals is made.
+/// The greatest values that any of the literals beside an anchor has. If these do not reach the needed worth, no list
+/// of literals is made.
 #[derive(Clone, Copy)]
 pub(super) struct Greatest {
     /// Net worth and gain without the anchor, of those that may be joined to it: that are lower and add to the unit.
@@ -50,7 +50,8 @@ pub(super) struct Greatest {
     /// Net worth and gain within the anchor.
     pub(super) kept: f64,
     pub(super) kept_gain: f64,
-    /// What taking the literal from the anchor brings: at least the net worth with its sign turned, at most the loss.
+    /// The worth that subtracting the literal from the anchor adds: at least the negative of the net worth, at most the
+    /// loss.
     pub(super) taken: f64,
     pub(super) taken_loss: f64,
 }

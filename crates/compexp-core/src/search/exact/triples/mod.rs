@@ -1,9 +1,10 @@
 //! The optimum over chains of three literals.
 //!
-//! What a chain is worth (see [`super::best`]) is a sum of what its conjunctions are worth. Only the worth of the
-//! conjunction of all three literals is not in the tables of pairs. Every shape of a chain has a literal, or a pair, that
-//! must meet the unit often if the chain is to be worth what is needed. The search runs over these *anchors*, and over the
-//! other literals as far as bounds from the tables of pairs allow. The triples that are left over are counted.
+//! The worth of a chain (see [`super::best`]) is a sum of the worths of its conjunctions. Only the worth of the
+//! conjunction of all three literals is not in the tables of pairs. Every shape of a chain has a literal, or a pair,
+//! that must overlap the unit enough if the chain is to reach the needed worth. The search runs over these *anchors*,
+//! and over the other literals as far as bounds from the tables of pairs allow. The triples that are left over are
+//! counted.
 //!
 //! With `gain(X)` for the [`Worth`] of the cells of X of positive worth, and T for the worth needed: as no set is worth
 //! more than its gain, and the gain of a union is at most the sum of gains,
@@ -18,14 +19,14 @@
 //! | (A AND B) OR C | C, or A AND B | gain(C) >= T/2 or gain(AB) >= T/2 |
 //! | (A AND NOT B) OR C | C, or A | gain(C) >= T/2 or gain(A) >= T/2 |
 //!
-//! Gains may be measured at an IoU below that of the cut: they are greater then, and still bounds.
+//! Gains may be measured at an IoU below that of the cut. They are then larger, and still bounds.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `tally` | the best chain so far; counts a triple unless its bounds rule it out |
 //! | `around` | the triples that may matter around one anchor |
-//! | `beside` | the literals beside an anchor, with what they are worth within and without it |
-//! | `sums` | the pairs of literals whose worths add up to what is needed |
+//! | `beside` | the literals beside an anchor, with their worth inside and outside of it |
+//! | `sums` | the pairs of literals whose worths together reach the needed worth |
 
 mod around;
 mod beside;
@@ -39,7 +40,7 @@ use super::best::{Best, Cut, Worth};
 use super::pairs::Pairs;
 use super::work::Work;
 
-/// What a search came to.
+/// The result of a search.
 pub(super) struct Outcome {
     pub(super) best: Best,
     pub(super) work: Work,
@@ -47,10 +48,11 @@ pub(super) struct Outcome {
     pub(super) most: f64,
 }
 
-/// Finds the best chain of three literals and those decided, within the region that these leave undecided; `best` is the
-/// best of fewer literals, or a better one of as many. Chains that are equal to shorter ones may be passed over.
+/// Finds the best chain of three literals and the decided ones, within the region that the decided ones leave
+/// undecided. `best` is the best chain of fewer literals, or a better one of the same number. Chains that are equal to
+/// shorter ones may be skipped.
 ///
-/// Chains within the region that are worth less than `floor` do not matter, neither as a result nor for `most`.
+/// Chains within the region that are worth less than `floor` are ignored, for the result and for `most`.
 pub(super) fn search(pairs: &Pairs<'_>, decided: Decided<'_>, best: Best, floor: f64) -> Outcome {
     let mut tally = Tally::new(pairs, decided, best, floor);
     let is_anchor = |c: usize, needed: f64| 3.0 * pairs.gains[c] >= needed;
@@ -73,11 +75,11 @@ pub(super) fn search(pairs: &Pairs<'_>, decided: Decided<'_>, best: Best, floor:
     Outcome { best: tally.best, work: tally.work, most }
 }
 
-/// Whether an anchor can matter, judged by its own worth and by what it shares with others in a larger region.
+/// Whether an anchor can matter, from its own worth and its overlap with others in a larger region.
 fn may_matter(pairs: &Pairs<'_>, Cut { beta, needed, .. }: Cut, anchors: &[usize], rank: usize) -> bool {
     let anchor = anchors[rank];
     let worth = Worth::new(pairs.areas[anchor], pairs.both[anchor], pairs.gains[anchor], beta);
-    // No literal after the anchors gains as much as they do.
+    // No literal after the anchors has as large a gain.
     let gain_of_rank = |rank: usize| anchors.get(rank).map_or(needed / 3.0, |c| pairs.gains[*c]);
     // Joined to two lower ones it adds at most its worth to their gains.
     if worth.gain >= needed || worth.net + gain_of_rank(rank + 1) + gain_of_rank(rank + 2) >= needed {

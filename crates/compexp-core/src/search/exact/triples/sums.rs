@@ -1,10 +1,10 @@
-//! The pairs of literals whose worths add up to what is needed.
+//! The pairs of literals whose worths together reach the needed worth.
 
-/// What a literal contributes to the worth of a chain.
+/// A literal's contribution to the worth of a chain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
     pub(super) column: usize,
-    /// What it adds if it does not overlap with the chain's other literal beside the anchor.
+    /// The worth that it adds if it does not overlap with the chain's other literal beside the anchor.
     pub(super) adds: f64,
     /// The most that their overlap gives back.
     pub(super) overlap: f64,
@@ -31,7 +31,7 @@ pub(super) fn reaching_unordered(need: f64, parts: Vec<Part>, mut found: impl Fn
     });
 }
 
-/// Pairs are told one by one: they may be more than memory holds.
+/// Pairs are passed on one by one, because they may not fit into memory.
 fn for_each(need: f64, mut xs: Vec<Part>, mut ys: Vec<Part>, mut found: impl FnMut(usize, usize)) {
     for _ in 0..2 {
         keep(need, &mut xs, &ys);

@@ -7,17 +7,18 @@ use super::super::shapes::{CONJUNCTIONS, Shape, chains, triple_range};
 use super::super::work::Work;
 use crate::score::Counts;
 
-/// What is decided of a longer chain: the literals after the first three, the last first, and what they made true.
+/// The decided part of a longer chain: the literals after the first three, the last first, and the positions that they
+/// made true.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Decided<'a> {
     pub(crate) literals: &'a [(Op, u16)],
-    /// Positions made true.
+    /// The number of positions that the literals made true.
     pub(crate) area: u64,
-    /// Those of them in the unit.
+    /// The number of these positions where the unit fires.
     pub(crate) both: u64,
 }
 
-/// The best chain so far, with what it took to find it.
+/// The best chain so far, and the work of finding it.
 pub(super) struct Tally<'a> {
     pub(super) pairs: &'a Pairs<'a>,
     decided: Decided<'a>,
@@ -33,7 +34,7 @@ impl<'a> Tally<'a> {
         Self { pairs, decided, best, floor, most: 0.0, work: Work::default() }
     }
 
-    /// What the first three literals must be worth, beside what is decided.
+    /// The worth that the first three literals need, in addition to the decided part.
     pub(super) fn cut(&self) -> Cut {
         let Decided { literals, area, both } = self.decided;
         let Cut { beta, needed, rounding } = self.best.cut(3 + literals.len(), self.pairs.partition.n_positions());
@@ -72,7 +73,8 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// The sizes of the conjunctions of up to two of three literals, in the universe and in the unit; that of all three is 0.
+/// The sizes of the conjunctions of up to two of three literals, in the universe and in the unit; that of all three is
+/// 0.
 pub(crate) fn conjunctions(pairs: &Pairs<'_>, [a, b, c]: [usize; 3]) -> ([i64; CONJUNCTIONS], [i64; CONJUNCTIONS]) {
     let sizes = |whole: u64, single: &[u32], row_a: &[u32], row_b: &[u32]| {
         let [a1, b1, c1, ab, ac, bc] = [single[a], single[b], single[c], row_a[b], row_a[c], row_b[c]].map(i64::from);
@@ -82,7 +84,7 @@ pub(crate) fn conjunctions(pairs: &Pairs<'_>, [a, b, c]: [usize; 3]) -> ([i64; C
     (all, sizes(pairs.inside, &pairs.both, &pairs.both(a), &pairs.both(b)))
 }
 
-/// The most that a shape can be worth, whatever the size of the conjunction of all three literals: its coefficient is
+/// The most that a shape can be worth, for any size of the conjunction of all three literals: its coefficient is
 /// applied to the end of the range that is better in the unit, and to the one that is better outside.
 fn bound(shape: &Shape, all: &[i64; CONJUNCTIONS], unit: &[i64; CONJUNCTIONS], cut: Cut) -> f64 {
     let outside: [i64; CONJUNCTIONS] = std::array::from_fn(|s| all[s] - unit[s]);

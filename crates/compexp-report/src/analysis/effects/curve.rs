@@ -1,15 +1,16 @@
-//! Accuracy as units are taken away: in orders that follow how well they are explained, and at random.
+//! Accuracy as units are ablated one after another: in orders that follow how well they are explained, and at random.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::random::Purpose;
 use compexp_core::explain::Progress;
 use compexp_core::random::Random;
+use compexp_run::Band;
+use compexp_run::ablation_record::CurveConfig;
 use compexp_trust::behaviour::ablation::{Fill, Step, Subject};
 use compexp_trust::behaviour::contribution::Measure;
 use compexp_trust::stats::quantile;
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::Result;
 use crate::analysis::Records;
@@ -18,14 +19,14 @@ use crate::analysis::accuracy::by_activity;
 /// The shares of seeds below and above a band.
 const BAND: [f64; 2] = [0.1, 0.9];
 
-/// In which order units are taken away. Units without what an order goes by come last, and equal ones by number.
+/// The order in which units are ablated. Units without the value that decides come last; equal units are sorted by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The best explained first.
     Iou,
-    /// Those least explained by luck first, by p; of equal p the best explained.
+    /// The least likely to be chance first, by p; of equal p the best explained first.
     Significance,
-    /// Those first on whose examples the model is most often right.
+    /// By the accuracy of the model on the examples on which a unit fires, the highest first.
     Accuracy,
     /// By a seed.
     Random(u64),
@@ -81,15 +82,6 @@ pub fn order(records: &Records, by: Order) -> Option<Vec<usize>> {
     }
 }
 
-/// How curves are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct CurveConfig {
-    /// Random orders, of the seeds from 0.
-    pub seeds: u64,
-    /// Units taken away between two measurements.
-    pub every: usize,
-}
-
 /// Accuracy as units are taken away in one order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
@@ -105,7 +97,7 @@ pub struct Curve {
 /// contribute: those are concerned.
 ///
 /// # Errors
-/// Those of [`Subject::curve`].
+/// `Error::Core` if the head does not have a unit of the run.
 pub fn curves(
     subject: &Subject<'_>,
     records: &Records,
@@ -129,31 +121,6 @@ pub fn curves(
         .collect()
 }
 
-/// Curves of one kind of order at one number of units taken away: a single one, or many random ones.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Band {
-    /// The order's name.
-    pub order: &'static str,
-    /// The fill's name.
-    pub fill: &'static str,
-    /// Curves.
-    pub curves: usize,
-    /// Units taken away.
-    pub removed: usize,
-    /// Mean accuracy.
-    pub accuracy: f64,
-    /// 10% of the curves are below it; none for a single one.
-    pub low: Option<f64>,
-    /// 90% of them are below it.
-    pub high: Option<f64>,
-    /// The mean change of accuracy over the examples of the classes concerned; none while no class is.
-    pub concerned: Option<f64>,
-    /// 10% are below it; none for a single curve.
-    pub concerned_low: Option<f64>,
-    /// 90% are below it.
-    pub concerned_high: Option<f64>,
-}
-
 /// The bands of curves, orders in the order of their first curve.
 pub fn bands(curves: &[Curve]) -> Vec<Band> {
     let mut kinds: Vec<(&str, Fill)> = Vec::new();
@@ -170,20 +137,19 @@ pub fn bands(curves: &[Curve]) -> Vec<Band> {
             let steps = || same.iter().filter_map(|curve| curve.steps.get(at));
             let [accuracy, low, high] = spread(steps().map(|s| s.accuracy).collect());
             let changes = steps().filter_map(|s| Some(s.concerned? - s.concerned_before?)).collect();
-            let [concerned, concerned_low, concerned_high] = spread(changes);
+            let [concerned_change, concerned_change_low, concerned_change_high] = spread(changes);
             let (curves, removed, accuracy) = (same.len(), step.removed, accuracy.unwrap_or(0.0));
-            let fill = fill.name();
             all.push(Band {
-                order,
+                order: order.to_owned(),
                 fill,
                 curves,
                 removed,
                 accuracy,
                 low,
                 high,
-                concerned,
-                concerned_low,
-                concerned_high,
+                concerned_change,
+                concerned_change_low,
+                concerned_change_high,
             });
         }
     }
@@ -252,8 +218,11 @@ mod tests {
         // Without unit 12 example 2 becomes (0.5, 0); without unit 10 as well examples 0 and 1 stay (0.5, 0); without 11 all
         // are (0.5, 0).
         let bands = bands(&found);
-        let shown: Vec<_> =
-            bands.iter().take(4).map(|b| (b.order, b.fill, b.removed, b.accuracy, b.low, b.concerned)).collect();
+        let shown: Vec<_> = bands
+            .iter()
+            .take(4)
+            .map(|b| (b.order.as_str(), b.fill.name(), b.removed, b.accuracy, b.low, b.concerned_change))
+            .collect();
         assert_eq!(
             shown,
             [
@@ -263,7 +232,7 @@ mod tests {
                 ("iou", "zero", 3, 0.6, None, Some(1.0 - 2.0 / 3.0)),
             ]
         );
-        let random = bands.iter().find(|b| (b.order, b.fill, b.removed) == ("random", "zero", 1)).unwrap();
+        let random = bands.iter().find(|b| (b.order.as_str(), b.fill, b.removed) == ("random", Fill::Zero, 1)).unwrap();
         let mut by_hand: Vec<f64> = found
             .iter()
             .filter(|c| c.order.seed().is_some() && c.fill == Fill::Zero)

@@ -1,11 +1,11 @@
-//! How the units of the layer below bear on those of a run, as far as the run tells.
+//! How the units of the layer below contribute to the units of a run, if the run has that.
 
 use std::collections::HashMap;
 
 use compexp_run::{BelowRun, FinishedRun};
 use serde_json::Value;
 
-use super::bearing::Measured;
+use super::class_measures::Measured;
 use crate::{Error, Result};
 
 /// The table of measures, with units of the layer below and units of the run as their targets.
@@ -13,9 +13,9 @@ const MEASURES: &str = compexp_run::layout::CONTRIBUTIONS_BELOW;
 
 const AGAIN: &str = "measure again: `compexp vision contributions RUN --below RUN`";
 
-/// How the units of the layer below bear on those of a run.
+/// How the units of the layer below contribute to the units of a run.
 #[derive(Debug, PartialEq)]
-pub(super) struct Below {
+pub(super) struct LayerBelow {
     /// The name of that layer.
     pub(super) layer: String,
     /// What its run was made from.
@@ -24,8 +24,11 @@ pub(super) struct Below {
     links: HashMap<usize, Vec<(usize, Measured)>>,
 }
 
-impl Below {
-    /// What a run tells; none where it was not measured.
+impl LayerBelow {
+    /// What a run has; none if it was not measured.
+    ///
+    /// # Errors
+    /// `Error::File` or `Error::Damaged` if a file of the run cannot be read, is not what it was, or has other units.
     pub(super) fn read(run: &FinishedRun) -> Result<Option<Self>> {
         let Some(rows) = run.contributions_below()? else { return Ok(None) };
         let path = run.dir().join(MEASURES);
@@ -51,13 +54,12 @@ impl Below {
         Ok(Some(Self { layer, inputs, links }))
     }
 
-    /// The `n` units below whose maps go most with that of `unit`, strongest first; those of no or negative correlation are
-    /// left out.
+    /// The `n` units below whose maps correlate most with the map of `unit`, strongest first; only positive correlations.
     pub(super) fn with(&self, unit: usize, n: usize) -> impl Iterator<Item = &(usize, Measured)> {
         self.of(unit).iter().filter(|(_, m)| m.correlation > Some(0.0)).take(n)
     }
 
-    /// The `n` whose maps go most against it, strongest first.
+    /// The `n` units with the most negative correlations, strongest first.
     pub(super) fn against(&self, unit: usize, n: usize) -> impl Iterator<Item = &(usize, Measured)> {
         self.of(unit).iter().rev().filter(|(_, m)| m.correlation.is_some_and(|r| r < 0.0)).take(n)
     }

@@ -1,64 +1,16 @@
-//! Whether the classes that suffer without a unit are those that it is said to support.
+//! Whether the classes that a unit supports lose accuracy without it.
 //!
-//! By each measure of contribution a unit supports the classes of which it is a contributor. Three groups are compared: what
-//! its ablation does to these classes; what it does to the other classes; and, as a control, what the ablation of units
-//! that support no class does to the classes of a supporting unit, drawn for each by a seed. Intervals are 95%, by bootstrap
-//! over units.
+//! By a measure of contribution, a unit supports the classes of which it is a contributor. Three effects are compared: of its
+//! ablation on these classes; of its ablation on the other classes; and, as a control, of the ablation of units that support
+//! no class on the classes of a supporting unit, which a seed draws for each. Intervals are 95%, by bootstrap over units.
 
 use crate::random::Purpose;
 use compexp_core::random::Random;
+use compexp_run::ablation_record::{Estimate, Hurt, Support};
 use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
 use compexp_trust::behaviour::contribution::{Contributions, Measure, Role};
 use compexp_trust::stats::bootstrap::{Bootstrap, interval};
-use compexp_trust::stats::{Correlation, spearman};
-use serde::Serialize;
-
-/// A value and its 95% interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Estimate {
-    /// The value.
-    pub value: f64,
-    /// Its interval.
-    pub interval: [f64; 2],
-}
-
-/// What the ablation of units, each alone, does to some classes of each.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Hurt {
-    /// The units; those whose classes have examples.
-    pub units: usize,
-    /// The share of them whose ablation makes the model less often right on their classes.
-    pub share: Estimate,
-    /// The change of accuracy, over all units' examples of their classes together.
-    pub change: Estimate,
-}
-
-/// How far one measure of contribution tells what ablation does.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Support {
-    /// The measure: `weight`, `correlation` or `overlap`.
-    pub measure: &'static str,
-    /// What units were set to.
-    pub fill: &'static str,
-    /// Supporting units, on the classes that they support; none where there are none.
-    pub supported: Option<Hurt>,
-    /// The same units, on all other classes.
-    pub others: Option<Hurt>,
-    /// Units that support nothing, on the classes of supporting units drawn at random.
-    pub control: Option<Hurt>,
-    /// The share of `supported` less that of `others`.
-    pub share_above_others: Option<Estimate>,
-    /// The share of `supported` less that of `control`.
-    pub share_above_control: Option<Estimate>,
-    /// The change of `supported` less that of `others`.
-    pub change_above_others: Option<Estimate>,
-    /// The change of `supported` less that of `control`.
-    pub change_above_control: Option<Estimate>,
-    /// Over all units and classes: the measure against how far the logit of a class falls on its examples.
-    pub by_logit: Option<Correlation>,
-    /// Over the same: the measure against how far the accuracy on the examples of the class falls.
-    pub by_accuracy: Option<Correlation>,
-}
+use compexp_trust::stats::spearman;
 
 /// Compares what the ablation of units did with each measure of what they contribute.
 pub fn support(
@@ -116,8 +68,8 @@ fn one(
     };
     let examples = subject.examples_of();
     Support {
-        measure: name,
-        fill: fill.name(),
+        measure: name.to_owned(),
+        fill,
         supported: supported.hurt(),
         others: others.hurt(),
         control: control.hurt(),
@@ -198,7 +150,7 @@ mod tests {
         let gained: Vec<_> = effects.iter().map(|e| e.gained.clone()).collect();
         assert_eq!(gained, [vec![0, 0], vec![0, -1], vec![1, 0]]);
         let found = support(&subject, &effects, Fill::Zero, &contributions, 0);
-        assert_eq!(found.iter().map(|s| s.measure).collect::<Vec<_>>(), ["weight", "correlation", "overlap"]);
+        assert_eq!(found.iter().map(|s| s.measure.as_str()).collect::<Vec<_>>(), ["weight", "correlation", "overlap"]);
         let first = &found[0];
         let (supported, others, control) = (first.supported.unwrap(), first.others.unwrap(), first.control.unwrap());
         assert_eq!((supported.units, others.units, control.units), (2, 2, 1));

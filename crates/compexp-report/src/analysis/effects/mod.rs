@@ -1,18 +1,18 @@
-//! What explained units do to the classes that a model predicts: contributions, and what becomes of accuracy without them.
+//! The effects of explained units on the classes that a model predicts: contributions, and accuracy without the units.
 //!
-//! - [`contributions`]: how the units of a run bear on classes; [`between`]: on the units of a run of the next layer;
-//! - [`curve`]: accuracy as units are taken away in the order of how well they are explained, and at random;
-//! - [`support()`]: whether a unit's classes are those that suffer without it.
+//! - [`contributions`]: how the units of a run contribute to classes; [`between`]: to the units of a run of the next layer;
+//! - [`curve`]: accuracy as units are ablated in the order of how well they are explained, and at random;
+//! - [`support()`]: whether the classes that a unit supports lose accuracy without it.
 //!
-//! Beside the records of the run they need the model's last layer and the features that it reads.
+//! They need the records of the run, the model's last layer, and the features that this layer reads.
 
 pub mod curve;
 pub mod support;
 
 use ndarray::{Array2, ArrayView2, Axis};
 
-pub use curve::{Band, Curve, CurveConfig, Order, bands, curves, order};
-pub use support::{Estimate, Hurt, Support, support};
+pub use curve::{Curve, Order, bands, curves, order};
+pub use support::support;
 
 use compexp_core::activation::ActivationSource;
 use compexp_core::explanation::{Explanation, Explanations};
@@ -23,8 +23,8 @@ use compexp_trust::behaviour::{Features, Head};
 use super::Records;
 use crate::{Error, Result};
 
-/// The share of examples that count as the top quantile of a target's value: one of as many as the model has classes. Were
-/// every class as frequent as every other, that many examples would show each.
+/// The share of examples that count as the top quantile of a target's value: 1 / the number of classes, which is the share
+/// of each class if all are equally frequent.
 pub fn top_share(n_classes: usize) -> f64 {
     1.0 / n_classes.max(2) as f64
 }
@@ -32,7 +32,7 @@ pub fn top_share(n_classes: usize) -> f64 {
 /// The class of every example among those of `head`, none where it is not known.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where the run has no predictions, and so no classes of examples.
+/// `Error::Core` if the run has no predictions, and so no classes of examples.
 pub fn targets(records: &Records, head: &Head) -> Result<Vec<Option<usize>>> {
     let Some(predictions) = &records.predictions else {
         return Err(Error::mismatch("predictions of the run", "none", "one an example"));
@@ -40,13 +40,13 @@ pub fn targets(records: &Records, head: &Head) -> Result<Vec<Option<usize>>> {
     Ok(predictions.iter().map(|p| head.classes.iter().position(|class| *class == p.target)).collect())
 }
 
-/// How the units of a run bear on targets, by [`Contributions::measure`]. Rows are all units of the layer; those that the
-/// run was not asked for are not numbers, and count for no quantile.
+/// How the units of a run contribute to targets, by [`Contributions::measure`]. Rows are all units of the layer. Units that
+/// are not in the run have NaN, and are left out of the quantiles.
 ///
 /// `weights` is `(n_targets, n_units)`, `values` `(n_examples, n_targets)`.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where sizes differ.
+/// `Error::Core` if sizes differ.
 pub fn contributions(
     records: &Records,
     weights: ArrayView2<'_, f32>,
@@ -63,12 +63,12 @@ pub fn contributions(
     Ok(spread(Contributions::measure(weights.view(), chosen.view(), values, &fires, top)?, &units, n_units))
 }
 
-/// How the units of a run bear on those of a run of the next layer, by [`Contributions::between`]; each run with its
-/// layer's activations. Rows are as in [`contributions`], columns the units of the later run. `weights` is `(units of the
+/// How the units of a run contribute to the units of a run of the next layer, by [`Contributions::between`]. Each run comes
+/// with its layer's activations. Rows are as in [`contributions`], columns the units of the later run. `weights` is `(units of the
 /// later layer, units of the earlier one)`.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where sizes differ, or a run of given masks has no thresholds; those of the activations.
+/// `Error::Core` if sizes differ, a run of given masks has no thresholds, or activations cannot be read.
 pub fn between(
     weights: ArrayView2<'_, f32>,
     below: (&Explanations, &dyn ActivationSource),
@@ -95,7 +95,7 @@ pub fn between(
     Ok(spread(found, rows, below.1.n_units()))
 }
 
-/// Whether a layer's values are those of a run and of some weights.
+/// Checks that a layer's values have the sizes of a run and of some weights.
 fn check(
     what: &str,
     (examples, of_run): (usize, usize),
@@ -115,7 +115,7 @@ fn check(
     Ok(())
 }
 
-/// Rows of some units as rows of all `n_units`; the others are not numbers.
+/// Rows of some units as rows of all `n_units`; the other rows are NaN.
 fn spread(found: Contributions, units: &[usize], n_units: usize) -> Contributions {
     let spread = |measure: Measure| {
         let mut values = Array2::from_elem((n_units, measure.values.ncols()), f64::NAN);

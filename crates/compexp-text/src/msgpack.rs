@@ -1,4 +1,4 @@
-//! MessagePack, as spaCy's model folders hold it, read in place: texts and bytes stay in the file's buffer.
+//! Reads MessagePack, the format of spaCy's model folders, in place: texts and bytes stay in the file's buffer.
 //!
 //! Values cost far more memory than the bytes that declare them, so their number is limited, and so is their depth; every
 //! declared length is checked against the bytes that are left.
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// The largest file that is read, in bytes: the small English model's largest has 6.3 million.
-pub(super) const MAX_FILE: u64 = 1 << 28;
+pub(crate) const MAX_FILE: u64 = 1 << 28;
 
 /// The most values in one file (about 40 bytes each): the lemmatizer's tables hold 113 thousand.
 const MAX_VALUES: usize = 4_000_000;

@@ -1,4 +1,4 @@
-//! How units bear on classes, as far as a run tells: the weights of the model's last layer, and the measures of contribution.
+//! How units contribute to classes: the weights of the model's last layer, and the measures of contribution that the run has.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use compexp_trust::behaviour::contribution::Role;
 
 use crate::Result;
 
-/// How units bear on classes.
+/// How units contribute to classes.
 #[derive(Debug, PartialEq)]
-pub(super) struct Bearing {
+pub(super) struct ClassMeasures {
     /// In the order of the model.
     pub(super) classes: Vec<String>,
     /// A weight a class, by unit.
@@ -18,7 +18,7 @@ pub(super) struct Bearing {
     measured: HashMap<(usize, usize), Measured>,
 }
 
-/// The measures of a unit and a class, or a unit and one of the layer above, with what the first is to the second by each.
+/// The measures between a unit and a class, or a unit and one of the layer above, and the role that each measure gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measured {
     pub(super) weight: Option<f64>,
@@ -34,8 +34,11 @@ impl From<&UnitContribution> for Measured {
     }
 }
 
-impl Bearing {
-    /// What a run tells; none where it has neither weights of classes nor measures.
+impl ClassMeasures {
+    /// What a run has; none if it has neither weights of classes nor measures.
+    ///
+    /// # Errors
+    /// `Error::File` or `Error::Damaged` if a file of the run cannot be read or is not what it was.
     pub(super) fn read(run: &FinishedRun, weights: Option<&Weights>) -> Result<Option<Self>> {
         let mut found = Self { classes: Vec::new(), weights: HashMap::new(), measured: HashMap::new() };
         if let Some(head) = run.head()? {
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn the_strongest_weights_come_first_on_either_side() {
         let weights = [(0, -0.5), (1, 2.0), (2, 0.0), (3, -3.0), (4, 2.0), (5, 0.1)];
-        let [up, down] = Bearing::strongest(weights.into_iter(), 2);
+        let [up, down] = ClassMeasures::strongest(weights.into_iter(), 2);
         assert_eq!(up, [(1, 2.0), (4, 2.0)]);
         assert_eq!(down, [(3, -3.0), (0, -0.5)]);
     }

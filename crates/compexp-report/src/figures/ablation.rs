@@ -1,21 +1,21 @@
-//! Figures of what becomes of a model's accuracy without its units.
+//! Figures of ablation: the accuracy of a model without units, and the effect of each unit alone.
 
 use compexp_trust::behaviour::ablation::{Effect, Fill};
 use ndarray::Array2;
 
-use super::charts::{PLACE, Panel, SIZE, number};
-use super::figure::Figure;
-use super::figures::{figure, span, table_of};
-use super::svg::{COLORS, Svg};
+use super::{figure, span, table_of};
 use crate::Result;
-use crate::analysis::behaviour::Band;
+use crate::charts::{PLACE, Panel, SIZE, number};
+use crate::figure::Figure;
+use crate::svg::{COLORS, Svg};
+use compexp_run::Band;
 use compexp_run::wording::many;
 
-/// Curves of accuracy for each fill, and what each unit's ablation does against `weights` `(n_units, n_classes)`, its
-/// contributions. `of_class` are the examples of every class.
+/// Curves of accuracy for each fill, and the effect of each unit's ablation against its contributions: `weights`
+/// `(n_units, n_classes)`. `of_class` has the number of examples of every class.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] where a table cannot be written, which nothing measured can cause.
+/// `Error::Core` if a table cannot be written, which no measured value can cause.
 pub fn ablation_figures(
     bands: &[Band],
     effects: &[Effect],
@@ -24,7 +24,7 @@ pub fn ablation_figures(
 ) -> Result<Vec<Figure>> {
     let mut all = Vec::new();
     for fill in [Fill::Zero, Fill::Mean] {
-        let of_fill: Vec<&Band> = bands.iter().filter(|b| b.fill == fill.name()).collect();
+        let of_fill: Vec<&Band> = bands.iter().filter(|b| b.fill == fill).collect();
         if !of_fill.is_empty() {
             all.push(curves(fill, &of_fill)?);
         }
@@ -34,20 +34,32 @@ pub fn ablation_figures(
 }
 
 /// The two quantities of a curve.
-pub(super) const QUANTITIES: [&str; 2] = ["accuracy", "change for the classes concerned"];
+pub(crate) const QUANTITIES: [&str; 2] = ["accuracy", "change for the classes concerned"];
 
 /// A point of a curve.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// What the order is called.
-    pub(super) order: String,
-    /// Units taken away.
-    pub(super) removed: f64,
+    pub(crate) order: String,
+    /// Ablated units.
+    pub(crate) removed: f64,
     /// Each of [`QUANTITIES`]: its value, and the ends of the band.
-    pub(super) quantities: [[Option<f64>; 3]; 2],
+    pub(crate) quantities: [[Option<f64>; 3]; 2],
+}
+
+impl Row {
+    /// The point of a band.
+    pub(crate) fn of(band: &Band) -> Self {
+        let concerned = [band.concerned_change, band.concerned_change_low, band.concerned_change_high];
+        Self {
+            order: order_name(&band.order, band.curves),
+            removed: band.removed as f64,
+            quantities: [[Some(band.accuracy), band.low, band.high], concerned],
+        }
+    }
 }
 
 /// What an order is called, of which there are so many curves.
-pub(super) fn order_name(order: &str, curves: usize) -> String {
+fn order_name(order: &str, curves: usize) -> String {
     match order {
         "iou" => "IoU".into(),
         "accuracy" => "accuracy where active".into(),
@@ -57,7 +69,7 @@ pub(super) fn order_name(order: &str, curves: usize) -> String {
 }
 
 /// One of the [`QUANTITIES`] of curves, in a panel.
-pub(super) fn panel(svg: &mut Svg, place: [f64; 4], rows: &[Row], quantity: usize) {
+pub(crate) fn panel(svg: &mut Svg, place: [f64; 4], rows: &[Row], quantity: usize) {
     let mut orders: Vec<&str> = Vec::new();
     rows.iter().for_each(|row| orders.extend(Some(&row.order[..]).filter(|o| !orders.contains(o))));
     let most = rows.iter().map(|row| row.removed).fold(1.0, f64::max);
@@ -83,12 +95,7 @@ pub(super) fn panel(svg: &mut Svg, place: [f64; 4], rows: &[Row], quantity: usiz
 }
 
 fn curves(fill: Fill, bands: &[&Band]) -> Result<Figure> {
-    let row = |b: &&Band| Row {
-        order: order_name(b.order, b.curves),
-        removed: b.removed as f64,
-        quantities: [[Some(b.accuracy), b.low, b.high], [b.concerned, b.concerned_low, b.concerned_high]],
-    };
-    let rows: Vec<Row> = bands.iter().map(row).collect();
+    let rows: Vec<Row> = bands.iter().map(|band| Row::of(band)).collect();
     let mut svg = Svg::new();
     for quantity in 0..QUANTITIES.len() {
         panel(&mut svg, [64.0 + 500.0 * quantity as f64, 34.0, 410.0, 260.0], &rows, quantity);
@@ -101,10 +108,8 @@ fn curves(fill: Fill, bands: &[&Band]) -> Result<Figure> {
         Fill::Mean => "The same with units set to their mean over the examples.",
     };
     let id = format!("ablation_{}", fill.name());
-    let header =
-        "order,fill,curves,removed,accuracy,low,high,concerned_change,concerned_change_low,concerned_change_high";
     let title = format!("Ablation to {}", fill.name());
-    Ok(figure(&id, &title, caption, svg, [1000.0, 350.0], table_of(header, bands)?))
+    Ok(figure(&id, &title, caption, svg, [1000.0, 350.0], table_of(&Band::COLUMNS.join(","), bands)?))
 }
 
 fn path(points: &[[f64; 2]]) -> String {
@@ -132,7 +137,7 @@ fn effect_by_weight(effects: &[Effect], weights: &Array2<f64>, of_class: &[usize
 
 /// A dot a unit: what it is called, its weight, and the change without it, shown in percentage points; `names` are those of
 /// the axes.
-pub(super) fn scatter(svg: &mut Svg, dots: &[(String, f64, f64)], names: [&str; 2]) {
+pub(crate) fn scatter(svg: &mut Svg, dots: &[(String, f64, f64)], names: [&str; 2]) {
     let panel = Panel { place: PLACE, x: span(dots.iter().map(|d| d.1)), y: span(dots.iter().map(|d| 100.0 * d.2)) };
     panel.y_axis(svg, names[1]);
     panel.x_axis(svg, names[0]);
@@ -150,16 +155,16 @@ mod tests {
 
     fn band(order: &'static str, removed: usize, band: Option<f64>) -> Band {
         Band {
-            order,
-            fill: "zero",
+            order: order.to_owned(),
+            fill: Fill::Zero,
             curves: 1 + usize::from(band.is_some()),
             removed,
             accuracy: 0.5 - removed as f64 / 10.0,
             low: band.map(|w| 0.5 - w),
             high: band.map(|w| 0.5 + w),
-            concerned: (removed > 0).then_some(-0.1),
-            concerned_low: None,
-            concerned_high: None,
+            concerned_change: (removed > 0).then_some(-0.1),
+            concerned_change_low: None,
+            concerned_change_high: None,
         }
     }
 
