@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use compexp_core::explanation::{Explanation, Scored};
 use compexp_run::run_dir::Summary;
+use compexp_trust::stats::null::NullConfig;
 
 use crate::terminal::{self, count, name};
 
@@ -28,6 +29,9 @@ pub(crate) fn write(out: &mut impl Write, unit: &Explanation) -> io::Result<()> 
         )?;
         writeln!(out, "  q             {:.4}  false discovery rate among the units with a p as small as this", s.q)?;
     }
+    if let Some(corrected) = unit.chance_corrected {
+        writeln!(out, "  corrected     {corrected:.4}  0 at the median of chance, 1 for a perfect match")?;
+    }
     if let Some(h) = &unit.holdout {
         let [low, high] = h.interval;
         writeln!(
@@ -35,6 +39,10 @@ pub(crate) fn write(out: &mut impl Write, unit: &Explanation) -> io::Result<()> 
             "  held-out IoU  {:.4}  on examples the search never saw; 95% interval {low:.4} to {high:.4}",
             h.iou
         )?;
+        if let Some(mcc) = h.mcc {
+            let [low, high] = mcc.interval;
+            writeln!(out, "  held-out MCC  {:.4}  95% interval {low:.4} to {high:.4}", mcc.value)?;
+        }
         writeln!(
             out,
             "  suggested     length {}: longer formulas are not clearly better on those examples",
@@ -58,8 +66,8 @@ pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::R
         let show = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
         let interval = held_out.map_or("-".to_owned(), |h| format!("{:.4} to {:.4}", h.interval[0], h.interval[1]));
         let numbers = [Some(own.iou), chance.map(|l| l.median), chance.map(|l| l.q95), chance.map(|l| l.p)].map(show);
-        let [iou, median, q95, p] = numbers;
-        [own.length.to_string(), iou, median, q95, p, show(held_out.map(|h| h.iou)), interval]
+        let ([iou, median, q95, p], step) = (numbers, show(chance.and_then(|l| l.step_p)));
+        [own.length.to_string(), iou, median, q95, p, step, show(held_out.map(|h| h.iou)), interval]
     };
     let rows: Vec<_> = unit.by_length.iter().enumerate().map(row).collect();
     let (by_chance, there) = (chance.is_some(), held_out.is_some());
@@ -69,8 +77,10 @@ pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::R
         (false, _) => " and on held-out examples",
     };
     writeln!(out, "IoU by length{beside}")?;
-    let header = ["length", "IoU", "chance 50%", "chance 95%", "p", "held-out", "95% interval"];
-    terminal::write_columns(out, "  ", header, &rows, [true, true, by_chance, by_chance, by_chance, there, there])
+    let steps = chance.is_some_and(|chance| chance.iter().any(|l| l.step_p.is_some()));
+    let keep = [true, true, by_chance, by_chance, by_chance, steps, there, there];
+    let header = ["length", "IoU", "chance 50%", "chance 95%", "p", "step p", "held-out", "95% interval"];
+    terminal::write_columns(out, "  ", header, &rows, keep)
 }
 
 /// The lines that sum up the significance and the held-out scores of a run.
@@ -78,7 +88,13 @@ pub(crate) fn summary_lines(summary: &Summary) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(s) = summary.significance {
         let (significant, tested) = (count(s.significant as u64), count(s.tested as u64));
-        lines.push(format!("{significant} of {tested} units have q below 0.05 ({} draws)", count(s.draws as u64)));
+        let mut line = format!("{significant} of {tested} units have q below 0.05 ({} draws)", count(s.draws as u64));
+        let needed = NullConfig { draws: s.draws, seed: 0 }.units_needed(s.tested);
+        if s.significant == 0 && needed > 1 {
+            let alone = count(20 * s.tested as u64);
+            line += &format!("; {needed} would have to reach the smallest p, and one alone can with {alone} draws");
+        }
+        lines.push(line);
     }
     if let Some(h) = &summary.holdout {
         let list = |values: &[f64]| values.iter().map(|v| format!("{v:.4}")).collect::<Vec<_>>().join(" ");
@@ -86,6 +102,7 @@ pub(crate) fn summary_lines(summary: &Summary) -> Vec<String> {
         lines.push(format!("held out: {examples} examples in {groups} groups"));
         lines.push(format!("  mean IoU there, by length:   {}", list(&h.mean_iou_by_length)));
         lines.push(format!("  below that of the search by: {}", list(&h.mean_drop_by_length)));
+        lines.push(format!("  mean MCC there, by length:   {}", list(&h.mean_mcc_by_length)));
     }
     lines
 }

@@ -6,10 +6,11 @@ use compexp_core::score::Metric;
 use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig};
 use compexp_core::threshold::ThresholdRule;
 use compexp_run::provenance::Evidence;
+use compexp_trust::stats::null::NullConfig;
 
 use crate::args::layer::ThresholdArgs;
 use crate::args::search::{GrammarArg, MetricArg, ModeArg, SearchArgs};
-use crate::args::trust::TrustArgs;
+use crate::args::trust::{DrawsArg, TrustArgs};
 use crate::failure::Failure;
 
 /// The number of examples of each kind that a run keeps for reports.
@@ -48,9 +49,13 @@ pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, variant: Vari
     ExplainConfig { threshold, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
 }
 
-/// The tests that the arguments ask for.
-pub(crate) fn evidence(args: &TrustArgs) -> Evidence {
-    Evidence { null_draws: args.null_draws, holdout: args.holdout, seed: args.seed }
+/// The tests that the arguments ask for, of so many units.
+pub(crate) fn evidence(args: &TrustArgs, units: usize) -> Evidence {
+    let null_draws = args.null_draws.map(|draws| match draws {
+        DrawsArg::Auto => NullConfig::draws_for(units),
+        DrawsArg::Draws(draws) => draws,
+    });
+    Evidence { null_draws, holdout: args.holdout, seed: args.seed }
 }
 
 fn mode(args: &SearchArgs) -> Mode {
@@ -75,6 +80,11 @@ fn exact(args: &SearchArgs) -> ExactConfig {
 /// A [`Failure`] for arguments that exclude each other.
 pub(crate) fn check_search(args: &SearchArgs) -> Result<(), Failure> {
     let exact = args.mode == ModeArg::Exact;
+    if args.compat && args.metric == MetricArg::Mcc {
+        return Err(Failure::usage(
+            "--compat with --metric mcc: the published procedure has no MCC; give only one of the two",
+        ));
+    }
     if exact && args.compat {
         return Err(Failure::usage(
             "--compat with --mode exact: the search of the reference proves nothing; give only one of the two",
@@ -94,6 +104,7 @@ pub(crate) fn check_search(args: &SearchArgs) -> Result<(), Failure> {
 fn metric(arg: MetricArg) -> Metric {
     match arg {
         MetricArg::Iou => Metric::Iou,
+        MetricArg::Mcc => Metric::Mcc,
         MetricArg::Precision => Metric::Precision,
         MetricArg::Recall => Metric::Recall,
         MetricArg::F1 => Metric::F1,

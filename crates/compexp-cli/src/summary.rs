@@ -3,7 +3,8 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use compexp_core::explanation::{Explanation, best_first};
+use compexp_core::explanation::{Explanation, Explanations, best_first};
+use compexp_core::score::Metric;
 use compexp_core::search::Status;
 use compexp_run::FinishedRun;
 use serde_json::json;
@@ -44,9 +45,8 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
         count(universe.cells as u64),
         100.0 * universe.singleton_cells as f64 / universe.cells.max(1) as f64,
     )?;
-    let statuses = [Status::Explained, Status::Silent, Status::NoOverlap, Status::TooFew];
     let of = |s: &Status| summary.by_status.get(s.name()).copied().unwrap_or(0);
-    let shown = statuses.iter().filter(|s| **s == Status::Explained || of(s) > 0);
+    let shown = Status::ALL.iter().filter(|s| **s == Status::Explained || of(s) > 0);
     let shown: Vec<String> = shown.map(|s| format!("{} {}", s.name().replace('_', " "), of(s))).collect();
     writeln!(out, "  {}", shown.join(", "))?;
     if let (Some(mean), Some(median)) = (summary.mean_iou, summary.median_iou) {
@@ -67,21 +67,51 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
             None => writeln!(out)?,
         }
     }
+    if let Some(line) = below_firing_rate(&run.explanations) {
+        writeln!(out, "  {line}")?;
+    }
     for line in summary_lines(&summary) {
         writeln!(out, "  {line}")?;
     }
     let explained = run.explanations.units.iter().filter(|u| u.status == Status::Explained);
+    let by_mcc = run.explanations.metric() == Metric::Mcc;
     let mut best = best_first(explained);
+    if by_mcc {
+        best.sort_by(|a, b| b.mcc.unwrap_or(0.0).total_cmp(&a.mcc.unwrap_or(0.0)));
+    }
     best.truncate(BEST);
     if !best.is_empty() {
         writeln!(out, "best units")?;
         let row = |u: &&Explanation| {
-            [u.unit.to_string(), format!("{:.4}", u.iou), name(u.formula.as_deref().unwrap_or_default())]
+            let fires = u.firing_rate.map_or("-".to_owned(), |rate| format!("{:.2}%", 100.0 * rate));
+            let [iou, mcc] = [Some(u.iou), u.mcc].map(terminal::score);
+            [u.unit.to_string(), iou, mcc, fires, name(u.formula.as_deref().unwrap_or_default())]
         };
-        terminal::write(&mut out, "  ", ["unit", "IoU", "formula"], &best.iter().map(row).collect::<Vec<_>>())?;
+        let header = ["unit", "IoU", "MCC", "fires", "formula"];
+        terminal::write(&mut out, "  ", header, &best.iter().map(row).collect::<Vec<_>>())?;
     }
     writeln!(out, "results in `{}`; look at them with `compexp show`", name(&dir))?;
     writeln!(out, "took {}", duration(reporter.elapsed()))?;
     out.flush()?;
     Ok(())
+}
+
+/// A warning where the best concept of more than a tenth of the explained units matches them worse than the formula that is
+/// true everywhere: an IoU then says mostly how often a unit fires. None for a search by MCC.
+fn below_firing_rate(explanations: &Explanations) -> Option<String> {
+    let explained = explanations.units.iter().filter(|u| u.status == Status::Explained);
+    let (mut n, mut below) = (0, 0);
+    for unit in explained {
+        n += 1;
+        let best = unit.primitive.as_ref().map_or(0.0, |p| p.iou);
+        below += usize::from(unit.firing_rate.is_some_and(|rate| best < rate));
+    }
+    if explanations.metric() == Metric::Mcc || 10 * below <= n {
+        return None;
+    }
+    let (below, n) = (count(below as u64), count(n as u64));
+    Some(format!(
+        "{below} of {n} units fire so often that no single concept has an IoU above the firing rate, which TRUE has: \
+         search with --metric mcc"
+    ))
 }

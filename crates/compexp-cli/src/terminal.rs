@@ -45,6 +45,11 @@ pub(crate) fn write_columns<const N: usize>(
     Ok(())
 }
 
+/// A score with four digits behind the point; a dash if there is none.
+pub(crate) fn score(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.4}"))
+}
+
 /// Writes a value as indented JSON.
 pub(crate) fn write_json(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
     // serde_json keeps the kind of a writing error, so a broken pipe is recognised.

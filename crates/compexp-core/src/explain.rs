@@ -120,12 +120,13 @@ pub fn explain(
     let found = found.into_iter().map(|result| without_vacuous(partition, &config.search, result));
     let (results, vacuous): (Vec<SearchResult>, Vec<_>) = found.unzip();
     let ceilings = ceilings(partition, &profiles, vocabulary);
+    let positions = partition.n_positions();
     let explanation = |(i, unit): (usize, &usize)| {
         let (threshold, area) = (cuts.get(*unit).copied(), profiles[i].area());
         Explanation {
             vacuous: vacuous[i].iter().map(|literal| literal.display(vocabulary).to_string()).collect(),
             ceiling: ceilings.first().map(|all| all.ceilings[i]).filter(|_| area > 0),
-            ..Explanation::new(*unit, area, threshold, &results[i], config.keep_beams, vocabulary)
+            ..Explanation::new(*unit, area, positions, threshold, &results[i], config.keep_beams, vocabulary)
         }
     };
     let explanations = Explanations {

@@ -6,4 +6,4 @@ mod trust;
 
 pub use record::{Explanation, Explanations, Scored, Scores, Universe, VERSION, best_first};
 pub use summary::{HoldoutSummary, OptimalSummary, SignificanceSummary, median};
-pub use trust::{HeldOut, HeldOutScore, HeldOutUniverse, NullScores, Significance};
+pub use trust::{HeldOut, HeldOutMcc, HeldOutScore, HeldOutUniverse, NullScores, Significance};

@@ -47,7 +47,11 @@ impl Baseline {
     /// What [`compexp_trust::compare::compare`] takes.
     pub fn side(&self) -> Side<'_> {
         let accuracy = self.summary.as_ref().and_then(|s| s.accuracy).filter(|a| a.known > 0);
-        Side { explanations: &self.explanations, accuracy: accuracy.map(|a| a.share()) }
+        Side {
+            explanations: &self.explanations,
+            accuracy: accuracy.map(|a| a.share()),
+            metric: self.explanations.metric(),
+        }
     }
 
     /// Writes the baseline as one file, with the result of every unit and not the way to it. A file that is there is

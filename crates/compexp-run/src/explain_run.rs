@@ -121,7 +121,8 @@ fn explain_seen(
         let source = Part::new(source, &split.held_out).with_concepts_of(&partition);
         let (partition, map) = divide_source(&source, neighbors, &dir, progress)?;
         let part = FiringPart::new(firing, &split.held_out);
-        validate(split, &partition, &map, part.firing(), &mut explained, evidence.seed, progress)?;
+        let metric = config.search.metric;
+        validate(split, &partition, &map, part.firing(), &mut explained, metric, evidence.seed, progress)?;
     }
     if let Some(draws) = evidence.null_draws {
         let null = NullConfig { draws, seed: evidence.seed };
@@ -227,7 +228,7 @@ fn test(
     }
     progress.say(&format!("  {}", resolution(null, n)));
     let found = test.run(progress)?;
-    set_significance(explained, found);
+    set_significance(explained, found, config.search.metric);
     Ok(())
 }
 

@@ -50,6 +50,15 @@ impl Ranges<'_> {
         fields.iter().try_for_each(|(field, value)| self.share(field, *value))
     }
 
+    fn correlation(&self, field: &str, value: Option<f64>) -> Result<()> {
+        value.map_or(Ok(()), |value| self.number(field, value, -1.0, 1.0))
+    }
+
+    /// A value of 0 or more.
+    fn positive(&self, field: &str, value: Option<f64>) -> Result<()> {
+        value.map_or(Ok(()), |value| self.number(field, value, 0.0, MAX_NUMBER))
+    }
+
     /// A value of any size.
     fn finite(&self, field: &str, value: Option<f64>) -> Result<()> {
         match value.is_none_or(f64::is_finite) {
@@ -96,7 +105,13 @@ pub(crate) fn check_explanations(path: &Path, explanations: &Explanations) -> Re
 fn check_unit(ranges: &Ranges<'_>, unit: &Explanation, total: u64, held_out: u64) -> Result<()> {
     ranges.count("unit", unit.unit as u64, MAX_UNITS as u64 - 1)?;
     ranges.count("length", unit.length.map(|n| n as u64), MAX_LENGTH as u64)?;
-    ranges.shares(&[("iou", unit.iou), ("score", unit.score)])?;
+    ranges.share("iou", unit.iou)?;
+    // An MCC below 0 is divided by the penalty.
+    ranges.number("score", unit.score, -MAX_NUMBER, 1.0)?;
+    ranges.share("firing_rate", unit.firing_rate)?;
+    ranges.positive("lift", unit.lift)?;
+    ranges.correlation("mcc", unit.mcc)?;
+    ranges.finite("chance_corrected", unit.chance_corrected)?;
     ranges.count("unit_area", unit.unit_area, total)?;
     ranges.count("formula_area", unit.formula_area, total)?;
     ranges.count("union", unit.union, total)?;
@@ -110,10 +125,12 @@ fn check_unit(ranges: &Ranges<'_>, unit: &Explanation, total: u64, held_out: u64
         };
         ranges.count(&field("length"), scored.length as u64, MAX_LENGTH as u64)?;
         ranges.share(&field("iou"), scored.iou)?;
+        ranges.correlation(&field("mcc"), scored.mcc)?;
+        ranges.positive(&field("lift"), scored.lift)?;
         ranges.share(&field("upper_bound"), scored.upper_bound)?;
     }
     for (_, score) in unit.beams.iter().flatten().flatten() {
-        ranges.share("beams", *score)?;
+        ranges.number("beams", *score, -MAX_NUMBER, 1.0)?;
     }
     if let Some(scores) = &unit.scores {
         let [precision, recall, f1] = ["scores.precision", "scores.recall", "scores.f1"];
@@ -127,12 +144,20 @@ fn check_unit(ranges: &Ranges<'_>, unit: &Explanation, total: u64, held_out: u64
             for value in [null.p, null.mean, null.median, null.q95, null.q99, null.max] {
                 ranges.share("significance.by_length", value)?;
             }
+            ranges.share("significance.by_length.step_p", null.step_p)?;
+            ranges.correlation("significance.by_length.metric_median", null.metric_median)?;
         }
     }
     if let Some(holdout) = &unit.holdout {
         ranges.count("holdout.unit_area", holdout.unit_area, held_out)?;
         ranges.count("holdout.suggested_length", holdout.suggested_length as u64, MAX_LENGTH as u64)?;
         ranges.share("holdout.iou", holdout.iou)?;
+        let mccs = holdout.by_length.iter().map(|score| score.mcc).chain([holdout.mcc]);
+        for mcc in mccs.flatten() {
+            ranges.correlation("holdout.mcc.value", Some(mcc.value))?;
+            ranges.number("holdout.mcc.drop", mcc.drop, -2.0, 2.0)?;
+            mcc.interval.iter().try_for_each(|end| ranges.correlation("holdout.mcc.interval", Some(*end)))?;
+        }
         ranges.number("holdout.drop", holdout.drop, -1.0, 1.0)?;
         ranges.shares(&holdout.interval.map(|end| ("holdout.interval", end)))?;
         for score in &holdout.by_length {

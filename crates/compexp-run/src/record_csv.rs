@@ -14,8 +14,10 @@ pub fn explanations_csv(explanations: &Explanations) -> Result<String> {
     let lengths = explanations.units.iter().map(|u| u.by_length.len()).max().unwrap_or(0);
     let fixed = "unit,status,formula,length,iou,score,intersection,union,unit_area,formula_area,threshold,\
                  precision,recall,f1,primitive,primitive_iou";
+    let by_length = |what: &'static str| (1..=lengths).map(move |k| format!("{what}_{k}"));
+    let scores = ["firing_rate", "lift", "mcc", "chance_corrected"].map(str::to_owned);
     let header: Vec<String> =
-        fixed.split(',').map(str::to_owned).chain((1..=lengths).map(|k| format!("iou_{k}"))).collect();
+        fixed.split(',').map(str::to_owned).chain(by_length("iou")).chain(scores).chain(by_length("mcc")).collect();
     let mut rows = Vec::new();
     fn show<T: ToString>(value: Option<T>) -> String {
         value.map_or(String::new(), |v| v.to_string())
@@ -41,6 +43,8 @@ pub fn explanations_csv(explanations: &Explanations) -> Result<String> {
             show(u.primitive.as_ref().map(|p| p.iou)),
         ];
         row.extend((0..lengths).map(|k| show(u.by_length.get(k).map(|s| s.iou))));
+        row.extend([u.firing_rate, u.lift, u.mcc, u.chance_corrected].map(show));
+        row.extend((0..lengths).map(|k| show(u.by_length.get(k).and_then(|s| s.mcc))));
         rows.push(row);
     }
     table(&header.join(","), rows)
@@ -52,7 +56,7 @@ pub fn explanations_csv(explanations: &Explanations) -> Result<String> {
 /// # Errors
 /// As [`explanations_csv`].
 pub fn null_csv(explanations: &Explanations) -> Result<Option<String>> {
-    let header = "unit,length,iou,draws,p,q,mean,median,q95,q99,max";
+    let header = "unit,length,iou,draws,p,q,mean,median,q95,q99,max,step_p,metric_median";
     let mut rows = Vec::new();
     for unit in &explanations.units {
         let Some(s) = &unit.significance else { continue };
@@ -64,6 +68,7 @@ pub fn null_csv(explanations: &Explanations) -> Result<Option<String>> {
             let mut row =
                 vec![unit.unit.to_string(), null.length.to_string(), own.iou.to_string(), s.draws.to_string()];
             row.extend(numbers.into_iter().chain(nulls));
+            row.extend([null.step_p, null.metric_median].map(|v| v.map_or(String::new(), |v| v.to_string())));
             rows.push(row);
         }
     }
@@ -76,7 +81,8 @@ pub fn null_csv(explanations: &Explanations) -> Result<Option<String>> {
 /// # Errors
 /// As [`explanations_csv`].
 pub fn holdout_csv(explanations: &Explanations) -> Result<Option<String>> {
-    let header = "unit,length,formula,search_iou,held_out_iou,low,high,standard_error,drop,suggested";
+    let header = "unit,length,formula,search_iou,held_out_iou,low,high,standard_error,drop,suggested,\
+                  held_out_mcc,mcc_low,mcc_high,mcc_drop";
     let mut rows = Vec::new();
     for unit in &explanations.units {
         let Some(held_out) = &unit.holdout else { continue };
@@ -85,6 +91,8 @@ pub fn holdout_csv(explanations: &Explanations) -> Result<Option<String>> {
             let [low, high] = out.interval;
             row.extend([own.iou, out.iou, low, high, out.standard_error, out.drop].map(|v| v.to_string()));
             row.push((out.length == held_out.suggested_length).to_string());
+            let mcc = out.mcc.map(|mcc| [mcc.value, mcc.interval[0], mcc.interval[1], mcc.drop]);
+            row.extend(mcc.map_or([const { String::new() }; 4], |mcc| mcc.map(|v| v.to_string())));
             rows.push(row);
         }
     }

@@ -10,6 +10,12 @@ pub(super) fn whole(least: u64, most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
+/// The same for a number that is one of several forms of an argument.
+pub(super) fn whole_number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let value = text.trim().parse().map_err(|_| "not a whole number".to_owned())?;
+    if (least..=most).contains(&value) { Ok(value) } else { Err(format!("{value} is not in {least}..={most}")) }
+}
+
 /// A number of repetitions or things: 1 or more.
 pub(super) fn at_least_1() -> RangedU64ValueParser<usize> {
     whole(1, u64::MAX)

@@ -21,9 +21,9 @@ pub(crate) struct ShowArgs {
     /// Print everything about one unit
     #[arg(long, value_name = "U", conflicts_with_all = ["sort", "limit"])]
     pub(crate) unit: Option<usize>,
-    /// The order: best IoU first, or by number
-    #[arg(long, value_enum, default_value_t = SortArg::Iou)]
-    pub(crate) sort: SortArg,
+    /// The order: highest value first, or by number [default: the metric that was searched]
+    #[arg(long, value_enum)]
+    pub(crate) sort: Option<SortArg>,
     /// The number of units to print [default: all]
     #[arg(long, value_name = "K")]
     pub(crate) limit: Option<usize>,
@@ -36,6 +36,13 @@ pub(crate) struct ShowArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SortArg {
     Iou,
+    Mcc,
+    /// How much more often the unit fires where the formula is true
+    Lift,
+    /// Between chance and a perfect match; of runs with null draws
+    ChanceCorrected,
+    /// The score on examples held out of the search; of runs with held-out examples
+    HeldOut,
     Unit,
 }
 

@@ -64,9 +64,15 @@ pub(crate) struct ExactArgs {
 /// What a search maximises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MetricArg {
+    /// Intersection over union, as in the paper
     Iou,
+    /// Matthews correlation: 0 for what is independent of the unit, also where units fire often
+    Mcc,
+    /// The share of the formula's mask that the unit covers
     Precision,
+    /// The share of the unit's mask that the formula covers
     Recall,
+    /// The harmonic mean of precision and recall
     F1,
 }
 

@@ -45,7 +45,12 @@ pub(crate) fn run(args: &EvalArgs, reporter: &Reporter) -> Result<()> {
     let inside = partition.evaluate(&formula);
     let area = partition.area_of(&inside);
     let profiles = inputs.profiles(args, &partition, &map, reporter)?;
-    let counts = |profile: &Profile| Counts { formula: area, unit: profile.area(), both: profile.hits_in(&inside) };
+    let counts = |profile: &Profile| Counts {
+        universe: partition.n_positions(),
+        formula: area,
+        unit: profile.area(),
+        both: profile.hits_in(&inside),
+    };
     let mut scored: Vec<(usize, Counts)> =
         inputs.units.iter().zip(&profiles).map(|(unit, profile)| (*unit, counts(profile))).collect();
     let iou = |counts: Counts| Metric::Iou.of(counts);
@@ -162,12 +167,13 @@ fn print(
     as_json: bool,
 ) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let metrics = [Metric::Iou, Metric::Precision, Metric::Recall, Metric::F1];
+    let metrics = [Metric::Iou, Metric::Mcc, Metric::Precision, Metric::Recall, Metric::F1];
     if as_json {
         let unit = |(unit, counts): &(usize, Counts)| {
-            let [iou, precision, recall, f1] = metrics.map(|m| m.of(*counts));
+            let [iou, _, precision, recall, f1] = metrics.map(|m| m.of(*counts));
             json!({
-                "unit": unit, "iou": iou, "precision": precision, "recall": recall, "f1": f1,
+                "unit": unit, "iou": iou, "firing_rate": counts.firing_rate(), "lift": counts.lift(),
+                "mcc": counts.mcc(), "precision": precision, "recall": recall, "f1": f1,
                 "intersection": counts.both, "union": counts.union(), "unit_area": counts.unit,
             })
         };
@@ -183,10 +189,11 @@ fn print(
     writeln!(out, "{}: {} positions, {share:.3}% of all", name(formula), count(area))?;
     if !scored.is_empty() {
         let row = |(unit, counts): &(usize, Counts)| {
-            let [iou, precision, recall, f1] = metrics.map(|m| format!("{:.4}", m.of(*counts)));
-            [unit.to_string(), iou, precision, recall, f1, count(counts.unit), count(counts.both)]
+            let [iou, mcc, precision, recall, f1] = metrics.map(|m| format!("{:.4}", m.of(*counts)));
+            let lift = counts.lift().map_or("-".to_owned(), |lift| format!("{lift:.2}"));
+            [unit.to_string(), iou, mcc, lift, precision, recall, f1, count(counts.unit), count(counts.both)]
         };
-        let header = ["unit", "IoU", "precision", "recall", "F1", "unit area", "both"];
+        let header = ["unit", "IoU", "MCC", "lift", "precision", "recall", "F1", "unit area", "both"];
         terminal::write(&mut out, "", header, &scored.iter().map(row).collect::<Vec<_>>())?;
     }
     out.flush()

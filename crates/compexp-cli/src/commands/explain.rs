@@ -24,7 +24,7 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let config = explain_config::explain(&args.search, threshold, annotated.set.variant);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), layer.firing().n_units())?;
-    let evidence = explain_config::evidence(&args.trust);
+    let evidence = explain_config::evidence(&args.trust, units.len());
     check_evidence(&evidence, &annotated.set.examples)?;
 
     let masks = args.layer.masks.is_some();

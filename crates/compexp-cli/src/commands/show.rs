@@ -4,8 +4,9 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use compexp_core::exemplar::{Choice, Exemplar};
-use compexp_core::explanation::{Explanation, Explanations, Scored};
+use compexp_core::explanation::{Explanation, Explanations, Scored, best_first};
 use compexp_core::probe::Example;
+use compexp_core::score::Metric;
 use compexp_run::FinishedRun;
 use compexp_run::provenance::units_text;
 use serde_json::json;
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
                 let Explanations { version, universe, .. } = &run.explanations;
                 terminal::write_json(&mut out, &json!({ "version": version, "universe": universe, "units": units }))?;
             } else {
-                all(&mut out, &units)?;
+                all(&mut out, &units, run.explanations.metric())?;
             }
         }
     }
@@ -59,11 +60,29 @@ fn find(explanations: &Explanations, unit: usize) -> Result<&Explanation, Failur
     })
 }
 
-fn sorted(explanations: &Explanations, sort: SortArg, limit: Option<usize>) -> Vec<&Explanation> {
-    let mut units: Vec<_> = explanations.units.iter().collect();
+fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: Option<usize>) -> Vec<&Explanation> {
+    let by_mcc = explanations.metric() == Metric::Mcc;
+    let sort = sort.unwrap_or(if by_mcc { SortArg::Mcc } else { SortArg::Iou });
+    let held_out = |u: &Explanation| {
+        let scores = u.holdout.as_ref()?;
+        if by_mcc { Some(scores.mcc?.value) } else { Some(scores.iou) }
+    };
+    let value = |u: &Explanation| match sort {
+        SortArg::Unit | SortArg::Iou => Some(u.iou),
+        SortArg::Mcc => u.mcc,
+        SortArg::Lift => u.lift,
+        SortArg::ChanceCorrected => u.chance_corrected,
+        SortArg::HeldOut => held_out(u),
+    };
+    let mut units = best_first(&explanations.units);
     match sort {
+        SortArg::Iou => {}
         SortArg::Unit => units.sort_by_key(|u| u.unit),
-        SortArg::Iou => units.sort_by(|a, b| a.cmp_best_first(b)),
+        // Units without the value come last.
+        _ => units.sort_by(|a, b| {
+            let [a, b] = [a, b].map(|u| value(u).unwrap_or(f64::NEG_INFINITY));
+            b.total_cmp(&a)
+        }),
     }
     units.truncate(limit.unwrap_or(usize::MAX));
     units
@@ -77,19 +96,38 @@ fn formula(unit: &Explanation) -> String {
     }
 }
 
-/// Whether an IoU is proven, or how large the gap is.
-fn proof(certified: bool, upper_bound: f64, iou: f64) -> String {
-    if certified { "proven".to_owned() } else { format!("gap {:.4}", upper_bound - iou) }
+/// What the search raised: the IoU, or the MCC in a search by it.
+fn searched(metric: Metric, iou: f64, mcc: Option<f64>) -> f64 {
+    if metric == Metric::Mcc { mcc.unwrap_or(0.0) } else { iou }
 }
 
-fn all(out: &mut impl Write, units: &[&Explanation]) -> io::Result<()> {
-    let exact = units.iter().any(|u| u.optimal.is_some());
-    let header = ["unit", "IoU", "optimum", "area", "formula"];
+/// Whether a score is proven, or how large the gap is.
+fn proof(certified: bool, upper_bound: f64, score: f64) -> String {
+    if certified { "proven".to_owned() } else { format!("gap {:.4}", upper_bound - score) }
+}
+
+fn all(out: &mut impl Write, units: &[&Explanation], metric: Metric) -> io::Result<()> {
+    let header = ["unit", "IoU", "MCC", "lift", "corrected", "optimum", "fires", "formula"];
     let row = |u: &&Explanation| {
-        let proof = u.optimal.map_or("-".to_owned(), |o| proof(o.certified, o.upper_bound, u.iou));
-        [u.unit.to_string(), format!("{:.4}", u.iou), proof, count(u.unit_area), formula(u)]
+        let proof =
+            u.optimal.map_or("-".to_owned(), |o| proof(o.certified, o.upper_bound, searched(metric, u.iou, u.mcc)));
+        let fires = u.firing_rate.map_or("-".to_owned(), |rate| format!("{:.2}%", 100.0 * rate));
+        let [mcc, corrected] = [u.mcc, u.chance_corrected].map(terminal::score);
+        let lift = u.lift.map_or("-".to_owned(), |lift| format!("{lift:.2}"));
+        [u.unit.to_string(), format!("{:.4}", u.iou), mcc, lift, corrected, proof, fires, formula(u)]
     };
-    let keep = [true, true, exact, true, true];
+    let has = |value: fn(&Explanation) -> bool| units.iter().any(|u| value(u));
+    let scored = has(|u| u.mcc.is_some());
+    let keep = [
+        true,
+        true,
+        scored,
+        scored,
+        has(|u| u.chance_corrected.is_some()),
+        has(|u| u.optimal.is_some()),
+        has(|u| u.firing_rate.is_some()),
+        true,
+    ];
     terminal::write_columns(out, "", header, &units.iter().map(row).collect::<Vec<_>>(), keep)
 }
 
@@ -115,27 +153,41 @@ fn one(
     if let (Some(both), Some(union)) = (unit.intersection, unit.union) {
         writeln!(out, "  IoU           {:.4}  {} of {} positions", unit.iou, count(both), count(union))?;
     }
+    if let Some(rate) = unit.firing_rate {
+        writeln!(out, "  firing rate   {rate:.4}  the IoU of a formula that is true everywhere")?;
+    }
+    if let Some(mcc) = unit.mcc {
+        writeln!(out, "  MCC           {mcc:.4}  Matthews correlation of the two masks; 0 if they are independent")?;
+    }
+    if let Some(lift) = unit.lift {
+        writeln!(
+            out,
+            "  lift          {lift:.2}    times as often as anywhere the unit fires where the formula is true"
+        )?;
+    }
     if let Some(scores) = unit.scores {
         writeln!(out, "  precision     {:.4}  of the formula's mask the unit covers", scores.precision)?;
         writeln!(out, "  recall        {:.4}  of the unit's mask the formula covers", scores.recall)?;
         writeln!(out, "  F1            {:.4}", scores.f1)?;
     }
-    if unit.score != unit.iou {
+    if unit.score != unit.iou && Some(unit.score) != unit.mcc {
         writeln!(out, "  score         {:.4}  which the search maximised", unit.score)?;
     }
     if let Some(ceiling) = unit.ceiling {
         writeln!(out, "  ceiling       {ceiling:.4}  {}", ceiling_means(explanations))?;
     }
+    let metric = explanations.metric();
     if let Some(optimal) = unit.optimal {
+        let what = if metric == Metric::Mcc { "MCC" } else { "IoU" };
         let length = unit.by_length.len();
         let bound = optimal.upper_bound;
         if optimal.certified {
-            writeln!(out, "  proven        no formula of up to {length} concepts has a higher IoU")?;
+            writeln!(out, "  proven        no formula of up to {length} concepts has a higher {what}")?;
         } else {
-            let gap = bound - unit.iou;
+            let gap = bound - searched(metric, unit.iou, unit.mcc);
             writeln!(
                 out,
-                "  not proven    a formula of up to {length} concepts may have an IoU {gap:.4} higher, up to {bound:.4}"
+                "  not proven    a formula of up to {length} concepts may have an {what} {gap:.4} higher, up to {bound:.4}"
             )?;
         }
     }
@@ -150,12 +202,17 @@ fn one(
     if !unit.by_length.is_empty() {
         writeln!(out, "best by length")?;
         let row = |s: &Scored| {
-            let proof = s.certified.zip(s.upper_bound).map(|(certified, bound)| proof(certified, bound, s.iou));
-            [s.length.to_string(), format!("{:.4}", s.iou), proof.unwrap_or_default(), name(&s.formula)]
+            let proof = s
+                .certified
+                .zip(s.upper_bound)
+                .map(|(certified, bound)| proof(certified, bound, searched(metric, s.iou, s.mcc)));
+            let [iou, mcc] = [Some(s.iou), s.mcc].map(terminal::score);
+            [s.length.to_string(), iou, mcc, proof.unwrap_or_default(), name(&s.formula)]
         };
         let rows: Vec<_> = unit.by_length.iter().map(row).collect();
-        let keep = [true, true, unit.optimal.is_some(), true];
-        terminal::write_columns(out, "  ", ["length", "IoU", "optimum", "formula"], &rows, keep)?;
+        let scored = unit.by_length.iter().any(|s| s.mcc.is_some());
+        let keep = [true, true, scored, unit.optimal.is_some(), true];
+        terminal::write_columns(out, "  ", ["length", "IoU", "MCC", "optimum", "formula"], &rows, keep)?;
         evidence_text::write_by_length(out, unit)?;
     }
     for (step, beam) in unit.beams.iter().flatten().enumerate() {

@@ -16,8 +16,8 @@ fn a_layer_is_explained_and_every_file_is_there() {
     assert!(out.contains("3 units on 6 examples of 4 positions"), "{out}");
     assert!(out.contains("explained 2, silent 1"), "{out}");
     assert!(out.contains("IoU of the explained: mean 1.0000, median 1.0000"), "{out}");
-    assert!(out.contains("0  1.0000  (water AND (NOT night))"), "{out}");
-    assert!(out.contains("2  1.0000  (sky AND (NOT water))"), "{out}");
+    assert!(out.contains("0  1.0000  1.0000  33.33%  (water AND (NOT night))"), "{out}");
+    assert!(out.contains("2  1.0000  1.0000  12.50%  (sky AND (NOT water))"), "{out}");
     let mut names: Vec<_> = fs::read_dir(dir.join("run")).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
     let expected = [
@@ -217,10 +217,14 @@ fn an_exact_run_says_what_is_proven_and_what_the_concepts_could_do() {
     let shown = ok(&dir, "show exact --unit 0");
     assert!(shown.contains("no formula of up to 3 concepts has a higher IoU"), "{shown}");
     assert!(shown.contains("ceiling"), "{shown}");
-    assert!(shown.contains("  length     IoU  optimum  formula\n       1  0.6667   proven  water\n"), "{shown}");
+    assert!(
+        shown.contains("  length     IoU     MCC  optimum  formula\n       1  0.6667  0.7071   proven  water\n"),
+        "{shown}"
+    );
     let table = ok(&dir, "show exact --sort unit");
-    assert!(table.starts_with("unit     IoU  optimum  area  formula\n   0  1.0000   proven     8  "), "{table}");
-    assert!(table.contains("\n   1  0.0000        -     0  - silent\n"), "{table}");
+    let first = "unit     IoU     MCC  lift  optimum   fires  formula\n   0  1.0000  1.0000  3.00   proven  33.33%  ";
+    assert!(table.starts_with(first), "{table}");
+    assert!(table.contains("\n   1  0.0000       -     -        -   0.00%  - silent\n"), "{table}");
     assert!(!ok(&dir, "show beam").contains("optimum"), "a beam proves nothing");
     let summary = json(&dir.join("exact/summary.json"))["optimal"].clone();
     assert_eq!(summary, serde_json::json!({ "units": 2, "certified": 2, "median_gap": null }));

@@ -205,9 +205,9 @@ fn units_that_fire_on_fewer_than_500_pairs_are_not_searched_unless_asked_for() {
     let temp = folder();
     let dir = temp.path();
     let probe = PROBE.replace("--min-activations 1 --length 2", "");
-    // Every pair is the same, so that a unit fires on all or on none.
-    let pairs = |n: usize| "a dog runs\nno cat runs\n".repeat(n);
-    for (n, name) in [(499, "few"), (500, "many")] {
+    // All pairs but one are the same, so that a unit fires on all or on none of them. What all pairs have is in no formula.
+    let pairs = |n: usize| "a dog runs\nno cat runs\n".repeat(n) + "a man sleeps\nthe man eats\n";
+    for (n, name) in [(498, "few"), (500, "many")] {
         write(dir, &format!("{name}.tok"), pairs(n));
         ok(dir, &format!("{probe} --pairs {name}.tok --out {name}"));
     }
@@ -219,7 +219,9 @@ fn units_that_fire_on_fewer_than_500_pairs_are_not_searched_unless_asked_for() {
     };
     let (few, many) = (statuses("few"), statuses("many"));
     assert!(few.iter().any(|status| status == "too_few"), "{few:?}");
+    assert!(many.iter().any(|status| status == "explained"), "{many:?}");
     for (few, many) in few.iter().zip(&many) {
-        assert_eq!(few == "too_few", many == "explained", "{few}, {many}");
+        let expected: &[&str] = if few == "silent" { &["silent"] } else { &["explained", "too_few"] };
+        assert!(few != "explained" && expected.contains(&many.as_str()), "{few}, {many}");
     }
 }

@@ -16,10 +16,10 @@ fn show_lists_units_best_first_or_by_number() {
     ok(&dir, "explain --probe probe --activations acts.npy --positive --length 1 --out run");
     // Alone, water has 8 of 12 hits on unit 0, and sky 3 of 6 on unit 2.
     let expected = "\
-unit     IoU  area  formula
-   0  0.6667     8  water
-   2  0.5000     3  sky
-   1  0.0000     0  - silent
+unit     IoU     MCC  lift   fires  formula
+   0  0.6667  0.7071  2.00  33.33%  water
+   2  0.5000  0.6547  4.00  12.50%  sky
+   1  0.0000       -     -   0.00%  - silent
 ";
     assert_eq!(ok(&dir, "show run"), expected);
     let by_number = ok(&dir, "show run --sort unit --limit 2");
@@ -28,6 +28,8 @@ unit     IoU  area  formula
     let json = value(&ok(&dir, "show run --json --limit 1"));
     assert_eq!((&json["units"][0]["formula"], json["units"].as_array().unwrap().len()), (&"water".into(), 1));
     assert_eq!(json["universe"]["positions"], 4);
+    let by_lift = ok(&dir, "show run --sort lift --limit 1");
+    assert!(by_lift.ends_with("   2  0.5000  0.6547  4.00  12.50%  sky\n"), "{by_lift}");
     let e = fails(&dir, 2, "show run --unit 7");
     assert!(e.contains("--unit: found 7, expected a unit of the run: 0-2"), "{e}");
 }
@@ -40,11 +42,14 @@ fn show_tells_everything_about_a_unit() {
     for part in [
         "unit 0: (water AND (NOT night))",
         "IoU           1.0000  8 of 8 positions",
+        "firing rate   0.3333",
+        "MCC           1.0000",
+        "lift          3.00 ",
         "precision     1.0000",
         "unit area     8 positions, 33.333% of all",
         "fires above   0",
-        "       1  0.6667  water",
-        "       2  1.0000  (water AND (NOT night))",
+        "       1  0.6667  0.7071  water",
+        "       2  1.0000  1.0000  (water AND (NOT night))",
         "beam of step 1, 2 of 2",
         "examples on which the unit fires most",
         "    2.000     2        2     2  0",

@@ -59,11 +59,14 @@ fn draws_tell_a_unit_from_chance() {
     let config = json(&dir.join("run/config.json"))["config"]["trust"].clone();
     assert_eq!(config, serde_json::json!({ "null_draws": 40, "holdout": null, "seed": 3 }));
     let csv = fs::read_to_string(dir.join("run/null.csv")).unwrap();
-    assert!(csv.starts_with("unit,length,iou,draws,p,q,mean,median,q95,q99,max\n0,1,"), "{csv}");
+    assert!(csv.starts_with("unit,length,iou,draws,p,q,mean,median,q95,q99,max,step_p,metric_median\n0,1,"), "{csv}");
     assert_eq!(csv.lines().count(), 5);
     let shown = ok(&dir, "show run --unit 0");
     assert!(shown.contains("0 of 40 draws with the unit's maps on other examples match as well"), "{shown}");
-    assert!(shown.contains("IoU by length and by chance\n  length     IoU  chance 50%  chance 95%  p\n"), "{shown}");
+    let header = "IoU by length and by chance\n  length     IoU  chance 50%  chance 95%       p  step p\n";
+    assert!(shown.contains(header), "{shown}");
+    assert!(shown.contains("  corrected     1.0000"), "{shown}");
+    assert_eq!(found[0]["chance_corrected"], 1.0);
     assert!(!dir.join("run/holdout.csv").exists());
 
     ok(&dir, &format!("{ARGS} --null-draws 40 --seed 3 --threads 3 --out again"));
@@ -96,10 +99,10 @@ fn what_is_held_out_is_measured_beside_the_search() {
     ok(&dir, &format!("{ARGS} --out whole"));
     assert_eq!(units(&dir, "whole")[0]["unit_area"], areas);
     let csv = fs::read_to_string(dir.join("run/holdout.csv")).unwrap();
-    assert!(csv.contains("\n0,2,(f0 AND (NOT f1)),1,1,1,1,0,0,true\n"), "{csv}");
+    assert!(csv.contains("\n0,2,(f0 AND (NOT f1)),1,1,1,1,0,0,true,1,1,1,0\n"), "{csv}");
     let shown = ok(&dir, "show run --unit 0");
     assert!(shown.contains("held-out IoU  1.0000"), "{shown}");
-    let header = "  length     IoU  chance 50%  chance 95%       p  held-out  95% interval\n";
+    let header = "  length     IoU  chance 50%  chance 95%       p  step p  held-out  95% interval\n";
     assert!(shown.contains(&format!("IoU by length, by chance, and on held-out examples\n{header}")), "{shown}");
     // The examples of the run are those that the search saw.
     assert_eq!(

@@ -57,6 +57,20 @@ pub struct Explanation {
     pub length: Option<usize>,
     /// Its IoU; 0 without a formula. The compat search adds the reference's small number to the union.
     pub iou: f64,
+    /// The share of the universe where the unit fires: the IoU of the formula that is true everywhere. None in records of
+    /// earlier versions.
+    #[serde(default)]
+    pub firing_rate: Option<f64>,
+    /// How much more often the unit fires where the formula is true than anywhere. None unless the unit is explained.
+    #[serde(default)]
+    pub lift: Option<f64>,
+    /// The Matthews correlation coefficient of the formula's mask and the unit's; none also where it is not defined.
+    #[serde(default)]
+    pub mcc: Option<f64>,
+    /// How much of what chance leaves the formula reaches: of the metric that was searched, the best formula's value minus
+    /// the median of the null draws, over 1 minus that median. None without null draws.
+    #[serde(default)]
+    pub chance_corrected: Option<f64>,
     /// The number that the search maximised: the metric times the penalty; 0 without a formula.
     pub score: f64,
     /// Positions in both masks.
@@ -105,10 +119,17 @@ pub struct Scored {
     pub formula: String,
     /// Its IoU, also if the search maximised something else.
     pub iou: f64,
-    /// Whether it is proven that no formula of that length is better; none unless the search is exact.
+    /// Its Matthews correlation coefficient with the unit, whatever the search maximised; none where it is not defined, and
+    /// in records of earlier versions.
+    #[serde(default)]
+    pub mcc: Option<f64>,
+    /// Its lift; none where it is not defined, and in records of earlier versions.
+    #[serde(default)]
+    pub lift: Option<f64>,
+    /// Whether it is proven that no formula of that length is better by what was searched; none unless the search is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certified: Option<bool>,
-    /// The IoU that no formula of that length exceeds; none unless the search is exact.
+    /// The IoU, or in a search by MCC the MCC, that no formula of that length exceeds; none unless the search is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upper_bound: Option<f64>,
 }
@@ -124,6 +145,23 @@ pub struct Scores {
     pub f1: f64,
 }
 
+impl Explanations {
+    /// The metric that was searched, from the configuration; IoU, the default, if that does not name one.
+    pub fn metric(&self) -> Metric {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Search {
+            metric: Metric,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Settings {
+            search: Search,
+        }
+        Settings::deserialize(&self.config).unwrap_or_default().search.metric
+    }
+}
+
 impl Universe {
     /// The universe of a partition.
     pub fn of(partition: &Partition) -> Self {
@@ -137,11 +175,12 @@ impl Universe {
 }
 
 impl Explanation {
-    /// The record of a search for `unit`, whose mask has `area` positions. Formulas are written with the names of
-    /// `vocabulary`; the beams are left out unless `keep_beams`.
+    /// The record of a search for `unit`, whose mask has `area` of `universe` positions. Formulas are written with the names
+    /// of `vocabulary`; the beams are left out unless `keep_beams`.
     pub fn new(
         unit: usize,
         area: u64,
+        universe: u64,
         threshold: Option<f64>,
         result: &SearchResult,
         keep_beams: bool,
@@ -152,6 +191,8 @@ impl Explanation {
             length: i + 1,
             formula: text(&f.formula),
             iou: f.iou,
+            mcc: f.counts.mcc(),
+            lift: f.counts.lift(),
             certified: result.optimal.get(i).map(|o| o.certified),
             upper_bound: result.optimal.get(i).map(|o| o.upper_bound),
         };
@@ -163,6 +204,10 @@ impl Explanation {
             formula: best.map(|b| text(&b.formula)),
             length: best.map(|b| b.formula.length()),
             iou: best.map_or(0.0, |b| b.iou),
+            firing_rate: (universe > 0).then(|| area as f64 / universe as f64),
+            lift: best.and_then(|b| b.counts.lift()),
+            mcc: best.and_then(|b| b.counts.mcc()),
+            chance_corrected: None,
             score: best.map_or(0.0, |b| b.score),
             intersection: best.map(|b| b.counts.both),
             union: best.map(|b| b.counts.union()),
@@ -208,7 +253,7 @@ mod tests {
     fn explained_units_come_first_then_the_higher_iou_then_the_smaller_number() {
         let unit = |unit: usize, status: Status, iou: f64| {
             let nothing = SearchResult { status, by_length: vec![], beams: vec![], optimal: vec![] };
-            Explanation { iou, ..Explanation::new(unit, 9, None, &nothing, false, &Vocabulary::default()) }
+            Explanation { iou, ..Explanation::new(unit, 9, 90, None, &nothing, false, &Vocabulary::default()) }
         };
         let units = [
             unit(0, Status::Silent, 0.0),

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::Explanations;
+use super::record::{Explanation, Explanations};
 use super::trust::{HeldOutScore, HeldOutUniverse};
+use crate::score::Metric;
 
 /// The number of significant units of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct HoldoutSummary {
     pub mean_iou_by_length: Vec<f64>,
     /// Entry `k`: the mean difference between the IoU on the examples that were searched and this one.
     pub mean_drop_by_length: Vec<f64>,
+    /// Entry `k`: the mean MCC on the examples held out; empty in records of earlier versions.
+    #[serde(default)]
+    pub mean_mcc_by_length: Vec<f64>,
     /// Entry `k`: the units whose suggested length is `k + 1`.
     pub suggested_lengths: Vec<usize>,
 }
@@ -38,7 +42,7 @@ pub struct OptimalSummary {
     pub units: usize,
     /// Units whose formula is proven to be best.
     pub certified: usize,
-    /// The median gap of the other units, which is the proven upper bound of the IoU minus the IoU found; none if all are
+    /// The median gap of the other units, which is the proven upper bound of the score (IoU or MCC) minus the score found; none if all are
     /// certified.
     pub median_gap: Option<f64>,
 }
@@ -55,9 +59,11 @@ impl SignificanceSummary {
 impl OptimalSummary {
     /// The summary of explanations; none unless the search is exact.
     pub fn of(explanations: &Explanations) -> Option<Self> {
-        let proofs: Vec<_> = explanations.units.iter().filter_map(|u| Some((u.iou, u.optimal?))).collect();
+        let by_mcc = explanations.metric() == Metric::Mcc;
+        let score = |u: &Explanation| if by_mcc { u.mcc.unwrap_or(0.0) } else { u.iou };
+        let proofs: Vec<_> = explanations.units.iter().filter_map(|u| Some((score(u), u.optimal?))).collect();
         let open = proofs.iter().filter(|(_, optimal)| !optimal.certified);
-        let gaps: Vec<f64> = open.map(|(iou, optimal)| optimal.upper_bound - iou).collect();
+        let gaps: Vec<f64> = open.map(|(score, optimal)| optimal.upper_bound - score).collect();
         let (units, certified) = (proofs.len(), proofs.len() - gaps.len());
         (units > 0).then(|| Self { units, certified, median_gap: median(gaps) })
     }
@@ -86,6 +92,7 @@ impl HoldoutSummary {
             groups,
             mean_iou_by_length: mean(&|s| s.iou),
             mean_drop_by_length: mean(&|s| s.drop),
+            mean_mcc_by_length: mean(&|s| s.mcc.map_or(0.0, |mcc| mcc.value)),
             suggested_lengths: lengths
                 .clone()
                 .map(|k| units.iter().filter(|u| u.suggested_length == k + 1).count())

@@ -23,6 +23,10 @@ pub struct NullScores {
     pub length: usize,
     /// As [`Significance::p`], at this length.
     pub p: f64,
+    /// As `p`, of what the last literal adds to the score: does it add more than the literal of this rank adds to what chance
+    /// finds? None for the first literal, and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_p: Option<f64>,
     /// The mean IoU of the draws.
     pub mean: f64,
     /// The median IoU of the draws; quantiles are interpolated linearly.
@@ -33,6 +37,9 @@ pub struct NullScores {
     pub q99: f64,
     /// The highest IoU of the draws.
     pub max: f64,
+    /// The median over the draws of the metric that was searched; none where that is the IoU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_median: Option<f64>,
 }
 
 /// The examples held out of the search, for all units.
@@ -55,11 +62,25 @@ pub struct HeldOut {
     pub interval: [f64; 2],
     /// The IoU on the examples that were searched minus this one.
     pub drop: f64,
-    /// The smallest length whose IoU is at most one standard error below that of the best length. The standard error is that
-    /// of their difference.
+    /// The MCC of the unit's formula and its 95% interval; none in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcc: Option<HeldOutMcc>,
+    /// The smallest length whose IoU (in a search by MCC: whose MCC) is at most one standard error below that of the best
+    /// length. The standard error is that of their difference.
     pub suggested_length: usize,
     /// Entry `k` belongs to entry `k` of the unit's `by_length`.
     pub by_length: Vec<HeldOutScore>,
+}
+
+/// The Matthews correlation coefficient of a formula on the examples held out of the search; 0 where it is not defined.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutMcc {
+    /// Its value.
+    pub value: f64,
+    /// Its 95% interval, by bootstrap over groups.
+    pub interval: [f64; 2],
+    /// The MCC on the examples that were searched minus this one.
+    pub drop: f64,
 }
 
 /// A formula on the examples held out of the search.
@@ -75,4 +96,7 @@ pub struct HeldOutScore {
     pub standard_error: f64,
     /// The IoU on the examples that were searched minus this one.
     pub drop: f64,
+    /// Its MCC; none in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcc: Option<HeldOutMcc>,
 }

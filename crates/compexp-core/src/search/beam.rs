@@ -11,20 +11,22 @@ use super::result::{Found, SearchResult, Status};
 use super::scan::{Candidates, Extension};
 use crate::partition::Partition;
 use crate::profile::Profile;
-use crate::score::{Counts, Metric};
+use crate::score::Metric;
 
 /// A factor that leaves room for rounding where an f64 stands for an exact fraction.
 const SLACK: f64 = 1.0 - 1e-14;
+
+/// Below every score.
+const NO_CUT: f64 = -2.0;
 
 pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -> SearchResult {
     let n_columns = partition.columns().len();
     let view = UnitView::new(partition, profile, n_columns);
     let ranking = Ranking { view: &view, config, order: Order::of(config) };
     let literals: Vec<Rc<Member>> = (0..n_columns)
-        .filter(|c| partition.area(*c) > 0)
+        .filter(|c| partition.divides(*c))
         .map(|c| {
-            let counts =
-                Counts { formula: u64::from(partition.area(c)), unit: view.area, both: u64::from(view.both[c]) };
+            let counts = view.counts(u64::from(partition.area(c)), u64::from(view.both[c]));
             Rc::new(Member::literal(partition.columns()[c], c, counts))
         })
         .collect();
@@ -32,12 +34,10 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
     for literal in literals.iter().filter(|l| l.counts.both > 0) {
         beam.offer(literal.clone(), &ranking);
     }
-    if beam.members.is_empty() {
-        return SearchResult::nothing(Status::NoOverlap);
-    }
+    let Some(mut answer) = beam.members.first().cloned() else { return SearchResult::nothing(Status::NoOverlap) };
     let candidates = Candidates::new(columns(partition, literals, &ranking), None, partition.areas(), &view.both);
     let mut result = SearchResult::nothing(Status::Explained);
-    ranking.report(&beam, &mut result);
+    ranking.report(&beam, &mut answer, &mut result);
     let mut before = Vec::new();
     for _ in 1..config.length {
         count_all(&view, &beam.members, &before);
@@ -45,7 +45,7 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
         for member in &before {
             ranking.extend(member, &candidates, &mut beam);
         }
-        ranking.report(&beam, &mut result);
+        ranking.report(&beam, &mut answer, &mut result);
     }
     result
 }
@@ -81,10 +81,13 @@ impl Ranking<'_> {
 
     fn extend(&self, member: &Rc<Member>, candidates: &Candidates, beam: &mut Beam) {
         let length = member.chain.length() + 1;
-        let penalty = self.order.penalty(length);
         let cuts = |beam: &Beam| match beam.members.last() {
-            Some(worst) if beam.members.len() >= self.config.beam => [self.score(worst) / penalty * SLACK; 3],
-            _ => [0.0; 3],
+            Some(worst) if beam.members.len() >= self.config.beam => {
+                let cut = self.order.metric_for(self.score(worst), length);
+                // An MCC may be below 0.
+                [if cut > 0.0 { cut * SLACK } else { cut / SLACK }; 3]
+            }
+            _ => [NO_CUT; 3],
         };
         let visit = |beam: &mut Beam, e: Extension| {
             let same_as_a_part = match e.op {
@@ -95,7 +98,7 @@ impl Ranking<'_> {
             if e.both == 0 || same_as_a_part {
                 return;
             }
-            let counts = Counts { formula: e.size, unit: self.view.area, both: e.both };
+            let counts = self.view.counts(e.size, e.both);
             if let Some(worst) = beam.members.last().filter(|_| beam.members.len() >= self.config.beam)
                 && self.order.by_score(Standing { counts, length }, worst.standing()).is_gt()
             {
@@ -105,17 +108,23 @@ impl Ranking<'_> {
             let atom = self.view.partition.columns()[column];
             beam.offer(Rc::new(Member::extended(member, e.op, atom, column, counts)), self);
         };
-        candidates.scan(&member.counted(), self.view.area, self.config.metric.form(), beam, cuts, visit);
+        candidates.scan(&member.counted(), self.view.counts(0, 0), self.config.metric.form(), beam, cuts, visit);
     }
 
-    fn report(&self, beam: &Beam, result: &mut SearchResult) {
+    /// Adds the beam and the best formula so far that is not constant to the result.
+    fn report(&self, beam: &Beam, answer: &mut Rc<Member>, result: &mut SearchResult) {
+        if let Some(best) = beam.members.iter().find(|m| !m.counts.is_constant())
+            && self.cmp(best, answer).is_lt()
+        {
+            *answer = best.clone();
+        }
         let found = |m: &Member| Found {
             formula: m.ordered_formula().clone(),
             counts: m.counts,
             iou: Metric::Iou.of(m.counts),
             score: self.score(m),
         };
-        result.by_length.push(found(&beam.members[0]));
+        result.by_length.push(found(answer));
         result.beams.push(beam.members.iter().map(|m| (m.ordered_formula().clone(), self.score(m))).collect());
     }
 }

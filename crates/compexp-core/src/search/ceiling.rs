@@ -56,32 +56,36 @@ pub fn ceilings(partition: &Partition, profiles: &[Profile], vocabulary: &Vocabu
         .collect()
 }
 
-/// The counts of the best choice of cells, given the hits and the misses of each, and the unit's area.
+/// The counts of the best choice of cells by `metric` (IoU or MCC), given the hits and the misses of each, and the counts of
+/// no cell.
 ///
-/// Cells without hits never belong to it; cells with hits and no misses always do.
-pub(crate) fn best_choice(cells: impl IntoIterator<Item = (u64, u64)>, unit: u64) -> Counts {
+/// Cells without hits never belong to it; cells with hits and no misses always do. For either metric the choices that exceed
+/// a score lie beyond a line or beyond a convex set of hits and misses, so that the best one is a prefix of the cells in
+/// descending order of hits per miss.
+pub(crate) fn best_choice(cells: impl IntoIterator<Item = (u64, u64)>, none: Counts, metric: Metric) -> Counts {
     let mut cells: Vec<(u64, u64)> = cells.into_iter().filter(|(hits, _)| *hits > 0).collect();
     // More hits a miss first: h / m > k / n as h * n > k * m.
     let order = |(h, m): &(u64, u64), (k, n): &(u64, u64)| {
         (u128::from(*k) * u128::from(*m)).cmp(&(u128::from(*h) * u128::from(*n)))
     };
     cells.sort_unstable_by(order);
-    let mut best = Counts { formula: 0, unit, both: 0 };
-    let mut chosen = best;
+    let (mut best, mut chosen) = (none, none);
     for (hits, misses) in cells {
         chosen.both += hits;
         chosen.formula += hits + misses;
-        // Once a cell does not raise the IoU, none after it does.
-        if Metric::Iou.compare(chosen, best) == Ordering::Less {
-            break;
+        match metric.compare(chosen, best) {
+            // Once a cell does not raise the IoU, none after it does.
+            Ordering::Less if metric == Metric::Iou => break,
+            Ordering::Less => {}
+            _ => best = chosen,
         }
-        best = chosen;
     }
     best
 }
 
 /// The partition that some of the concepts make.
 struct Coarse {
+    universe: u64,
     /// For each cell of the fine partition its cell here.
     cell_of: Vec<u32>,
     sizes: Vec<u64>,
@@ -89,7 +93,11 @@ struct Coarse {
 
 impl Coarse {
     fn new(partition: &Partition, keep: &[bool]) -> Self {
-        let mut coarse = Self { cell_of: Vec::with_capacity(partition.n_cells()), sizes: Vec::new() };
+        let mut coarse = Self {
+            universe: partition.n_positions(),
+            cell_of: Vec::with_capacity(partition.n_cells()),
+            sizes: Vec::new(),
+        };
         let mut cell_of_set: HashMap<Box<[u16]>, u32> = HashMap::new();
         for (cell, size) in (0u32..).zip(partition.sizes()) {
             let kept = partition.concepts_of(cell).iter().copied().filter(|c| keep[usize::from(*c)]);
@@ -113,7 +121,8 @@ impl Coarse {
             let hits: u64 = of_cell.iter().map(|(_, hits)| hits).sum();
             (hits, self.sizes[of_cell[0].0 as usize] - hits)
         });
-        best_choice(cells, profile.area())
+        let none = Counts { universe: self.universe, unit: profile.area(), ..Counts::default() };
+        best_choice(cells, none, Metric::Iou)
     }
 }
 
@@ -125,30 +134,38 @@ mod tests {
 
     #[test]
     fn cells_without_misses_come_first_and_without_hits_never() {
-        let counts = best_choice([(0, 5), (3, 0), (1, 100), (4, 2)], 8);
-        assert_eq!(counts, Counts { formula: 9, unit: 8, both: 7 });
-        assert_eq!(best_choice([], 0), Counts::default());
+        let none = Counts { universe: 115, unit: 8, ..Counts::default() };
+        let counts = best_choice([(0, 5), (3, 0), (1, 100), (4, 2)], none, Metric::Iou);
+        assert_eq!(counts, Counts { formula: 9, both: 7, ..none });
+        assert_eq!(best_choice([], none, Metric::Iou), none);
     }
 
     #[test]
     fn weights_near_two_to_the_forty_do_not_overflow() {
         let big = 1 << 40;
-        let counts = best_choice([(big, big), (big, big + 1), (1, big)], 2 * big + 1);
+        let none = Counts { universe: 8 * big, unit: 2 * big + 1, ..Counts::default() };
+        let counts = best_choice([(big, big), (big, big + 1), (1, big)], none, Metric::Iou);
         assert_eq!(counts.both, 2 * big);
     }
 
     proptest! {
         #[test]
-        fn no_choice_of_cells_is_better(cells in proptest::collection::vec((0u64..6, 0u64..6), 0..9), missed in 0u64..4) {
+        fn no_choice_of_cells_is_better(
+            cells in proptest::collection::vec((0u64..6, 0u64..6), 0..9), missed in 0u64..4, outside in 0u64..30,
+        ) {
             let unit = cells.iter().map(|(h, _)| h).sum::<u64>() + missed;
-            let best = best_choice(cells.iter().copied(), unit);
+            let universe = cells.iter().map(|(_, m)| m).sum::<u64>() + unit + outside;
+            let none = Counts { universe, unit, ..Counts::default() };
+            let bests = [Metric::Iou, Metric::Mcc].map(|metric| (metric, best_choice(cells.iter().copied(), none, metric)));
             for choice in 0u32..1 << cells.len() {
-                let mut counts = Counts { formula: 0, unit, both: 0 };
+                let mut counts = none;
                 for (_, (hits, misses)) in cells.iter().enumerate().filter(|(i, _)| choice >> i & 1 == 1) {
                     counts.both += hits;
                     counts.formula += hits + misses;
                 }
-                prop_assert!(Metric::Iou.compare(counts, best).is_le(), "{counts:?} and {best:?}");
+                for (metric, best) in bests {
+                    prop_assert!(metric.compare(counts, best).is_le(), "{metric:?}: {counts:?} and {best:?}");
+                }
             }
         }
     }

@@ -96,7 +96,7 @@ fn penalty(config: &SearchConfig, reference_length: usize) -> f64 {
 fn primitives(view: &UnitView<'_>, profile: &Profile, config: &SearchConfig) -> (Vec<Scored>, Vec<u32>) {
     let partition = view.partition;
     let scored = |atom: Atom, column: usize, both: u32| {
-        let counts = Counts { formula: u64::from(partition.area(column)), unit: view.area, both: u64::from(both) };
+        let counts = view.counts(u64::from(partition.area(column)), u64::from(both));
         // The reference penalises NEIGHBORS primitives, whose length it counts as 2.
         let value = metric(config, counts) * penalty(config, 1 + usize::from(atom.neighbors));
         Scored { member: Rc::new(Member::literal(atom, column, counts)), value }
@@ -146,7 +146,7 @@ fn extend(view: &UnitView<'_>, member: &Rc<Member>, candidates: &Candidates, con
         _ => [-1.0; 3],
     };
     let visit = |beam: &mut Top, e: Extension| {
-        let counts = Counts { formula: e.size, unit: view.area, both: e.both };
+        let counts = view.counts(e.size, e.both);
         let value = metric(config, counts) * penalties[e.op as usize];
         if value > beam.worst() {
             let column = usize::from(candidates.columns[e.candidate]);
@@ -154,7 +154,7 @@ fn extend(view: &UnitView<'_>, member: &Rc<Member>, candidates: &Candidates, con
             beam.insert(Scored { member: Rc::new(extended), value });
         }
     };
-    candidates.scan(&member.counted(), view.area, config.metric.form(), beam, cuts, visit);
+    candidates.scan(&member.counted(), view.counts(0, 0), config.metric.form(), beam, cuts, visit);
 }
 
 fn report(beam: &Top, config: &SearchConfig, result: &mut SearchResult) {

@@ -80,7 +80,8 @@ pub struct ExactConfig {
     /// The time limit of each unit for formulas of more than three literals, in seconds above 0; none = no limit. With
     /// a limit the result depends on the machine.
     pub seconds: Option<f64>,
-    /// The search of a unit stops once no formula can exceed the best one's IoU by more than this; in [0, 1].
+    /// The search of a unit stops once no formula can exceed the best one's IoU by more than this; in [0, 1]. A search by
+    /// MCC does not use it.
     pub gap: f64,
 }
 
@@ -105,6 +106,10 @@ impl SearchConfig {
         if !(self.penalty > 0.0 && self.penalty <= 1.0) {
             return Err(Error::mismatch("complexity penalty", self.penalty, "a factor above 0 and up to 1 (1 = none)"));
         }
+        if self.mode == Mode::Compat && self.metric == Metric::Mcc {
+            let expected = "another one: the published procedure knows no MCC";
+            return Err(Error::mismatch("metric of a compat search", self.metric.name(), expected));
+        }
         if self.mode == Mode::Exact { self.check_exact() } else { Ok(()) }
     }
 
@@ -113,10 +118,9 @@ impl SearchConfig {
         let refuse = |what: &str, found: &dyn ToString, expected: &str| {
             Err(Error::mismatch(format!("{what} of an exact search"), found.to_string(), expected))
         };
-        if !matches!(self.metric, Metric::Iou | Metric::F1) {
+        if !matches!(self.metric, Metric::Iou | Metric::F1 | Metric::Mcc) {
             // Precision is greatest on a handful of positions, recall on everything: their bounds rule nothing out.
-            let metric = format!("{:?}", self.metric).to_lowercase();
-            return refuse("metric", &metric, "iou or f1, which have the same optimum");
+            return refuse("metric", &self.metric.name(), "mcc, iou, or f1, which has the optimum of iou");
         }
         if self.penalty != 1.0 {
             return refuse("complexity penalty", &self.penalty, "1 (none): the best of each length is reported");

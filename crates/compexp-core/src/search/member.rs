@@ -24,6 +24,8 @@ pub(super) struct UnitView<'a> {
     pub(super) n_columns: usize,
     /// `|U|`.
     pub(super) area: u64,
+    /// All positions.
+    pub(super) universe: u64,
     /// `|U and L|` for every column.
     pub(super) both: Vec<u32>,
     all: AllCells<'a>,
@@ -42,6 +44,7 @@ impl<'a> UnitView<'a> {
             partition,
             n_columns,
             area: profile.area(),
+            universe: partition.n_positions(),
             both: count(&unit, n_columns, &every_touched),
             all,
             unit,
@@ -49,6 +52,12 @@ impl<'a> UnitView<'a> {
             every_touched,
             touched_of_column: RefCell::default(),
         }
+    }
+
+    /// The counts of a formula of `size` positions, `both` of them in the unit.
+    #[inline(always)]
+    pub(super) fn counts(&self, size: u64, both: u64) -> Counts {
+        Counts { universe: self.universe, formula: size, unit: self.area, both }
     }
 
     /// The unit's cells that carry a column.

@@ -39,6 +39,7 @@ pub use vacuous::without_vacuous;
 use crate::error::Result;
 use crate::partition::Partition;
 use crate::profile::Profile;
+use crate::score::Metric;
 
 /// Searches for the formula that best matches a unit.
 ///
@@ -55,11 +56,18 @@ pub fn search(partition: &Partition, profile: &Profile, config: &SearchConfig) -
     if area < config.min_activations {
         return Ok(SearchResult::nothing(Status::TooFew));
     }
-    Ok(match config.mode {
+    let found = match config.mode {
         Mode::Beam => beam::search(partition, profile, config),
         Mode::Compat => compat::search(partition, profile, config),
         Mode::Exact => exact::search(partition, profile, config)?,
-    })
+    };
+    let correlates = |best: &Found| Metric::Mcc.of(best.counts) > 0.0;
+    match config.metric {
+        Metric::Mcc if found.best().is_some_and(|best| !correlates(best)) => {
+            Ok(SearchResult::nothing(Status::Uncorrelated))
+        }
+        _ => Ok(found),
+    }
 }
 
 /// Searches for every unit, in parallel. Calls `progress` with the number of units done, from any thread.

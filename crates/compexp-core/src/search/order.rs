@@ -26,22 +26,31 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// The order of the exact search: by IoU alone.
-    pub(super) const IOU: Self = Self { metric: Metric::Iou, penalty: 1.0 };
+    /// The order by a metric alone.
+    pub(super) const fn by(metric: Metric) -> Self {
+        Self { metric, penalty: 1.0 }
+    }
 
     /// The order that a search's settings ask for.
     pub(super) fn of(config: &SearchConfig) -> Self {
         Self { metric: config.metric, penalty: config.penalty }
     }
 
-    /// The factor of the score of a formula with this number of literals.
-    pub(super) fn penalty(self, length: usize) -> f64 {
-        self.penalty.powf((length - 1) as f64)
+    /// The score of a formula: the metric times the penalty. An MCC below 0 is divided by it, so that no formula gains by
+    /// its length.
+    pub(super) fn score(self, of: Standing) -> f64 {
+        let (value, penalty) = (self.metric.of(of.counts), self.penalty(of.length));
+        if value < 0.0 { value / penalty } else { value * penalty }
     }
 
-    /// The score of a formula.
-    pub(super) fn score(self, of: Standing) -> f64 {
-        self.metric.of(of.counts) * self.penalty(of.length)
+    /// What the metric of a formula of so many literals must be for a score.
+    pub(super) fn metric_for(self, score: f64, length: usize) -> f64 {
+        let penalty = self.penalty(length);
+        if score < 0.0 { score * penalty } else { score / penalty }
+    }
+
+    fn penalty(self, length: usize) -> f64 {
+        self.penalty.powf((length - 1) as f64)
     }
 
     /// Compares two formulas by score alone; `Less` if `a` is better.
@@ -72,20 +81,20 @@ mod tests {
 
     /// Counts with an IoU of 1/2, and of 1/4, with this number of literals.
     fn half(length: usize) -> Standing {
-        Standing { counts: Counts { formula: 4, unit: 5, both: 3 }, length }
+        Standing { counts: Counts { universe: 9, formula: 4, unit: 5, both: 3 }, length }
     }
 
     fn quarter(length: usize) -> Standing {
-        Standing { counts: Counts { formula: 5, unit: 5, both: 2 }, length }
+        Standing { counts: Counts { universe: 9, formula: 5, unit: 5, both: 2 }, length }
     }
 
     #[test]
     fn score_decides_before_length_and_length_before_the_canonical_order() {
         let [first, second] = [1, 2].map(|id| Formula::concept(ConceptId(id)));
-        assert_eq!(Order::IOU.cmp(half(3), quarter(1), || [&second, &first]), Ordering::Less);
-        assert_eq!(Order::IOU.cmp(half(3), half(2), || [&first, &second]), Ordering::Greater);
-        assert_eq!(Order::IOU.cmp(half(2), half(2), || [&first, &second]), Ordering::Less);
-        assert_eq!(Order::IOU.cmp(half(2), half(2), || [&first, &first]), Ordering::Equal);
+        assert_eq!(Order::by(Metric::Iou).cmp(half(3), quarter(1), || [&second, &first]), Ordering::Less);
+        assert_eq!(Order::by(Metric::Iou).cmp(half(3), half(2), || [&first, &second]), Ordering::Greater);
+        assert_eq!(Order::by(Metric::Iou).cmp(half(2), half(2), || [&first, &second]), Ordering::Less);
+        assert_eq!(Order::by(Metric::Iou).cmp(half(2), half(2), || [&first, &first]), Ordering::Equal);
     }
 
     #[test]

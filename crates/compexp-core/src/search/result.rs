@@ -13,19 +13,25 @@ pub enum Status {
     Explained,
     /// The unit never fires.
     Silent,
-    /// The unit fires on no position that carries a concept.
+    /// The unit fires on no position that carries a concept, those aside that every position carries.
     NoOverlap,
+    /// No formula that was found has a Matthews correlation with the unit above 0, which was searched for.
+    Uncorrelated,
     /// The unit fires on fewer positions than [`super::SearchConfig::min_activations`].
     TooFew,
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Explained, Self::Silent, Self::NoOverlap, Self::Uncorrelated, Self::TooFew];
+
     /// The name in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Explained => "explained",
             Self::Silent => "silent",
             Self::NoOverlap => "no_overlap",
+            Self::Uncorrelated => "uncorrelated",
             Self::TooFew => "too_few",
         }
     }
@@ -50,7 +56,7 @@ pub struct Found {
 pub struct Optimal {
     /// Whether no formula of the grammar is better.
     pub certified: bool,
-    /// No formula of the grammar has a higher IoU.
+    /// No formula of the grammar has a higher IoU; of a search by MCC: a higher MCC.
     pub upper_bound: f64,
     /// Pairs of literals that were bounded.
     pub pairs: u64,
@@ -60,7 +66,7 @@ pub struct Optimal {
     pub full_passes: u64,
     /// Ends of longer formulas that were extended by every literal.
     pub nodes: u64,
-    /// The IoU that the beam reaches with this number of literals.
+    /// The IoU that the beam reaches with this number of literals; of a search by MCC: its MCC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beam: Option<f64>,
 }

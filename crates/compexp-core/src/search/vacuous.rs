@@ -132,7 +132,12 @@ mod tests {
         let mut result = result_of(&[c(1), c(0).or(c(1)), long]);
         for (found, score) in result.by_length.iter_mut().zip([0.2, 0.3, 0.5]) {
             // As many positions of the unit as make this IoU.
-            found.counts = crate::score::Counts { formula: 10, unit: 10, both: (20.0 * score / (1.0 + score)) as u64 };
+            found.counts = crate::score::Counts {
+                universe: 40,
+                formula: 10,
+                unit: 10,
+                both: (20.0 * score / (1.0 + score)) as u64,
+            };
             found.score = crate::score::Metric::Iou.of(found.counts);
         }
         let (stripped, vacuous) = without_vacuous(&p, &SearchConfig::default(), result.clone());

@@ -87,6 +87,7 @@ pub(crate) fn config(settings: &Settings, mode: Mode, variant: Variant) -> Searc
             Metric::Precision => score::Metric::Precision,
             Metric::Recall => score::Metric::Recall,
             Metric::F1 => score::Metric::F1,
+            Metric::Mcc => score::Metric::Mcc,
         },
         penalty: settings.penalty,
         beam_limit: settings.beam_limit,
@@ -111,6 +112,7 @@ fn check(name: &str, found: &SearchResult, expected: &Found) {
         (search::Status::Explained, oracle::Status::Explained)
             | (search::Status::Silent, oracle::Status::Silent)
             | (search::Status::NoOverlap, oracle::Status::NoOverlap)
+            | (search::Status::Uncorrelated, oracle::Status::Uncorrelated)
             | (search::Status::TooFew, oracle::Status::TooFew)
     );
     assert!(same, "{name}: found {:?}, expected {:?}", found.status, expected.status);
@@ -146,8 +148,8 @@ fn engine_repeats_the_reference_to_the_bit() {
 
 #[test]
 fn engine_agrees_with_the_oracle_on_generated_problems() {
-    let metrics = [Metric::Iou, Metric::Iou, Metric::F1, Metric::Precision, Metric::Recall];
-    for seed in 0..600u64 {
+    let metrics = [Metric::Iou, Metric::Mcc, Metric::F1, Metric::Precision, Metric::Recall];
+    for seed in 0..1200u64 {
         let examples = [1, 2, 4][seed as usize % 3];
         let n_positions = examples * [10, 23, 50][seed as usize / 3 % 3];
         let problem = random_problem(seed, 4 + seed as usize % 9, n_positions, seed % 2 == 1);
@@ -167,6 +169,9 @@ fn engine_agrees_with_the_oracle_on_generated_problems() {
         ] {
             if variant == Variant::Vision && mode == Mode::Beam && !problem.neighbors.is_empty() {
                 // Neighbours come with features, which are declared: NEIGHBORS of a concept that never occurs is theirs alone.
+                continue;
+            }
+            if mode == Mode::Compat && settings.metric == Metric::Mcc {
                 continue;
             }
             let (partition, map) = partition(&problem, examples, variant);
@@ -189,8 +194,9 @@ fn no_beam_exceeds_brute_force() {
         let best = brute_force(&problem, 3, Metric::Iou);
         let (Some(found), Some(best)) = (found.best(), best) else { continue };
         let (n, d) = best.fraction;
-        assert!(found.counts.both * d <= n * found.counts.union(), "seed {seed}: {found:?} and {}", best.formula);
-        met += usize::from(found.counts.both * d == n * found.counts.union());
+        let [both, union] = [found.counts.both, found.counts.union()].map(i128::from);
+        assert!(both * d <= n * union, "seed {seed}: {found:?} and {}", best.formula);
+        met += usize::from(both * d == n * union);
     }
     assert!(met > 30, "a wide beam finds the optimum of most small problems: {met} of 60");
 }

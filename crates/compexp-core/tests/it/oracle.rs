@@ -23,6 +23,9 @@
 //! - Vision compat knows only present concepts (with a non-empty mask). NLI compat knows every listed concept, empty ones
 //!   included, and gives each a NEIGHBORS node, with or without neighbours (without, it equals the leaf).
 //! - A unit without a position is `Silent`, whatever the minimum; one below the minimum is `TooFew`, in every mode.
+//! - The default and the exhaustive search use no literal that is true everywhere, and no formula that is true everywhere is
+//!   their answer; it may stand in a beam.
+//! - By correlation, formulas of negative score may stand in a beam too: only those without a hit are left out.
 //! - A unit that is not `Explained` has `NONE` (vision, default) or `0` (NLI: too few or silent) as its formula and
 //!   primitive, with score 0, no beams and no `by_length`. NLI with an overlap of nothing still runs its search over zeros:
 //!   `NoOverlap`, with the formula and beams of that search.
@@ -39,7 +42,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub(crate) use bits::{Bits, Space, Unit};
-pub(crate) use brute::brute_force;
+pub(crate) use brute::{brute_force, brute_force_with_constants};
 pub(crate) use random::random_problem;
 
 /// One unit and the concepts that may explain it, as dense masks over one universe.
@@ -78,6 +81,8 @@ pub(crate) enum Metric {
     Recall,
     /// Harmonic mean of the two.
     F1,
+    /// Correlation of the two masks.
+    Mcc,
 }
 
 /// The settings of one search; the default is the paper's score at vision's length, with a small beam.
@@ -110,8 +115,10 @@ pub(crate) enum Status {
     Explained,
     /// The unit's mask is empty.
     Silent,
-    /// No primitive has a positive score.
+    /// No primitive has a positive score; in the default search: none but constants overlaps.
     NoOverlap,
+    /// No formula has a positive correlation.
+    Uncorrelated,
     /// The unit has fewer positions than `min_activations`.
     TooFew,
 }

@@ -213,16 +213,33 @@ mod tests {
         let mut run =
             records("ab", &[("a", &[0.2, 0.2], &[0]), ("(a OR b)", &[0.1, 0.4], &[1])], &[], &[("x", "x"); 3]);
         for (i, unit) in run.explanations.units.iter_mut().enumerate() {
-            let null = |length| NullScores { length, p: 0.5, mean: 0.1, median: 0.1, q95: 0.3, q99: 0.3, max: 0.35 };
+            let null = |length| NullScores {
+                length,
+                p: 0.5,
+                mean: 0.1,
+                median: 0.1,
+                q95: 0.3,
+                q99: 0.3,
+                max: 0.35,
+                step_p: None,
+                metric_median: None,
+            };
             unit.significance =
                 Some(Significance { draws: 19, p: 0.05, q: [0.5, 0.01][i], by_length: vec![null(1), null(2)] });
-            let score =
-                |length, iou| HeldOutScore { length, iou, interval: [0.0, 1.0], standard_error: 0.1, drop: 0.1 };
+            let score = |length, iou| HeldOutScore {
+                length,
+                iou,
+                interval: [0.0, 1.0],
+                standard_error: 0.1,
+                drop: 0.1,
+                mcc: None,
+            };
             unit.holdout = Some(HeldOut {
                 unit_area: 3,
                 iou: 0.1,
                 interval: [0.0, 1.0],
                 drop: 0.1,
+                mcc: None,
                 suggested_length: 1,
                 by_length: vec![score(1, 0.1), score(2, [0.1, 0.2][i])],
             });

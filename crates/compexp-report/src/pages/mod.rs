@@ -144,6 +144,7 @@ fn status_text(status: Status) -> &'static str {
         Status::Explained => "explained",
         Status::Silent => "silent",
         Status::NoOverlap => "no overlap",
+        Status::Uncorrelated => "no correlation",
         Status::TooFew => "fires too rarely",
     }
 }

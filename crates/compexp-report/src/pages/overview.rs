@@ -89,12 +89,11 @@ fn sentence(material: &Material<'_>) -> Markup {
 pub(super) fn tiles(material: &Material<'_>) -> Markup {
     let summary = &material.summary;
     let tile = |value: String, label: &str| html! { div.tile { b { (value) } span { (label) } } };
-    let all = [Status::Explained, Status::Silent, Status::NoOverlap, Status::TooFew];
     let optimal = || material.explanations().units.iter().filter_map(|u| u.optimal);
     let (proofs, proven) = (optimal().count(), optimal().filter(|o| o.certified).count());
     html! {
         div.tiles {
-            @for status in all {
+            @for status in Status::ALL {
                 @let n = summary.by_status.get(status.name()).copied().unwrap_or(0);
                 @if n > 0 || status == Status::Explained { (tile(count(n as u64), status_text(status))) }
             }

@@ -61,12 +61,7 @@ fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, a
     let mut statuses: Vec<&str> = units.iter().map(|u| u.status.name()).collect();
     statuses.sort_unstable();
     statuses.dedup();
-    let all = [
-        compexp_core::search::Status::Explained,
-        compexp_core::search::Status::Silent,
-        compexp_core::search::Status::NoOverlap,
-        compexp_core::search::Status::TooFew,
-    ];
+    let all = compexp_core::search::Status::ALL;
     let tested = units.iter().any(|u| u.significance.is_some());
     let held_out = units.iter().any(|u| u.holdout.is_some());
     html! {

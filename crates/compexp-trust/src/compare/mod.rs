@@ -16,6 +16,7 @@ pub use settings::{Difference, differences};
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::formula::{Formula, names_in};
+use compexp_core::score::Metric;
 use compexp_core::search::Status;
 
 use crate::{Error, Result};
@@ -57,6 +58,8 @@ pub struct Side<'a> {
     pub explanations: &'a Explanations,
     /// How often the model is right, as a share, where that is known.
     pub accuracy: Option<f64>,
+    /// What was searched. Scores are compared by MCC if both sides were searched by it, else by IoU.
+    pub metric: Metric,
 }
 
 /// What became of a unit's explanation.
@@ -119,6 +122,9 @@ pub struct Found {
     pub formula: Option<String>,
     /// Its IoU; 0 where there is no formula.
     pub iou: f64,
+    /// Its MCC; none without a formula, and in records of earlier versions.
+    #[serde(default)]
+    pub mcc: Option<f64>,
 }
 
 /// What a run came to as a whole.
@@ -175,8 +181,9 @@ pub fn compare(base: Side<'_>, run: Side<'_>, tolerances: Tolerances, probe_fiel
     numbers.dedup();
     let in_both = before.keys().filter(|unit| after.contains_key(unit)).count();
 
+    let by_mcc = [base.metric, run.metric] == [Metric::Mcc; 2];
     let verdict = |unit: &usize| match (before.get(unit), after.get(unit)) {
-        (Some(base), Some(run)) => judge(base, run, tolerances.iou),
+        (Some(base), Some(run)) => judge(base, run, tolerances.iou, by_mcc),
         (None, _) => Ok(Verdict::Gained),
         (_, None) => Ok(Verdict::Lost),
     };
@@ -195,7 +202,7 @@ pub fn compare(base: Side<'_>, run: Side<'_>, tolerances: Tolerances, probe_fiel
         Verdict::ChangedWithinTolerance => beyond,
         _ => true,
     };
-    let found = |e: &&Explanation| Found { status: e.status, formula: e.formula.clone(), iou: e.iou };
+    let found = |e: &&Explanation| Found { status: e.status, formula: e.formula.clone(), iou: e.iou, mcc: e.mcc };
     let change = |(unit, verdict): (usize, Verdict)| UnitChange {
         unit,
         verdict,
@@ -274,12 +281,13 @@ fn units_of<'a>(side: Side<'a>, name: &str) -> Result<BTreeMap<usize, &'a Explan
     Ok(units)
 }
 
-fn judge(base: &Explanation, run: &Explanation, tolerance: f64) -> Result<Verdict> {
+fn judge(base: &Explanation, run: &Explanation, tolerance: f64, by_mcc: bool) -> Result<Verdict> {
     let (Status::Explained, Status::Explained) = (base.status, run.status) else {
         return Ok(if base.status == run.status { Verdict::Same } else { Verdict::StatusChanged });
     };
     let [before, after] = [base, run].map(|e| e.formula.as_deref().unwrap_or_default());
-    let near = near(base.iou, run.iou, tolerance);
+    let [was, is] = [base, run].map(|e| e.mcc.filter(|_| by_mcc).unwrap_or(e.iou));
+    let near = near(was, is, tolerance);
     Ok(match (meaning(before, after, base.unit)?, near) {
         (Meaning::Identical, true) => Verdict::Same,
         (Meaning::Equivalent, true) => Verdict::Equivalent,

@@ -176,7 +176,8 @@ impl<'a> Planted<'a> {
     pub fn record(&self, vocabulary: &Vocabulary, progress: &(dyn Fn(usize) + Sync)) -> Result<PlantedUnits> {
         let done = std::sync::atomic::AtomicUsize::new(0);
         let unit = |(i, unit): (usize, &Unit)| {
-            let mut counts = Counts { formula: unit.area, ..Counts::default() };
+            let universe = self.partition.n_positions();
+            let mut counts = Counts { universe, formula: unit.area, ..Counts::default() };
             let examples = ((1 << 18) / self.grid().positions()).max(1);
             for first in (0..self.n_examples()).step_by(examples) {
                 let n = examples.min(self.n_examples() - first);

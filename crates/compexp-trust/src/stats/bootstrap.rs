@@ -1,4 +1,4 @@
-//! The bootstrap over groups: how far a ratio of sums would differ on other groups of the same kind.
+//! The bootstrap over groups: how far what follows from sums would differ on other groups of the same kind.
 
 use crate::random::Purpose;
 use compexp_core::random::Random;
@@ -9,11 +9,11 @@ use super::quantile;
 /// Resamples.
 const RESAMPLES: usize = 1000;
 
-/// Ratios that are added up together: a numerator and a denominator each.
-const TOGETHER: usize = 8;
+/// Quantities that are added up together.
+const TOGETHER: usize = 16;
 
-/// The resamples of a number of groups: as many groups each, drawn with replacement. All ratios are computed on the same
-/// ones, so that differences between ratios are resampled too.
+/// The resamples of a number of groups: as many groups each, drawn with replacement. All sums are computed on the same ones,
+/// so that differences between what follows from them are resampled too.
 pub struct Bootstrap {
     n_groups: usize,
     /// How often each group was drawn: `(RESAMPLES, n_groups)`.
@@ -33,37 +33,43 @@ impl Bootstrap {
         Self { n_groups, weights }
     }
 
-    /// For each ratio, given by the numerator and denominator of every group, its value on every resample; 0 over 0 is 0.
-    ///
-    /// Sums are of integers below 2^53, and exact.
-    pub fn ratios(&self, ratios: &[Vec<[u64; 2]>]) -> Vec<Vec<f64>> {
-        let mut found = Vec::with_capacity(ratios.len());
-        for together in ratios.chunks(TOGETHER) {
-            // (n_groups, numerators and denominators)
-            let mut columns = vec![[0.0; 2 * TOGETHER]; self.n_groups];
-            for (i, ratio) in together.iter().enumerate() {
-                for (column, [numerator, denominator]) in columns.iter_mut().zip(ratio) {
-                    (column[2 * i], column[2 * i + 1]) = (*numerator as f64, *denominator as f64);
+    /// For each quantity, given for every group, its sum on every resample. Sums are of integers below 2^53, and exact.
+    pub fn sums(&self, quantities: &[&[u64]]) -> Vec<Vec<f64>> {
+        let mut found = Vec::with_capacity(quantities.len());
+        for together in quantities.chunks(TOGETHER) {
+            // (n_groups, quantities)
+            let mut columns = vec![[0.0; TOGETHER]; self.n_groups];
+            for (i, quantity) in together.iter().enumerate() {
+                for (column, value) in columns.iter_mut().zip(*quantity) {
+                    column[i] = *value as f64;
                 }
             }
             let sums: Vec<_> = self.weights.chunks_exact(self.n_groups).map(|w| weighted(w, &columns)).collect();
-            for i in 0..together.len() {
-                let ratio = |s: &[f64; 2 * TOGETHER]| if s[2 * i] == 0.0 { 0.0 } else { s[2 * i] / s[2 * i + 1] };
-                found.push(sums.iter().map(ratio).collect());
-            }
+            found.extend((0..together.len()).map(|i| sums.iter().map(|s| s[i]).collect::<Vec<f64>>()));
         }
         found
     }
+
+    /// For each ratio, given by the numerator and denominator of every group, its value on every resample; 0 over 0 is 0.
+    pub fn ratios(&self, ratios: &[Vec<[u64; 2]>]) -> Vec<Vec<f64>> {
+        let columns: Vec<Vec<u64>> = ratios
+            .iter()
+            .flat_map(|ratio| [0, 1].map(|side| ratio.iter().map(|of_group| of_group[side]).collect()))
+            .collect();
+        let sums = self.sums(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let ratio = |(n, d): (&f64, &f64)| if *n == 0.0 { 0.0 } else { n / d };
+        sums.chunks_exact(2).map(|pair| pair[0].iter().zip(&pair[1]).map(ratio).collect()).collect()
+    }
 }
 
-fn weighted(weights: &[u32], columns: &[[f64; 2 * TOGETHER]]) -> [f64; 2 * TOGETHER] {
+fn weighted(weights: &[u32], columns: &[[f64; TOGETHER]]) -> [f64; TOGETHER] {
     vectorized(
         #[inline(always)]
         || {
-            let mut sums = [0.0; 2 * TOGETHER];
+            let mut sums = [0.0; TOGETHER];
             for (weight, column) in weights.iter().zip(columns) {
                 let weight = f64::from(*weight);
-                for i in 0..2 * TOGETHER {
+                for i in 0..TOGETHER {
                     sums[i] += weight * column[i];
                 }
             }
@@ -95,22 +101,21 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn resampled_ratios_are_those_of_groups_written_down_one_by_one(
-            groups in proptest::collection::vec((0u64..50, 0u64..90, 0u64..40), 1..40), seed in any::<u64>(), copies in 1usize..11,
+        fn resampled_sums_are_those_of_groups_written_down_one_by_one(
+            groups in proptest::collection::vec(0u64..50, 1..40), seed in any::<u64>(), copies in 1usize..21,
         ) {
-            // More ratios than are added up together: the same one with some groups left out.
-            let ratios: Vec<Vec<[u64; 2]>> = (0..copies).map(|skip| {
-                groups.iter().enumerate().map(|(g, (a, b, _))| if g % 11 == skip { [0, 0] } else { [*a, a + b] }).collect()
+            // More quantities than are added up together: the same one with some groups left out.
+            let quantities: Vec<Vec<u64>> = (0..copies).map(|skip| {
+                groups.iter().enumerate().map(|(g, a)| if g % 21 == skip { 0 } else { *a }).collect()
             }).collect();
-            let found = Bootstrap::new(groups.len(), seed).ratios(&ratios);
-            for (ratio, found) in ratios.iter().zip(&found) {
+            let slices: Vec<&[u64]> = quantities.iter().map(Vec::as_slice).collect();
+            let found = Bootstrap::new(groups.len(), seed).sums(&slices);
+            for (quantity, found) in quantities.iter().zip(&found) {
                 prop_assert_eq!(found.len(), RESAMPLES);
                 let mut naive = Vec::new();
                 for resample in 0..RESAMPLES as u64 {
                     let mut random = Random::new(seed, Purpose::Bootstrap, resample);
-                    let drawn: Vec<[u64; 2]> = (0..groups.len()).map(|_| ratio[random.below(groups.len())]).collect();
-                    let (a, b) = (drawn.iter().map(|d| d[0]).sum::<u64>(), drawn.iter().map(|d| d[1]).sum::<u64>());
-                    naive.push(if b == 0 { 0.0 } else { a as f64 / b as f64 });
+                    naive.push((0..groups.len()).map(|_| quantity[random.below(groups.len())]).sum::<u64>() as f64);
                 }
                 prop_assert_eq!(found, &naive);
                 // The interval leaves 25 of 1000 values on either side.
@@ -126,8 +131,9 @@ mod tests {
     #[test]
     fn the_standard_error_of_a_mean_is_the_known_one() {
         // The mean of 400 zeros and ones in equal parts: 0.5 / sqrt(400).
-        let ratio: Vec<[u64; 2]> = (0..400).map(|i| [i % 2, 1]).collect();
-        let values = Bootstrap::new(400, 3).ratios(&[ratio]).remove(0);
+        let ones: Vec<u64> = (0..400).map(|i| i % 2).collect();
+        let sums = Bootstrap::new(400, 3).sums(&[&ones]).remove(0);
+        let values: Vec<f64> = sums.iter().map(|sum| sum / 400.0).collect();
         let found = standard_error(&values);
         assert!((found - 0.025).abs() < 0.002, "found {found}, expected 0.025");
         let [low, high] = interval(&values);

@@ -1,7 +1,7 @@
 //! Scores on examples that the search never saw.
 //!
 //! Groups of examples are held out as a whole: thresholds, search and choice of the formula happen on the others, and the
-//! formulas are measured on what was held out. The fall of the IoU is the part that the search owes to chance.
+//! formulas are measured on what was held out. The fall of the score is the part that the search owes to chance.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use compexp_core::activation::{ActivationSource, MaskSource};
 use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{Explained, Progress};
-use compexp_core::explanation::{HeldOut, HeldOutScore, HeldOutUniverse};
+use compexp_core::explanation::{HeldOut, HeldOutMcc, HeldOutScore, HeldOutUniverse};
 use compexp_core::partition::{CellSet, Partition, PositionMap};
 use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid};
 use compexp_core::profile::{Counter, Patterns};
@@ -208,16 +208,19 @@ impl<'a> FiringPart<'a> {
 /// Measures the formulas of `explained` on the examples held out, and records it.
 ///
 /// `partition`, `map` and `firing` are of the held-out side of `split`, with the concepts of the search's side
-/// ([`Part::with_concepts_of`]). The thresholds are those of the search's side. `seed` decides the bootstrap's resamples.
+/// ([`Part::with_concepts_of`]). The thresholds are those of the search's side. The suggested lengths are by `metric`, the one
+/// that was searched: MCC, or IoU for all others. `seed` decides the bootstrap's resamples.
 ///
 /// # Errors
-/// `Error::Source` if an input cannot be read; `Error::Mismatch` if the inputs do not belong together.
+/// [`Error::Mismatch`] if the inputs do not belong together, [`Error::Source`] if one cannot be read.
+#[allow(clippy::too_many_arguments, reason = "each is a different thing that a caller has at hand")]
 pub fn validate(
     split: &Split,
     partition: &Partition,
     map: &PositionMap,
     firing: Firing<'_>,
     explained: &mut Explained,
+    metric: Metric,
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<()> {
@@ -236,7 +239,7 @@ pub fn validate(
         .map_init(Counter::default, |counter, (i, result)| {
             let counted = Counted::new(split, partition, map, &patterns, i, result, counter)?;
             progress.done(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-            Ok((!result.by_length.is_empty()).then(|| counted.measure(result, &bootstrap)))
+            Ok((!result.by_length.is_empty()).then(|| counted.measure(result, metric, &bootstrap)))
         })
         .collect::<Result<_>>()?;
     explained.explanations.held_out = Some(split.universe());
@@ -248,6 +251,8 @@ pub fn validate(
 
 /// The counts of one unit on every held-out group.
 struct Counted {
+    /// All positions.
+    positions: Vec<u64>,
     /// Positions in the unit's mask.
     unit: Vec<u64>,
     /// For each length the positions in the formula's mask.
@@ -268,9 +273,14 @@ impl Counted {
     ) -> Result<Self> {
         let sets: Vec<CellSet> = result.by_length.iter().map(|found| partition.evaluate(&found.formula)).collect();
         let none = vec![0; split.n_groups()];
-        let mut counted =
-            Self { unit: none.clone(), formula: vec![none.clone(); sets.len()], both: vec![none; sets.len()] };
+        let mut counted = Self {
+            positions: none.clone(),
+            unit: none.clone(),
+            formula: vec![none.clone(); sets.len()],
+            both: vec![none; sets.len()],
+        };
         for (example, group) in split.groups.iter().enumerate() {
+            counted.positions[*group as usize] += map.grid().positions() as u64;
             for (cell, size) in map.cells_of(example).iter().zip(map.sizes_of(example)) {
                 for (areas, _) in counted.formula.iter_mut().zip(&sets).filter(|(_, set)| set.contains(*cell)) {
                     areas[*group as usize] += u64::from(*size);
@@ -295,46 +305,66 @@ impl Counted {
         Ok(counted)
     }
 
-    fn measure(&self, result: &SearchResult, bootstrap: &Bootstrap) -> HeldOut {
-        let ratio = |(formula, both): (&Vec<u64>, &Vec<u64>)| -> Vec<[u64; 2]> {
-            let groups = self.unit.iter().zip(formula).zip(both);
-            groups.map(|((unit, formula), both)| [*both, unit + formula - both]).collect()
+    fn measure(&self, result: &SearchResult, metric: Metric, bootstrap: &Bootstrap) -> HeldOut {
+        let n = self.formula.len();
+        let counts_of = |of: [&[u64]; 4], i: usize| {
+            let [universe, formula, unit, both] = of.map(|values| values[i]);
+            Counts { universe, formula, unit, both }
         };
-        let ratios: Vec<Vec<[u64; 2]>> = self.formula.iter().zip(&self.both).map(ratio).collect();
-        let resampled = bootstrap.ratios(&ratios);
-        let unit_area = self.unit.iter().sum();
+        let total = |values: &[u64]| [values.iter().sum::<u64>()];
+        let (universe, unit) = (total(&self.positions), total(&self.unit));
+        let shared = [&self.positions[..], &self.unit[..]];
+        let columns = shared.into_iter().chain(self.formula.iter().chain(&self.both).map(Vec::as_slice));
+        let sums = bootstrap.sums(&columns.collect::<Vec<_>>());
+        let exact = |values: &[f64]| -> Vec<u64> { values.iter().map(|v| *v as u64).collect() };
+        let sums: Vec<Vec<u64>> = sums.iter().map(|values| exact(values)).collect();
+        let resampled = |metric: Metric, k: usize| -> Vec<f64> {
+            let of = [&sums[0][..], &sums[2 + k][..], &sums[1][..], &sums[2 + n + k][..]];
+            (0..sums[0].len()).map(|r| metric.of(counts_of(of, r))).collect()
+        };
+        let [ious, mccs] = [Metric::Iou, Metric::Mcc].map(|m| (0..n).map(|k| resampled(m, k)).collect::<Vec<_>>());
         let score = |k: usize| {
-            let counts =
-                Counts { formula: self.formula[k].iter().sum(), unit: unit_area, both: self.both[k].iter().sum() };
-            let iou = Metric::Iou.of(counts);
+            let (formula, both) = (total(&self.formula[k]), total(&self.both[k]));
+            let counts = counts_of([&universe, &formula, &unit, &both], 0);
+            let [iou, mcc] = [Metric::Iou, Metric::Mcc].map(|m| m.of(counts));
+            let searched = &result.by_length[k];
             HeldOutScore {
                 length: k + 1,
                 iou,
-                interval: interval(&resampled[k]),
-                standard_error: standard_error(&resampled[k]),
-                drop: result.by_length[k].iou - iou,
+                interval: interval(&ious[k]),
+                standard_error: standard_error(&ious[k]),
+                drop: searched.iou - iou,
+                mcc: Some(HeldOutMcc {
+                    value: mcc,
+                    interval: interval(&mccs[k]),
+                    drop: Metric::Mcc.of(searched.counts) - mcc,
+                }),
             }
         };
-        let by_length: Vec<HeldOutScore> = (0..ratios.len()).map(score).collect();
-        let ious: Vec<f64> = by_length.iter().map(|s| s.iou).collect();
-        let last = &by_length[by_length.len() - 1];
+        let by_length: Vec<HeldOutScore> = (0..n).map(score).collect();
+        let (found, resampled): (Vec<f64>, _) = match metric {
+            Metric::Mcc => (by_length.iter().filter_map(|s| Some(s.mcc?.value)).collect(), &mccs),
+            _ => (by_length.iter().map(|s| s.iou).collect(), &ious),
+        };
+        let last = &by_length[n - 1];
         HeldOut {
-            unit_area,
+            unit_area: unit[0],
             iou: last.iou,
             interval: last.interval,
             drop: last.drop,
-            suggested_length: suggest(&ious, &resampled),
+            mcc: last.mcc,
+            suggested_length: suggest(&found, resampled),
             by_length,
         }
     }
 }
 
-/// The smallest length whose IoU is below the best one by no more than one standard error of their difference.
-fn suggest(ious: &[f64], resampled: &[Vec<f64>]) -> usize {
-    let best = (0..ious.len()).fold(0, |best, k| if ious[k] > ious[best] { k } else { best });
+/// The smallest length whose score is below the best one by no more than one standard error of their difference.
+fn suggest(scores: &[f64], resampled: &[Vec<f64>]) -> usize {
+    let best = (0..scores.len()).fold(0, |best, k| if scores[k] > scores[best] { k } else { best });
     let within = |k: &usize| {
         let differences: Vec<f64> = resampled[best].iter().zip(&resampled[*k]).map(|(b, a)| b - a).collect();
-        ious[best] - ious[*k] <= standard_error(&differences)
+        scores[best] - scores[*k] <= standard_error(&differences)
     };
     1 + (0..best).find(within).unwrap_or(best)
 }

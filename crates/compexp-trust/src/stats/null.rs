@@ -16,7 +16,8 @@ use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::Example;
 use compexp_core::profile::{Counter, Patterns};
 use compexp_core::random::{Random, Stream};
-use compexp_core::search::{SearchConfig, SearchResult, search, without_vacuous};
+use compexp_core::score::Metric;
+use compexp_core::search::{Found, SearchConfig, SearchResult, search, without_vacuous};
 use rayon::prelude::*;
 
 use super::fdr::benjamini_hochberg;
@@ -46,6 +47,12 @@ impl NullConfig {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// A number of draws for so many units: 20 for each, with which one unit alone can have a q below 0.05; at least 200,
+    /// and at most 1,000, which the time of a search allows.
+    pub fn draws_for(units: usize) -> usize {
+        (20 * units).clamp(200, 1000)
     }
 
     /// The smallest p that can come out.
@@ -157,8 +164,8 @@ struct Scratch {
     place: Vec<u32>,
 }
 
-/// The score and the IoU of a draw at one length; 0 where nothing was found.
-type Scores = [f64; 2];
+/// The score, the IoU and the searched metric of a draw at one length; 0 where nothing was found.
+type Scores = [f64; 3];
 
 impl<'a> NullTest<'a> {
     /// Prepares the draws for the explained units of `explained`, which was found with `search` on `partition`, `map` and
@@ -232,9 +239,8 @@ impl<'a> NullTest<'a> {
         let scores = self.run_jobs(&jobs, &|n| progress.done(n))?;
         let mut found: Vec<(usize, Significance)> = Vec::with_capacity(self.n_units());
         for ((unit, own), scores) in self.units.iter().zip(&self.own).zip(scores.chunks_exact(draws)) {
-            let by_length: Vec<NullScores> = (0..own.by_length.len())
-                .map(|k| null_scores(k, own.by_length[k].score, scores.iter().map(|draw| draw[k])))
-                .collect();
+            let by_length: Vec<NullScores> =
+                (0..own.by_length.len()).map(|k| null_scores(k, &own.by_length, scores, self.search.metric)).collect();
             let p = by_length.last().map_or(1.0, |last| last.p);
             found.push((*unit, Significance { draws, p, q: p, by_length }));
         }
@@ -264,32 +270,45 @@ impl<'a> NullTest<'a> {
         let profile = self.patterns.profile(job.unit, self.map, n_cells, counter, |example| place[example as usize])?;
         let result = search(self.partition, &profile, self.search)?;
         let (result, _) = without_vacuous(self.partition, self.search, result);
-        let mut scores: Vec<Scores> = result.by_length.iter().map(|found| [found.score, found.iou]).collect();
-        scores.resize(self.search.length, [0.0; 2]);
+        let mut scores: Vec<Scores> =
+            result.by_length.iter().map(|f| [f.score, f.iou, self.search.metric.of(f.counts)]).collect();
+        scores.resize(self.search.length, [0.0; 3]);
         Ok(scores)
     }
 }
 
-/// Records what [`NullTest::run`] gave.
-pub fn set_significance(explained: &mut Explained, found: Vec<(usize, Significance)>) {
+/// Records what [`NullTest::run`] gave for a search by `metric`.
+pub fn set_significance(explained: &mut Explained, found: Vec<(usize, Significance)>, metric: Metric) {
     let mut found = found.into_iter().peekable();
-    for unit in &mut explained.explanations.units {
+    for (unit, result) in explained.explanations.units.iter_mut().zip(&explained.results) {
         unit.significance = found.next_if(|(number, _)| *number == unit.unit).map(|(_, s)| s);
+        let chance = unit.significance.as_ref().and_then(|s| s.by_length.last());
+        unit.chance_corrected = chance.zip(result.best()).and_then(|(chance, best)| {
+            let (value, median) = (metric.of(best.counts), chance.metric_median.unwrap_or(chance.median));
+            (median < 1.0).then(|| (value - median) / (1.0 - median))
+        });
     }
 }
 
-/// Draws beside a unit's own score, at entry `k` of `by_length`.
-fn null_scores(k: usize, own: f64, draws: impl Iterator<Item = Scores>) -> NullScores {
-    let (scores, mut ious): (Vec<f64>, Vec<f64>) = draws.map(|[score, iou]| (score, iou)).unzip();
-    let reached = scores.iter().filter(|score| **score >= own).count();
-    let n = ious.len() as f64;
-    let mean = ious.iter().sum::<f64>() / n;
-    ious.sort_unstable_by(f64::total_cmp);
+/// The draws beside a unit's own formulas, at entry `k` of `by_length`.
+fn null_scores(k: usize, own: &[Found], draws: &[Vec<Scores>], metric: Metric) -> NullScores {
+    let n = draws.len() as f64;
+    let share =
+        |reaches: &dyn Fn(&&Vec<Scores>) -> bool| (1.0 + draws.iter().filter(reaches).count() as f64) / (n + 1.0);
+    let step = |k: usize| own[k].score - own[k - 1].score;
+    let sorted = |i: usize| {
+        let mut values: Vec<f64> = draws.iter().map(|draw| draw[k][i]).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    };
+    let ious = sorted(1);
     let at = |share| quantile(&ious, share);
     NullScores {
         length: k + 1,
-        p: (1.0 + reached as f64) / (n + 1.0),
-        mean,
+        p: share(&|draw| draw[k][0] >= own[k].score),
+        step_p: (k > 0).then(|| share(&|draw| draw[k][0] - draw[k - 1][0] >= step(k))),
+        metric_median: (metric != Metric::Iou).then(|| quantile(&sorted(2), 0.5)),
+        mean: draws.iter().map(|draw| draw[k][1]).sum::<f64>() / n,
         median: at(0.5),
         q95: at(0.95),
         q99: at(0.99),

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let vectors = vectors.map(WordVectors::read).transpose()?;
     reporter.stage("features", "pairs", sentences.split.len());
     let set = probe_set(&sentences.split, Some(&model.words), vectors.as_ref(), &features)?;
-    let evidence = explain_config::evidence(&args.trust);
+    let evidence = explain_config::evidence(&args.trust, units.len());
     check_evidence(&evidence, &set.examples)?;
     reporter.end();
 

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let config = explain_config::explain(&args.search, threshold, Variant::Vision);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), extraction.shape.n_units)?;
-    let evidence = explain_config::evidence(&args.trust);
+    let evidence = explain_config::evidence(&args.trust, units.len());
     check_evidence(&evidence, &annotated.set.examples)?;
 
     let checkpoint = hash_file(&args.network.checkpoint)?;

@@ -18,7 +18,6 @@ use super::triples::conjunctions;
 use super::work::Work;
 use crate::concept::ConceptId;
 use crate::formula::{Atom, Formula};
-use crate::score::Counts;
 
 /// The best function of at most two literals; `best` is that of one positive literal.
 pub(super) fn two(pairs: &Pairs<'_>, best: &mut Best, work: &mut Work) {
@@ -41,8 +40,7 @@ pub(super) fn one(pairs: &Pairs<'_>, best: &mut Best) {
     for c in present(pairs) {
         let (area, both) = (u64::from(pairs.partition.area(c)), u64::from(pairs.both[c]));
         let formula = pairs.partition.n_positions() - area;
-        let counts = Counts { formula, unit: pairs.unit, both: pairs.unit - both };
-        best.offer(counts, 1, || Formula::Atom(pairs.partition.columns()[c]).not());
+        best.offer(pairs.counts(formula, pairs.unit - both), 1, || Formula::Atom(pairs.partition.columns()[c]).not());
     }
 }
 
@@ -78,8 +76,7 @@ pub(super) fn three(pairs: &Pairs<'_>, mut best: Best, work: &mut Work) -> Best 
 }
 
 fn present(pairs: &Pairs<'_>) -> Vec<usize> {
-    let partition = pairs.partition;
-    (0..partition.columns().len()).filter(|c| partition.area(*c) > 0).collect()
+    (0..pairs.areas.len()).filter(|c| pairs.areas[*c] > 0).collect()
 }
 
 fn consider(pairs: &Pairs<'_>, best: &mut Best, mut columns: [usize; 3], work: &mut Work) {
@@ -139,8 +136,9 @@ fn offer(
     let atoms = columns.map(|c| pairs.partition.columns()[c]);
     for function in functions().iter().flatten().filter(|f| f.narrow || !narrow) {
         let (formula, both) = (function.sum(all), function.sum(unit));
-        let counts = Counts { formula: formula as u64, unit: pairs.unit, both: both as u64 };
-        best.offer(counts, function.formula.length(), || replace(&function.formula, &atoms));
+        best.offer(pairs.counts(formula as u64, both as u64), function.formula.length(), || {
+            replace(&function.formula, &atoms)
+        });
     }
 }
 

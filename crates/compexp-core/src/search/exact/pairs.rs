@@ -9,7 +9,7 @@ use super::super::ceiling::best_choice;
 use super::super::chain::Op;
 use crate::partition::{CellSet, Partition};
 use crate::profile::Profile;
-use crate::score::Metric;
+use crate::score::{Counts, Metric};
 
 /// The bytes of rows that the searches of all threads keep. With 5,000 literals, the rows that the partition keeps for
 /// all of them are another 100 MB.
@@ -30,9 +30,9 @@ pub(super) struct Pairs<'a> {
     pub(super) inside: u64,
     /// The gain of the region: the worth of its cells with positive worth.
     pub(super) gain: f64,
-    /// `|L|` for every column.
+    /// `|L|` for every column; 0 for literals that are true everywhere, which no search uses.
     pub(super) areas: Vec<u32>,
-    /// `|U and L|` for every column.
+    /// `|U and L|` for every column, as above.
     pub(super) both: Vec<u32>,
     /// The gain of every column.
     pub(super) gains: Vec<f64>,
@@ -141,13 +141,17 @@ impl<'a> Pairs<'a> {
                 next[c] += 1;
             }
         }
+        let mut areas = partition.areas().to_vec();
+        for c in (0..n).filter(|c| !partition.divides(*c)) {
+            (areas[c], both[c], of_column[c]) = (0, 0, 0.0);
+        }
         Self {
             partition,
             unit: profile.area(),
             positions: partition.n_positions(),
             inside: profile.area(),
             gain: region_gain,
-            areas: partition.areas().to_vec(),
+            areas,
             both,
             gains: of_column,
             cells: Rc::new(UnitCells { hits, gains, starts, touched: lists }),
@@ -169,7 +173,12 @@ impl<'a> Pairs<'a> {
             Some(region) if with => region.cells.combine(literal, |r, l| r & l),
             Some(region) => region.cells.combine(literal, |r, l| r & !l),
         };
-        let (all, both, gains) = (self.all(column), self.both(column), self.gains(column));
+        let (mut all, mut both, mut gains) = (self.all(column), self.both(column), self.gains(column));
+        for c in 0..n {
+            if self.areas[c] == 0 && all[c] > 0 {
+                (all.to_mut()[c], both.to_mut()[c], gains.to_mut()[c]) = (0, 0, 0.0);
+            }
+        }
         let room = &self.rows_all.room;
         let [positions, inside] = [(self.positions, self.areas[column]), (self.inside, self.both[column])]
             .map(|(of, part)| if with { part.into() } else { of - u64::from(part) });
@@ -289,11 +298,17 @@ impl<'a> Pairs<'a> {
         other.map_or(0, |(loss, _)| *loss)
     }
 
-    /// The best IoU that any Boolean function of the literals can reach.
-    pub(super) fn ceiling(&self) -> f64 {
+    /// The counts of a formula of `size` positions, `both` of them in the unit.
+    #[inline(always)]
+    pub(super) fn counts(&self, size: u64, both: u64) -> Counts {
+        Counts { universe: self.partition.n_positions(), formula: size, unit: self.unit, both }
+    }
+
+    /// The best score that any Boolean function of the literals can reach.
+    pub(super) fn ceiling(&self, metric: Metric) -> f64 {
         let sizes = self.partition.sizes();
         let cells = self.cells.hits.iter().zip(sizes).map(|(h, size)| (u64::from(*h), u64::from(size - h)));
-        Metric::Iou.of(best_choice(cells, self.unit))
+        metric.of(best_choice(cells, self.counts(0, 0), metric))
     }
 
     /// `|U and A and B and C|` and `|A and B and C|`.

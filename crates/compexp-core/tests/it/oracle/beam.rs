@@ -7,20 +7,32 @@ use super::bits::{Bits, Concept, Counts, Join, Space, Unit};
 use super::formula::{Chain, Literal};
 use super::{Found, Metric, Settings, Status, refused};
 
-/// The metric as a fraction; 0 / 0 is 0 / 1.
-pub(crate) fn fraction(counts: Counts, metric: Metric) -> (u64, u64) {
+/// The metric as a fraction, the square of a correlation with its sign; 0 / 0 is 0 / 1.
+pub(crate) fn fraction(counts: Counts, metric: Metric) -> (i128, i128) {
+    let [n, f, u, i] = [counts.universe, counts.formula, counts.unit, counts.both].map(i128::from);
     let (part, whole) = match metric {
-        Metric::Iou => (counts.both, counts.union()),
-        Metric::Precision => (counts.both, counts.formula),
-        Metric::Recall => (counts.both, counts.unit),
-        Metric::F1 => (2 * counts.both, counts.formula + counts.unit),
+        Metric::Iou => (i, f + u - i),
+        Metric::Precision => (i, f),
+        Metric::Recall => (i, u),
+        Metric::F1 => (2 * i, f + u),
+        Metric::Mcc => ((i * n - f * u) * (i * n - f * u).abs(), f * (n - f) * u * (n - u)),
     };
     (part, whole.max(1))
 }
 
 /// `a` against `b` by cross-multiplication.
-pub(crate) fn compare(a: (u64, u64), b: (u64, u64)) -> Ordering {
-    (u128::from(a.0) * u128::from(b.1)).cmp(&(u128::from(b.0) * u128::from(a.1)))
+pub(crate) fn compare(a: (i128, i128), b: (i128, i128)) -> Ordering {
+    (a.0 * b.1).cmp(&(b.0 * a.1))
+}
+
+/// The score without a penalty.
+pub(crate) fn value(counts: Counts, metric: Metric) -> f64 {
+    let (part, whole) = fraction(counts, metric);
+    if metric == Metric::Mcc {
+        let [n, f, u, i] = [counts.universe, counts.formula, counts.unit, counts.both].map(|n| n as f64);
+        return if part == 0 { 0.0 } else { (i * n - f * u) / ((f * (n - f)) * (u * (n - u))).sqrt() };
+    }
+    part as f64 / whole as f64
 }
 
 /// A literal that may be joined, with the mask of its positive form.
@@ -52,8 +64,8 @@ struct Entry {
 
 /// The penalised score; exactly the metric's division without a penalty.
 fn score(counts: Counts, length: usize, settings: &Settings) -> f64 {
-    let (part, whole) = fraction(counts, settings.metric);
-    part as f64 / whole as f64 * settings.penalty.powf((length - 1) as f64)
+    let (value, penalty) = (value(counts, settings.metric), settings.penalty.powf((length - 1) as f64));
+    if value < 0.0 { value / penalty } else { value * penalty }
 }
 
 /// Best first: score (exact without a penalty), length, canonical order.
@@ -73,11 +85,12 @@ impl Space {
         if let Some(status) = refused(unit_area, settings) {
             return Found::nothing(status, "NONE", unit_area);
         }
-        let literals = self.joinable();
+        let literals = self.joinable(unit);
         let joined = limited(&literals, unit, settings);
         let mut beam: Vec<Entry> = Vec::new();
         let mut beams = Vec::new();
-        for step in 0..settings.length {
+        let mut answers: Vec<(Chain, Counts)> = Vec::new();
+        for _ in 0..settings.length {
             let mut pool: Vec<Candidate> = Vec::new();
             for (index, literal) in literals.iter().enumerate() {
                 let counts = literal.mask.counts(unit);
@@ -95,38 +108,62 @@ impl Space {
                 }
             }
             beam = select(pool, &beam, &literals, settings);
-            if step == 0 && beam.is_empty() {
-                return Found::nothing(Status::NoOverlap, "NONE", unit_area);
+            // The best so far that is not true everywhere; at first it may be a literal beyond the beam.
+            let mut possible: Vec<(Chain, Counts)> = beam.iter().map(|e| (e.chain.clone(), e.counts)).collect();
+            match answers.last() {
+                Some(answer) => possible.push(answer.clone()),
+                None => possible.extend(literals.iter().map(|l| (Chain::new(l.literal), l.mask.counts(unit)))),
             }
+            possible.retain(|(_, counts)| counts.both > 0 && !counts.is_everything());
+            possible.sort_by(|a, b| better((&a.0, a.1), (&b.0, b.1), settings));
+            let Some(answer) = possible.first() else {
+                return Found::nothing(Status::NoOverlap, "NONE", unit_area);
+            };
+            answers.push(answer.clone());
             let listing = |e: &Entry| (e.chain.print(), score(e.counts, e.chain.length(), settings));
             beams.push(beam.iter().map(listing).collect::<Vec<_>>());
         }
-        let best = &beam[0];
+        let told = |(chain, counts): &(Chain, Counts)| (score(*counts, chain.length(), settings), chain.print());
+        let by_length: Vec<(f64, String)> = answers.iter().map(told).collect();
+        let (chain, counts) = &answers[answers.len() - 1];
+        if settings.metric == Metric::Mcc && fraction(*counts, Metric::Mcc).0 <= 0 {
+            return Found::nothing(Status::Uncorrelated, "NONE", unit_area);
+        }
         Found {
             status: Status::Explained,
-            formula: best.chain.print(),
-            score: score(best.counts, best.chain.length(), settings),
-            intersection: best.counts.both,
-            union: best.counts.union(),
-            formula_area: best.counts.formula,
+            formula: chain.print(),
+            score: score(*counts, chain.length(), settings),
+            intersection: counts.both,
+            union: counts.union(),
+            formula_area: counts.formula,
             unit_area,
-            primitive: beams[0][0].clone(),
-            by_length: beams.iter().map(|beam| (beam[0].1, beam[0].0.clone())).collect(),
+            primitive: (by_length[0].1.clone(), by_length[0].0),
+            by_length,
             beams,
         }
     }
 
     /// Present concepts, and NEIGHBORS where they add a position, in canonical order.
-    fn joinable(&self) -> Vec<Joinable> {
+    fn present(&self) -> Vec<Joinable> {
         let leaf = |c: &Concept| Joinable { literal: Literal::Concept(c.id), mask: c.mask.clone() };
         let near = |c: &Concept| Joinable { literal: Literal::Neighbors(c.id), mask: c.near().clone() };
         let leaves = self.concepts.iter().filter(|c| !c.mask.is_empty()).map(leaf);
         leaves.chain(self.concepts.iter().filter(|c| *c.near() != c.mask).map(near)).collect()
     }
 
+    /// Those that are not everywhere.
+    fn joinable(&self, unit: &Unit) -> Vec<Joinable> {
+        self.present().into_iter().filter(|joinable| !joinable.mask.counts(unit).is_everything()).collect()
+    }
+
+    /// Every literal, with its mask.
+    pub(crate) fn all_literals(&self) -> Vec<(Literal, Bits)> {
+        self.present().into_iter().map(|joinable| (joinable.literal, joinable.mask)).collect()
+    }
+
     /// The literals that formulas are built from, with their masks, for the exhaustive search.
-    pub(crate) fn literals(&self) -> Vec<(Literal, Bits)> {
-        self.joinable().into_iter().map(|joinable| (joinable.literal, joinable.mask)).collect()
+    pub(crate) fn literals(&self, unit: &Unit) -> Vec<(Literal, Bits)> {
+        self.joinable(unit).into_iter().map(|joinable| (joinable.literal, joinable.mask)).collect()
     }
 }
 
@@ -154,7 +191,7 @@ fn select(pool: Vec<Candidate>, beam: &[Entry], literals: &[Joinable], settings:
     // Equal masks have equal counts, so only candidates of equal counts need their masks compared.
     let mut by_counts: HashMap<Counts, Vec<Candidate>> = HashMap::new();
     for candidate in pool {
-        if score(candidate.counts, candidate.chain.length(), settings) > 0.0 {
+        if candidate.counts.both > 0 {
             by_counts.entry(candidate.counts).or_default().push(candidate);
         }
     }

@@ -29,9 +29,10 @@ impl Join {
     }
 }
 
-/// Areas of a formula, the unit, and both.
+/// Areas of a formula, the unit, and both, and of the universe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Counts {
+    pub(crate) universe: u64,
     pub(crate) formula: u64,
     pub(crate) unit: u64,
     pub(crate) both: u64,
@@ -40,6 +41,10 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn union(self) -> u64 {
         self.formula + self.unit - self.both
+    }
+
+    pub(crate) fn is_everything(self) -> bool {
+        self.formula == self.universe
     }
 }
 
@@ -85,7 +90,7 @@ impl Bits {
     pub(crate) fn joined_counts(&self, join: Join, other: &Bits, unit: &Unit) -> Counts {
         let words = unit.mask.0.len();
         assert!(self.0.len() == words && other.0.len() == words, "masks of one universe");
-        let mut counts = Counts { formula: 0, unit: unit.area, both: 0 };
+        let mut counts = Counts { universe: unit.universe, formula: 0, unit: unit.area, both: 0 };
         for ((a, b), u) in self.0.iter().zip(&other.0).zip(&unit.mask.0) {
             let joined = join.apply(*a, *b);
             counts.formula += u64::from(joined.count_ones());
@@ -102,12 +107,14 @@ impl Bits {
 pub(crate) struct Unit {
     mask: Bits,
     pub(crate) area: u64,
+    universe: u64,
 }
 
 impl Unit {
     pub(crate) fn from_bools(mask: &[bool]) -> Self {
+        let universe = mask.len() as u64;
         let mask = Bits::from_bools(mask);
-        Unit { area: mask.area(), mask }
+        Unit { area: mask.area(), mask, universe }
     }
 }
 

@@ -15,23 +15,34 @@ pub(crate) struct Best {
     /// Positions in either mask.
     pub(crate) union: u64,
     /// The metric as a fraction (for IoU: `intersection`, `union`).
-    pub(crate) fraction: (u64, u64),
+    pub(crate) fraction: (i128, i128),
 }
 
 struct Search<'a> {
     literals: &'a [(Literal, Bits)],
     unit: &'a Unit,
     metric: Metric,
+    constants: bool,
     best: Option<(Chain, Counts)>,
 }
 
 /// The best formula of at most `length` literals (first literal positive, NEIGHBORS literals as in the default search),
 /// or nothing where none overlaps the unit. Tries `(3 L)^length` masks: for L up to about 20 at length 3, 6 at length 4.
 pub(crate) fn brute_force(problem: &Problem, length: usize, metric: Metric) -> Option<Best> {
+    brute(problem, length, metric, false)
+}
+
+/// The same among all formulas, those that are true everywhere included.
+pub(crate) fn brute_force_with_constants(problem: &Problem, length: usize, metric: Metric) -> Option<Best> {
+    brute(problem, length, metric, true)
+}
+
+fn brute(problem: &Problem, length: usize, metric: Metric, constants: bool) -> Option<Best> {
     assert!((1..=5).contains(&length), "exhaustive search is for lengths 1 to 5, not {length}");
-    let literals = Space::new(problem).literals();
     let unit = Unit::from_bools(&problem.unit);
-    let mut search = Search { literals: &literals, unit: &unit, metric, best: None };
+    let space = Space::new(problem);
+    let literals = if constants { space.all_literals() } else { space.literals(&unit) };
+    let mut search = Search { literals: &literals, unit: &unit, metric, constants, best: None };
     for (literal, mask) in &literals {
         search.visit(Chain::new(*literal), mask, length);
     }
@@ -54,7 +65,7 @@ impl Search<'_> {
                 by_score.is_gt() || by_score.is_eq() && chain.key() < best.key()
             }
         };
-        if found.0 > 0 && improves {
+        if found.0 > 0 && improves && (self.constants || !counts.is_everything()) {
             self.best = Some((chain.clone(), counts));
         }
         if chain.length() < length {

@@ -30,6 +30,7 @@ fn score(counts: Counts, length: usize, epsilon: f64, settings: &Settings) -> f6
         Metric::Precision => ratio(counts.both, counts.formula),
         Metric::Recall => ratio(counts.both, counts.unit),
         Metric::F1 => ratio(2 * counts.both, counts.formula + counts.unit),
+        Metric::Mcc => panic!("the reference has no correlation"),
     };
     metric * settings.penalty.powf((length - 1) as f64)
 }

@@ -136,7 +136,7 @@ proptest! {
         let mut explained = explain(observed, &[0, 1], &config(), &Silent).unwrap();
         let (q, held_map) = divide(&Part::new(annotations, &split.held_out).with_concepts_of(&p));
         let held = FiringPart::new(Firing::Activations(&view), &split.held_out);
-        validate(&split, &q, &held_map, held.firing(), &mut explained, 1, &Silent).unwrap();
+        validate(&split, &q, &held_map, held.firing(), &mut explained, Metric::Iou, 1, &Silent).unwrap();
 
         prop_assert_eq!(explained.explanations.held_out, Some(split.universe()));
         prop_assert_eq!(p.n_examples() + split.universe().examples, n);
@@ -155,6 +155,15 @@ proptest! {
                 let iou = if both == 0 { 0.0 } else { both as f64 / union as f64 };
                 prop_assert_eq!(out.iou, iou);
                 prop_assert_eq!(out.drop, found.iou - iou);
+                // The correlation of 0s and 1s, written down.
+                let mcc = out.mcc.unwrap();
+                let n = (whole.n_positions() - p.n_positions()) as f64;
+                let (f, u) = (area as f64 / n, held_out.unit_area as f64 / n);
+                let variance = f * (1.0 - f) * u * (1.0 - u);
+                let expected = if variance < 1e-12 { 0.0 } else { (both as f64 / n - f * u) / variance.sqrt() };
+                prop_assert!((mcc.value - expected).abs() < 1e-9, "{:?} and {}", mcc, expected);
+                prop_assert!((mcc.drop - (found.counts.mcc().unwrap_or(0.0) - expected)).abs() < 1e-9);
+                prop_assert!(mcc.interval[0] <= mcc.interval[1]);
                 let [low, high] = out.interval;
                 prop_assert!(0.0 <= low && low <= high && high <= 1.0);
             }
@@ -169,6 +178,7 @@ proptest! {
     ) {
         // Only the unit's, only the formula's, both.
         let counted = Counted {
+            positions: counts.iter().map(|(u, f, b)| u + f + b + 7).collect(),
             unit: counts.iter().map(|(u, _, b)| u + b).collect(),
             formula: vec![counts.iter().map(|(_, f, b)| f + b).collect()],
             both: vec![counts.iter().map(|(_, _, b)| *b).collect()],
@@ -177,7 +187,7 @@ proptest! {
             formula: compexp_core::formula::Formula::concept(ConceptId(1)), counts: Default::default(), iou: 0.7, score: 0.7,
         };
         let result = SearchResult { status: compexp_core::search::Status::Explained, by_length: vec![found], beams: vec![], optimal: vec![] };
-        let measured = counted.measure(&result, &Bootstrap::new(counts.len(), seed));
+        let measured = counted.measure(&result, Metric::Iou, &Bootstrap::new(counts.len(), seed));
         let mut naive: Vec<f64> = (0..1000).map(|resample| {
             let mut random = Random::new(seed, Purpose::Bootstrap, resample);
             let (mut union, mut both) = (0, 0);

@@ -87,7 +87,13 @@ fn test(
         assert_eq!((test.n_units(), test.n_searches()), (units, units * null.draws));
         test.estimate().unwrap();
         let found = test.run(&Silent).unwrap();
-        set_significance(&mut explained, found);
+        set_significance(&mut explained, found, Metric::Iou);
+        for (unit, result) in explained.explanations.units.iter().zip(&explained.results) {
+            let (own, chance) = (Metric::Iou.of(result.best().unwrap().counts), unit.significance.as_ref().unwrap());
+            let median = chance.by_length[1].median;
+            assert_eq!(unit.chance_corrected, Some((own - median) / (1.0 - median)));
+            assert_eq!(chance.by_length[1].metric_median, None, "it is the IoU that was searched");
+        }
         explained.explanations.units.into_iter().map(|u| u.significance.unwrap()).collect()
     })
 }
@@ -102,6 +108,10 @@ fn p_values_of_units_that_owe_nothing_to_the_concepts_are_uniform() {
     let chi: f64 = counts.iter().map(|n| f64::from(n - 20).powi(2) / 20.0).sum();
     // 19 degrees of freedom: 99.9% are below 43.8.
     assert!(chi < 43.8, "{chi}: {counts:?}");
+    // What the second literal adds is no more often small than it should be; ties make it less often small.
+    let small = found.iter().filter(|s| s.by_length[1].step_p.unwrap() <= 0.05).count();
+    assert!((2..=33).contains(&small), "{small} of 400, expected at most 20 and 3 standard deviations");
+    assert!(found.iter().all(|s| s.by_length[0].step_p.is_none()));
     let discoveries = found.iter().filter(|s| s.q < 0.05).count();
     assert_eq!(discoveries, 0, "20 draws cannot tell one of 400 units");
 }

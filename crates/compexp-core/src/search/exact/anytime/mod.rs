@@ -64,7 +64,7 @@ pub(super) fn search(pairs: &Pairs<'_>, best: Best, length: usize, known: Known<
     }
     let unit = pairs.unit as f64;
     // Worth at most w, at a beta that was no higher than now, is an IoU of at most max(w / |U|, beta).
-    let upper_bound = search.best.iou().max(search.left / unit);
+    let upper_bound = search.best.score().max(search.left / unit);
     let ends = ends::from_bound(pairs, upper_bound * unit, search.cut().beta);
     Outcome { upper_bound, work: search.work, best: search.best, ends }
 }

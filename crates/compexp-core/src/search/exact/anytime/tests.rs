@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::best::{Best, Cut};
+use super::super::best::{Best, Cut, Goal};
 use super::super::pairs::Pairs;
 use super::bounds::{Bounds, Ends, Known};
 use super::node::Decision;
@@ -11,7 +11,6 @@ use crate::formula::Formula;
 use crate::partition::{MemoryPositions, PartitionBuilder};
 use crate::probe::{Annotation, AnnotationSource, Grid};
 use crate::profile::Profile;
-use crate::score::Counts;
 use crate::search::chain::Op;
 
 /// The words of a mask of at most 256 positions.
@@ -51,7 +50,10 @@ impl Masks {
                 4 => other | (next() & next() & next()),
                 _ => other,
             });
-            concepts.push(combine(mask, all, |a, b| a & b));
+            let mut mask = combine(mask, all, |a, b| a & b);
+            // What is everywhere is in no formula.
+            mask[0] &= if mask == all { !1 } else { u64::MAX };
+            concepts.push(mask);
         }
         let noise: Mask = std::array::from_fn(|_| next() & next() & next() & next());
         let at = |i: u64| concepts[i as usize % concepts.len()];
@@ -139,8 +141,8 @@ fn no_bound_is_below_the_best_chain_that_ends_so() {
             continue;
         };
         let formula = u64::from(partition.area(first));
-        let counts = Counts { formula, unit: start.unit, both: start.both[first].into() };
-        let best = Best::new(Formula::Atom(partition.columns()[first]), counts);
+        let counts = start.counts(formula, start.both[first].into());
+        let best = Best::new(Formula::Atom(partition.columns()[first]), counts, Goal::Iou);
         let length = 4 + seed as usize % 2;
         let cut = best.cut(length, partition.n_positions());
         let Cut { beta, .. } = cut;

@@ -5,7 +5,6 @@ use super::super::best::{Best, Cut};
 use super::super::pairs::Pairs;
 use super::super::shapes::{CONJUNCTIONS, Shape, chains, triple_range};
 use super::super::work::Work;
-use crate::score::Counts;
 
 /// The decided part of a longer chain: the literals after the first three, the last first, and the positions that they
 /// made true.
@@ -47,7 +46,12 @@ impl<'a> Tally<'a> {
         let cut = self.cut();
         self.work.triples += 1;
         let (mut all, mut unit) = conjunctions(self.pairs, columns);
-        if !chains().iter().any(|shape| bound(shape, &all, &unit, cut) >= cut.needed) {
+        let length = 3 + self.decided.literals.len();
+        let matters = |shape: &Shape| {
+            let (both, out) = most(shape, &all, &unit);
+            both as f64 - cut.beta * out as f64 >= cut.needed && self.best.may_lose_to(both, out, length)
+        };
+        if !chains().iter().any(matters) {
             return;
         }
         self.work.full_passes += 1;
@@ -63,7 +67,7 @@ impl<'a> Tally<'a> {
     fn offer(&mut self, shape: &Shape, columns: [usize; 3], all: &[i64; 8], unit: &[i64; 8]) {
         let Decided { literals, area, both } = self.decided;
         let (formula, both) = (area + shape.sum(all) as u64, both + shape.sum(unit) as u64);
-        let counts = Counts { formula, unit: self.pairs.unit, both };
+        let counts = self.pairs.counts(formula, both);
         let atom = |c: usize| self.pairs.partition.columns()[c];
         self.best.offer(counts, 3 + literals.len(), || {
             let steps = literals.iter().rev();
@@ -84,14 +88,13 @@ pub(crate) fn conjunctions(pairs: &Pairs<'_>, [a, b, c]: [usize; 3]) -> ([i64; C
     (all, sizes(pairs.inside, &pairs.both, &pairs.both(a), &pairs.both(b)))
 }
 
-/// The most that a shape can be worth, for any size of the conjunction of all three literals: its coefficient is
-/// applied to the end of the range that is better in the unit, and to the one that is better outside.
-fn bound(shape: &Shape, all: &[i64; CONJUNCTIONS], unit: &[i64; CONJUNCTIONS], cut: Cut) -> f64 {
+/// The most positions in the unit and the fewest outside it that a shape can have, whatever the size of the conjunction of
+/// all three literals: its coefficient is applied to the end of the range that is better in the unit, and to the one that is
+/// better outside.
+fn most(shape: &Shape, all: &[i64; CONJUNCTIONS], unit: &[i64; CONJUNCTIONS]) -> (i64, i64) {
     let outside: [i64; CONJUNCTIONS] = std::array::from_fn(|s| all[s] - unit[s]);
     let ((in_least, in_most), (out_least, out_most)) = (triple_range(*unit), triple_range(outside));
     let coefficient = shape.coefficients[7];
     let (in_best, out_best) = if coefficient > 0 { (in_most, out_least) } else { (in_least, out_most) };
-    let both = shape.sum(unit) + coefficient * in_best;
-    let out = shape.sum(&outside) + coefficient * out_best;
-    both as f64 - cut.beta * out as f64
+    (shape.sum(unit) + coefficient * in_best, shape.sum(&outside) + coefficient * out_best)
 }
