@@ -21,8 +21,8 @@ pub(crate) struct Plan {
     pub(crate) runs: Vec<(&'static str, PathBuf)>,
     /// Other runs that the report shows.
     also: Vec<PathBuf>,
-    /// The run on planted units and what was planted, where there is one.
-    pub(crate) planted: Option<[PathBuf; 2]>,
+    /// The runs on planted units, each with what was planted.
+    pub(crate) planted: Vec<[PathBuf; 2]>,
     /// The page to open.
     pub(crate) report: PathBuf,
 }
@@ -59,7 +59,7 @@ pub(crate) fn make(root: &Path, args: &ReproduceArgs, out: &Path) -> Result<Plan
         stages: Vec::new(),
         runs: Vec::new(),
         also: Vec::new(),
-        planted: None,
+        planted: Vec::new(),
         report: out.join("report").join("index.html"),
     };
     let own = name(args) == "own";
@@ -141,24 +141,30 @@ fn nli(half: &Nli, out: &Path, plan: &mut Plan) {
     let mut trust = words(["explain", "--probe"]);
     trust.extend([OsString::from(&inputs[0]), "--activations".into(), OsString::from(&inputs[1])]);
     trust.extend(words(["--min-activations", "500", "--holdout", "0.5", "--null-draws", "50"]));
-    plan.stages.push(stage("nli-trust", trust, inputs.into(), &out.join("nli-trust"), true));
+    plan.stages.push(stage("nli-trust", trust, inputs.clone().into(), &out.join("nli-trust"), true));
+    let mut by_mcc = words(["explain", "--metric", "mcc", "--min-activations", "500", "--probe"]);
+    by_mcc.extend([OsString::from(&inputs[0]), "--activations".into(), OsString::from(&inputs[1])]);
+    plan.stages.push(stage("nli-mcc", by_mcc, inputs.into(), &out.join("nli-mcc"), true));
     plan.runs.push(("nli", run));
+    plan.runs.push(("nli, by MCC", out.join("nli-mcc")));
     plan.also.push(out.join("nli-trust"));
 }
 
 fn toy_vision(root: &Path, out: &Path, plan: &mut Plan) -> Vision {
     let scenes = out.join("scenes");
     plan.stages.push(stage("scenes", words(["vision", "paint"]), Vec::new(), &scenes, false));
-    let (planted, run) = (out.join("planted"), out.join("planted-found"));
+    let planted = out.join("planted");
     let broden = [OsString::from("--broden"), scenes.clone().into()];
     let mut plant = words(["plant"]);
     plant.extend(broden.clone());
     plan.stages.push(stage("planted", plant, vec![scenes.clone()], &planted, false));
-    let mut explain = words(["explain"]);
-    explain.extend(broden);
-    explain.extend(["--masks".into(), planted.join("masks.npy").into()]);
-    plan.stages.push(stage("planted-found", explain, vec![scenes.clone(), planted.clone()], &run, true));
-    plan.planted = Some([run, planted.join("planted.json")]);
+    for (name, metric) in [("planted-found", "iou"), ("planted-mcc", "mcc")] {
+        let mut explain = words(["explain", "--metric", metric]);
+        explain.extend(broden.clone());
+        explain.extend(["--masks".into(), planted.join("masks.npy").into()]);
+        plan.stages.push(stage(name, explain, vec![scenes.clone(), planted.clone()], &out.join(name), true));
+        plan.planted.push([out.join(name), planted.join("planted.json")]);
+    }
     let checkpoint = root.join("data/toy/vision/model.safetensors");
     Vision {
         network: vec!["--classes".into(), scenes.join("classes.txt").into()],

@@ -47,7 +47,7 @@ pub(crate) fn print(compexp: &Compexp, plan: &Plan, out: &Path) -> Result<()> {
     let titles: Vec<&str> = plan.runs.iter().map(|(title, _)| *title).collect();
     let rows = join(&all);
     print!("{}", text(&titles, &rows));
-    if let Some([run, planted]) = &plan.planted {
+    for [run, planted] in &plan.planted {
         println!("\nplanted units");
         let arguments = ["recovered".into(), run.into(), "--planted".into(), planted.into()];
         print!("{}", String::from_utf8_lossy(&output(compexp, arguments)?));

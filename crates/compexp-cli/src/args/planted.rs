@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use compexp_trust::planted::Noise;
 
 use super::annotations::AnnotationArgs;
-use super::numbers::{share_below_1, share_below_half, whole};
+use super::numbers::{from_0_to_1, share_below_1, share_below_half, whole};
 
 #[derive(Debug, Args)]
 #[command(
@@ -19,15 +19,16 @@ others, and compare:
   compexp explain --probe probe/ --masks planted/masks.npy --out runs/planted
   compexp recovered runs/planted --planted planted/planted.json
 
-For each noise in turn, the units have formulas of the lengths 1 to --length. A noise is the share of the formula's
-positions that a unit misses. A second number, after a colon, is the number of positions that it adds elsewhere, divided by
-the number of the formula's positions; without it, the first number holds for both."
+For each noise in turn, the units have formulas of the lengths 1 to --length. A noise has one of three forms:
+  0.1      a unit misses this share of the formula's positions, and fires on as many others
+  0.1:0.5  it misses the first share, and the positions elsewhere are the second number times those of the formula
+  0.6@0.3  it fires on the first share of the formula's positions, and on the second share of all others"
 )]
 pub(crate) struct PlantArgs {
     #[command(flatten)]
     pub(crate) annotations: AnnotationArgs,
     /// The number of units
-    #[arg(help_heading = "Units", long, value_name = "N", default_value_t = 90, value_parser = whole(1, 1_000_000))]
+    #[arg(help_heading = "Units", long, value_name = "N", default_value_t = 105, value_parser = whole(1, 1_000_000))]
     pub(crate) units: usize,
     /// The greatest number of concepts in a formula
     #[arg(help_heading = "Units", long, short = 'n', value_name = "N", default_value_t = 3, value_parser = whole(1, 20))]
@@ -36,9 +37,9 @@ pub(crate) struct PlantArgs {
     #[arg(
         help_heading = "Units",
         long,
-        value_name = "MISSED[:ADDED],...",
+        value_name = "NOISE,...",
         value_delimiter = ',',
-        default_values = ["0", "0.1", "0.3"]
+        default_values = ["0", "0.1", "0.3", "0.6@0.02", "0.6@0.1", "0.6@0.2", "0.6@0.3"]
     )]
     pub(crate) noise: Vec<NoiseArg>,
     /// Formulas are true on at least this share of all positions, and false on at least as many
@@ -60,12 +61,21 @@ impl FromStr for NoiseArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((inside, elsewhere)) = text.split_once('@') {
+            let inside =
+                from_0_to_1(inside).map_err(|e| format!("share of the formula's positions, `{inside}`: {e}"))?;
+            let elsewhere = from_0_to_1(elsewhere).map_err(|e| format!("share of the others, `{elsewhere}`: {e}"))?;
+            if inside == 0.0 {
+                return Err("the unit would never fire where its formula is true".into());
+            }
+            return Ok(Self(Noise::rates(inside, elsewhere)));
+        }
         let (missed, added) = text.split_once(':').unwrap_or((text, text));
         let missed = share_below_1(missed).map_err(|e| format!("missed positions, `{missed}`: {e}"))?;
         let number = added.trim().parse().ok().filter(|added| (0.0..1e6).contains(added));
         let added = number
             .ok_or_else(|| format!("added positions, `{added}`: expected a share from 0 to less than 1000000"))?;
-        Ok(Self(Noise { missed, added }))
+        Ok(Self(Noise::of_formula(missed, added)))
     }
 }
 
@@ -74,8 +84,9 @@ impl FromStr for NoiseArg {
 `at length` counts the recovered units: the best formula that is not longer than the planted one is logically equivalent to
 it, or has the same mask. `equivalent` and `same mask` count these two cases for the best formula of any length. That formula
 may be longer, because it also fits noise; without noise the two add up to `at length`, with noise they are often fewer.
-`below` counts the units for which the search found a smaller IoU (intersection over union) than the planted formula has:
-the search missed a better formula. In all other cases, a formula other than the planted one fits the noisy unit at least as
+`agreement` is the mean IoU (intersection over union) of the masks of the planted formula and of the one found.
+`below` counts the units for which the search found a smaller IoU than the planted formula has, or in a search by MCC a
+smaller MCC: the search missed a better formula. In all other cases, a formula other than the planted one fits the noisy unit at least as
 well.
 
 Examples:
@@ -101,9 +112,11 @@ mod tests {
 
     #[test]
     fn noise_is_one_share_or_two() {
-        let noise = |missed, added| Ok(NoiseArg(Noise { missed, added }));
+        let noise = |missed, added| Ok(NoiseArg(Noise::of_formula(missed, added)));
         assert_eq!(("0.1".parse(), "0:0.5".parse()), (noise(0.1, 0.1), noise(0.0, 0.5)));
-        for bad in ["", "x", "1", "-0.1", "0.1:", "0.1:-1", "0.1:nan", "0:1:2", "nan"] {
+        assert_eq!("0.6@0.3".parse(), Ok(NoiseArg(Noise::rates(0.6, 0.3))));
+        for bad in ["0@0.1", "0.6@", "0.6@1.1", "@", "", "x", "1", "-0.1", "0.1:", "0.1:-1", "0.1:nan", "0:1:2", "nan"]
+        {
             assert!(bad.parse::<NoiseArg>().is_err(), "{bad}");
         }
     }

@@ -17,13 +17,14 @@ fn planted_units_are_explained_and_compared() {
     assert_eq!(planted["units"].as_array().unwrap().len(), 6);
     ok(&dir, "explain --probe probe --masks planted/masks.npy --out run");
     let out = ok(&dir, "recovered run --planted planted/planted.json --csv table.csv");
-    assert!(out.starts_with("missed  added  length  units  at length  equivalent  same mask  below"), "{out}");
-    assert_eq!(out.lines().count(), 3, "{out}");
-    for line in out.lines().skip(1) {
+    let header = "searched by iou\nmissed  added  elsewhere   fires  length  units  at length  equivalent  same mask";
+    assert!(out.starts_with(header), "{out}");
+    assert_eq!(out.lines().count(), 4, "{out}");
+    for line in out.lines().skip(2) {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(fields[3..5], ["3", "3"], "{line}");
-        assert_eq!(fields[5].parse::<usize>().unwrap() + fields[6].parse::<usize>().unwrap(), 3, "{line}");
-        assert_eq!(fields[7..], ["0", "1.0000", "1.0000"], "{line}");
+        assert_eq!((fields[2], &fields[5..7]), ("-", &["3", "3"][..]), "{line}");
+        assert_eq!(fields[7].parse::<usize>().unwrap() + fields[8].parse::<usize>().unwrap(), 3, "{line}");
+        assert_eq!(fields[9..], ["1.00", "0", "1.0000", "1.0000"], "{line}");
     }
     assert_eq!(fs::read_to_string(dir.join("table.csv")).unwrap().lines().count(), 7);
     let printed = ok(&dir, "recovered run --planted planted/planted.json --json");
@@ -49,7 +50,7 @@ fn runs_of_other_units_and_bad_settings_are_refused() {
     assert!(error.contains("run/config.json") && error.contains("missing field"), "{error}");
     let error = fails(&dir, 1, "plant --probe probe --length 9 --out more");
     assert!(error.contains("formula of length") && error.contains("plant shorter formulas"), "{error}");
-    for args in ["--noise 1", "--noise 0:x", "--units 0", "--min-share 0.5", "--out -"] {
+    for args in ["--noise 1", "--noise 0:x", "--noise 0.6@2", "--units 0", "--min-share 0.5", "--out -"] {
         fails(&dir, 2, &format!("plant --probe probe --out x {args}"));
     }
 }

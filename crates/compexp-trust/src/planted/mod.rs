@@ -34,8 +34,35 @@ pub struct Noise {
     /// Share of the formula's positions on which the unit does not fire, from 0 to less than 1.
     pub missed: f64,
     /// Positions outside of the formula on which it fires, as a share of the formula's: not negative. So the IoU of unit and
-    /// formula is about `(1 - missed) / (1 + added)`, whatever the formula's area.
+    /// formula is about `(1 - missed) / (1 + added)`, whatever the formula's area. Not used if `elsewhere` is given.
     pub added: f64,
+    /// The share of the positions outside of the formula on which the unit fires, from 0 to 1. Units that fire often are
+    /// planted so, whatever the formula's area.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<f64>,
+}
+
+impl Noise {
+    /// A unit that misses a share of the formula's positions, and fires on `added` times as many others.
+    pub const fn of_formula(missed: f64, added: f64) -> Self {
+        Self { missed, added, elsewhere: None }
+    }
+
+    /// A unit that fires on a share of the formula's positions, and on another share of all others.
+    pub const fn rates(inside: f64, elsewhere: f64) -> Self {
+        Self { missed: 1.0 - inside, added: 0.0, elsewhere: Some(elsewhere) }
+    }
+
+    /// The levels that are planted by default: rare units from exact to noisy, then noisy units from rare to frequent.
+    pub const DEFAULT: [Self; 7] = [
+        Self::of_formula(0.0, 0.0),
+        Self::of_formula(0.1, 0.1),
+        Self::of_formula(0.3, 0.3),
+        Self::rates(0.6, 0.02),
+        Self::rates(0.6, 0.1),
+        Self::rates(0.6, 0.2),
+        Self::rates(0.6, 0.3),
+    ];
 }
 
 /// What to plant.
@@ -56,8 +83,7 @@ pub struct PlantConfig {
 
 impl Default for PlantConfig {
     fn default() -> Self {
-        let noise = [0.0, 0.1, 0.3].map(|share| Noise { missed: share, added: share });
-        Self { units: 90, length: 3, noise: noise.to_vec(), min_share: 0.001, seed: 0 }
+        Self { units: 105, length: 3, noise: Noise::DEFAULT.to_vec(), min_share: 0.001, seed: 0 }
     }
 }
 
@@ -79,6 +105,9 @@ impl PlantConfig {
             }
             if !(0.0..f64::INFINITY).contains(&noise.added) {
                 return refuse("share of added positions", noise.added.to_string(), "0 or more");
+            }
+            if let Some(elsewhere) = noise.elsewhere.filter(|share| !(0.0..=1.0).contains(share)) {
+                return refuse("share of other positions", elsewhere.to_string(), "from 0 to 1");
             }
         }
         if !(0.0..0.5).contains(&self.min_share) {
@@ -118,6 +147,9 @@ pub struct PlantedUnit {
     pub unit_area: u64,
     /// Intersection over union of the two.
     pub iou: f64,
+    /// The Matthews correlation of the two; none if it is not defined, and in records of earlier versions.
+    #[serde(default)]
+    pub mcc: Option<f64>,
 }
 
 /// Units that fire on known formulas, but for noise.
@@ -161,7 +193,7 @@ impl<'a> Planted<'a> {
             let mut draw = Draw(Random::new(config.seed, Purpose::Formula, i as u64));
             let (formula, inside) = draw.formula(partition, length, least)?;
             let area = partition.area_of(&inside);
-            let added = (noise.added * area as f64 / (n - area) as f64).min(1.0);
+            let added = noise.elsewhere.unwrap_or(noise.added * area as f64 / (n - area) as f64).min(1.0);
             let flips = [noise.missed, added].map(|share| (share * 2f64.powi(64)) as u64);
             Ok(Unit { formula, inside, area, noise, flips })
         };
@@ -195,6 +227,7 @@ impl<'a> Planted<'a> {
                 formula_area: unit.area,
                 unit_area: counts.unit,
                 iou: Metric::Iou.of(counts),
+                mcc: counts.mcc(),
             })
         };
         Ok(PlantedUnits {

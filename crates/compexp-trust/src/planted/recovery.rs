@@ -1,9 +1,12 @@
 //! How many planted formulas a search recovered.
 
+use std::cmp::Ordering;
+
 use compexp_core::concept::Vocabulary;
 use compexp_core::explanation::{Explanations, Universe};
 use compexp_core::formula::Formula;
 use compexp_core::partition::Partition;
+use compexp_core::score::Metric;
 use serde::Serialize;
 
 use super::{Noise, PlantedUnits, VERSION};
@@ -56,6 +59,14 @@ pub struct Recovered {
     pub planted_iou: f64,
     /// IoU of the unit with the formula found, 0 where there is none.
     pub found_iou: f64,
+    /// MCC of the unit with the planted formula, and with the one found; none where it is not known.
+    pub planted_mcc: Option<f64>,
+    /// The same with the formula found.
+    pub found_mcc: Option<f64>,
+    /// The share of all positions on which the unit fires.
+    pub firing_rate: f64,
+    /// IoU of the mask of the formula found with that of the planted one, 0 where nothing was found.
+    pub agreement: f64,
 }
 
 /// Units of one length and noise together.
@@ -73,13 +84,17 @@ pub struct Row {
     pub equivalent: usize,
     /// How many have [`Verdict::SameMask`] for it.
     pub same_mask: usize,
-    /// How many have a found formula of smaller IoU than the planted one: there the search failed. Where another formula
-    /// has a greater one, noise made it the better explanation.
+    /// How many have a found formula of smaller IoU (in a search by MCC: smaller MCC) than the planted one: there the search
+    /// failed. If another formula has a greater one, noise made it the better explanation.
     pub below_planted: usize,
     /// The mean IoU of the planted formulas.
     pub planted_iou: f64,
     /// The mean IoU of those found.
     pub found_iou: f64,
+    /// The mean of [`Recovered::firing_rate`].
+    pub firing_rate: f64,
+    /// The mean of [`Recovered::agreement`].
+    pub agreement: f64,
 }
 
 /// Compares explanations of planted units, of all or some, with what was planted. `partition` and `vocabulary` are those of
@@ -126,6 +141,16 @@ pub fn recover(
                 Verdict::Other
             })
         };
+        let masks = partition.evaluate(&truth);
+        let agreement = match explanation.formula.as_deref() {
+            Some(found) => {
+                let found = partition.evaluate(&Formula::parse(found, vocabulary)?);
+                let both = partition.area_of(&found.combine(&masks, |a, b| a & b));
+                let either = partition.area_of(&found.combine(&masks, |a, b| a | b));
+                if both == 0 { 0.0 } else { both as f64 / either as f64 }
+            }
+            None => 0.0,
+        };
         let best = explanation.formula.as_deref();
         let verdict = judge(best)?;
         let by_length = explanation.by_length.get(unit.length.saturating_sub(1));
@@ -145,19 +170,26 @@ pub fn recover(
             verdict,
             planted_iou: unit.iou,
             found_iou,
+            planted_mcc: unit.mcc,
+            found_mcc: explanation.mcc,
+            firing_rate: unit.unit_area as f64 / partition.n_positions() as f64,
+            agreement,
         })
     };
     explanations.units.iter().map(unit).collect()
 }
 
-/// The same by noise and length, both ascending.
-pub fn rows(recovered: &[Recovered]) -> Vec<Row> {
+/// The same by noise and length, both ascending; `metric` is the one that was searched.
+pub fn rows(recovered: &[Recovered], metric: Metric) -> Vec<Row> {
     let mut sorted: Vec<&Recovered> = recovered.iter().collect();
-    let key = |r: &Recovered| (r.noise.missed, r.noise.added, r.length as f64);
-    sorted.sort_by(|a, b| {
-        let (a, b) = (key(a), key(b));
-        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2))
-    });
+    // Units that fire elsewhere by a rate come after those whose noise follows from their formula.
+    let key = |r: &Recovered| [r.noise.elsewhere.unwrap_or(-1.0), r.noise.missed, r.noise.added, r.length as f64];
+    let order = |(a, b): (&f64, &f64)| a.total_cmp(b);
+    sorted.sort_by(|a, b| key(a).iter().zip(&key(b)).map(order).find(|o| o.is_ne()).unwrap_or(Ordering::Equal));
+    let below = |r: &Recovered| match (metric, r.planted_mcc, r.found_mcc) {
+        (Metric::Mcc, Some(planted), found) => found.unwrap_or(0.0) < planted,
+        _ => r.found_iou < r.planted_iou,
+    };
     let row = |group: &[&Recovered]| {
         let count = |is: &dyn Fn(&Recovered) -> bool| group.iter().filter(|r| is(r)).count();
         let mean = |of: &dyn Fn(&Recovered) -> f64| group.iter().map(|r| of(r)).sum::<f64>() / group.len() as f64;
@@ -168,9 +200,11 @@ pub fn rows(recovered: &[Recovered]) -> Vec<Row> {
             at_length: count(&|r| matches!(r.at_length, Verdict::Equivalent | Verdict::SameMask)),
             equivalent: count(&|r| r.verdict == Verdict::Equivalent),
             same_mask: count(&|r| r.verdict == Verdict::SameMask),
-            below_planted: count(&|r| r.found_iou < r.planted_iou),
+            below_planted: count(&below),
             planted_iou: mean(&|r| r.planted_iou),
             found_iou: mean(&|r| r.found_iou),
+            firing_rate: mean(&|r| r.firing_rate),
+            agreement: mean(&|r| r.agreement),
         }
     };
     sorted.chunk_by(|a, b| key(a) == key(b)).map(row).collect()
@@ -183,8 +217,24 @@ pub fn rows(recovered: &[Recovered]) -> Vec<Row> {
 pub fn to_csv(recovered: &[Recovered]) -> Result<String> {
     let failed = |e: &dyn std::fmt::Display| Error::mismatch("row of a table", e, "text");
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header =
-        ["unit", "length", "missed", "added", "at_length", "verdict", "planted_iou", "found_iou", "planted", "found"];
+    let header = [
+        "unit",
+        "length",
+        "missed",
+        "added",
+        "at_length",
+        "verdict",
+        "planted_iou",
+        "found_iou",
+        "planted",
+        "found",
+        "elsewhere",
+        "firing_rate",
+        "planted_mcc",
+        "found_mcc",
+        "agreement",
+    ];
+    let number = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
     writer.write_record(header).map_err(|e| failed(&e))?;
     for r in recovered {
         let row = [
@@ -198,6 +248,11 @@ pub fn to_csv(recovered: &[Recovered]) -> Result<String> {
             r.found_iou.to_string(),
             r.planted.clone(),
             r.found.clone().unwrap_or_default(),
+            number(r.noise.elsewhere),
+            r.firing_rate.to_string(),
+            number(r.planted_mcc),
+            number(r.found_mcc),
+            r.agreement.to_string(),
         ];
         writer.write_record(row).map_err(|e| failed(&e))?;
     }

@@ -49,7 +49,7 @@ fn divided(n: usize, seed: u64) -> (Partition, PositionMap, Vocabulary) {
 }
 
 fn noise(missed: f64, added: f64) -> Noise {
-    Noise { missed, added }
+    Noise::of_formula(missed, added)
 }
 
 fn explained(
@@ -128,7 +128,7 @@ proptest! {
                 prop_assert!(matches!(verdict, Verdict::Equivalent | Verdict::SameMask), "{:?}", one);
             }
         }
-        prop_assert!(rows(&recovered).iter().all(|row| row.below_planted == 0 && row.equivalent + row.same_mask == row.units));
+        prop_assert!(rows(&recovered, Metric::Iou).iter().all(|row| row.below_planted == 0 && row.equivalent + row.same_mask == row.units));
     }
 }
 
@@ -153,6 +153,36 @@ fn noise_has_the_stated_rates_and_units_do_not_depend_on_how_they_are_read() {
         planted.read(unit, 1_001, &mut part).unwrap();
         assert_eq!(part, whole[1_001 * 20..1_008 * 20]);
     }
+}
+
+#[test]
+fn frequent_noisy_units_are_recovered_by_mcc_and_not_by_iou() {
+    let (partition, map, names) = divided(2_000, 3);
+    let noise = vec![Noise::rates(0.6, 0.3)];
+    let config = PlantConfig { units: 20, length: 2, noise, min_share: 0.05, seed: 4 };
+    let planted = Planted::new(&partition, &map, &config).unwrap();
+    let record = planted.record(&names, &|_| ()).unwrap();
+    let n = partition.n_positions() as f64;
+    for unit in &record.units {
+        let (area, both) =
+            (unit.formula_area as f64, unit.iou / (1.0 + unit.iou) * (unit.formula_area + unit.unit_area) as f64);
+        assert!((both / area - 0.6).abs() < 0.05, "{unit:?}");
+        assert!(((unit.unit_area as f64 - both) / (n - area) - 0.3).abs() < 0.02, "{unit:?}");
+    }
+    let recovered = |metric| {
+        let search = SearchConfig { metric, ..SearchConfig::default() };
+        let config = ExplainConfig { threshold: ThresholdRule::Positive, search, keep_beams: false, exemplars: 0 };
+        let units: Vec<usize> = (0..20).collect();
+        let firing = Firing::Masks(&planted);
+        let observed = Observed { partition: &partition, map: &map, vocabulary: &names, firing, similarity: None };
+        let found = explain(observed, &units, &config, &Silent).unwrap().explanations;
+        let rows = rows(&recover(&found, &record, &partition, &names).unwrap(), metric);
+        assert!(rows.iter().all(|row| row.firing_rate > 0.3 && row.units == 10));
+        (rows.iter().map(|row| row.at_length).sum::<usize>(), rows.iter().map(|row| row.agreement).sum::<f64>() / 2.0)
+    };
+    let (by_mcc, by_iou) = (recovered(Metric::Mcc), recovered(Metric::Iou));
+    assert!(by_mcc.0 >= 16 && by_mcc.1 > 0.9, "{by_mcc:?}");
+    assert!(by_iou.0 < by_mcc.0 && by_iou.1 < 0.6, "{by_iou:?}");
 }
 
 #[test]
@@ -198,6 +228,7 @@ fn settings_outside_their_ranges_and_formulas_that_do_not_exist_are_refused() {
     assert!(refused(&|c| c.noise.clear()).contains("noise: found none"));
     assert!(refused(&|c| c.noise[0].missed = 1.0).contains("missed positions: found 1"));
     assert!(refused(&|c| c.noise[0].added = f64::NAN).contains("added positions: found NaN"));
+    assert!(refused(&|c| c.noise[0].elsewhere = Some(1.5)).contains("other positions: found 1.5"));
     assert!(refused(&|c| c.min_share = 0.5).contains("least share"));
     assert!(refused(&|c| (c.units, c.length) = (50, 50)).contains("formula of length"));
 }
