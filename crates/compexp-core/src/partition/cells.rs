@@ -84,12 +84,6 @@ impl Partition {
         self.areas[column]
     }
 
-    /// Whether a column's atom is true on some positions and not on all. Searches use no other atoms: a concept that every
-    /// position carries tells nothing of a unit. (The reference's search uses all.)
-    pub fn divides(&self, column: usize) -> bool {
-        (1..self.n_positions()).contains(&u64::from(self.areas[column]))
-    }
-
     /// The areas of all columns.
     pub fn areas(&self) -> &[u32] {
         &self.areas

@@ -24,17 +24,19 @@ pub(super) fn search(partition: &Partition, profile: &Profile, config: &SearchCo
     let view = UnitView::new(partition, profile, n_columns);
     let ranking = Ranking { view: &view, config, order: Order::of(config) };
     let literals: Vec<Rc<Member>> = (0..n_columns)
-        .filter(|c| partition.divides(*c))
+        .filter(|c| partition.area(*c) > 0)
         .map(|c| {
             let counts = view.counts(u64::from(partition.area(c)), u64::from(view.both[c]));
             Rc::new(Member::literal(partition.columns()[c], c, counts))
         })
         .collect();
     let mut beam = Beam::default();
-    for literal in literals.iter().filter(|l| l.counts.both > 0) {
+    let hitting = || literals.iter().filter(|l| l.counts.both > 0);
+    for literal in hitting() {
         beam.offer(literal.clone(), &ranking);
     }
-    let Some(mut answer) = beam.members.first().cloned() else { return SearchResult::nothing(Status::NoOverlap) };
+    let first = hitting().filter(|l| !l.counts.is_constant()).min_by(|a, b| ranking.cmp(a, b));
+    let Some(mut answer) = first.cloned() else { return SearchResult::nothing(Status::NoOverlap) };
     let candidates = Candidates::new(columns(partition, literals, &ranking), None, partition.areas(), &view.both);
     let mut result = SearchResult::nothing(Status::Explained);
     ranking.report(&beam, &mut answer, &mut result);

@@ -23,8 +23,8 @@
 //! - Vision compat knows only present concepts (with a non-empty mask). NLI compat knows every listed concept, empty ones
 //!   included, and gives each a NEIGHBORS node, with or without neighbours (without, it equals the leaf).
 //! - A unit without a position is `Silent`, whatever the minimum; one below the minimum is `TooFew`, in every mode.
-//! - The default and the exhaustive search use no literal that is true everywhere, and no formula that is true everywhere is
-//!   their answer; it may stand in a beam.
+//! - A formula that is true everywhere is no answer of the default and the exhaustive search, but may stand in a beam. There
+//!   is an answer only if some literal overlaps the unit that is not true everywhere.
 //! - By correlation, formulas of negative score may stand in a beam too: only those without a hit are left out.
 //! - A unit that is not `Explained` has `NONE` (vision, default) or `0` (NLI: too few or silent) as its formula and
 //!   primitive, with score 0, no beams and no `by_length`. NLI with an overlap of nothing still runs its search over zeros:

@@ -30,9 +30,9 @@ pub(super) struct Pairs<'a> {
     pub(super) inside: u64,
     /// The gain of the region: the worth of its cells with positive worth.
     pub(super) gain: f64,
-    /// `|L|` for every column; 0 for literals that are true everywhere, which no search uses.
+    /// `|L|` for every column.
     pub(super) areas: Vec<u32>,
-    /// `|U and L|` for every column, as above.
+    /// `|U and L|` for every column.
     pub(super) both: Vec<u32>,
     /// The gain of every column.
     pub(super) gains: Vec<f64>,
@@ -141,17 +141,13 @@ impl<'a> Pairs<'a> {
                 next[c] += 1;
             }
         }
-        let mut areas = partition.areas().to_vec();
-        for c in (0..n).filter(|c| !partition.divides(*c)) {
-            (areas[c], both[c], of_column[c]) = (0, 0, 0.0);
-        }
         Self {
             partition,
             unit: profile.area(),
             positions: partition.n_positions(),
             inside: profile.area(),
             gain: region_gain,
-            areas,
+            areas: partition.areas().to_vec(),
             both,
             gains: of_column,
             cells: Rc::new(UnitCells { hits, gains, starts, touched: lists }),
@@ -173,12 +169,7 @@ impl<'a> Pairs<'a> {
             Some(region) if with => region.cells.combine(literal, |r, l| r & l),
             Some(region) => region.cells.combine(literal, |r, l| r & !l),
         };
-        let (mut all, mut both, mut gains) = (self.all(column), self.both(column), self.gains(column));
-        for c in 0..n {
-            if self.areas[c] == 0 && all[c] > 0 {
-                (all.to_mut()[c], both.to_mut()[c], gains.to_mut()[c]) = (0, 0, 0.0);
-            }
-        }
+        let (all, both, gains) = (self.all(column), self.both(column), self.gains(column));
         let room = &self.rows_all.room;
         let [positions, inside] = [(self.positions, self.areas[column]), (self.inside, self.both[column])]
             .map(|(of, part)| if with { part.into() } else { of - u64::from(part) });

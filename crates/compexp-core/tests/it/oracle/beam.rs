@@ -85,7 +85,7 @@ impl Space {
         if let Some(status) = refused(unit_area, settings) {
             return Found::nothing(status, "NONE", unit_area);
         }
-        let literals = self.joinable(unit);
+        let literals = self.joinable();
         let joined = limited(&literals, unit, settings);
         let mut beam: Vec<Entry> = Vec::new();
         let mut beams = Vec::new();
@@ -144,26 +144,16 @@ impl Space {
     }
 
     /// Present concepts, and NEIGHBORS where they add a position, in canonical order.
-    fn present(&self) -> Vec<Joinable> {
+    fn joinable(&self) -> Vec<Joinable> {
         let leaf = |c: &Concept| Joinable { literal: Literal::Concept(c.id), mask: c.mask.clone() };
         let near = |c: &Concept| Joinable { literal: Literal::Neighbors(c.id), mask: c.near().clone() };
         let leaves = self.concepts.iter().filter(|c| !c.mask.is_empty()).map(leaf);
         leaves.chain(self.concepts.iter().filter(|c| *c.near() != c.mask).map(near)).collect()
     }
 
-    /// Those that are not everywhere.
-    fn joinable(&self, unit: &Unit) -> Vec<Joinable> {
-        self.present().into_iter().filter(|joinable| !joinable.mask.counts(unit).is_everything()).collect()
-    }
-
-    /// Every literal, with its mask.
-    pub(crate) fn all_literals(&self) -> Vec<(Literal, Bits)> {
-        self.present().into_iter().map(|joinable| (joinable.literal, joinable.mask)).collect()
-    }
-
     /// The literals that formulas are built from, with their masks, for the exhaustive search.
-    pub(crate) fn literals(&self, unit: &Unit) -> Vec<(Literal, Bits)> {
-        self.joinable(unit).into_iter().map(|joinable| (joinable.literal, joinable.mask)).collect()
+    pub(crate) fn literals(&self) -> Vec<(Literal, Bits)> {
+        self.joinable().into_iter().map(|joinable| (joinable.literal, joinable.mask)).collect()
     }
 }
 

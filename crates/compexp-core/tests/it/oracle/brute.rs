@@ -41,7 +41,12 @@ fn brute(problem: &Problem, length: usize, metric: Metric, constants: bool) -> O
     assert!((1..=5).contains(&length), "exhaustive search is for lengths 1 to 5, not {length}");
     let unit = Unit::from_bools(&problem.unit);
     let space = Space::new(problem);
-    let literals = if constants { space.all_literals() } else { space.literals(&unit) };
+    let literals = space.literals();
+    let divides = |mask: &Bits| mask.counts(&unit).both > 0 && !mask.counts(&unit).is_everything();
+    if !constants && !literals.iter().any(|(_, mask)| divides(mask)) {
+        // Formulas grow from an answer of one literal.
+        return None;
+    }
     let mut search = Search { literals: &literals, unit: &unit, metric, constants, best: None };
     for (literal, mask) in &literals {
         search.visit(Chain::new(*literal), mask, length);
