@@ -32,7 +32,14 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
                 run.exemplars()?.exemplars.into_iter().filter(|e| e.unit == unit.unit).collect();
             let examples = run.examples()?;
             if args.json {
-                let named = |e: &Exemplar| json!({ "name": examples[e.example as usize].name, "exemplar": e });
+                let named = |e: &Exemplar| {
+                    let Example { name, text, .. } = &examples[e.example as usize];
+                    let mut value = json!({ "name": name, "exemplar": e });
+                    if !text.is_empty() {
+                        value["text"] = json!(text);
+                    }
+                    value
+                };
                 let exemplars: Vec<_> = exemplars.iter().map(named).collect();
                 terminal::write_json(&mut out, &json!({ "unit": unit, "exemplars": exemplars }))?;
             } else {
@@ -60,7 +67,8 @@ fn find(explanations: &Explanations, unit: usize) -> Result<&Explanation, Failur
     })
 }
 
-fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: Option<usize>) -> Vec<&Explanation> {
+/// The units in that order, at most `limit`.
+pub(super) fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: Option<usize>) -> Vec<&Explanation> {
     let by_mcc = explanations.metric() == Metric::Mcc;
     let sort = sort.unwrap_or(if by_mcc { SortArg::Mcc } else { SortArg::Iou });
     let held_out = |u: &Explanation| {
@@ -86,6 +94,14 @@ fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: Option<usiz
     }
     units.truncate(limit.unwrap_or(usize::MAX));
     units
+}
+
+/// An example's name, and its text if it has one.
+fn shown(example: &Example) -> String {
+    match example.text.is_empty() {
+        true => name(&example.name),
+        false => format!("{}: {}", name(&example.name), name(&example.text)),
+    }
 }
 
 /// The formula, or why there is none.
@@ -239,7 +255,7 @@ fn one(
         let row = |(_, e): &(usize, &Exemplar)| {
             let [unit, formula, both] = e.areas.map(count);
             let activation = e.activation.map_or("-".into(), |a| format!("{a:.3}"));
-            [activation, unit, formula, both, name(&examples[e.example as usize].name)]
+            [activation, unit, formula, both, shown(&examples[e.example as usize])]
         };
         let rows: Vec<[String; 5]> = chosen.iter().take(EXAMPLES).map(row).collect();
         // Masks have no maximum activation. On near misses the formula is usually false and the unit silent.
