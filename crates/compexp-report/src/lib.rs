@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `index.html` | the overview of the run; of several runs, the table that compares them |
 //! | `units.html`, `units/U.html` | the units as cards; one page a unit |
+//! | `cards/` | scripts: what units are sorted by, and their cards |
 //! | `classes.html`, `classes/C.html` | the model's classes and their units; one page a class; where the run has predictions, or weights of classes |
 //! | `behaviour.html`, `counterfactuals/` | accuracy without units, and changed inputs, where the run has either |
 //! | `figures/*.svg`, `*.csv` | the figures |
@@ -22,6 +23,7 @@ mod charts;
 mod class_measures;
 pub mod figure;
 pub mod figures;
+mod headline;
 mod layer_below;
 mod material;
 mod outline;
@@ -37,10 +39,10 @@ pub use figure::Figure;
 pub use figures::{figures, training_curves};
 
 use compexp_core::explain::Progress;
-use compexp_core::probe::Example;
+use compexp_core::probe::{Example, ProbeSet};
 use compexp_run::FinishedRun;
 use material::{Material, Picture};
-use pages::{Lower, Site};
+use pages::{Lower, Site, cards};
 
 pub use compexp_run::{Error, Result};
 
@@ -75,6 +77,11 @@ pub struct Thumbnail {
 pub trait ExampleSource: Sync {
     /// What to show of an example, counted from 0.
     fn show(&self, number: usize, example: &Example) -> Showing;
+
+    /// The probe set on which the run was made, where the run keeps none itself: texts show which concepts are true.
+    fn probe(&self) -> Option<&ProbeSet> {
+        None
+    }
 }
 
 /// Where pages go.
@@ -96,6 +103,8 @@ pub struct ReportRun<'a> {
     pub figures: &'a [Figure],
     /// Its examples' pictures.
     pub source: &'a dyn ExampleSource,
+    /// The units that have cards and pages; none for all of the run.
+    pub units: Option<BTreeSet<usize>>,
 }
 
 /// What was written.
@@ -154,6 +163,7 @@ fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dy
     let units = &site.material.explanations().units;
     out.write(&format!("{folder}index.html"), pages::overview::page(site)?.as_bytes())?;
     out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
+    write_cards(site.material, folder, out)?;
     if site.has_classes() {
         let (classes, counts) = (site.material.classes(), pages::classes::confusion(site.material, None));
         out.write(&format!("{folder}classes.html"), pages::classes::page(site, &classes, &counts).as_bytes())?;
@@ -175,6 +185,21 @@ fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dy
             out.write(&format!("{folder}units/{}.html", unit.unit), page.as_bytes())?;
         }
         progress.done(first + chunk.len());
+    }
+    Ok(())
+}
+
+/// Writes the scripts that hold the cards, and what they are sorted by.
+fn write_cards(material: &Material<'_>, folder: &str, out: &mut Counted<'_>) -> Result<()> {
+    out.write(&format!("{folder}cards/index.js"), cards::index(material).as_bytes())?;
+    let units = material.headline.best_first(&material.explanations().units);
+    let firsts: Vec<usize> = (0..units.len()).step_by(cards::CHUNK).collect();
+    for firsts in firsts.chunks(CHUNK) {
+        let made = firsts.par_iter().map(|first| cards::chunk(material, &units, *first));
+        let made: Vec<String> = made.collect::<Result<_>>()?;
+        for (first, script) in firsts.iter().zip(made) {
+            out.write(&format!("{folder}cards/{}.js", first / cards::CHUNK), script.as_bytes())?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Everything that the pages of a run are made of, read once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use compexp_core::concept::ConceptId;
@@ -13,6 +14,7 @@ use compexp_run::{AblationRecord, Band, FinishedRun, RunConfig, TrialRecord, Uni
 
 use super::ReportRun;
 use super::class_measures::ClassMeasures;
+use super::headline::Headline;
 use super::layer_below::LayerBelow;
 use crate::{Error, Result};
 
@@ -64,6 +66,8 @@ impl Activity {
 pub(super) struct Material<'a> {
     pub(super) name: String,
     pub(super) run: &'a FinishedRun,
+    /// The score that stands first.
+    pub(super) headline: Headline,
     pub(super) config: RunConfig,
     pub(super) summary: Summary,
     pub(super) examples: Vec<Example>,
@@ -82,7 +86,14 @@ pub(super) struct Material<'a> {
     categories: HashMap<String, String>,
     /// Areas of concepts, by name.
     areas: HashMap<String, u64>,
-    probe: Option<ProbeSet>,
+    /// The units that are shown, and what was found of them.
+    explanations: Cow<'a, Explanations>,
+    /// The probe set that the run keeps.
+    kept: Option<ProbeSet>,
+    /// The probe set that the source has.
+    given: Option<&'a ProbeSet>,
+    /// The example of the probe set that each example of the run is: a run may hold examples out.
+    places: Vec<Option<usize>>,
     /// The record of ablation; with it the bands of accuracy, and the effect of each unit alone.
     pub(super) ablation: Option<AblationRecord>,
     pub(super) bands: Option<Vec<Band>>,
@@ -96,7 +107,7 @@ pub(super) struct Material<'a> {
 
 impl<'a> Material<'a> {
     pub(super) fn read(run: &ReportRun<'a>) -> Result<Self> {
-        let ReportRun { name, run, .. } = run;
+        let ReportRun { name, run, source, units: wanted, .. } = run;
         let exemplars = run.exemplars()?;
         let masks = run.masks()?;
         let expected = [exemplars.exemplars.len(), 2, exemplars.grid.positions().div_ceil(8)];
@@ -124,9 +135,19 @@ impl<'a> Material<'a> {
             bits: run.activity()?,
         };
         let class_measures = ClassMeasures::read(run, weights.as_ref())?;
+        let (kept, given) = (run.probe()?, source.probe());
+        let places = kept.as_ref().or(given).map_or(Vec::new(), |probe| places(&examples, &probe.examples));
+        let explanations = match wanted {
+            None => Cow::Borrowed(&run.explanations),
+            Some(wanted) => {
+                let units = run.explanations.units.iter().filter(|u| wanted.contains(&u.unit)).cloned().collect();
+                Cow::Owned(Explanations { units, config: run.explanations.config.clone(), ..run.explanations })
+            }
+        };
         Ok(Self {
             name: name.clone(),
             run,
+            headline: Headline::of(&run.explanations),
             config: run.config()?,
             summary: run.summary()?,
             examples,
@@ -140,7 +161,10 @@ impl<'a> Material<'a> {
             below: LayerBelow::read(run)?,
             categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
             areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
-            probe: run.probe()?,
+            explanations,
+            kept,
+            given,
+            places,
             bands: run.ablation_bands()?,
             effects: run.ablation_effects()?,
             ablation: run.ablation()?,
@@ -151,7 +175,7 @@ impl<'a> Material<'a> {
     }
 
     pub(super) fn explanations(&self) -> &Explanations {
-        &self.run.explanations
+        &self.explanations
     }
 
     /// What was found of a unit, if the run has it.
@@ -170,7 +194,8 @@ impl<'a> Material<'a> {
 
     /// The examples that some page shows, ascending.
     pub(super) fn shown_examples(&self) -> Vec<u32> {
-        let shown = |e: &&Exemplar| e.chosen.iter().any(|(_, place)| *place < SHOWN);
+        let units: BTreeSet<usize> = self.explanations().units.iter().map(|u| u.unit).collect();
+        let shown = |e: &&Exemplar| units.contains(&e.unit) && e.chosen.iter().any(|(_, place)| *place < SHOWN);
         let set: BTreeSet<u32> = self.exemplars.exemplars.iter().filter(shown).map(|e| e.example).collect();
         set.into_iter().collect()
     }
@@ -220,6 +245,15 @@ impl<'a> Material<'a> {
         self.categories.get(name).map_or("", String::as_str)
     }
 
+    /// The names of all concepts of the run.
+    pub(super) fn concept_names(&self) -> impl Iterator<Item = &str> {
+        self.areas.keys().map(String::as_str)
+    }
+
+    fn probe(&self) -> Option<&ProbeSet> {
+        self.kept.as_ref().or(self.given)
+    }
+
     /// The positions of a concept, where that is known.
     pub(super) fn area(&self, name: &str) -> Option<u64> {
         self.areas.get(name).copied()
@@ -227,7 +261,7 @@ impl<'a> Material<'a> {
 
     /// Which concepts an example of one position has, where the run keeps them.
     pub(super) fn concepts_of(&self, example: usize) -> Result<Option<Present<'_>>> {
-        let Some(probe) = self.probe.as_ref().filter(|p| p.source.n_examples() == self.examples.len()) else {
+        let Some((probe, example)) = self.probe().zip(self.places.get(example).copied().flatten()) else {
             return Ok(None);
         };
         if probe.source.grid().positions() != 1 {
@@ -242,7 +276,7 @@ impl<'a> Material<'a> {
     /// The concepts that NEIGHBORS of a concept takes in, itself among them.
     pub(super) fn neighbors(&self, name: &str) -> Vec<String> {
         let mut names = vec![name.to_owned()];
-        if let Some(probe) = &self.probe
+        if let Some(probe) = self.probe()
             && let Some(id) = probe.vocabulary.find(name)
         {
             let all = Atom::neighbors(id).any_of(&probe.neighbors);
@@ -266,6 +300,19 @@ impl<'a> Material<'a> {
         classes.extend(others);
         classes
     }
+}
+
+/// For each example of a run the one of the probe set that it is; none where several are alike.
+fn places(examples: &[Example], all: &[Example]) -> Vec<Option<usize>> {
+    if examples == all {
+        return (0..all.len()).map(Some).collect();
+    }
+    let mut found: HashMap<(&str, &str), Option<usize>> = HashMap::new();
+    for (i, example) in all.iter().enumerate() {
+        let key = (example.name.as_str(), example.text.as_str());
+        found.entry(key).and_modify(|place| *place = None).or_insert(Some(i));
+    }
+    examples.iter().map(|e| found.get(&(e.name.as_str(), e.text.as_str())).copied().flatten()).collect()
 }
 
 /// The concepts that an example has.

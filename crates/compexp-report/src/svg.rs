@@ -58,13 +58,26 @@ impl Svg {
         );
     }
 
-    pub(super) fn dot(&mut self, [x, y]: [f64; 2], radius: f64, fill: &str, opacity: f64, title: &str) {
+    /// The rest of a dot.
+    fn circle(&mut self, [x, y]: [f64; 2], radius: f64, fill: &str, opacity: f64, title: &str) {
         let title = Escaped(title);
         let _ = writeln!(
             self.body,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{fill}\" fill-opacity=\"{opacity:.2}\">\
+            "cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{fill}\" fill-opacity=\"{opacity:.2}\">\
              <title>{title}</title></circle>"
         );
+    }
+
+    /// A dot that stands for a unit.
+    pub(super) fn unit_dot(&mut self, unit: usize, at: [f64; 2], radius: f64, fill: &str, opacity: f64, title: &str) {
+        self.body += "<circle data-unit=\"";
+        let _ = write!(self.body, "{unit}\" ");
+        self.circle(at, radius, fill, opacity, title);
+    }
+
+    pub(super) fn dot(&mut self, at: [f64; 2], radius: f64, fill: &str, opacity: f64, title: &str) {
+        self.body += "<circle ";
+        self.circle(at, radius, fill, opacity, title);
     }
 
     /// A path without a fill.

@@ -8,6 +8,7 @@ use compexp_trust::compare::{Allowance, Tolerances};
 use super::annotations::AnnotationArgs;
 use super::layer::{LayerArgs, ThresholdArgs};
 use super::numbers::from_0_to_1;
+use super::search::Units;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -80,7 +81,10 @@ Examples:
     compexp report runs/layer4
 
   Two runs side by side:
-    compexp report runs/layer3 runs/layer4 --out report")]
+    compexp report runs/layer3 runs/layer4 --out report
+
+  Only the 100 best units:
+    compexp report runs/layer4 --top 100")]
 pub(crate) struct ReportArgs {
     /// Run directories
     #[arg(required = true, value_name = "RUN_DIR")]
@@ -88,6 +92,12 @@ pub(crate) struct ReportArgs {
     /// The folder for the pages [default: `report` in the run directory, if there is one run]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Cards and pages only for these units: numbers and ranges, `0-9,106` [default: all]
+    #[arg(long, value_name = "LIST")]
+    pub(crate) units: Option<Units>,
+    /// Cards and pages only for the K best of them, by the score that was searched [default: all]
+    #[arg(long, value_name = "K")]
+    pub(crate) top: Option<usize>,
     /// Print what was written as JSON
     #[arg(long)]
     pub(crate) json: bool,

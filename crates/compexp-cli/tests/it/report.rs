@@ -179,7 +179,7 @@ fn pages_are_the_same_on_any_number_of_threads_and_a_full_disk_is_an_error() {
     }];
     let report = |threads: usize, room: usize| {
         let mut sink = Memory { files: BTreeMap::new(), room };
-        let runs = [ReportRun { name: text("a"), run: &finished, figures: &figures, source: &Half }];
+        let runs = [ReportRun { name: text("a"), run: &finished, figures: &figures, source: &Half, units: None }];
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| write_report(&runs, &mut sink, &Silent)).map(|written| (written, sink.files))
     };

@@ -1,46 +1,62 @@
-// Sorts and filters the cards, keeps that state in the address, and lets masks be hidden. Without it all cards are there,
-// best first, and every link works.
+// Sorts, filters and turns over the cards, keeps that state in the address, lets masks be hidden, pictures be enlarged and
+// formulas be copied. Without it the best units are there, best first, and every link works.
 "use strict";
 
 (function () {
   const cards = document.getElementById("cards");
   const form = document.getElementById("controls");
-  if (cards && form) setUpCards(cards, form);
+  if (cards && form && typeof compexpUnits === "object") setUpCards(cards, form, compexpUnits);
   setUpLayers(document.querySelector(".layers"));
   setUpSteps();
   setUpBack(document.querySelector("a[data-back]"));
+  setUpPictures();
+  setUpCopies();
   // A page that is printed shows pictures that were not scrolled to.
   addEventListener("beforeprint", () => {
     for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
   });
 
-  function setUpCards(list, form) {
+  function setUpCards(list, form, data) {
     const live = document.getElementById("live");
     const empty = document.getElementById("empty");
-    const number = (text) => (text === undefined ? -Infinity : Number(text));
-    const items = Array.from(list.children, (card, place) => ({
-      card,
-      place,
-      text: (card.querySelector("h2").textContent + " " + card.querySelector(".card-formula").textContent).toLowerCase(),
-      iou: number(card.dataset.iou),
-      acc: number(card.dataset.acc),
-      area: number(card.dataset.area),
-      len: number(card.dataset.len),
-      q: number(card.dataset.q),
-      held: number(card.dataset.held),
-      unit: number(card.dataset.unit),
-      status: card.dataset.status,
-      concepts: card.dataset.concepts.split(" "),
-      cats: card.dataset.cats.split(" "),
-    }));
-    const concepts = new Map(Array.from(document.querySelectorAll("#concepts option"), (o) => [o.value, o.dataset.i]));
+    const pager = document.getElementById("pager");
+    const limits = document.getElementById("limits");
+    const number = (value) => (value === null ? -Infinity : value);
+    const there = new Map(Array.from(list.children, (card) => [Number(card.dataset.unit), card]));
+    // In the order of the file, which is best first.
+    const items = data.units.map(([unit, status, formula, concepts, cats, ...scores], place) => {
+      const [iou, mcc, lift, corrected, held, p, q, area, len, acc] = scores.map(number);
+      const card = there.get(unit);
+      return { unit, status, formula, concepts, cats, iou, mcc, lift, corrected, held, p, q, area, len, acc, place, card };
+    });
+    // What the search looks in is put together when somebody searches.
+    function text(item) {
+      if (item.text === undefined) {
+        const names = item.concepts.map((i) => data.concepts[i][1]);
+        const formula = item.formula || item.status.replaceAll("_", " ");
+        item.text = ["unit " + item.unit, formula, ...names].join(" ").toLowerCase();
+      }
+      return item.text;
+    }
+    const concepts = new Map();
+    const options = document.createDocumentFragment();
+    data.concepts.forEach(([key, words], i) => {
+      const option = document.createElement("option");
+      option.value = words;
+      options.append(option);
+      for (const name of [words, key]) concepts.set(name, i);
+    });
+    document.getElementById("concepts").append(options);
     const fields = Array.from(form.elements).filter((field) => field.name);
-    const defaults = { sort: "iou" };
+    const sorts = form.elements.sort;
+    const defaults = { sort: sorts.options[0].value };
+    let page = 0;
+    let asked = 0;
 
     form.hidden = false;
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("input", () => show(true));
-    form.addEventListener("reset", () => setTimeout(() => show(true)));
+    form.addEventListener("input", () => { page = 0; show(true); });
+    form.addEventListener("reset", () => setTimeout(() => { page = 0; show(true); }));
     addEventListener("hashchange", () => { read(); show(false); });
     addEventListener("keydown", (event) => {
       const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
@@ -51,12 +67,40 @@
         step(event);
       }
     });
+    pager.addEventListener("click", (event) => {
+      if (!event.target.dataset.turn) return;
+      page += Number(event.target.dataset.turn);
+      show(true);
+      list.scrollIntoView({ block: "start" });
+    });
+
+    // Cards that are not here yet come in scripts, which a page that is a file may load too.
+    const waiting = new Map();
+    window.compexpCards = (chunk, markups) => {
+      const parser = document.createElement("template");
+      markups.forEach((markup, i) => {
+        parser.innerHTML = markup;
+        const item = items[chunk * data.chunk + i];
+        if (!item.card) item.card = parser.content.firstElementChild;
+      });
+    };
+    function load(chunk) {
+      if (!waiting.has(chunk)) {
+        waiting.set(chunk, new Promise((resolve) => {
+          const script = document.createElement("script");
+          script.src = "cards/" + chunk + ".js";
+          script.onload = script.onerror = () => resolve();
+          document.head.append(script);
+        }));
+      }
+      return waiting.get(chunk);
+    }
     read();
     show(false);
 
     // Arrow keys go from card to card.
     function step(event) {
-      const links = Array.from(list.querySelectorAll("li:not([hidden]) h2 a"));
+      const links = Array.from(list.querySelectorAll("li h2 a"));
       const at = links.indexOf(document.activeElement);
       if (at < 0) return;
       const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
@@ -71,6 +115,8 @@
     function read() {
       const state = new URLSearchParams(location.hash.slice(1));
       for (const field of fields) field.value = state.get(field.name) ?? defaults[field.name] ?? "";
+      page = Math.max(0, (Number(state.get("page")) || 1) - 1);
+      if (fields.some((field) => limits.contains(field) && field.value)) limits.open = true;
     }
 
     function write() {
@@ -78,6 +124,7 @@
       for (const field of fields) {
         if (field.value && field.value !== defaults[field.name]) state.set(field.name, field.value);
       }
+      if (page > 0) state.set("page", page + 1);
       const hash = state.toString();
       history.replaceState(null, "", hash ? "#" + hash : location.pathname + location.search);
     }
@@ -90,40 +137,95 @@
       const allowed = concepts.has(wanted)
         ? new Set([concepts.get(wanted)])
         : new Set([...concepts].filter(([name]) => name.toLowerCase().startsWith(wanted.toLowerCase())).map(([, i]) => i));
+      const set = fields.filter((field) => (field.dataset.least || field.dataset.most) && field.value);
+      const within = (item, { value, dataset: { least, most } }) =>
+        least ? item[least] >= Number(value) : item[most] !== -Infinity && item[most] <= Number(value);
       const fits = (item) =>
-        words.every((word) => item.text.includes(word)) &&
-        (!wanted || item.concepts.some((i) => allowed.has(i))) &&
-        (!value("cat") || item.cats.includes(value("cat"))) &&
+        set.every((field) => within(item, field)) &&
         (!value("status") || item.status === value("status")) &&
-        (!value("iou") || item.iou >= Number(value("iou"))) &&
-        (!value("acc") || item.acc >= Number(value("acc"))) &&
-        (!value("q_most") || (item.q >= 0 && item.q <= Number(value("q_most")))) &&
-        (!value("held") || item.held >= Number(value("held")));
-      const key = value("sort") || "iou";
+        (!wanted || item.concepts.some((i) => allowed.has(i))) &&
+        (!value("cat") || item.cats.includes(Number(value("cat")))) &&
+        words.every((word) => text(item).includes(word));
+      const key = value("sort") || defaults.sort;
       const sign = value("dir") === "up" ? -1 : 1;
-      const ascending = ["unit", "len", "q"].includes(key) ? -1 : 1;
+      const ascending = ["unit", "len", "p", "q"].includes(key) ? -1 : 1;
       // Units without the value stay last in either direction.
       const order = (a, b) => {
         const [none, other] = [a[key] === -Infinity, b[key] === -Infinity];
         if (none || other) return none - other || a.place - b.place;
         return sign * ascending * (b[key] - a[key]) || a.place - b.place;
       };
-      const sorted = document.createDocumentFragment();
-      let shown = 0;
-      for (const item of items.slice().sort(order)) {
-        item.card.hidden = !fits(item);
-        if (!item.card.hidden) shown += 1;
-        sorted.append(item.card);
+      const found = items.filter(fits).sort(order);
+      const pages = Math.max(1, Math.ceil(found.length / data.page));
+      page = Math.min(Math.max(page, 0), pages - 1);
+      const first = page * data.page;
+      const shown = found.slice(first, first + data.page);
+      live.textContent =
+        (found.length === items.length ? items.length + " units" : found.length + " of " + items.length + " units") +
+        (pages > 1 ? ", " + (first + 1) + " to " + (first + shown.length) + " shown" : "");
+      empty.hidden = found.length > 0;
+      pager.hidden = pages === 1;
+      pager.querySelector("span").textContent = "page " + (page + 1) + " of " + pages;
+      for (const button of pager.querySelectorAll("button")) {
+        button.disabled = page + Number(button.dataset.turn) < 0 || page + Number(button.dataset.turn) >= pages;
       }
-      list.append(sorted);
-      live.textContent = shown === items.length ? shown + " units" : shown + " of " + items.length + " units";
-      empty.hidden = shown > 0;
       if (changed) write();
       try {
         sessionStorage.setItem("compexp-cards", location.href);
       } catch (denied) {
         // Some browsers keep nothing for files.
       }
+      const put = () => list.replaceChildren(...shown.map((item) => item.card).filter(Boolean));
+      const missing = new Set(shown.filter((item) => !item.card).map((item) => Math.floor(item.place / data.chunk)));
+      const own = ++asked;
+      if (missing.size === 0) put();
+      else Promise.all([...missing].map(load)).then(() => { if (own === asked) put(); });
+    }
+  }
+
+  // A click enlarges a picture with its masks.
+  function setUpPictures() {
+    const pictures = document.querySelectorAll(".zoomable");
+    if (!pictures.length || !window.HTMLDialogElement) return;
+    const dialog = document.createElement("dialog");
+    dialog.className = "large";
+    dialog.setAttribute("aria-label", "Enlarged picture");
+    document.body.append(dialog);
+    dialog.addEventListener("click", () => dialog.close());
+    for (const picture of pictures) {
+      const button = picture.querySelector(".zoom");
+      button.hidden = false;
+      picture.classList.add("ready");
+      picture.addEventListener("click", () => {
+        const drawing = picture.querySelector(".drawing").cloneNode(true);
+        const caption = document.createElement("p");
+        caption.textContent = drawing.getAttribute("aria-label");
+        const close = document.createElement("button");
+        close.type = "button";
+        close.textContent = "Close";
+        dialog.replaceChildren(drawing, caption, close);
+        dialog.showModal();
+      });
+    }
+  }
+
+  function setUpCopies() {
+    for (const button of document.querySelectorAll("button.copy")) {
+      const label = button.textContent;
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        try {
+          await navigator.clipboard.writeText(button.dataset.copy);
+          button.textContent = "Copied";
+        } catch (denied) {
+          // Then the text is shown and selected, to be copied by hand.
+          const raw = document.querySelector(".raw");
+          raw.open = true;
+          getSelection().selectAllChildren(raw.querySelector("code"));
+          button.textContent = "Selected: copy it with the keyboard";
+        }
+        setTimeout(() => { button.textContent = label; }, 2500);
+      });
     }
   }
 

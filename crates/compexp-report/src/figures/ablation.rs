@@ -126,8 +126,9 @@ fn effect_by_weight(effects: &[Effect], weights: &Array2<f64>, of_class: &[usize
     };
     let points: Vec<_> = effects.iter().filter_map(point).collect();
     let mut svg = Svg::new();
-    let dots =
-        points.iter().map(|(unit, class, weight, change, _)| (format!("unit {unit}, class {class}"), *weight, *change));
+    let dots = points
+        .iter()
+        .map(|(unit, class, weight, change, _)| (*unit, format!("unit {unit}, class {class}"), *weight, *change));
     let names = ["weight to the class that the unit supports most", "change on that class, percentage points"];
     scatter(&mut svg, &dots.collect::<Vec<_>>(), names);
     let caption = "What the model loses on the class to which a unit's weight is greatest, with that unit set to zero.";
@@ -135,15 +136,15 @@ fn effect_by_weight(effects: &[Effect], weights: &Array2<f64>, of_class: &[usize
     Ok(figure("ablation_effects", "Effect against contribution", caption, svg, SIZE, csv))
 }
 
-/// A dot a unit: what it is called, its weight, and the change without it, shown in percentage points; `names` are those of
+/// A dot a unit: its number, what it is called, its weight, and the change without it, shown in percentage points; `names` are those of
 /// the axes.
-pub(crate) fn scatter(svg: &mut Svg, dots: &[(String, f64, f64)], names: [&str; 2]) {
-    let panel = Panel { place: PLACE, x: span(dots.iter().map(|d| d.1)), y: span(dots.iter().map(|d| 100.0 * d.2)) };
+pub(crate) fn scatter(svg: &mut Svg, dots: &[(usize, String, f64, f64)], names: [&str; 2]) {
+    let panel = Panel { place: PLACE, x: span(dots.iter().map(|d| d.2)), y: span(dots.iter().map(|d| 100.0 * d.3)) };
     panel.y_axis(svg, names[1]);
     panel.x_axis(svg, names[0]);
-    for (name, weight, change) in dots {
+    for (unit, name, weight, change) in dots {
         let title = format!("{name}: weight {}, change {} points", number(*weight), number(100.0 * change));
-        svg.dot(panel.at(*weight, 100.0 * change), 3.0, COLORS[0], 0.8, &title);
+        svg.unit_dot(*unit, panel.at(*weight, 100.0 * change), 3.0, COLORS[0], 0.8, &title);
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn accuracy_by_iou(rows: &[ActivityRow], found: &CorrelationRow) -> R
     panel.x_axis(&mut svg, "IoU");
     for (unit, iou, accuracy) in &points {
         let title = format!("unit {unit}: IoU {}, accuracy {}", number(*iou), number(*accuracy));
-        svg.dot(panel.at(*iou, *accuracy), 3.0, COLORS[0], 0.75, &title);
+        svg.unit_dot(*unit, panel.at(*iou, *accuracy), 3.0, COLORS[0], 0.75, &title);
     }
     let coefficient = |name: &str, c: Option<Correlation>| {
         c.map_or(String::new(), |c| format!("{name} r = {:.3}{}, {}", c.r, interval(c), p_value(c.p)))

@@ -2,6 +2,7 @@
 //! out.
 
 use compexp_core::explanation::Explanation;
+use compexp_core::score::Metric;
 
 use super::{figure, span, table_of};
 use crate::Result;
@@ -27,12 +28,14 @@ pub(super) fn figures(records: &Records) -> Result<Vec<Figure>> {
 /// What was found, what the beam finds, what is proven to be the most, and the ceiling.
 fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> {
     let mut rows: Vec<(&Explanation, f64)> = units.iter().filter_map(|u| Some((*u, u.ceiling?))).collect();
+    // The proofs of a search by MCC are of MCC, and the axis is of IoU.
+    let proof = |unit: &Explanation| unit.optimal.filter(|_| records.explanations.metric() != Metric::Mcc);
     if rows.is_empty() {
         return Ok(None);
     }
     rows.sort_by(|a, b| a.0.cmp_best_first(b.0));
-    let proofs = rows.iter().filter_map(|(u, _)| u.optimal).count();
-    let beams: Vec<f64> = rows.iter().filter_map(|(u, _)| Some(u.iou - u.optimal?.beam?)).collect();
+    let proofs = rows.iter().filter_map(|(u, _)| proof(u)).count();
+    let beams: Vec<f64> = rows.iter().filter_map(|(u, _)| Some(u.iou - proof(u)?.beam?)).collect();
     let most = rows.iter().map(|(_, ceiling)| *ceiling).fold(0.0, f64::max);
     let panel = Panel { place: PLACE, x: [0.0, rows.len() as f64], y: round_out([0.0, most]) };
     let mut svg = Svg::new();
@@ -44,18 +47,10 @@ fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> 
         false => panel.legend(&mut svg, &[found, "ceiling", "beam, where it falls short"]),
     }
     let middle = |i: usize| panel.across(i as f64 + 0.5);
-    let path: String = rows
-        .iter()
-        .enumerate()
-        .map(|(i, (_, ceiling))| {
-            format!("{}{:.1} {:.1}", if i == 0 { "M" } else { "L" }, middle(i), panel.up(*ceiling))
-        })
-        .collect();
-    svg.stroke(&path, COLORS[1], 1.5, 0.9);
     for (i, (unit, ceiling)) in rows.iter().enumerate() {
         let (x, y) = (middle(i), panel.up(unit.iou));
         let mut title = format!("unit {}: IoU {}, ceiling {}", unit.unit, number(unit.iou), number(*ceiling));
-        if let Some(optimal) = unit.optimal {
+        if let Some(optimal) = proof(unit) {
             title += &match optimal.certified {
                 true => ", proven optimal".to_owned(),
                 false => format!(", proven to be at most {}", number(optimal.upper_bound)),
@@ -65,10 +60,11 @@ fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> 
             }
             if let Some(beam) = optimal.beam.filter(|beam| *beam < unit.iou) {
                 title += &format!(", beam {}", number(beam));
-                svg.dot([x, panel.up(beam)], 2.0, COLORS[2], 1.0, &title);
+                svg.unit_dot(unit.unit, [x, panel.up(beam)], 2.0, COLORS[2], 1.0, &title);
             }
         }
-        svg.dot([x, y], 2.2, COLORS[0], 1.0, &title);
+        svg.unit_dot(unit.unit, [x, panel.up(*ceiling)], 2.0, COLORS[1], 0.9, &title);
+        svg.unit_dot(unit.unit, [x, y], 2.2, COLORS[0], 1.0, &title);
     }
     let mut caption =
         "How close units come to the best IoU that any Boolean function of the concepts can reach, the ceiling: \
@@ -79,7 +75,7 @@ fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> 
         caption += " Here the ceiling is uninformative: most cells are single positions, and nearly any mask is some function.";
     }
     if proofs > 0 {
-        let certified = rows.iter().filter(|(u, _)| u.optimal.is_some_and(|o| o.certified)).count();
+        let certified = rows.iter().filter(|(u, _)| proof(u).is_some_and(|o| o.certified)).count();
         caption += &format!(" Proven optimal: {} of {}", count(certified as u64), many(rows.len(), "formula"));
         caption += if certified < rows.len() { "; a line leads up to what no formula exceeds." } else { "." };
     }
@@ -91,9 +87,9 @@ fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> 
     let table: Vec<_> = rows
         .iter()
         .map(|(u, ceiling)| {
-            let proof =
-                (u.optimal.and_then(|o| o.beam), u.optimal.map(|o| o.upper_bound), u.optimal.map(|o| o.certified));
-            (u.unit, u.iou, proof, ceiling)
+            let proven = proof(u);
+            let proven = (proven.and_then(|o| o.beam), proven.map(|o| o.upper_bound), proven.map(|o| o.certified));
+            (u.unit, u.iou, proven, ceiling)
         })
         .collect();
     let csv = table_of("unit,iou,beam,upper_bound,certified,ceiling", &table)?;
@@ -125,7 +121,7 @@ fn chance(units: &[&Explanation]) -> Result<Option<Figure>> {
             "unit {}: IoU {}, by chance {}, p {}, q {}",
             unit.unit, numbers[0], numbers[1], numbers[2], numbers[3]
         );
-        svg.dot(panel.at(null.q95, unit.iou), 3.0, color, 0.8, &title);
+        svg.unit_dot(unit.unit, panel.at(null.q95, unit.iou), 3.0, color, 0.8, &title);
     }
     let above = rows.iter().filter(|(u, _, null)| u.iou > null.q95).count();
     let significant = rows.iter().filter(|(_, s, _)| s.q < SIGNIFICANT).count();

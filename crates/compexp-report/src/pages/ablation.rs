@@ -5,7 +5,7 @@ use compexp_run::{Band, UnitEffect};
 use compexp_trust::behaviour::ablation::Fill;
 use maud::{Markup, PreEscaped, html};
 
-use super::{Site, count, formula, percent, plain, unit_link};
+use super::{Site, anchor, count, formula, linked, percent, plain, unit_link};
 use crate::charts::{PLACE, SIZE};
 use crate::figures::ablation::{QUANTITIES, Row, panel, scatter};
 use crate::material::Material;
@@ -43,8 +43,8 @@ fn curves(bands: &[Band]) -> Markup {
     bands.iter().for_each(|band| fills.extend(Some(band.fill).filter(|fill| !fills.contains(fill))));
     let rows = |fill: Fill| bands.iter().filter(|band| band.fill == fill).map(Row::of).collect::<Vec<_>>();
     html! {
-        section {
-            h2 { "Accuracy without units" }
+        section #ablation {
+            h2 { "Accuracy without units" (anchor("ablation")) }
             p.sub {
                 "Units of the layer that the model decides by are taken away one after another, in several orders. An order \
                  that tells which units matter falls faster than a random one, whose band holds 80% of the seeds. The second \
@@ -81,8 +81,8 @@ fn support(rows: &[Support]) -> Markup {
     };
     html! {
         @if rows.iter().any(|row| row.supported.is_some()) {
-            section {
-                h2 { "Do their classes suffer?" }
+            section #support {
+                h2 { "Do their classes suffer?" (anchor("support")) }
                 p.sub {
                     "The share of units whose ablation makes the model less often right: on the classes that they support, being \
                      contributors by the measure; on all other classes; and, as a control, units that support nothing, on the \
@@ -122,13 +122,13 @@ fn alone(material: &Material<'_>, effects: &[UnitEffect]) -> Markup {
     rows.sort_by(|a, b| a.change.total_cmp(&b.change).then(a.effect.unit.cmp(&b.effect.unit)));
     html! {
         @if !rows.is_empty() {
-            section {
-                h2 { "Units without which their classes suffer most" }
+            section #alone {
+                h2 { "Units without which their classes suffer most" (anchor("alone")) }
                 p.sub {
                     "Change of accuracy in percentage points when one unit alone is set to zero, over the examples of the classes \
                      to which its weights contribute, and over all others. Where those examples are few, a single one decides."
                 }
-                (by_weight(&rows))
+                (by_weight(material, &rows))
                 div.scroll { table.effects {
                     thead { tr {
                         th scope="col" { "unit" } th scope="col" { "its classes" } th scope="col" { "others" }
@@ -150,7 +150,7 @@ fn alone(material: &Material<'_>, effects: &[UnitEffect]) -> Markup {
 }
 
 /// What ablation does to a unit's classes against the greatest of its weights for them.
-fn by_weight(rows: &[Alone<'_>]) -> Markup {
+fn by_weight(material: &Material<'_>, rows: &[Alone<'_>]) -> Markup {
     let points: Vec<_> =
         rows.iter().filter_map(|row| Some((row.effect.unit, row.effect.greatest_weight?, row.change))).collect();
     let title = "Effect against contribution";
@@ -160,10 +160,10 @@ fn by_weight(rows: &[Alone<'_>]) -> Markup {
                 h3 { (title) }
                 (PreEscaped({
                     let mut svg = Svg::new();
-                    let dots = points.iter().map(|(unit, weight, change)| (format!("unit {unit}"), *weight, *change));
                     let names = ["greatest weight to a class that it supports", "change on its classes, percentage points"];
+                    let dots = points.iter().map(|(unit, weight, change)| (*unit, format!("unit {unit}"), *weight, *change));
                     scatter(&mut svg, &dots.collect::<Vec<_>>(), names);
-                    svg.finish("ablation-effects", SIZE, title, "A dot a unit that supports classes.")
+                    linked(material, &svg.finish("ablation-effects", SIZE, title, "A dot a unit that supports classes."))
                 }))
                 figcaption { "A dot is a unit that supports classes, set to zero alone: what the model then loses on these." }
             } }

@@ -3,11 +3,11 @@
 use compexp_core::exemplar::Choice;
 use maud::{Markup, html};
 
+use super::cards::cut;
 use super::classes::{Confusion, shown_by};
 use super::measures::{mark, value};
 use super::tree::tree;
-use super::units::cut;
-use super::{Place, Site, count, example, formula, patterns, percent, plain};
+use super::{Place, Site, anchor, count, example, formula, patterns, percent, plain};
 use crate::Result;
 use crate::class_measures::ClassMeasures;
 use crate::material::Material;
@@ -68,10 +68,10 @@ fn units(site: &Site<'_>, classes: &[String], at: usize) -> Result<Markup> {
         let rows: Vec<_> = shown[at].iter().map(|(unit, _)| *unit).collect();
         let rows = rows.iter().map(|u| row(material, None, class, at, *u)).collect::<Result<Vec<_>>>()?;
         return Ok(html! { @if !rows.is_empty() {
-            section {
-                h2 { "Units whose top examples show it" }
+            section #shown {
+                h2 { "Units whose top examples show it" (anchor("shown")) }
                 p.sub { "At least two of the examples on which the unit fires most are of this class." }
-                (table(None, &rows))
+                (table(material.headline.name(), None, &rows))
             }
         } });
     };
@@ -103,12 +103,12 @@ fn units(site: &Site<'_>, classes: &[String], at: usize) -> Result<Markup> {
             }
         }
         @for (id, title, lead, rows) in &sides {
-            @if !rows.is_empty() { section id=(id) { h2 { (title) } p.sub { (lead) } (table(Some(class_measures), rows)) } }
+            @if !rows.is_empty() { section id=(id) { h2 { (title) (anchor(id)) } p.sub { (lead) } (table(material.headline.name(), Some(class_measures), rows)) } }
         }
     })
 }
 
-fn table(class_measures: Option<&ClassMeasures>, rows: &[Markup]) -> Markup {
+fn table(headline: &str, class_measures: Option<&ClassMeasures>, rows: &[Markup]) -> Markup {
     html! {
         div.scroll { table.bearing {
             thead { tr {
@@ -117,7 +117,7 @@ fn table(class_measures: Option<&ClassMeasures>, rows: &[Markup]) -> Markup {
                     th scope="col" { "weight" }
                     @if class_measures.has_measures() { th scope="col" { "correlation" } th scope="col" { "overlap" } }
                 }
-                th scope="col" { "IoU" } th scope="col" { "formula" } th scope="col" { "fires on" }
+                th scope="col" { (headline) } th scope="col" { "formula" } th scope="col" { "fires on" }
             } }
             tbody { @for row in rows { (row) } }
         } }
@@ -155,7 +155,7 @@ fn row(
                 td.n { (value(measured.and_then(|m| m.overlap))) (mark(measured, 2)) }
             }
         }
-        td.n { (format!("{:.3}", explanation.iou)) }
+        td.n { (format!("{:.3}", material.headline.value(explanation))) }
         td { (formula::of_unit(material, explanation)) }
         td {
             @if !drawings.is_empty() { div.strip { @for d in &drawings { (d) } } }
@@ -177,12 +177,12 @@ fn errors(class: &str, classes: &[String], counts: &Confusion) -> Markup {
         found
     };
     let lists = [
-        ("What it is mistaken for", "predicted", list(|p| &p.0, |p| &p.1)),
-        ("What is mistaken for it", "is", list(|p| &p.1, |p| &p.0)),
+        ("mistaken-for", "What it is mistaken for", "predicted", list(|p| &p.0, |p| &p.1)),
+        ("mistakes", "What is mistaken for it", "is", list(|p| &p.1, |p| &p.0)),
     ];
-    html! { div.columns { @for (title, label, found) in &lists {
-        @if !found.is_empty() { section {
-            h2 { (title) }
+    html! { div.columns { @for (id, title, label, found) in &lists {
+        @if !found.is_empty() { section id=(id) {
+            h2 { (title) (anchor(id)) }
             table.short {
                 thead { tr { th scope="col" { (label) } th scope="col" { "examples" } } }
                 tbody { @for (other, n) in found {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compexp_core::exemplar::Choice;
 use maud::{Markup, html};
 
-use super::{Place, Site, count, formula, percent, plain};
+use super::{Place, Site, anchor, count, formula, percent, plain};
 use crate::class_measures::ClassMeasures;
 use crate::material::Material;
 
@@ -97,7 +97,7 @@ pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion) -> S
                 }
             } }
         }
-        @if !counts.is_empty() { section { h2 { "Confusions" } (confusion_table(counts, classes)) } }
+        @if !counts.is_empty() { section #confusions { h2 { "Confusions" (anchor("confusions")) } (confusion_table(counts, classes)) } }
     };
     site.page(Place::Classes, "Classes", body)
 }

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compexp_core::explanation::best_first;
 use compexp_core::search::Status;
 use maud::{Markup, html};
 
-use super::overview::settings;
-use super::{count, document, formula, percent, plain};
+use super::overview::{mean_mcc, settings};
+use super::{anchor, count, document, formula, percent, plain};
 use crate::material::Material;
 
 /// The page that leads to the runs; each comes with the folder of its pages.
@@ -20,6 +19,8 @@ pub(crate) fn page(runs: &[(String, Material<'_>)]) -> String {
         ("units", Box::new(|m| count(m.summary.units as u64))),
         ("explained", Box::new(move |m| count(of(m, Status::Explained)))),
         ("silent", Box::new(move |m| count(of(m, Status::Silent)))),
+        ("searched by", Box::new(|m| m.headline.name().to_owned())),
+        ("mean MCC, where searched by it", Box::new(move |m| number(mean_mcc(m)))),
         ("mean IoU", Box::new(move |m| number(m.summary.mean_iou))),
         ("median IoU", Box::new(move |m| number(m.summary.median_iou))),
         ("model accuracy", Box::new(|m| m.summary.accuracy.map_or(String::new(), |a| percent(a.share())))),
@@ -40,17 +41,21 @@ pub(crate) fn page(runs: &[(String, Material<'_>)]) -> String {
                 tr { th scope="row" { "best unit" } @for (folder, m) in runs { td { (best(folder, m)) } } }
             }
         } }
-        section {
-            h2 { "Settings that differ" }
+        section #differences {
+            h2 { "Settings that differ" (anchor("differences")) }
             (differences(runs))
         }
     };
-    let nav = html! { a href="index.html" aria-current="page" { "All runs" } };
-    document("", "All runs", "compexp report", nav, body)
+    let nav = html! {
+        a href="index.html" aria-current="page" { "All runs" }
+        @if let Some((folder, _)) = runs.first() { a href=(format!("{folder}index.html#reading")) { "How to read" } }
+    };
+    document("", "All runs", "compexp report", None, nav, body)
 }
 
 fn best(folder: &str, material: &Material<'_>) -> Markup {
-    let best = best_first(&material.explanations().units).into_iter().find(|u| u.status == Status::Explained);
+    let best = material.headline.best_first(&material.explanations().units);
+    let best = best.into_iter().find(|u| u.status == Status::Explained);
     html! { @if let Some(unit) = best {
         a href=(format!("{folder}units/{}.html", unit.unit)) { "unit " (unit.unit) } " " (formula::of_unit(material, unit))
     } }

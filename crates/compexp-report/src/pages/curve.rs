@@ -5,8 +5,10 @@ use std::fmt::Write;
 use compexp_core::explanation::Scored;
 use maud::{Markup, PreEscaped};
 
-/// IoU against the greatest length allowed, as a line from 0 to `top`.
-pub(super) fn by_length(scored: &[Scored], top: f64, large: bool) -> Markup {
+use crate::headline::Headline;
+
+/// The headline score against the greatest length allowed, as a line from 0 to `top`.
+pub(super) fn by_length(headline: Headline, scored: &[Scored], top: f64, large: bool) -> Markup {
     if scored.is_empty() {
         return PreEscaped(String::new());
     }
@@ -15,11 +17,13 @@ pub(super) fn by_length(scored: &[Scored], top: f64, large: bool) -> Markup {
     let top = if top > 0.0 { top } else { 1.0 };
     let steps = (scored.len() - 1).max(1) as f64;
     let x = |i: usize| left + (width - left - right) * i as f64 / steps;
-    let y = |iou: f64| height - below - (height - above - below) * iou / top;
-    let told: Vec<String> = scored.iter().map(|s| format!("{} at length {}", short(s.iou), s.length)).collect();
+    let y = |score: f64| height - below - (height - above - below) * score.max(0.0) / top;
+    let of = |s: &Scored| headline.of_length(s);
+    let told: Vec<String> = scored.iter().map(|s| format!("{} at length {}", short(of(s)), s.length)).collect();
     let mut svg = format!(
         "<svg class=\"curve\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
-         aria-label=\"IoU by length: {}\">",
+         aria-label=\"{} by length: {}\">",
+        headline.name(),
         told.join(", ")
     );
     if large {
@@ -34,17 +38,17 @@ pub(super) fn by_length(scored: &[Scored], top: f64, large: bool) -> Markup {
             let _ = write!(svg, "<text x=\"{at:.1}\" y=\"{low:.1}\" text-anchor=\"middle\">{length}</text>");
         }
     }
-    let points: Vec<String> = scored.iter().enumerate().map(|(i, s)| format!("{:.1},{:.1}", x(i), y(s.iou))).collect();
+    let points: Vec<String> = scored.iter().enumerate().map(|(i, s)| format!("{:.1},{:.1}", x(i), y(of(s)))).collect();
     let _ = write!(svg, "<polyline points=\"{}\"/>", points.join(" "));
     for (i, s) in scored.iter().enumerate() {
         let radius = if large { 3.5 } else { 1.8 };
-        let _ = write!(svg, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius}\"/>", x(i), y(s.iou));
+        let _ = write!(svg, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius}\"/>", x(i), y(of(s)));
     }
     svg.push_str("</svg>");
     PreEscaped(svg)
 }
 
-/// An IoU with four digits.
-pub(super) fn short(iou: f64) -> String {
-    format!("{iou:.4}")
+/// A score with four digits.
+pub(super) fn short(score: f64) -> String {
+    format!("{score:.4}")
 }

@@ -4,28 +4,35 @@ use compexp_core::exemplar::Exemplar;
 use compexp_core::explanation::Explanation;
 use maud::{Markup, PreEscaped, html};
 
+use super::sentence::Signs;
 use super::{count, percent, plain, sentence};
 use crate::Result;
 use crate::material::{Material, Picture};
 use crate::outline::{Region, outline};
 
 /// An example as a figure with its caption; `note` is what there is to say of it beside the numbers, `up` leads from the
-/// page to those of the run.
+/// page to those of the run. `signs` collects what a legend has to explain.
 pub(super) fn figure(
     material: &Material<'_>,
     unit: &Explanation,
     (at, exemplar): (usize, &Exemplar),
     up: &str,
     note: Option<Markup>,
+    signs: &mut Signs,
 ) -> Result<Markup> {
     let example = &material.examples[exemplar.example as usize];
-    let text = (!example.text.is_empty()).then(|| sentence::markup(material, unit, exemplar)).transpose()?;
+    let text = (!example.text.is_empty()).then(|| sentence::markup(material, unit, exemplar, signs)).transpose()?;
     let single = material.grid().positions() == 1;
     let name = plain(&example.name);
     let drawing = if text.is_some() { None } else { Some(drawing(material, at, exemplar, up)?) };
     Ok(html! {
         figure.example.text[text.is_some()] {
-            @if let Some(drawing) = drawing { (drawing) }
+            @if let Some(drawing) = drawing {
+                div.zoomable {
+                    (drawing)
+                    button.zoom type="button" hidden aria-label=(format!("Enlarge {name}")) title="Enlarge" { "⤢" }
+                }
+            }
             @if let Some(text) = text { (text) }
             figcaption {
                 @if example.text.is_empty() { bdi.name title=(name) { (name.rsplit('/').next().unwrap_or_default()) } }

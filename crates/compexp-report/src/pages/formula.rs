@@ -5,7 +5,7 @@ use compexp_core::explanation::Explanation;
 use compexp_core::formula::{Atom, Formula};
 use maud::{Markup, html};
 
-use super::plain;
+use super::{plain, words};
 use crate::material::{Material, formula_of};
 
 /// A unit's formula, or why it has none.
@@ -55,6 +55,14 @@ fn last_and(formula: &Formula) -> &Formula {
     }
 }
 
+/// A concept in words; its key and its category are told under the pointer.
+pub(super) fn concept(name: &str, category: &str) -> Markup {
+    let words = words::in_words(name);
+    let told: Vec<&str> = words.iter().map(|_| name).chain(Some(category).filter(|c| !c.is_empty())).collect();
+    let title = (!told.is_empty()).then(|| plain(&told.join(" · ")));
+    html! { bdi.concept title=[title] { (plain(words.as_deref().unwrap_or(name))) } }
+}
+
 struct Typeset<'a> {
     material: &'a Material<'a>,
     names: &'a Vocabulary,
@@ -66,11 +74,10 @@ impl Typeset<'_> {
         match formula {
             Formula::Atom(Atom { neighbors, concept }) => {
                 let name = self.names.name(*concept);
-                let category = self.material.category(&name);
-                let title = (!category.is_empty()).then(|| plain(category));
+                let shown = self::concept(&name, self.material.category(&name));
                 html! {
-                    @if *neighbors { span.op { "NEIGHBORS" } " " }
-                    bdi.concept title=[title] { (plain(&name)) }
+                    @if *neighbors { span.op title="any concept of the set of those nearest in meaning" { "NEIGHBORS" } " " }
+                    (shown)
                 }
             }
             Formula::Not(a) => {

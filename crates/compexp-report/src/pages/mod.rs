@@ -1,6 +1,8 @@
 //! Pages: what all of them share. Every text that comes from a run goes through [`plain`] and through maud, which escapes it.
 
 mod ablation;
+mod answers;
+pub(super) mod cards;
 pub(super) mod class;
 pub(super) mod classes;
 pub(super) mod compare;
@@ -10,12 +12,16 @@ mod example;
 mod formula;
 mod measures;
 pub(super) mod overview;
+mod reading;
 mod rows;
 mod sentence;
 mod tree;
 mod trials;
 pub(super) mod unit;
 pub(super) mod units;
+mod words;
+
+use std::fmt::Write;
 
 use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::formula::escape_for_terminal;
@@ -85,13 +91,15 @@ impl Site<'_> {
             (link("units.html", "Units", Place::Units))
             @if self.has_classes() { (link("classes.html", "Classes", Place::Classes)) }
             @if self.material.has_behaviour() { (link("behaviour.html", "Behaviour", Place::Behaviour)) }
+            a href=(format!("{up}index.html#reading")) { "How to read" }
         };
-        document(&root, title, &self.material.name, nav, body)
+        let data = (place == Place::Units).then_some("cards/index.js");
+        document(&root, title, &self.material.name, data, nav, body)
     }
 }
 
-/// A whole document; `root` leads to the folder of the report.
-fn document(root: &str, title: &str, run: &str, nav: Markup, body: Markup) -> String {
+/// A whole document; `root` leads to the folder of the report, `data` is a script that the report's own script reads.
+fn document(root: &str, title: &str, run: &str, data: Option<&str>, nav: Markup, body: Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -104,6 +112,7 @@ fn document(root: &str, title: &str, run: &str, nav: Markup, body: Markup) -> St
                 title { (plain(title)) " · " (plain(run)) }
                 link rel="icon" href="data:,";
                 link rel="stylesheet" href=(format!("{root}assets/report.css"));
+                @if let Some(data) = data { script defer src=(data) {} }
                 script defer src=(format!("{root}assets/report.js")) {}
             }
             body {
@@ -128,6 +137,28 @@ fn plain(text: &str) -> String {
 /// A share as a percentage.
 fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
+}
+
+/// A link to the heading that it stands in, whose section has this name.
+fn anchor(id: &str) -> Markup {
+    html! { " " a.anchor href=(format!("#{id}")) aria-label="Link to this part" title="Link to this part" { "#" } }
+}
+
+/// A drawing whose marks lead to the pages of their units, from a page in the folder of its run.
+fn linked(material: &Material<'_>, svg: &str) -> String {
+    let mut out = String::with_capacity(svg.len());
+    for line in svg.split_inclusive('\n') {
+        let unit = line.strip_prefix("<circle data-unit=\"").and_then(|rest| rest.split('"').next()?.parse().ok());
+        match unit.filter(|unit| material.explanation(*unit).is_some()) {
+            Some(unit) => {
+                let line = line.trim_end();
+                // Dots are many, and each unit has its card: they are no stops of the Tab key.
+                let _ = writeln!(out, "<a href=\"units/{unit}.html\" tabindex=\"-1\">{line}</a>");
+            }
+            None => out.push_str(line),
+        }
+    }
+    out
 }
 
 /// The name of a unit; from a page in the folder of its run a link, where it has a page.

@@ -1,13 +1,13 @@
 //! The overview of a run.
 
-use compexp_core::explanation::best_first;
 use compexp_core::search::Status;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::units::{card, names};
-use super::{Place, Site, count, patterns, percent, plain, status_text};
+use super::cards::card;
+use super::{Place, Site, anchor, answers, count, linked, patterns, percent, plain, reading, status_text, units};
 use crate::Result;
+use crate::headline::Headline;
 use crate::material::Material;
 
 /// The best units that are shown.
@@ -23,29 +23,23 @@ const VALUE: usize = 48;
 pub(crate) fn page(site: &Site<'_>) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
-    let (concepts, categories) = names(material, units);
-    let top = units.iter().map(|u| u.iou).fold(0.0, f64::max);
-    let explained = best_first(units).into_iter().filter(|u| u.status == Status::Explained);
-    let best: Vec<Markup> =
-        explained.take(BEST).map(|u| card(material, u, top, &concepts, &categories)).collect::<Result<_>>()?;
+    let top = material.headline.most(units);
+    let explained = material.headline.best_first(units).into_iter().filter(|u| u.status == Status::Explained);
+    let best: Vec<Markup> = explained.take(BEST).map(|u| card(material, u, top)).collect::<Result<_>>()?;
     let body = html! {
         (patterns(material.grid()))
         h1 { bdi { (plain(&material.name)) } }
         p.lead { (sentence(material)) }
+        @if let Some(shown) = units::shown(material) { p.sub { (shown) } }
         (tiles(material))
-        section {
-            h2 { "Best units" }
-            @if best.is_empty() { p { "No unit is explained." } }
-            ul.cards { @for card in &best { (card) } }
-            p { a.more href="units.html" { "All " (count(material.summary.units as u64)) " units as cards →" } }
-        }
+        (answers::section(material))
         @if !site.figures.is_empty() {
             section #figures {
-                h2 { "Figures" }
+                h2 { "Figures" (anchor("figures")) }
                 div.figures { @for figure in site.figures {
                     figure.chart id=(figure.id) {
-                        h3 { (plain(&figure.title)) }
-                        (PreEscaped(&figure.svg))
+                        h3 { (plain(&figure.title)) (anchor(&figure.id)) }
+                        (PreEscaped(linked(material, &figure.svg)))
                         figcaption {
                             (plain(&figure.caption)) " "
                             a href=(format!("figures/{}.csv", figure.id)) { "numbers" } " "
@@ -55,8 +49,15 @@ pub(crate) fn page(site: &Site<'_>) -> Result<String> {
                 } }
             }
         }
-        section {
-            h2 { "How it was made" }
+        section #best {
+            h2 { "Best units" (anchor("best")) }
+            @if best.is_empty() { p { "No unit is explained." } }
+            ul.cards { @for card in &best { (card) } }
+            p { a.more href="units.html" { "All " (count(units.len() as u64)) " units as cards →" } }
+        }
+        (reading::section(material))
+        section #made {
+            h2 { "How it was made" (anchor("made")) }
             details {
                 summary { "Every setting, and the hash of every input" }
                 table.settings { tbody { @for (field, value) in settings(material.config.settings()) {
@@ -82,7 +83,11 @@ fn sentence(material: &Material<'_>) -> Markup {
             " of " (count(universe.positions as u64)) " positions"
         }
         ", which fall into " (count(universe.cells as u64)) " cells of equal concepts. "
-        "Each is explained by the logical formula over concepts whose mask overlaps most with the unit's."
+        "Each is explained by the logical formula over concepts whose mask "
+        @match material.headline {
+            Headline::Iou => "overlaps most with the unit's (IoU).",
+            Headline::Mcc => "correlates most with the unit's (MCC).",
+        }
     }
 }
 
@@ -97,18 +102,30 @@ pub(super) fn tiles(material: &Material<'_>) -> Markup {
                 @let n = summary.by_status.get(status.name()).copied().unwrap_or(0);
                 @if n > 0 || status == Status::Explained { (tile(count(n as u64), status_text(status))) }
             }
+            @if let Some(mean) = mean_mcc(material) { (tile(format!("{mean:.3}"), "mean MCC")) }
             @if let Some(mean) = summary.mean_iou { (tile(format!("{mean:.3}"), "mean IoU")) }
             @if let Some(median) = summary.median_iou { (tile(format!("{median:.3}"), "median IoU")) }
             @if let Some(s) = summary.significance {
                 (tile(format!("{} of {}", count(s.significant as u64), count(s.tested as u64)), "more than chance (q < 0.05)"))
             }
-            @if let Some(iou) = summary.holdout.as_ref().and_then(|h| h.mean_iou_by_length.last()) {
-                (tile(format!("{iou:.3}"), "mean held-out IoU"))
+            @if let Some(h) = &summary.holdout {
+                @let (values, label) = match material.headline {
+                    Headline::Iou => (&h.mean_iou_by_length, "mean held-out IoU"),
+                    Headline::Mcc => (&h.mean_mcc_by_length, "mean held-out MCC"),
+                };
+                @if let Some(mean) = values.last() { (tile(format!("{mean:.3}"), label)) }
             }
             @if proofs > 0 { (tile(format!("{} of {}", count(proven as u64), count(proofs as u64)), "proven optimal")) }
             @if let Some(accuracy) = summary.accuracy { (tile(percent(accuracy.share()), "model accuracy")) }
         }
     }
+}
+
+/// The mean MCC of the explained units, in a run that searched by it.
+pub(super) fn mean_mcc(material: &Material<'_>) -> Option<f64> {
+    let units = material.run.explanations.units.iter().filter(|u| u.status == Status::Explained);
+    let values: Vec<f64> = units.filter_map(|u| u.mcc).collect();
+    (material.headline == Headline::Mcc && !values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// Every value of a configuration with the names that lead to it.

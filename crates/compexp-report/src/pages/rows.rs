@@ -3,6 +3,7 @@
 use compexp_core::explanation::{Explanation, Explanations};
 
 use super::{count, percent, plain};
+use crate::headline::Headline;
 use crate::material::WhenActive;
 
 /// A row of the table of measures.
@@ -26,7 +27,26 @@ pub(super) fn measures(all: &Explanations, unit: &Explanation, when_active: Opti
         explained.then(|| number(unit.iou)),
         "Positions in both masks, divided by positions in either: 1 is a perfect match.",
     );
-    add("score", (explained && unit.score != unit.iou).then(|| number(unit.score)), "What the search maximised.");
+    add(
+        "MCC",
+        unit.mcc.map(number),
+        "Matthews correlation of the two masks: 1 is a perfect match, 0 is independence, whatever the firing rate.",
+    );
+    add(
+        "lift",
+        unit.lift.map(|lift| format!("{lift:.2}")),
+        "How many times as often as anywhere the unit fires where the formula is true; 1 is no more often.",
+    );
+    add(
+        "firing rate",
+        unit.firing_rate.map(|rate| format!("{rate:.4}")),
+        "The share of positions on which the unit fires: the IoU of a formula that is true everywhere.",
+    );
+    add(
+        "score",
+        (explained && unit.score != unit.iou && Some(unit.score) != unit.mcc).then(|| number(unit.score)),
+        "What the search maximised.",
+    );
     add("precision", unit.scores.map(|s| number(s.precision)), "How much of the formula's mask the unit covers.");
     add("recall", unit.scores.map(|s| number(s.recall)), "How much of the unit's mask the formula covers.");
     add("F1", unit.scores.map(|s| number(s.f1)), "The harmonic mean of precision and recall.");
@@ -64,13 +84,14 @@ pub(super) fn measures(all: &Explanations, unit: &Explanation, when_active: Opti
         ),
     };
     add("ceiling", unit.ceiling.map(|c| format!("{}{word}", number(c))), note);
-    rows.extend(proof(unit));
-    rows.extend(trust(unit));
+    let headline = Headline::of(all);
+    rows.extend(proof(headline, unit));
+    rows.extend(trust(headline, unit));
     rows
 }
 
 /// What is proven about the formula.
-fn proof(unit: &Explanation) -> Vec<Row> {
+fn proof(headline: Headline, unit: &Explanation) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut add = |label, value: Option<String>, note| rows.extend(value.map(|value| Row { label, value, note }));
     if let Some(optimal) = unit.optimal.filter(|_| unit.formula.is_some()) {
@@ -78,17 +99,20 @@ fn proof(unit: &Explanation) -> Vec<Row> {
             true => add(
                 "proof",
                 Some("optimal".into()),
-                "It is proven that no formula of this grammar and at most this length has a higher IoU.",
+                "It is proven that no formula of this grammar and at most this length has a higher score.",
             ),
             false => add(
                 "proven gap",
-                Some(format!("{:.4} (at most {:.4})", optimal.upper_bound - unit.iou, optimal.upper_bound)),
+                Some(format!("{:.4} (at most {:.4})", optimal.upper_bound - headline.value(unit), optimal.upper_bound)),
                 "How much better some other formula could be at most: the search ended before it was proven that none is.",
             ),
         }
-        let gain = |beam: f64| format!("{beam:.4} ({:+.4})", beam - unit.iou);
+        let gain = |beam: f64| format!("{beam:.4} ({:+.4})", beam - headline.value(unit));
         add(
-            "IoU of the beam",
+            match headline {
+                Headline::Iou => "IoU of the beam",
+                Headline::Mcc => "MCC of the beam",
+            },
             optimal.beam.map(gain),
             "What the default search, which keeps the best few formulas at each step, finds at this length.",
         );
@@ -103,7 +127,7 @@ fn proof(unit: &Explanation) -> Vec<Row> {
 }
 
 /// How far the formula is to be trusted.
-fn trust(unit: &Explanation) -> Vec<Row> {
+fn trust(headline: Headline, unit: &Explanation) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut add = |label, value: Option<String>, note| rows.extend(value.map(|value| Row { label, value, note }));
     if let Some(s) = &unit.significance {
@@ -126,6 +150,17 @@ fn trust(unit: &Explanation) -> Vec<Row> {
             s.by_length.last().map(|n| format!("median {:.4}, 95% below {:.4}", n.median, n.q95)),
             "What those draws reach at this length: an IoU is worth only what it has above it.",
         );
+        let median = s.by_length.last().and_then(|n| n.metric_median).filter(|_| headline == Headline::Mcc);
+        add(
+            "MCC by chance",
+            median.map(|m| format!("median {m:.4}")),
+            "The MCC that those draws reach at this length.",
+        );
+        add(
+            "chance-corrected",
+            unit.chance_corrected.map(|c| format!("{c:.4}")),
+            "How much of what chance leaves the formula reaches: 0 at the median of the draws, 1 for a perfect match.",
+        );
     }
     if let Some(h) = &unit.holdout {
         let [low, high] = h.interval;
@@ -134,6 +169,8 @@ fn trust(unit: &Explanation) -> Vec<Row> {
             Some(format!("{:.4} (95%: {low:.4} to {high:.4})", h.iou)),
             "The formula's IoU on examples that the search never saw, with the interval that other such examples would give.",
         );
+        let mcc = h.mcc.map(|m| format!("{:.4} (95%: {:.4} to {:.4})", m.value, m.interval[0], m.interval[1]));
+        add("held-out MCC", mcc, "The formula's MCC on those examples.");
         add("drop", Some(format!("{:.4}", h.drop)), "By how much that is below the IoU on the search's examples.");
         add(
             "suggested length",

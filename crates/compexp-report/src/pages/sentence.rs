@@ -1,15 +1,13 @@
 //! A text example with the words that a formula speaks of marked.
 
-use std::collections::HashMap;
-
 use compexp_core::exemplar::Exemplar;
 use compexp_core::explanation::Explanation;
 use compexp_core::formula::{Atom, Formula};
 use maud::{Markup, html};
 
-use super::plain;
+use super::{plain, words};
 use crate::Result;
-use crate::material::{Material, formula_of};
+use crate::material::{Material, Present, formula_of};
 
 /// What stands between premise and hypothesis in an example's text.
 const BETWEEN: &str = " => ";
@@ -25,12 +23,31 @@ struct Literal {
 /// The sides of a pair, and how names of words on each begin.
 const SIDES: [(&str, &str); 2] = [("Premise", "pre:tok:"), ("Hypothesis", "hyp:tok:")];
 
+/// The signs that a page uses, which a legend explains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Signs {
+    /// A word that the formula asks for.
+    asked: bool,
+    /// A word that the formula rules out.
+    ruled_out: bool,
+    /// Whether literals are true.
+    literals: bool,
+    /// Such a literal that belongs to no word.
+    wordless: bool,
+}
+
 /// The text of an example, with the words that make literals of the unit's formula true or false, and the literals.
-pub(super) fn markup(material: &Material<'_>, unit: &Explanation, exemplar: &Exemplar) -> Result<Markup> {
+pub(super) fn markup(
+    material: &Material<'_>,
+    unit: &Explanation,
+    exemplar: &Exemplar,
+    signs: &mut Signs,
+) -> Result<Markup> {
     let text = &material.examples[exemplar.example as usize].text;
     let literals = literals(unit);
-    let pair = text.split_once(BETWEEN);
-    let sides: Vec<(&str, &str, &str)> = match pair {
+    // Only a pair of a run on pairs has two sides: another text may hold the sign between them.
+    let paired = material.concept_names().any(|name| SIDES.iter().any(|(_, prefix)| name.starts_with(prefix)));
+    let sides: Vec<(&str, &str, &str)> = match text.split_once(BETWEEN).filter(|_| paired) {
         Some((premise, hypothesis)) => {
             vec![(SIDES[0].0, SIDES[0].1, premise), (SIDES[1].0, SIDES[1].1, hypothesis)]
         }
@@ -38,23 +55,30 @@ pub(super) fn markup(material: &Material<'_>, unit: &Explanation, exemplar: &Exe
     };
     let present = material.concepts_of(exemplar.example as usize)?;
     let holds = |l: &Literal| Some(present.as_ref()?.has(&l.name, l.neighbors) == l.positive);
+    let chips = present.is_some() && !literals.is_empty();
+    signs.literals |= chips;
+    signs.wordless |= chips && literals.iter().any(|l| words::in_words(&l.name).is_some() && !l.name.contains(":tok:"));
+    let sentences: Vec<Markup> = sides
+        .iter()
+        .map(|(_, prefix, sentence)| marked(sentence, &phrases(material, prefix, &literals, present.as_ref()), signs))
+        .collect();
     Ok(html! {
         div.sentences {
-            @for (side, prefix, sentence) in &sides {
+            @for ((side, ..), sentence) in sides.iter().zip(&sentences) {
                 p.sentence dir="auto" {
                     @if !side.is_empty() { span.side { (side) } " " }
-                    (words(material, sentence, prefix, &literals))
+                    (sentence)
                 }
             }
-            @if present.is_some() && !literals.is_empty() {
+            @if chips {
                 ul.literals aria-label="Literals of the formula on this example" {
                     @for literal in &literals {
                         @let holds = holds(literal) == Some(true);
-                        li.holds[holds] {
+                        li.holds[holds] title=[words::in_words(&literal.name).map(|_| plain(&literal.name))] {
                             (if holds { "✓ " } else { "✗ " })
                             @if !literal.positive { span.op { "NOT " } }
                             @if literal.neighbors { span.op { "NEIGHBORS " } }
-                            bdi { (plain(&literal.name)) }
+                            bdi { (plain(&words::shown(&literal.name))) }
                         }
                     }
                 }
@@ -63,13 +87,18 @@ pub(super) fn markup(material: &Material<'_>, unit: &Explanation, exemplar: &Exe
     })
 }
 
-/// What marks mean.
-pub(super) fn legend() -> Markup {
+/// What the signs of a page mean.
+pub(super) fn legend(signs: Signs) -> Markup {
     html! {
         ul.legend aria-label="Legend" {
-            li { mark.asked { "word" } " the formula asks for it" }
-            li { mark.ruled-out { "word" } " the formula rules it out" }
-            li { "✓ ✗: whether a literal is true of the pair. Tags and overlap belong to no single word, so that only their literals show them." }
+            @if signs.asked { li { mark.asked { "word" } " the formula asks for it" } }
+            @if signs.ruled_out { li { mark.ruled-out { "word" } " the formula rules it out" } }
+            @if signs.literals {
+                li {
+                    "✓ ✗: whether a literal is true of the text."
+                    @if signs.wordless { " Tags and overlap belong to no single word, so that only their literals show them." }
+                }
+            }
         }
     }
 }
@@ -94,37 +123,79 @@ fn collect(formula: &Formula, positive: bool, each: &mut impl FnMut(Atom, bool))
     }
 }
 
-/// A sentence's words, those marked that literals of its side name.
-fn words(material: &Material<'_>, sentence: &str, prefix: &str, literals: &[Literal]) -> Markup {
-    let mut marked: HashMap<String, (&Literal, bool)> = HashMap::new();
-    for literal in literals.iter().filter(|_| !prefix.is_empty()) {
+/// The words of a concept's name, the literal that it belongs to, and whether it is the literal's own concept.
+struct Phrase<'a> {
+    words: Vec<String>,
+    literal: &'a Literal,
+    own: bool,
+}
+
+/// What is marked in a sentence whose words have names that begin with `prefix`; without a prefix a concept is marked where
+/// its name stands in the text, unless the example is known not to have it.
+fn phrases<'a>(
+    material: &Material<'_>,
+    prefix: &str,
+    literals: &'a [Literal],
+    present: Option<&Present<'_>>,
+) -> Vec<Phrase<'a>> {
+    let mut found: Vec<Phrase<'a>> = Vec::new();
+    for literal in literals {
         let names = if literal.neighbors { material.neighbors(&literal.name) } else { vec![literal.name.clone()] };
         for name in names {
             let own = name == literal.name;
-            if let Some(word) = name.strip_prefix(prefix) {
-                marked.entry(word.to_owned()).or_insert((literal, own));
+            let absent = prefix.is_empty() && present.is_some_and(|present| !present.has(&name, false));
+            let Some(word) = name.strip_prefix(prefix).filter(|_| !absent) else { continue };
+            // A word of a side is one word, whatever signs it holds.
+            let words: Vec<String> = match prefix.is_empty() {
+                false => vec![word.to_lowercase()],
+                true => word.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect(),
+            };
+            if !words.is_empty() && !found.iter().any(|phrase| phrase.words == words) {
+                found.push(Phrase { words, literal, own });
             }
         }
     }
-    let find = |word: &str| {
-        let lower = word.to_lowercase();
-        marked.get(&lower).or_else(|| marked.get(lower.trim_matches(|c: char| !c.is_alphanumeric())))
+    found
+}
+
+/// A word without capitals and without the signs around it.
+fn bare(word: &str) -> String {
+    word.to_lowercase().trim_matches(|c: char| !c.is_alphanumeric()).to_owned()
+}
+
+/// A sentence, with the words marked that phrases name.
+fn marked(sentence: &str, phrases: &[Phrase<'_>], signs: &mut Signs) -> Markup {
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    let is = |word: &str, wanted: &String| word.to_lowercase() == *wanted || bare(word) == *wanted;
+    let at = |i: usize| {
+        let fits = |phrase: &&Phrase<'_>| {
+            let rest = words.get(i..i + phrase.words.len());
+            rest.is_some_and(|rest| rest.iter().zip(&phrase.words).all(|(word, wanted)| is(word, wanted)))
+        };
+        phrases.iter().find(fits)
     };
-    html! {
-        @for word in sentence.split_whitespace() {
-            @match find(word) {
-                Some((literal, own)) => {
-                    @let why = format!(
-                        "{}{}{}",
-                        if literal.positive { "asked for by " } else { "ruled out by NOT " },
-                        if *own { "" } else { "NEIGHBORS " },
-                        plain(&literal.name)
-                    );
-                    mark class=(if literal.positive { "asked" } else { "ruled-out" }) title=(why) { (plain(word)) }
-                }
-                None => { (plain(word)) }
+    let mut parts = Vec::new();
+    let mut i = 0;
+    while i < words.len() {
+        let phrase = at(i);
+        let n = phrase.map_or(1, |phrase| phrase.words.len());
+        let text = plain(&words[i..i + n].join(" "));
+        parts.push(match phrase {
+            Some(Phrase { literal, own, .. }) => {
+                signs.asked |= literal.positive;
+                signs.ruled_out |= !literal.positive;
+                let why = format!(
+                    "{}{}{}",
+                    if literal.positive { "asked for by " } else { "ruled out by NOT " },
+                    if *own { "" } else { "NEIGHBORS " },
+                    plain(&literal.name)
+                );
+                let class = if literal.positive { "asked" } else { "ruled-out" };
+                html! { mark class=(class) title=(why) { (text) } " " }
             }
-            " "
-        }
+            None => html! { (text) " " },
+        });
+        i += n;
     }
+    html! { @for part in &parts { (part) } }
 }

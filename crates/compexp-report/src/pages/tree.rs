@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::measures::{mark, value};
-use super::{Site, formula, plain};
+use super::{Site, anchor, formula, plain};
 use crate::class_measures::Measured;
 
 /// Units of each direction.
@@ -23,8 +23,8 @@ pub(super) fn tree(site: &Site<'_>, class: &str, up: &[(usize, f64)], down: &[(u
     let branches: Vec<_> = up.iter().take(BRANCHES).chain(down.iter().take(BRANCHES).rev()).collect();
     let most = branches.iter().map(|(_, weight)| weight.abs()).fold(f64::MIN_POSITIVE, f64::max);
     html! {
-        section {
-            h2 { "The class as a tree of its units" }
+        section #tree {
+            h2 { "The class as a tree of its units" (anchor("tree")) }
             p.sub {
                 "The units that bear most on it, by weight"
                 @if let Some(below) = below {
@@ -78,12 +78,12 @@ pub(super) fn from_below(site: &Site<'_>, unit: usize) -> Markup {
     html! {
         @if !rows.is_empty() {
             section #below {
-                h2 { "Units of " code { (plain(&below.layer)) } " that it goes with" }
+                h2 { "Units of " code { (plain(&below.layer)) } " that it goes with" (anchor("below")) }
                 p.sub {
                     "Correlation is that of the two maps, position by position at the smaller size, overlap the IoU of the \
                      positions where either fires; the weight is that of the convolution from one to the other, averaged over \
-                     its kernel. The greatest correlations first, then the least; ▲ marks the strongest 1% of all pairs of \
-                     units, ▼ the weakest."
+                     its kernel. The greatest correlations first, then the least; ▲ marks the highest 1% of all pairs of \
+                     units, ▼ the lowest, which are the most negative."
                 }
                 div.scroll { table.bearing {
                     thead { tr {

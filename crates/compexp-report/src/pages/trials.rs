@@ -5,7 +5,7 @@ use compexp_run::trial_record::{Answer, Changed, PairEdit, PastedParts, Side, Tr
 use compexp_trust::behaviour::trial::Tally;
 use maud::{Markup, html};
 
-use super::{formula, percent, plain, unit_link};
+use super::{anchor, formula, percent, plain, unit_link};
 use crate::material::Material;
 
 /// Changed sentence pairs of each case.
@@ -15,8 +15,8 @@ const EDITS: usize = 4;
 pub(super) fn section(material: &Material<'_>, record: &TrialRecord) -> Markup {
     html! {
         @if !record.cases.is_empty() {
-            section {
-                h2 { "Changed inputs" }
+            section #inputs {
+                h2 { "Changed inputs" (anchor("inputs")) }
                 p.sub {
                     "Inputs are changed so that a unit's formula becomes true, or false where it was true, and predicted again. \
                      Beside each a control is changed as much, and leaves the formula as it was. The unit supports a class: to \

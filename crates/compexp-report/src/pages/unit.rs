@@ -7,10 +7,12 @@ use maud::{Markup, html};
 use super::classes::{SQUARE, confusion, confusion_table};
 use super::measures::{mark, value};
 use super::{
-    Place, Site, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence, tree,
+    Place, Site, anchor, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
+    tree,
 };
 use crate::Result;
 use crate::class_measures::ClassMeasures;
+use crate::headline::Headline;
 use crate::material::{Material, atoms_of};
 
 /// From the page to those of its run.
@@ -28,7 +30,8 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
     let units = &material.explanations().units;
     let unit = &units[at];
     let when_active = material.when_active(unit.unit);
-    let top = units.iter().map(|u| u.iou).fold(0.0, f64::max);
+    let headline = material.headline;
+    let top = headline.most(units);
     let neighbour = |at: Option<usize>, rel: &str, text: &str| {
         let found = at.and_then(|at| units.get(at));
         html! { @if let Some(u) = found {
@@ -46,10 +49,15 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
             h1 { "Unit " (unit.unit) }
             p.lead { (formula::of_unit(material, unit)) }
             @if let Some(text) = &unit.formula {
-                details.raw { summary { "as text" } code { (plain(text)) } }
+                details.raw {
+                    summary { "as text" }
+                    code { (plain(text)) }
+                }
+                button.copy type="button" data-copy=(plain(text)) hidden { "Copy formula" }
             }
             div.tiles {
-                @if unit.formula.is_some() { (tile("IoU", &format!("{:.3}", unit.iou))) }
+                @if unit.formula.is_some() { (tile(headline.name(), &format!("{:.3}", headline.value(unit)))) }
+                @for (label, value) in other_scores(headline, unit) { (tile(label, &value)) }
                 @if let Some(s) = unit.scores {
                     (tile("precision", &format!("{:.3}", s.precision))) (tile("recall", &format!("{:.3}", s.recall)))
                 }
@@ -57,21 +65,24 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
                     (tile("accuracy when active", &percent(accuracy)))
                 }
                 @if let Some(s) = &unit.significance { (tile("q", &format!("{:.3}", s.q))) }
-                @if let Some(h) = &unit.holdout { (tile("held-out IoU", &format!("{:.3}", h.iou))) }
+                @if let Some(held_out) = unit.holdout.as_ref().and_then(|h| headline.held_out(h)) {
+                    @let label = match headline { Headline::Iou => "held-out IoU", Headline::Mcc => "held-out MCC" };
+                    (tile(label, &format!("{held_out:.3}")))
+                }
             }
             (overlap_bar(unit))
         }
         (examples(material, unit)?)
         div.columns {
             @if !unit.by_length.is_empty() {
-                section {
-                    h2 { "How the formula grew" }
-                    (curve::by_length(&unit.by_length, top, true))
+                section #growth {
+                    h2 { "How the formula grew" (anchor("growth")) }
+                    (curve::by_length(headline, &unit.by_length, top, true))
                     (by_length(material, unit))
                 }
             }
-            section {
-                h2 { "Measures" }
+            section #measures {
+                h2 { "Measures" (anchor("measures")) }
                 table.measures { tbody { @for row in rows::measures(material.explanations(), unit, when_active) {
                     tr { th scope="row" { (row.label) } td.n { (row.value) } td.why { (row.note) } }
                 } } }
@@ -90,30 +101,53 @@ fn by_length(material: &Material<'_>, unit: &Explanation) -> Markup {
     let chance = unit.significance.as_ref().map(|s| &s.by_length);
     let held_out = unit.holdout.as_ref().map(|h| &h.by_length);
     let proven = unit.by_length.iter().any(|s| s.certified.is_some());
+    let mcc = unit.by_length.iter().any(|s| s.mcc.is_some());
+    let held = |h: &compexp_core::explanation::HeldOutScore| match material.headline {
+        Headline::Iou => curve::short(h.iou),
+        Headline::Mcc => h.mcc.map_or(String::new(), |mcc| curve::short(mcc.value)),
+    };
     html! {
         table {
             thead { tr {
                 th scope="col" { "length" } th scope="col" { "IoU" }
+                @if mcc { th scope="col" { "MCC" } }
                 @if proven { th scope="col" { "proven" } }
-                @if chance.is_some() { th scope="col" { "chance, 95%" } }
+                @if chance.is_some() { th scope="col" title="95 of 100 draws have a lower IoU" { "chance, 95%" } }
                 @if held_out.is_some() { th scope="col" { "held out" } }
                 th scope="col" { "best formula" }
             } }
             tbody { @for (k, s) in unit.by_length.iter().enumerate() {
                 tr {
                     td.n { (s.length) } td.n { (curve::short(s.iou)) }
+                    @if mcc { td.n { (s.mcc.map_or(String::new(), curve::short)) } }
                     @if proven { td.n { @match (s.certified, s.upper_bound) {
                         (Some(true), _) => "optimal",
                         (_, Some(bound)) => { "at most " (curve::short(bound)) }
                         _ => "",
                     } } }
                     @if let Some(chance) = chance { td.n { (chance.get(k).map_or(String::new(), |n| curve::short(n.q95))) } }
-                    @if let Some(h) = held_out { td.n { (h.get(k).map_or(String::new(), |h| curve::short(h.iou))) } }
+                    @if let Some(h) = held_out { td.n { (h.get(k).map_or(String::new(), held)) } }
                     td { (formula::markup(material, &s.formula)) }
                 }
             } }
         }
     }
+}
+
+/// The scores beside the headline.
+fn other_scores(headline: Headline, unit: &Explanation) -> Vec<(&'static str, String)> {
+    let three = |v: f64| format!("{v:.3}");
+    let second = match headline {
+        Headline::Iou => ("MCC", unit.mcc.map(three)),
+        Headline::Mcc => ("IoU", unit.formula.as_ref().map(|_| three(unit.iou))),
+    };
+    let all = [
+        second,
+        ("chance-corrected", unit.chance_corrected.map(three)),
+        ("lift", unit.lift.map(|lift| format!("{lift:.1}"))),
+        ("firing rate", unit.firing_rate.map(percent)),
+    ];
+    all.into_iter().filter_map(|(label, value)| Some((label, value?))).collect()
 }
 
 fn tile(label: &str, value: &str) -> Markup {
@@ -132,25 +166,28 @@ fn examples(material: &Material<'_>, unit: &Explanation) -> Result<Markup> {
         ("formula", "Where the formula is largest", "Whether or not the unit fires there.", Choice::Formula),
     ];
     let texts = material.examples.iter().any(|e| !e.text.is_empty());
+    let mut signs = sentence::Signs::default();
     let mut sections = Vec::new();
     for (id, title, lead, choice) in lists {
         let mut figures = Vec::new();
         for chosen in material.chosen(unit.unit, choice) {
-            figures.push(example::figure(material, unit, chosen, UP, None)?);
+            figures.push(example::figure(material, unit, chosen, UP, None, &mut signs)?);
         }
         sections.push((id, title, lead, figures));
     }
     let mut figures = Vec::new();
     for chosen in near {
         let note = formula::near_miss(material, unit, &example::fires(material, chosen.1));
-        figures.push(example::figure(material, unit, chosen, UP, note)?);
+        figures.push(example::figure(material, unit, chosen, UP, note, &mut signs)?);
     }
     let lead = "All of the formula holds but its last condition: what the unit does here tells whether that condition matters.";
     sections.push(("near", "Near misses", lead, figures));
     Ok(html! {
         @if sections.iter().any(|s| !s.3.is_empty()) {
-            div.examples-head {
-                @if texts { (sentence::legend()) } @else {
+            @if texts {
+                @if signs != sentence::Signs::default() { div.examples-head { (sentence::legend(signs)) } }
+            } @else {
+                div.examples-head {
                     (legend(material.grid()))
                     fieldset.layers hidden {
                         legend.sr { "Shown masks" }
@@ -164,7 +201,7 @@ fn examples(material: &Material<'_>, unit: &Explanation) -> Result<Markup> {
         @for (id, title, lead, figures) in &sections {
             @if !figures.is_empty() {
                 section id=(id) {
-                    h2 { (title) }
+                    h2 { (title) (anchor(id)) }
                     p.sub { (lead) }
                     div.examples.texts[texts] { @for f in figures { (f) } }
                 }
@@ -178,13 +215,13 @@ fn concepts(material: &Material<'_>, unit: &Explanation) -> Markup {
     names.dedup();
     html! {
         @if !names.is_empty() {
-            section {
-                h2 { "Concepts of the formula" }
+            section #concepts {
+                h2 { "Concepts of the formula" (anchor("concepts")) }
                 table {
                     thead { tr { th scope="col" { "concept" } th scope="col" { "category" } th scope="col" { "positions" } th scope="col" { "" } } }
                     tbody { @for name in &names {
                         tr {
-                            td { bdi { (plain(name)) } }
+                            td { (formula::concept(name, "")) }
                             td { (plain(material.category(name))) }
                             td.n { (material.area(name).map_or(String::new(), count)) }
                             td { a href=(format!("../units.html#concept={}", escape(&plain(name)))) { "units with it" } }
@@ -213,8 +250,8 @@ fn classes(material: &Material<'_>, unit: &Explanation) -> Markup {
     html! {
         @if let Some(class_measures) = &material.class_measures { (weights(class_measures, unit.unit)) }
         @if !confused.is_empty() {
-            section {
-                h2 { "Classes where the unit fires" }
+            section #classes {
+                h2 { "Classes where the unit fires" (anchor("classes")) }
                 p.sub { "Examples on which it fires: rows are what they are, columns what the model says." }
                 (confusion_table(&confused, &material.classes()))
             }
@@ -235,14 +272,14 @@ fn weights(class_measures: &ClassMeasures, unit: usize) -> Markup {
     let measures = class_measures.has_measures();
     html! {
         @if !shown.is_empty() {
-            section {
-                h2 { "Class weights" }
+            section #weights {
+                h2 { "Class weights" (anchor("weights")) }
                 p.sub {
                     "How the unit's value counts for each class of the model"
                     @if !few { "; of " (class_measures.classes.len()) " classes those that it pushes up and down most" } "."
                     @if measures {
                         " Correlation is that of its value with the class's logit, overlap the IoU of the examples on which it \
-                         fires with those on which the logit is highest; ▲ marks the strongest 1% of all, ▼ the weakest."
+                         fires with those on which the logit is highest; ▲ marks the highest 1% of all, ▼ the lowest, which are the most negative."
                     }
                 }
                 table.weights {

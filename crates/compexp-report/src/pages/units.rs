@@ -1,110 +1,136 @@
-//! All units as cards, which the script sorts and filters.
+//! The page of all units as cards, which the script sorts, filters and turns over.
 
-use std::collections::BTreeMap;
-
-use compexp_core::exemplar::Choice;
-use compexp_core::explanation::{Explanation, best_first};
+use compexp_core::explanation::Explanation;
+use compexp_core::search::Status;
 use maud::{Markup, html};
 
-use super::{Place, Site, curve, example, formula, overlap_bar, patterns, percent, plain, status_text};
+use super::cards::{PAGE, card, categories};
+use super::{Place, Site, count, patterns, plain, status_text};
 use crate::Result;
-use crate::material::{Material, atoms_of};
-
-/// The pictures on a card.
-const PICTURES: usize = 3;
-
-/// The characters of a text on a card.
-const TEXT: usize = 150;
-
-/// Names and their numbers, by which cards refer to them.
-pub(super) type Numbered = BTreeMap<String, usize>;
+use crate::headline::Headline;
+use crate::material::Material;
 
 /// The page of all units.
+///
+/// # Errors
+/// `Error::File` if the masks of exemplars cannot be read.
 pub(crate) fn page(site: &Site<'_>) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
-    let (concepts, categories) = names(material, units);
-    let top = units.iter().map(|u| u.iou).fold(0.0, f64::max);
-    let accuracy = units.iter().any(|u| material.when_active(u.unit).is_some_and(|w| w.accuracy().is_some()));
-    let mut cards = Vec::with_capacity(units.len());
-    for unit in best_first(units) {
-        cards.push(card(material, unit, top, &concepts, &categories)?);
-    }
+    let top = material.headline.most(units);
+    let best = material.headline.best_first(units);
+    let cards = best.iter().take(PAGE).map(|unit| card(material, unit, top)).collect::<Result<Vec<_>>>()?;
+    let several = units.len() > PAGE;
     let body = html! {
         (patterns(material.grid()))
         h1 { "Units" }
-        (controls(units, &concepts, &categories, accuracy))
+        (controls(material))
         p #live.live role="status" aria-live="polite" { (units.len()) " units" }
+        @if several {
+            noscript { p { "Without scripts only the best " (PAGE) " units are here. Each page of a unit leads to the next unit." } }
+        }
         ul #cards.cards { @for card in &cards { (card) } }
         p #empty hidden { "No unit fits these filters. " button type="reset" form="controls" { "Show all" } }
+        nav #pager.pager aria-label="Pages of cards" hidden {
+            button type="button" data-turn="-1" { "← previous" }
+            span {}
+            button type="button" data-turn="1" { "next →" }
+        }
     };
     Ok(site.page(Place::Units, "Units", body))
 }
 
-/// The concepts and categories of all formulas.
-pub(super) fn names(material: &Material<'_>, units: &[Explanation]) -> (Numbered, Numbered) {
-    let (mut concepts, mut categories) = (Numbered::new(), Numbered::new());
-    for (name, _) in units.iter().flat_map(atoms_of) {
-        let category = material.category(&name);
-        if !category.is_empty() {
-            categories.insert(category.to_owned(), 0);
-        }
-        concepts.insert(name, 0);
-    }
-    for names in [&mut concepts, &mut categories] {
-        names.values_mut().enumerate().for_each(|(i, number)| *number = i);
-    }
-    (concepts, categories)
+/// A score that units are sorted by, and filtered by if `limit` names a field for that.
+struct Key {
+    id: &'static str,
+    name: String,
+    limit: Option<Limit>,
+    told: &'static str,
 }
 
-fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, accuracy: bool) -> Markup {
-    let mut statuses: Vec<&str> = units.iter().map(|u| u.status.name()).collect();
-    statuses.sort_unstable();
-    statuses.dedup();
-    let all = compexp_core::search::Status::ALL;
-    let tested = units.iter().any(|u| u.significance.is_some());
-    let held_out = units.iter().any(|u| u.holdout.is_some());
+/// A filter by the least or the greatest value.
+enum Limit {
+    AtLeast(&'static str),
+    AtMost(&'static str),
+}
+
+/// The keys that a run has values for, the headline first.
+fn keys(material: &Material<'_>) -> Vec<Key> {
+    let units = &material.explanations().units;
+    let has = |of: &dyn Fn(&Explanation) -> bool| units.iter().any(of);
+    let key = |id, name: &str, limit, told| Key { id, name: name.to_owned(), limit, told };
+    let least = |name| Some(Limit::AtLeast(name));
+    let mut keys = vec![key("iou", "IoU", least("iou"), "positions in both masks, divided by positions in either")];
+    if has(&|u| u.mcc.is_some()) {
+        keys.push(key("mcc", "MCC", least("mcc"), "Matthews correlation of the two masks"));
+        if material.headline == Headline::Mcc {
+            keys.swap(0, 1);
+        }
+    }
+    if has(&|u| u.lift.is_some()) {
+        keys.push(key(
+            "lift",
+            "lift",
+            least("lift"),
+            "times as often as anywhere the unit fires where the formula is true",
+        ));
+    }
+    if has(&|u| u.chance_corrected.is_some()) {
+        let told = "0 at the median of chance, 1 for a perfect match";
+        keys.push(key("corrected", "chance-corrected", least("corrected"), told));
+    }
+    if has(&|u| u.holdout.as_ref().is_some_and(|h| material.headline.held_out(h).is_some())) {
+        let name = format!("held-out {}", material.headline.name());
+        keys.push(key("held", &name, least("held"), "on examples that the search never saw"));
+    }
+    if has(&|u| u.significance.is_some()) {
+        keys.push(key("p", "p", Some(Limit::AtMost("p_most")), "how often chance does as well"));
+        let told =
+            "false discovery rate: the share expected to be chance among the units with a p as small as the unit's";
+        keys.push(key("q", "q", Some(Limit::AtMost("q_most")), told));
+    }
+    if has(&|u| material.when_active(u.unit).is_some_and(|w| w.accuracy().is_some())) {
+        keys.push(key(
+            "acc",
+            "accuracy when active",
+            least("acc"),
+            "how often the model is right where the unit fires",
+        ));
+    }
+    keys.push(key("unit", "unit", None, ""));
+    keys.push(key("area", "unit area", None, ""));
+    keys.push(key("len", "length", None, ""));
+    keys
+}
+
+fn controls(material: &Material<'_>) -> Markup {
+    let units = &material.explanations().units;
+    let (categories, keys) = (categories(material), keys(material));
+    let has = |status: &Status| units.iter().any(|u| u.status == *status);
+    let statuses: Vec<Status> = Status::ALL.into_iter().filter(has).collect();
     html! {
         form #controls.controls role="search" aria-label="Sort and filter units" hidden {
             label { span { "Search" } input #q name="q" type="search" placeholder="formula or unit  ( / )" autocomplete="off"; }
             label { span { "Concept" } input name="concept" list="concepts" autocomplete="off" placeholder="any"; }
-            datalist #concepts { @for (name, number) in concepts { option value=(plain(name)) data-i=(number) {} } }
+            datalist #concepts {}
             @if !categories.is_empty() {
                 label { span { "Category" } select name="cat" {
                     option value="" { "any" }
-                    @for (name, number) in categories { option value=(number) { (plain(name)) } }
+                    @for (name, number) in &categories { option value=(number) { (plain(name)) } }
                 } }
             }
             @if statuses.len() > 1 {
                 label { span { "Status" } select name="status" {
                     option value="" { "any" }
-                    @for status in all { @if statuses.contains(&status.name()) {
-                        option value=(status.name()) { (status_text(status)) }
-                    } }
+                    @for status in statuses { option value=(status.name()) { (status_text(status)) } }
                 } }
             }
-            label { span { "IoU at least" } input name="iou" type="number" min="0" max="1" step="0.01" placeholder="0"; }
-            @if accuracy {
-                label { span { "Accuracy at least" } input name="acc" type="number" min="0" max="1" step="0.01" placeholder="0"; }
-            }
-            @if tested {
-                label title="false discovery rate: the share expected to be chance among the units with a p as small as the unit's" {
-                    span { "q at most" } input name="q_most" type="number" min="0" max="1" step="0.01" placeholder="1";
-                }
-            }
-            @if held_out {
-                label title="on examples that the search never saw" {
-                    span { "Held-out IoU at least" } input name="held" type="number" min="0" max="1" step="0.01" placeholder="0";
-                }
+            details #limits.limits {
+                summary { "Filter by scores" }
+                div { @for key in &keys { (limit(key)) } }
             }
             label { span { "Sort by" } select name="sort" {
-                option value="iou" { "IoU" }
-                option value="unit" { "unit" }
-                option value="area" { "unit area" }
-                option value="len" { "length" }
-                @if accuracy { option value="acc" { "accuracy when active" } }
-                @if tested { option value="q" { "q" } }
-                @if held_out { option value="held" { "held-out IoU" } }
+                @for key in &keys { option value=(key.id) { (key.name) } }
             } }
             label { span { "Order" } select name="dir" {
                 option value="" { "best first" }
@@ -115,62 +141,23 @@ fn controls(units: &[Explanation], concepts: &Numbered, categories: &Numbered, a
     }
 }
 
-pub(super) fn card(
-    material: &Material<'_>,
-    unit: &Explanation,
-    top: f64,
-    concepts: &Numbered,
-    categories: &Numbered,
-) -> Result<Markup> {
-    let atoms = atoms_of(unit);
-    let mut numbers: Vec<usize> = atoms.iter().map(|(name, _)| concepts[name]).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let mut kinds: Vec<usize> =
-        atoms.iter().filter_map(|(name, _)| categories.get(material.category(name)).copied()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let accuracy = material.when_active(unit.unit).and_then(|w| w.accuracy());
-    let list = |n: &[usize]| n.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
-    let chosen = material.chosen(unit.unit, Choice::Unit);
-    let mut drawings = Vec::new();
-    let mut text = None;
-    for (at, exemplar) in chosen.into_iter().take(PICTURES) {
-        let shown = &material.examples[exemplar.example as usize].text;
-        if shown.is_empty() {
-            drawings.push(example::drawing(material, at, exemplar, "")?);
-        } else if text.is_none() {
-            text = Some(cut(shown));
+/// The field that filters by a score.
+fn limit(key: &Key) -> Markup {
+    let (name, words, placeholder, least, most) = match key.limit {
+        None => return html! {},
+        Some(Limit::AtLeast(name)) => (name, "at least", "any", Some(key.id), None),
+        Some(Limit::AtMost(name)) => (name, "at most", "1", None, Some(key.id)),
+    };
+    html! {
+        label title=(key.told) {
+            span { (key.name) " " (words) }
+            input name=(name) type="number" step="0.01" placeholder=(placeholder) data-least=[least] data-most=[most];
         }
     }
-    Ok(html! {
-        li.card data-unit=(unit.unit) data-iou=(unit.iou) data-area=(unit.unit_area) data-len=[unit.length]
-            data-acc=[accuracy] data-q=[unit.significance.as_ref().map(|s| s.q)]
-            data-held=[unit.holdout.as_ref().map(|h| h.iou)] data-status=(unit.status.name()) data-concepts=(list(&numbers)) data-cats=(list(&kinds)) {
-            div.card-head {
-                h2 { a href=(format!("units/{}.html", unit.unit)) { "Unit " (unit.unit) } }
-                @if unit.formula.is_some() { span.iou { (format!("{:.3}", unit.iou)) span { " IoU" } } }
-                @else { span.status { (status_text(unit.status)) } }
-            }
-            p.card-formula { (formula::of_unit(material, unit)) }
-            @if !drawings.is_empty() { div.strip { @for d in &drawings { (d) } } }
-            @if let Some(text) = text { p.card-text dir="auto" { (text) } }
-            div.card-foot {
-                (overlap_bar(unit))
-                (curve::by_length(&unit.by_length, top, false))
-                @if let Some(s) = &unit.significance { span.acc title="false discovery rate (Benjamini-Hochberg)" { "q " (format!("{:.2}", s.q)) } }
-                @if let Some(h) = &unit.holdout { span.acc title="IoU on examples that the search never saw" { (format!("{:.3}", h.iou)) " held out" } }
-                @if let Some(accuracy) = accuracy { span.acc title="accuracy when active" { (percent(accuracy)) " right" } }
-            }
-        }
-    })
 }
 
-/// The beginning of a text.
-pub(super) fn cut(text: &str) -> String {
-    let text = plain(text);
-    match text.char_indices().nth(TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+/// How many units a report shows of those of the run, where that is not all.
+pub(super) fn shown(material: &Material<'_>) -> Option<String> {
+    let (shown, all) = (material.explanations().units.len(), material.run.explanations.units.len());
+    (shown < all).then(|| format!("This report shows {} of {} units.", count(shown as u64), count(all as u64)))
 }

@@ -1,7 +1,7 @@
 //! `compexp report`: runs as pages for a browser.
 
 mod folder;
-mod pictures;
+mod sources;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -11,9 +11,12 @@ use anyhow::Result;
 use compexp_report::analysis::Records;
 use compexp_report::{Figure, ReportRun, figures, write_report};
 use compexp_run::FinishedRun;
+use compexp_run::provenance::units_text;
 use serde_json::json;
 
+use super::show;
 use crate::args::runs::ReportArgs;
+use crate::args::search::Units;
 use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
@@ -34,7 +37,8 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     };
     folder::check(&out)?;
     let runs = args.runs.iter().map(|dir| FinishedRun::open(dir)).collect::<Result<Vec<_>, _>>()?;
-    let sources = runs.iter().map(pictures::Pictures::new).collect::<Result<Vec<_>>>()?;
+    let wanted = runs.iter().map(|run| selected(args, run)).collect::<Result<Vec<_>>>()?;
+    let sources = runs.iter().map(|run| sources::Sources::new(run, reporter)).collect::<Result<Vec<_>>>()?;
     let names = names(&args.runs);
     let drawn = |run| Ok(figures(&Records::read(run)?)?);
     let figures = runs.iter().map(drawn).collect::<Result<Vec<Vec<Figure>>>>()?;
@@ -43,7 +47,8 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
         .zip(&sources)
         .zip(&figures)
         .zip(names)
-        .map(|(((run, source), figures), name)| ReportRun { name, run, figures, source })
+        .zip(wanted)
+        .map(|((((run, source), figures), name), units)| ReportRun { name, run, figures, source, units })
         .collect();
     let mut folder = folder::Folder::create(&out, &runs)?;
     let written = write_report(&reports, &mut folder, reporter)?;
@@ -69,6 +74,27 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     writeln!(stdout, "{files} files, {size:.1} MB; open `{}` in a browser", name(&index))?;
     writeln!(stdout, "took {}", duration(reporter.elapsed()))?;
     Ok(())
+}
+
+/// The units that get cards and pages; none for all of the run.
+///
+/// # Errors
+/// A [`Failure`] if a run does not have a unit that was asked for.
+fn selected(args: &ReportArgs, run: &FinishedRun) -> Result<Option<BTreeSet<usize>>> {
+    if args.units.is_none() && args.top.is_none() {
+        return Ok(None);
+    }
+    let asked = args.units.as_ref();
+    let has = |unit: usize| asked.is_none_or(|Units(ranges)| ranges.iter().any(|range| range.contains(&unit)));
+    let all: BTreeSet<usize> = run.explanations.units.iter().map(|u| u.unit).collect();
+    for range in asked.iter().flat_map(|Units(ranges)| ranges) {
+        if let Some(missing) = range.clone().find(|unit| !all.contains(unit)) {
+            let (dir, units) = (run.dir().display(), units_text(&all.into_iter().collect::<Vec<_>>()));
+            return Err(Failure::usage(format!("--units: found {missing}, expected units of `{dir}`: {units}")).into());
+        }
+    }
+    let best = show::sorted(&run.explanations, None, None).into_iter().map(|u| u.unit).filter(|unit| has(*unit));
+    Ok(Some(best.take(args.top.unwrap_or(usize::MAX)).collect()))
 }
 
 /// The names of runs on the pages: the names of their folders, or the whole paths if two are the same.

@@ -1,14 +1,19 @@
-//! The pictures of a run's examples, from the folder of its images.
+//! The pictures of a run's examples, from the folder of its images, and the annotations of its texts.
 
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::probe::Example;
-use compexp_files::{Place, read_bytes, real_path};
+use compexp_core::explain::Silent;
+use compexp_core::probe::{Example, ProbeSet};
+use compexp_files::read_bytes;
 use compexp_report::{ExampleSource, Showing, Thumbnail};
 use compexp_run::FinishedRun;
 use compexp_run::probe_dir::CONCEPTS;
 use compexp_vision::thumbnail::thumbnail;
+
+use crate::annotations::{Annotated, Annotations};
+use crate::progress::Reporter;
+use crate::terminal::name;
 
 /// The longer side of a picture, in pixels.
 const SIDE: usize = 192;
@@ -16,20 +21,25 @@ const SIDE: usize = 192;
 /// Larger files are not read.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Images below a folder.
-pub(super) struct Pictures {
+/// Images below a folder, and the probe set of texts.
+pub(super) struct Sources {
     root: Option<PathBuf>,
+    probe: Option<ProbeSet>,
 }
 
-impl Pictures {
-    /// The images of a run. If the run records no folder of images, there are none.
+impl Sources {
+    /// The images of a run, and its probe set if its examples are texts and it keeps none itself. If the run records no
+    /// folder of images, there are none; if the folder of its probe set is not what it was, that is not used.
     ///
     /// # Errors
-    /// `Error::Io` or `Error::Format` if the run's `config.json` cannot be read.
-    pub(super) fn new(run: &FinishedRun) -> Result<Self> {
+    /// `Error::Io` or `Error::Format` if the run's `config.json` or `examples.csv` cannot be read.
+    pub(super) fn new(run: &FinishedRun, reporter: &Reporter) -> Result<Self> {
         // A relative path is relative to the run directory, which may move.
         let root = run.config()?.paths.image_root.map(|root| run.dir().join(root));
-        Ok(Self { root: root.filter(|root| is_of_probe_set(root)).and_then(|root| real_path(&root).ok()) })
+        let root = root.filter(|root| is_of_probe_set(root)).and_then(|root| root.canonicalize().ok());
+        let texts = run.examples()?.iter().any(|example| !example.text.is_empty());
+        let probe = if texts && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
+        Ok(Self { root, probe })
     }
 
     fn read(&self, image: &str) -> Option<Thumbnail> {
@@ -43,6 +53,30 @@ impl Pictures {
     }
 }
 
+/// The probe directory on which a run was made, if it is still there as it was.
+///
+/// # Errors
+/// `Error::Io` or `Error::Format` if the run's `config.json` cannot be read.
+fn probe_of_texts(run: &FinishedRun, reporter: &Reporter) -> Result<Option<ProbeSet>> {
+    let Some(dir) = run.config()?.paths.probe.map(|dir| run.dir().join(dir)) else { return Ok(None) };
+    let made = run.provenance()?;
+    let same = |annotated: &Annotated| {
+        let found = annotated.record(&Silent).ok();
+        found.is_some() && found.as_ref() == made.annotations()
+    };
+    match Annotations::Probe(dir.clone()).open() {
+        Ok(annotated) if same(&annotated) => Ok(Some(annotated.set)),
+        _ => {
+            reporter.say(&format!(
+                "warning: `{}` is not the probe directory that the run was made on: the report does not show which literals \
+                 are true of a text",
+                name(&dir.display().to_string())
+            ));
+            Ok(None)
+        }
+    }
+}
+
 /// Whether the folder is a probe directory, or the folder `images` of a Broden folder. A run from another source could
 /// name any folder, and a report that is passed on would then show private images. If the system cannot tell, it is neither.
 fn is_of_probe_set(root: &Path) -> bool {
@@ -51,12 +85,16 @@ fn is_of_probe_set(root: &Path) -> bool {
     has(root, CONCEPTS) || broden.is_some_and(|dir| has(dir, "label.csv"))
 }
 
-impl ExampleSource for Pictures {
+impl ExampleSource for Sources {
     fn show(&self, _: usize, example: &Example) -> Showing {
         if example.image.is_empty() {
             return Showing::Name;
         }
         self.read(&example.image).map_or(Showing::Missing, Showing::Image)
+    }
+
+    fn probe(&self) -> Option<&ProbeSet> {
+        self.probe.as_ref()
     }
 }
 
@@ -76,7 +114,7 @@ mod tests {
         assert!(!is_of_probe_set(&private) && !is_of_probe_set(&set));
         std::fs::write(set.join("probe.json"), "{}").unwrap();
         assert!(is_of_probe_set(&set));
-        let pictures = Pictures { root: Some(set.canonicalize().unwrap()) };
+        let pictures = Sources { root: Some(set.canonicalize().unwrap()), probe: None };
         assert!(pictures.read("a.png").is_some());
         for outside in ["../private/a.png", private.join("a.png").to_str().unwrap(), "missing.png", "probe.json"] {
             assert!(pictures.read(outside).is_none(), "{outside}");
