@@ -74,7 +74,8 @@ pub(super) fn correlation_by_length(rows: &[CorrelationRow]) -> Result<Figure> {
 pub(super) fn accuracy_when_active(rows: &[ActivityRow]) -> Result<Figure> {
     const BINS: usize = 20;
     let sides = |row: &ActivityRow| [row.accuracy(), row.silent_accuracy()];
-    let [low, high] = span(rows.iter().flat_map(sides).flatten());
+    // The axis begins and ends with the data.
+    let [low, high] = ends(rows.iter().flat_map(sides).flatten());
     let width = (high - low) / BINS as f64;
     let mut counts = vec![vec![0.0, 0.0]; BINS];
     for row in rows {
@@ -99,6 +100,16 @@ pub(super) fn accuracy_when_active(rows: &[ActivityRow]) -> Result<Figure> {
     let header = "unit,active,known,correct,accuracy,silent_known,silent_correct,silent_accuracy,errors,first_errors";
     let csv = table_of(header, &table)?;
     Ok(figure("accuracy_when_active", "Accuracy by activity", caption, svg, SIZE, csv))
+}
+
+/// The least and the greatest value, a little apart where they are the same.
+fn ends(values: impl Iterator<Item = f64>) -> [f64; 2] {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    match high - low {
+        apart if apart > 0.0 => [low, high],
+        _ if low.is_finite() => [low - 0.01, low + 0.01],
+        _ => [0.0, 1.0],
+    }
 }
 
 pub(super) fn model_confusion(records: &Records) -> Result<Figure> {
