@@ -86,6 +86,12 @@ impl Browser {
         }
     }
 
+    /// Makes the page so many pixels wide.
+    pub(crate) fn width(&mut self, width: u32) {
+        let size = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+    }
+
     /// Waits until an expression is true, on this page or the one that it leads to: asks a limited number of times.
     pub(crate) fn wait(&mut self, expression: &str) {
         let arguments = json!({ "expression": expression, "returnByValue": true });

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use compexp_core::concept::{Concept, ConceptId};
 use compexp_core::explain::Silent;
 use compexp_core::probe::Example;
 use compexp_files::write_npy;
 use compexp_report::{Error, Result};
 use compexp_report::{ExampleSource, Figure, ReportRun, Showing, Sink, Thumbnail, write_report};
-use compexp_run::FinishedRun;
+use compexp_run::{FinishedRun, write_concepts, write_examples};
 
 use crate::{fails, json, ok, run, scene};
 
@@ -395,4 +396,132 @@ fn proof_and_trust_are_shown_where_the_run_has_them() {
     for name in ["ceiling", "iou_and_luck", "held_out_by_length"] {
         assert!(dir.join(format!("trust/report/figures/{name}.svg")).is_file(), "{name}");
     }
+}
+
+/// Texts with concepts of any names, and a unit that fires where a text speaks of a night table and no dog.
+fn texts(dir: &Path) {
+    let probe = dir.join("texts");
+    fs::create_dir(&probe).unwrap();
+    let concept = |(id, name): (u32, &str)| Concept { id: ConceptId(id), name: name.into(), category: String::new() };
+    let names = ["night table", "dog", "question"];
+    write_concepts(&probe, &(0..).zip(names).map(concept).collect::<Vec<_>>()).unwrap();
+    let has = |i: usize| [i % 2 == 0, i % 3 == 0, i % 5 == 0];
+    let text = |i: usize| {
+        let [table, dog, question] = has(i);
+        let part = |present: bool, words: &'static str| if present { words } else { "" };
+        format!(
+            "A{} stands{} here => again{}",
+            part(table, " Night table,"),
+            part(dog, " by a dog"),
+            part(question, "?")
+        )
+    };
+    let example = |i: usize| Example { name: format!("doc {i}"), text: text(i), ..Example::default() };
+    write_examples(&probe, &(0..60).map(example).collect::<Vec<_>>()).unwrap();
+    let features: Vec<bool> = (0..60).flat_map(has).collect();
+    write_npy(&probe.join("features.npy"), &[60, 3], &features).unwrap();
+    let values: Vec<f32> = (0..60).map(|i| if has(i)[0] && !has(i)[1] { 1.0 + i as f32 } else { -1.0 }).collect();
+    write_npy(&dir.join("values.npy"), &[60, 1], &values).unwrap();
+}
+
+#[test]
+fn own_texts_have_marks_and_literals_also_where_examples_are_held_out() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    texts(dir);
+    ok(dir, "explain --probe texts --activations values.npy --length 2 --holdout 0.3 --out run");
+    let done = run(dir, "report run");
+    assert!(done.code == 0 && !done.err.contains("warning"), "{}", done.err);
+    let unit = read(&dir.join("run/report/units/0.html"));
+    for part in [
+        "<mark class=\"asked\" title=\"asked for by night table\">Night table,</mark>",
+        "✓ <bdi>night table</bdi>",
+        "whether a literal is true of the text",
+        "here =&gt; again",
+    ] {
+        assert!(unit.contains(part), "no {part} in {unit}");
+    }
+    assert!(!unit.contains("Premise") && !unit.contains("belong to no single word"), "{unit}");
+    let shown = ok(dir, "show run --unit 0");
+    assert!(shown.contains(": A Night table, stands here => again"), "{shown}");
+    let shown: serde_json::Value = serde_json::from_str(&ok(dir, "show run --unit 0 --json")).unwrap();
+    assert!(shown["exemplars"][0]["text"].as_str().unwrap().starts_with("A "), "{shown}");
+
+    // Annotations that are not those of the run say nothing about it, and the legend does not promise them.
+    let features: Vec<bool> = (0..180).map(|i| i % 7 == 0).collect();
+    write_npy(&dir.join("texts/features.npy"), &[60, 3], &features).unwrap();
+    let done = run(dir, "report run");
+    assert!(done.code == 0 && done.err.contains("is not the probe directory"), "{}", done.err);
+    let unit = read(&dir.join("run/report/units/0.html"));
+    assert!(unit.contains("class=\"asked\"") && !unit.contains("✓") && !unit.contains("✗"), "{unit}");
+}
+
+#[test]
+fn a_run_searched_by_mcc_shows_mcc_first() {
+    let (_temp, dir) = scene();
+    ok(&dir, &format!("{EXPLAIN} --metric mcc"));
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --out other");
+    ok(&dir, "report run");
+    ok(&dir, "report other");
+    let units = ["run", "other"].map(|run| read(&dir.join(run).join("report/units.html")));
+    for (units, first, second) in [(&units[0], "MCC", "IoU"), (&units[1], "IoU", "MCC")] {
+        assert!(units.contains(&format!("<span> {first}</span>")), "{units}");
+        let bars: Vec<usize> = [first, second]
+            .iter()
+            .map(|name| units.find(&format!(">{name}</span><span class=\"track\"")).unwrap())
+            .collect();
+        assert!(bars[0] < bars[1], "the bar of {first} stands first");
+        let sort = units.split("name=\"sort\"").nth(1).unwrap();
+        assert!(sort.starts_with(&format!("><option value=\"{}\"", first.to_lowercase())), "{sort}");
+    }
+    let index = read(&dir.join("run/report/index.html"));
+    assert!(index.contains("mean MCC") && index.contains("correlates most"), "{index}");
+    let unit = read(&dir.join("run/report/units/0.html"));
+    for part in ["<span>MCC</span>", "<span>lift</span>", "<span>firing rate</span>", ">MCC</th>"] {
+        assert!(unit.contains(part), "no {part} in {unit}");
+    }
+}
+
+#[test]
+fn the_landing_page_begins_with_answers_and_figures_and_every_page_links_to_the_glossary() {
+    let (_temp, dir) = scene();
+    with_behaviour(&dir, "city");
+    ok(&dir, "report run");
+    let report = dir.join("run/report");
+    let index = read(&report.join("index.html"));
+    let places = ["#answers", "#figures", "#best", "#reading", "#made"].map(|id| {
+        index.find(&format!(" class=\"anchor\" href=\"{id}\"")).unwrap_or_else(|| panic!("no {id}: {index}"))
+    });
+    assert!(places.is_sorted(), "{places:?}");
+    for word in ["IoU", "MCC", "firing rate", "lift", "literal", "AND, OR, NOT", "chance", "p and q", "held-out"] {
+        assert!(index.contains(&format!("<dt>{word}")), "no {word}");
+    }
+    assert!(index.contains("<a href=\"units/0.html\" tabindex=\"-1\"><circle data-unit=\"0\""), "dots lead to units");
+    for page in ["units.html", "classes.html", "behaviour.html", "units/0.html", "classes/0.html"] {
+        assert!(read(&report.join(page)).contains("index.html#reading\">How to read<"), "{page}");
+    }
+}
+
+#[test]
+fn some_units_and_the_best_ones_can_be_asked_for() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    let pages = |args: &str| {
+        ok(&dir, &format!("report run --out out {args}"));
+        let files = fs::read_dir(dir.join("out/units")).unwrap();
+        let mut names: Vec<String> = files.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(pages(""), "0.html 1.html 2.html");
+    assert_eq!(pages("--units 1-2"), "1.html 2.html");
+    assert!(read(&dir.join("out/index.html")).contains("This report shows 2 of 3 units."));
+    let best = json(&dir.join("run/explanations.json"));
+    let iou = |unit: usize| best["units"][unit]["iou"].as_f64().unwrap();
+    let first = if iou(0) >= iou(2) { "0.html" } else { "2.html" };
+    assert_eq!(pages("--top 1"), first);
+    assert_eq!(pages("--units 1 --top 5"), "1.html");
+    let index = read(&dir.join("out/index.html"));
+    assert!(!index.contains("href=\"units/0.html\""), "no link leads to a page that is not there: {index}");
+    assert!(fails(&dir, 2, "report run --out out --units 7").contains("found 7, expected units of `run`: 0-2"));
 }

@@ -130,6 +130,120 @@ fn cards_are_sorted_and_filtered_by_chance_and_held_out_scores() {
     assert_eq!(page.complaints, [""; 0]);
 }
 
+/// A run of 8 texts with 120 units, and its report: unit `u` has the value `u` on its first example.
+fn many_units(dir: &Path) -> PathBuf {
+    let texts = dir.join("texts");
+    fs::create_dir(&texts).unwrap();
+    let names = ["pre:tok:cat", "hyp:tag:nn", "hyp:tok:sleeping"];
+    let concept = |(id, name): (u32, &str)| Concept { id: ConceptId(id), name: name.into(), category: String::new() };
+    write_concepts(&texts, &(0..).zip(names).map(concept).collect::<Vec<_>>()).unwrap();
+    let example = |i: usize| Example { name: i.to_string(), text: "A cat => sleeping".into(), ..Example::default() };
+    write_examples(&texts, &(0..8).map(example).collect::<Vec<_>>()).unwrap();
+    let features: Vec<bool> = (0..24).map(|i| i * i % 7 < 3).collect();
+    write_npy(&texts.join("features.npy"), &[8, 3], &features).unwrap();
+    let values: Vec<f32> = (0..8 * 120).map(|i| if (i * i + i / 120) % 11 < 5 { 1.0 } else { -1.0 }).collect();
+    write_npy(&dir.join("values.npy"), &[8, 120], &values).unwrap();
+    ok(dir, "explain --probe texts --activations values.npy --length 2 --out run");
+    ok(dir, "report run");
+    dir.join("run/report")
+}
+
+#[test]
+fn cards_come_in_pages_and_every_unit_is_on_one() {
+    let Some(path) = compexp_tests::browser() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let report = many_units(temp.path());
+    let mut page = Browser::start(&path);
+    page.open(&report.join("units.html"), "#sort=unit");
+    page.wait(&format!("{SHOWN}.length === 48 && {SHOWN}[47] === 47"));
+    assert_eq!(page.eval("document.getElementById('live').textContent"), "120 units, 1 to 48 shown");
+    page.eval("document.querySelector('[data-turn=\"1\"]').click()");
+    page.wait(&format!("{SHOWN}[0] === 48"));
+    page.eval("document.querySelector('[data-turn=\"1\"]').click()");
+    page.wait(&format!("{SHOWN}.length === 24 && {SHOWN}[23] === 119"));
+    assert_eq!(page.eval("document.querySelector('[data-turn=\"1\"]').disabled"), true);
+    assert_eq!(page.eval("location.hash"), "#sort=unit&page=3");
+    page.open(&report.join("units.html"), "#sort=unit&page=2");
+    page.wait(&format!("{SHOWN}[0] === 48 && {SHOWN}.length === 48"));
+    page.open(&report.join("units.html"), "#q=unit+117");
+    page.wait(&format!("{SHOWN}.length === 1 && {SHOWN}[0] === 117"));
+    // A concept is found by its key and by its words.
+    page.open(&report.join("units.html"), "#concept=hyp:tag:nn");
+    let by_key = page.eval("document.getElementById('live').textContent");
+    page.open(&report.join("units.html"), "#concept=hypothesis: noun (NN)");
+    assert_eq!(page.eval("document.getElementById('live').textContent"), by_key);
+    assert_eq!(page.complaints, [""; 0]);
+}
+
+#[test]
+fn cards_are_sorted_and_filtered_by_every_score() {
+    let Some(path) = compexp_tests::browser() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let data = example();
+    let data = data.display();
+    let trust = "--quantile 0.1 --null-draws 9 --holdout 0.3 --metric mcc --out run";
+    ok(temp.path(), &format!("explain --probe {data} --activations {data}/activations.npy {trust}"));
+    ok(temp.path(), "report run");
+    let run: Value = serde_json::from_slice(&fs::read(temp.path().join("run/explanations.json")).unwrap()).unwrap();
+    let units = temp.path().join("run/report/units.html");
+    let mut page = Browser::start(&path);
+    for (key, field) in
+        [("mcc", "/mcc"), ("lift", "/lift"), ("corrected", "/chance_corrected"), ("held", "/holdout/mcc/value")]
+    {
+        let value = |u: &Value| Some((u["unit"].as_u64()?, u.pointer(field)?.as_f64()?));
+        let mut found: Vec<(u64, f64)> = run["units"].as_array().unwrap().iter().filter_map(value).collect();
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        assert!(found.len() > 2, "{key}: {found:?}");
+        page.open(&units, &format!("#sort={key}&{key}={}", found[1].1));
+        assert_eq!(page.eval(SHOWN), json!([found[0].0, found[1].0]), "{key}: {found:?}");
+        assert_eq!(page.eval("document.getElementById('limits').open"), true);
+    }
+    page.open(&units, "");
+    assert_eq!(page.eval("document.forms[0].elements.sort.value"), "mcc");
+    assert_eq!(page.complaints, [""; 0]);
+}
+
+#[test]
+fn pictures_are_enlarged_formulas_copied_and_dots_followed() {
+    let Some(path) = compexp_tests::browser() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let report = report(temp.path());
+    let mut page = Browser::start(&path);
+    page.open(&report.join("units/3.html"), "");
+    page.eval("document.querySelector('.zoomable .zoom').click()");
+    assert_eq!(
+        page.eval("document.querySelector('dialog').open && !!document.querySelector('dialog .masks path')"),
+        true
+    );
+    page.eval("document.querySelector('dialog button').click()");
+    assert_eq!(page.eval("document.querySelector('dialog').open"), false);
+    page.eval("document.querySelector('.copy').click()");
+    page.wait("/Copied|Selected/.test(document.querySelector('.copy').textContent)");
+    assert_eq!(page.eval("document.querySelector('.copy').dataset.copy"), "(sky AND grey-c)");
+    page.open(&report.join("index.html"), "");
+    page.eval("document.querySelector('#ceiling svg a').dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))");
+    page.wait("location.pathname.includes('/units/') && document.readyState === 'complete'");
+    assert_eq!(page.complaints, [""; 0]);
+}
+
+#[test]
+fn narrow_pages_do_not_scroll_sideways() {
+    let Some(path) = compexp_tests::browser() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let report = report(temp.path());
+    let mut page = Browser::start(&path);
+    page.width(400);
+    for name in ["index.html", "units.html", "units/0.html", "classes.html", "classes/0.html"] {
+        page.open(&report.join(name), "");
+        assert_eq!(
+            page.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth"),
+            0,
+            "{name}"
+        );
+    }
+    assert_eq!(page.complaints, [""; 0]);
+}
+
 #[test]
 fn every_control_has_a_name_and_every_page_one_heading() {
     let Some(path) = compexp_tests::browser() else { return };
