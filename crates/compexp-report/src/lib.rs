@@ -147,7 +147,11 @@ pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn 
         let lower = material.below.as_ref().and_then(|below| {
             let is_below = |run: &ReportRun<'_>| run.run.provenance().is_ok_and(|made| made.inputs() == below.inputs);
             let at = runs.iter().position(is_below)?;
-            Some(Lower { folder: folder_of(at), explanations: &runs[at].run.explanations })
+            Some(Lower {
+                folder: folder_of(at),
+                explanations: &runs[at].run.explanations,
+                units: runs[at].units.as_ref(),
+            })
         });
         let site = Site { material: &material, figures: run.figures, several, lower };
         write_run(&site, &folder, &mut out, progress)?;

@@ -9,6 +9,7 @@ use compexp_core::probe::Example;
 use compexp_core::score::Metric;
 use compexp_run::FinishedRun;
 use compexp_run::provenance::units_text;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::runs::{ShowArgs, SortArg};
@@ -32,14 +33,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
                 run.exemplars()?.exemplars.into_iter().filter(|e| e.unit == unit.unit).collect();
             let examples = run.examples()?;
             if args.json {
-                let named = |e: &Exemplar| {
-                    let Example { name, text, .. } = &examples[e.example as usize];
-                    let mut value = json!({ "name": name, "exemplar": e });
-                    if !text.is_empty() {
-                        value["text"] = json!(text);
-                    }
-                    value
-                };
+                let named = |exemplar| Named::of(exemplar, &examples);
                 let exemplars: Vec<_> = exemplars.iter().map(named).collect();
                 terminal::write_json(&mut out, &json!({ "unit": unit, "exemplars": exemplars }))?;
             } else {
@@ -94,6 +88,22 @@ pub(super) fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: 
     }
     units.truncate(limit.unwrap_or(usize::MAX));
     units
+}
+
+/// An exemplar with what its example is called.
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    text: &'a str,
+    exemplar: &'a Exemplar,
+}
+
+impl<'a> Named<'a> {
+    fn of(exemplar: &'a Exemplar, examples: &'a [Example]) -> Self {
+        let Example { name, text, .. } = &examples[exemplar.example as usize];
+        Self { name, text, exemplar }
+    }
 }
 
 /// An example's name, and its text if it has one.

@@ -405,7 +405,7 @@ fn texts(dir: &Path) {
     let concept = |(id, name): (u32, &str)| Concept { id: ConceptId(id), name: name.into(), category: String::new() };
     let names = ["night table", "dog", "question"];
     write_concepts(&probe, &(0..).zip(names).map(concept).collect::<Vec<_>>()).unwrap();
-    let has = |i: usize| [i % 2 == 0, i % 3 == 0, i % 5 == 0];
+    let has = |i: usize| [2, 3, 5].map(|n| i.is_multiple_of(n));
     let text = |i: usize| {
         let [table, dog, question] = has(i);
         let part = |present: bool, words: &'static str| if present { words } else { "" };

@@ -4,7 +4,7 @@ use compexp_core::explanation::{Explanation, median};
 use compexp_core::search::Status;
 use maud::{Markup, html};
 
-use super::{anchor, count, percent};
+use super::{anchor, count, percent, unit_link};
 use crate::headline::Headline;
 use crate::material::Material;
 
@@ -35,14 +35,14 @@ fn answer(question: &str, answer: Markup) -> Markup {
 fn well(material: &Material<'_>, explained: &[&Explanation]) -> Markup {
     let headline = material.headline;
     let values: Vec<f64> = explained.iter().map(|u| headline.value(u)).collect();
-    let best = headline.best_first(&material.explanations().units).into_iter().next();
+    let best = headline.best_first(&material.run.explanations.units).into_iter().next();
     answer(
         "How well are units explained?",
         html! {
             "Half of the " (count(explained.len() as u64)) " explained units reach an " (headline.name()) " of "
             b { (format!("{:.3}", median(values).unwrap_or(0.0))) } " or more"
             @if let Some(best) = best.filter(|u| u.status == Status::Explained) {
-                "; the best is " a href=(format!("units/{}.html", best.unit)) { "unit " (best.unit) } " with "
+                "; the best is " (unit_link(material, best.unit)) " with "
                 (format!("{:.3}", headline.value(best)))
             }
             "."

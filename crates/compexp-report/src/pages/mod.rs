@@ -21,6 +21,7 @@ pub(super) mod unit;
 pub(super) mod units;
 mod words;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use compexp_core::explanation::{Explanation, Explanations};
@@ -58,6 +59,8 @@ pub(super) struct Lower<'a> {
     /// The folder of its pages, from that of the report.
     pub(super) folder: String,
     pub(super) explanations: &'a Explanations,
+    /// The units that have pages; none for all.
+    pub(super) units: Option<&'a BTreeSet<usize>>,
 }
 
 /// A page's place among those of its run.

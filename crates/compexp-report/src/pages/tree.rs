@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::measures::{mark, value};
-use super::{Site, anchor, formula, plain};
+use super::{Lower, Site, anchor, formula, plain};
 use crate::class_measures::Measured;
 
 /// Units of each direction.
@@ -107,7 +107,10 @@ pub(super) fn from_below(site: &Site<'_>, unit: usize) -> Markup {
 
 /// The name of a unit of the layer below; a link, where the report has its run.
 fn unit_below(site: &Site<'_>, unit: usize) -> Markup {
-    let found = site.lower.as_ref().filter(|lower| lower.explanations.units.iter().any(|u| u.unit == unit));
+    let has = |lower: &&Lower<'_>| {
+        lower.units.is_none_or(|units| units.contains(&unit)) && lower.explanations.units.iter().any(|u| u.unit == unit)
+    };
+    let found = site.lower.as_ref().filter(has);
     html! { @match found {
         // From a page of a unit or a class, in the folder of its run.
         Some(lower) => a href=(format!("../../{}units/{unit}.html", lower.folder)) { "unit " (unit) },

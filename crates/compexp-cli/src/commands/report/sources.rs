@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::Result;
 use compexp_core::explain::Silent;
 use compexp_core::probe::{Example, ProbeSet};
-use compexp_files::read_bytes;
+use compexp_files::{Place, read_bytes, real_path};
 use compexp_report::{ExampleSource, Showing, Thumbnail};
 use compexp_run::FinishedRun;
 use compexp_run::probe_dir::CONCEPTS;
@@ -36,7 +36,7 @@ impl Sources {
     pub(super) fn new(run: &FinishedRun, reporter: &Reporter) -> Result<Self> {
         // A relative path is relative to the run directory, which may move.
         let root = run.config()?.paths.image_root.map(|root| run.dir().join(root));
-        let root = root.filter(|root| is_of_probe_set(root)).and_then(|root| root.canonicalize().ok());
+        let root = root.filter(|root| is_of_probe_set(root)).and_then(|root| real_path(&root).ok());
         let texts = run.examples()?.iter().any(|example| !example.text.is_empty());
         let probe = if texts && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
         Ok(Self { root, probe })
