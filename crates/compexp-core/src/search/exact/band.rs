@@ -15,7 +15,7 @@
 //! The range is divided into bands in which the chord is at most a few percent lower. The search runs once for each band. What
 //! it finds elsewhere counts too; what it rules out is of the band alone.
 
-use super::best::Cut;
+use super::worth::Cut;
 use crate::score::{Counts, Metric};
 
 /// The areas of a band, or their distances to the universe, differ by this factor at most. The chord is then at most 6% lower

@@ -11,11 +11,12 @@
 
 use std::sync::OnceLock;
 
-use super::best::{Best, Cut};
+use super::best::Best;
 use super::pairs::Pairs;
 use super::shapes::{CONJUNCTIONS, Shape, chains, coefficients, triple_range};
 use super::triples::conjunctions;
 use super::work::Work;
+use super::worth::Cut;
 use crate::concept::ConceptId;
 use crate::formula::{Atom, Formula};
 

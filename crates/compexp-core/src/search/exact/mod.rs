@@ -6,7 +6,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `best` | the best formula so far, and the *worth* that a better one needs |
+//! | `worth` | the *worth* of positions, by which all bounds go |
+//! | `best` | the best formula so far, and the worth that a better one needs |
 //! | `band` | the same for MCC, where the worth that is needed depends on the area |
 //! | `pairs` | a unit's counts on all pairs of literals, within the universe or a region of it |
 //! | `short`, `triples` | the optimum over chains of one and two, and of three literals |
@@ -22,6 +23,7 @@ mod shapes;
 mod short;
 mod triples;
 mod work;
+mod worth;
 
 use std::time::{Duration, Instant};
 

@@ -17,8 +17,8 @@
 //! bound computed earlier stays valid.
 
 use super::super::super::chain::Op;
-use super::super::best::{Cut, Worth};
 use super::super::pairs::Pairs;
+use super::super::worth::{Cut, Worth};
 use super::node::{Decision, in_order};
 
 /// For each column, bounds on V of some number of literals within the positions that lack it, and within those that

@@ -28,10 +28,11 @@ pub(super) use self::bounds::{Ends, Known};
 pub(super) use self::ends::ends_of_three;
 pub(super) use self::limits::Limits;
 use self::node::{Decision, Node};
-use super::best::{Best, Cut};
+use super::best::Best;
 use super::pairs::Pairs;
 use super::triples::{self, Decided};
 use super::work::Work;
+use super::worth::Cut;
 
 /// The greatest number of open nodes. With more, the search stops as at the end of its time.
 const MAX_OPEN: usize = 1 << 22;

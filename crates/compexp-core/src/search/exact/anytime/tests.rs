@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::super::best::{Best, Cut, Goal};
+use super::super::best::{Best, Goal};
 use super::super::pairs::Pairs;
+use super::super::worth::Cut;
 use super::bounds::{Bounds, Ends, Known};
 use super::node::Decision;
 use crate::error::Result;

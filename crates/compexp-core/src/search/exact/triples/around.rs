@@ -3,8 +3,8 @@
 //! M is the anchor, B and C are the other two literals. A product like MB is short for M AND B, and `net` is the net
 //! [`Worth`].
 
-use super::super::best::{Cut, Worth};
 use super::super::pairs::Pairs;
+use super::super::worth::{Cut, Worth};
 use super::beside::{Beside, Greatest, collect};
 use super::sums::{Part, reaching, reaching_unordered};
 use super::tally::Tally;

@@ -1,7 +1,7 @@
 //! The literals beside an anchor, with their worth inside and outside of it.
 
-use super::super::best::Worth;
 use super::super::pairs::Pairs;
+use super::super::worth::Worth;
 
 /// A literal L beside an anchor M.
 #[derive(Clone, Copy)]

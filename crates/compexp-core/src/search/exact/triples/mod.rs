@@ -36,9 +36,10 @@ mod tally;
 use self::around::around;
 use self::tally::Tally;
 pub(super) use self::tally::{Decided, conjunctions};
-use super::best::{Best, Cut, Worth};
+use super::best::Best;
 use super::pairs::Pairs;
 use super::work::Work;
+use super::worth::{Cut, Worth};
 
 /// The result of a search.
 pub(super) struct Outcome {

@@ -1,10 +1,11 @@
 //! The best chain so far, and the count of a triple of literals.
 
 use super::super::super::chain::Op;
-use super::super::best::{Best, Cut};
+use super::super::best::Best;
 use super::super::pairs::Pairs;
 use super::super::shapes::{CONJUNCTIONS, Shape, chains, triple_range};
 use super::super::work::Work;
+use super::super::worth::Cut;
 
 /// The decided part of a longer chain: the literals after the first three, the last first, and the positions that they
 /// made true.
