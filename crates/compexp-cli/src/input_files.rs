@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_files::{ContentHash, hash_file};
+use compexp_files::{ContentHash, hash_file, text_of};
 use rayon::prelude::*;
 
 use crate::failure::Failure;
@@ -60,12 +60,12 @@ pub(crate) fn as_text(path: &Path) -> Result<String> {
 /// The longest text that is read, in bytes.
 pub(crate) const MAX_TEXT: u64 = 1 << 30;
 
-/// The text on standard input, of at most [`MAX_TEXT`] bytes.
+/// The text on standard input, of at most [`MAX_TEXT`] bytes, read by the rules for files.
 pub(crate) fn read_stdin() -> Result<String> {
-    let mut text = String::new();
-    io::stdin().lock().take(MAX_TEXT + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_TEXT {
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_TEXT {
         return Err(Failure::new(format!("standard input: found more than {MAX_TEXT} bytes, expected less")).into());
     }
-    Ok(text)
+    Ok(text_of(Path::new("standard input"), bytes)?)
 }

@@ -5,23 +5,69 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use crate::source_file::SourceFile;
 use crate::write::AtomicFile;
-use crate::{Error, Result};
+use crate::{Error, Result, excerpt};
 
 /// Reads a JSON file.
 ///
 /// # Errors
-/// [`Error::Io`], and [`Error::Format`] with the line where the file does not hold a `T`.
+/// `Error::Io` if the file cannot be read; `Error::Format` with the place where it does not hold a `T`.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = SourceFile::open(path)?.read_text()?;
-    serde_json::from_slice(&text).map_err(|e| {
-        let at = format!("line {}, column {}", e.line(), e.column());
-        let message = e.to_string();
-        let found = message.strip_suffix(&format!(" at line {} column {}", e.line(), e.column())).unwrap_or(&message);
-        Error::format(path, at, found, "JSON of the documented form")
+    parse_json(path, None, &SourceFile::open(path)?.read_text()?, "JSON of the documented form")
+}
+
+/// Reads JSON from the text of the file `path`, or from its line `line`. `form` says what is expected.
+///
+/// # Errors
+/// `Error::Format` with the place where the text does not hold a `T`, and what stands there.
+pub fn parse_json<T: DeserializeOwned>(path: &Path, line: Option<usize>, text: &str, form: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| {
+        let at = format!("line {}, column {}", line.unwrap_or(e.line()), e.column());
+        let (found, expected) = fault(text, &e);
+        let expected = if expected.is_empty() { form.to_owned() } else { format!("{expected}: {form}") };
+        Error::format(path, at, found, expected)
     })
+}
+
+/// What was found, and what was expected in its place if the error tells.
+fn fault(text: &str, error: &serde_json::Error) -> (String, String) {
+    let message = error.to_string();
+    let message =
+        message.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())).unwrap_or(&message);
+    match error.classify() {
+        Category::Eof if text.trim().is_empty() => ("nothing".into(), String::new()),
+        Category::Eof => ("the end of the text".into(), "more: is it cut off?".into()),
+        Category::Syntax => match standing(text, error.line(), error.column()) {
+            Some(word @ ("NaN" | "Infinity" | "-Infinity")) => {
+                (format!("`{word}`"), "a number, as JSON has them, or null".into())
+            }
+            Some(word) => (format!("{} ({message})", excerpt(word)), String::new()),
+            None => (message.to_owned(), String::new()),
+        },
+        // `invalid type: string "x", expected u32` and the like say what was found.
+        _ => (message.to_owned(), String::new()),
+    }
+}
+
+/// The word or sign at a place, counted in bytes from 1.
+fn standing(text: &str, line: usize, column: usize) -> Option<&str> {
+    let line = text.split('\n').nth(line.checked_sub(1)?)?;
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut start = column.saturating_sub(1).min(line.len());
+    while !line.is_char_boundary(start) {
+        start -= 1;
+    }
+    // The place of an error may be within the word.
+    while let Some(before) = line[..start].chars().next_back().filter(|c| is_word(*c)) {
+        start -= before.len_utf8();
+    }
+    let rest = &line[start..];
+    let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+    let end = if word > 0 { word } else { rest.chars().next()?.len_utf8() };
+    Some(&rest[..end])
 }
 
 /// Writes `value` as indented JSON with a newline at its end, whole or not at all. Numbers are written so that reading
@@ -87,6 +133,16 @@ mod tests {
             assert!(matches!(e, Error::Format { .. }), "{e}");
         }
         assert_eq!(read_json::<u32>(&scratch.write("a.json", b"\xef\xbb\xbf7")).unwrap(), 7);
+        for (text, found) in [
+            ("{\"a\": NaN}", "line 1, column 7: found `NaN`, expected a number, as JSON has them, or null"),
+            ("[1,\n-Infinity]", "found `-Infinity`, expected a number"),
+            ("[1,\n 2", "found the end of the text, expected more: is it cut off?"),
+            ("", "found nothing, expected JSON"),
+            ("<html>", "line 1, column 1: found `<` (expected value), expected JSON"),
+        ] {
+            let e = read_json::<serde_json::Value>(&scratch.write("a.json", text.as_bytes())).unwrap_err().to_string();
+            assert!(e.contains(found), "{e}");
+        }
     }
 
     #[test]

@@ -29,7 +29,9 @@ mod place;
 mod rows;
 mod source_file;
 mod staged;
+mod table;
 mod tensor_file;
+mod text;
 mod unnamed;
 mod write;
 
@@ -38,14 +40,16 @@ pub use error::{Error, Result, excerpt, shorten};
 pub use folder_lock::{FolderLock, claim_folder};
 pub use growing::GrowingFile;
 pub use hash::{ContentHash, hash_file};
-pub use json::{read_json, write_json};
+pub use json::{parse_json, read_json, write_json};
 pub use place::{
     Entry, Place, beside, entries, is_there, link_or_copy, make_folder, real_path, remove_tree, rename, whole_path,
 };
 pub use rows::{guarded, read_rows, without_guards, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
 pub use staged::{StagedFolder, put_in_place, recover_place};
+pub use table::Header;
 pub use tensor_file::TensorFile;
+pub use text::{line_text, mark_len, text_of};
 pub use unnamed::UnnamedFile;
 pub use write::{
     AtomicFile, NpyElement, NpyWriter, is_partial, remove_partials, sync_folder, write_bytes, write_elements,

@@ -14,8 +14,12 @@ use crate::{Error, Result};
 
 /// Reads the rows of a table with at least these columns.
 pub fn read_rows<T: DeserializeOwned>(path: &Path, columns: &[&str]) -> Result<Vec<T>> {
-    let text = without_guards(SourceFile::open(path)?.read_text()?);
-    let rows = csv::Reader::from_reader(&text[..]).into_deserialize().collect::<Result<_, csv::Error>>();
+    let text = without_guards(SourceFile::open(path)?.read_text()?.into_bytes());
+    let rows = csv::ReaderBuilder::new()
+        .trim(csv::Trim::Headers)
+        .from_reader(&text[..])
+        .into_deserialize()
+        .collect::<Result<_, csv::Error>>();
     rows.map_err(|e| {
         let line = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
         Error::format(path, line, e.to_string(), format!("the columns {}", columns.join(", ")))

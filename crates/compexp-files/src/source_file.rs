@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::text::text_of;
 use crate::{Error, Result};
 
 /// The longest text that is read whole, where the caller names no limit.
@@ -99,16 +100,13 @@ impl SourceFile {
         Ok(bytes)
     }
 
-    /// The whole file of at most 1 GiB, without the byte order mark that some editors put before a text.
+    /// The text of the whole file of at most 1 GiB, which is UTF-8, without the byte order mark that some editors put
+    /// before a text.
     ///
     /// # Errors
-    /// As [`Self::read_all`].
-    pub fn read_text(&self) -> Result<Vec<u8>> {
-        let mut text = self.read_all(MAX_TEXT)?;
-        if text.starts_with(BYTE_ORDER_MARK) {
-            text.drain(..BYTE_ORDER_MARK.len());
-        }
-        Ok(text)
+    /// `Error::Format` if the file is longer or not UTF-8; the errors of [`Self::read_at`].
+    pub fn read_text(&self) -> Result<String> {
+        text_of(&self.path, self.read_all(MAX_TEXT)?)
     }
 
     /// Reads the file in order, or from where [`Seek`] leads, through a buffer.
@@ -168,18 +166,11 @@ pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// The text of a plain UTF-8 file of at most `limit` bytes, without a byte order mark.
 ///
 /// # Errors
-/// As [`read_bytes`], and [`Error::Format`] with the first line that is not UTF-8.
+/// `Error::Io` if it cannot be read; `Error::Format` if it is longer or not UTF-8, with the place of the first byte that is
+/// not.
 pub fn read_text(path: &Path, limit: u64) -> Result<String> {
-    let bytes = read_bytes(path, limit)?;
-    let text = std::str::from_utf8(&bytes).map_err(|e| {
-        let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-        Error::format(path, format!("line {line}"), "an invalid byte", "UTF-8 text: convert the file first")
-    })?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+    text_of(path, read_bytes(path, limit)?)
 }
-
-/// What some editors put before a text.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn expect_plain(path: &Path, meta: &std::fs::Metadata) -> Result<()> {
     if meta.is_file() {
@@ -250,7 +241,7 @@ mod tests {
         let e = read_bytes(&path, 5).unwrap_err().to_string();
         assert!(e.ends_with("a`: length: found 6 bytes, expected at most 5 bytes"), "{e}");
         let e = read_text(&scratch.write("b", b"a\nb\xff\n"), 99).unwrap_err().to_string();
-        assert!(e.contains("b`: line 2: found an invalid byte, expected UTF-8 text"), "{e}");
+        assert!(e.contains("b`: line 2: found an invalid byte at 1 (0xff), expected UTF-8 text"), "{e}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use compexp_core::probe::ProbeSet;
-use compexp_files::{SourceFile, is_there, read_json, read_rows, without_guards};
+use compexp_files::{SourceFile, is_there, read_bytes, read_json, read_rows, without_guards};
 use compexp_trust::behaviour::Head;
 use compexp_trust::behaviour::contribution::Role;
 use serde::de::DeserializeOwned;
@@ -22,6 +22,9 @@ use crate::layout::{
 use crate::probe_dir::{CONCEPTS, open_probe};
 use crate::ranges::{check_active, check_record};
 use crate::trial_record::TrialRecord;
+
+/// The longest picture that is read, in bytes.
+const MAX_PICTURE: u64 = 1 << 28;
 
 /// The version of `contributions-below.json`.
 const BELOW_VERSION: u32 = 1;
@@ -167,7 +170,7 @@ impl FinishedRun {
     /// The table in the file `name` of the run directory, if it is there.
     fn table(&self, name: &str) -> Result<Option<Table>> {
         let Some(path) = self.find(name)? else { return Ok(None) };
-        let text = without_guards(SourceFile::open(&path)?.read_text()?);
+        let text = without_guards(SourceFile::open(&path)?.read_text()?.into_bytes());
         let fail = |e: csv::Error| {
             let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
             Error::format(&path, field, e.to_string(), "a CSV file in UTF-8 with as many columns in every row")
@@ -290,7 +293,7 @@ impl FinishedRun {
     /// [`compexp_files::Error::Io`]
     pub fn counterfactual_picture(&self, case: u64, kind: &str) -> Result<Option<Vec<u8>>> {
         match self.find(&format!("{COUNTERFACTUALS}/{}", layout::picture(case, kind)))? {
-            Some(path) => Ok(SourceFile::open(&path)?.read_text().map(Some)?),
+            Some(path) => Ok(Some(read_bytes(&path, MAX_PICTURE)?)),
             None => Ok(None),
         }
     }

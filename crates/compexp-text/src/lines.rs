@@ -3,8 +3,8 @@
 use std::io::{BufRead, Read};
 use std::path::Path;
 
-use compexp_files::SourceFile;
 pub use compexp_files::excerpt;
+use compexp_files::{SourceFile, line_text, mark_len};
 
 use crate::error::{Error, Result};
 
@@ -34,13 +34,9 @@ pub fn for_each_line<E: From<Error>>(path: &Path, mut each: impl FnMut(usize, &s
         let mut line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         line = line.strip_suffix(b"\r").unwrap_or(line);
         if number == 1 {
-            line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+            line = &line[mark_len(path, line).map_err(Error::from)?..];
         }
-        let text = std::str::from_utf8(line).map_err(|e| {
-            let found = format!("an invalid byte at {}", e.valid_up_to());
-            Error::format(path, format!("line {number}"), found, "UTF-8 text: convert the file first")
-        })?;
-        each(number, text)?;
+        each(number, line_text(path, number, line).map_err(Error::from)?)?;
     }
     Ok(())
 }

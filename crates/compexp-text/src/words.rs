@@ -183,8 +183,7 @@ impl WordTable {
     /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`] if it is too large or
     /// not a word-level tokenizer; the errors of [`WordTable::from_ids`].
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = compexp_files::read_bytes(path, MAX_FILE)?;
-        let tokenizer = Tokenizer::from_bytes(bytes)
+        let tokenizer = Tokenizer::from_bytes(compexp_files::read_text(path, MAX_FILE)?)
             .map_err(|e| Error::format(path, "content", e.to_string(), "a tokenizer.json"))?;
         match tokenizer.get_model() {
             ModelWrapper::WordLevel(model) => {

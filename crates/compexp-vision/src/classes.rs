@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use compexp_files::excerpt;
+use compexp_files::{excerpt, parse_json};
 
 use crate::broden::read_limited;
 use crate::error::{Error, Result};
@@ -32,15 +32,14 @@ pub struct SceneNames(HashMap<String, String>);
 
 impl SceneClasses {
     /// Reads a class list: either `name number` on every line, as in Places365's `categories_places365.txt`, with the
-    /// numbers 0, 1, 2, ... in any order; or one name per line, numbered in order. Empty lines are skipped.
+    /// numbers 0, 1, 2, ... in any order; or one name per line, numbered in order. Empty lines are skipped. A list whose
+    /// lines all hold such a number in another form (`name,number`) is refused.
     ///
     /// # Errors
     /// [`compexp_files::Error::Io`], and [`compexp_files::Error::Format`] with the line, if only some lines have a
     /// number, a number leaves a gap or occurs twice, two names are the same scene, or the file is empty or not UTF-8.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = String::from_utf8(read_limited(path, "it is to list the network's classes", MAX_BYTES)?)
-            .map_err(|_| Error::format(path, "contents", "bytes that are not UTF-8", "UTF-8 text"))?;
-        Self::parse(&text, path)
+        Self::parse(&read_limited(path, "it is to list the network's classes", MAX_BYTES)?, path)
     }
 
     /// Reads the text of a class list; `path` is for errors.
@@ -77,6 +76,12 @@ impl SceneClasses {
         if names.is_empty() {
             return Err(Error::format(path, "contents", "no line", "a class name a line"));
         }
+        if !numbered && let Some(form) = hidden_numbers(&lines) {
+            let (line, text) = lines[0];
+            let found = format!("{}, and a number beside the name in every line ({form})", excerpt(text));
+            let expected = "`name number`, with a blank between the two, or a name alone";
+            return Err(Error::format(path, at(line), found, expected));
+        }
         // As many distinct numbers below n as there are lines: none of the slots is empty.
         let names: Vec<String> = names.into_iter().flatten().map(str::to_owned).collect();
         let mut by_key = HashMap::with_capacity(names.len());
@@ -108,17 +113,19 @@ impl SceneNames {
     /// # Errors
     /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] for anything but an object of strings.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = read_limited(path, "it is to give the scene of each image", MAX_BYTES)?;
-        let scenes = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::format(path, "contents", e.to_string(), "a JSON object of image file names and scene names")
-        })?;
-        Ok(Self(scenes))
+        let text = read_limited(path, "it is to give the scene of each image", MAX_BYTES)?;
+        Ok(Self(parse_json(path, None, &text, "a JSON object of image file names and scene names")?))
     }
 
     /// The scene of an image, by its path as the file has it or by its file name.
     pub fn get(&self, image: &str) -> Option<&str> {
         let file_name = image.rsplit('/').next().unwrap_or(image);
         self.0.get(image).or_else(|| self.0.get(file_name)).map(String::as_str)
+    }
+
+    /// The least of the images' names.
+    pub fn first(&self) -> Option<&str> {
+        self.0.keys().min().map(String::as_str)
     }
 
     /// The number of images that have a scene.
@@ -130,6 +137,27 @@ impl SceneNames {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// The form of a list whose lines hold the numbers from 0 or 1 on beside the names in another form than this module reads.
+fn hidden_numbers(lines: &[(usize, &str)]) -> Option<&'static str> {
+    type Cut = fn(&str) -> Option<(&str, &str)>;
+    let forms: [(&str, Cut); 7] = [
+        ("name,number", |text| text.rsplit_once(',')),
+        ("number,name", |text| text.split_once(',').map(|(a, b)| (b, a))),
+        ("name;number", |text| text.rsplit_once(';')),
+        ("number;name", |text| text.split_once(';').map(|(a, b)| (b, a))),
+        ("name:number", |text| text.rsplit_once(':')),
+        ("number:name", |text| text.split_once(':').map(|(a, b)| (b, a))),
+        ("number name", |text| text.split_once(char::is_whitespace).map(|(a, b)| (b, a))),
+    ];
+    forms.into_iter().find_map(|(form, cut)| {
+        let number = |(_, text): &(usize, &str)| cut(text)?.1.trim().parse::<usize>().ok();
+        let mut numbers = lines.iter().map(number).collect::<Option<Vec<_>>>()?;
+        numbers.sort_unstable();
+        let first = *numbers.first()?;
+        (first < 2 && numbers.iter().zip(first..).all(|(found, expected)| *found == expected)).then_some(form)
+    })
 }
 
 /// `name number`, if that is what a line is.
@@ -199,6 +227,20 @@ mod tests {
         let classes = parse("\u{feff}abbey\r\n\r\nliving room\r\nyard").unwrap();
         assert_eq!(classes.names(), ["abbey", "living room", "yard"]);
         assert_eq!(classes.target("yard-s"), Some(2));
+    }
+
+    #[test]
+    fn numbers_in_another_form_are_not_taken_for_names() {
+        for text in
+            ["hall,0\nyard,1\n", "0,hall\n1,yard\n", "1:hall\n2:yard", "hall;0", "0 hall\n1 yard\n", "0\thall\n"]
+        {
+            let e = parse(text).unwrap_err().to_string();
+            assert!(e.starts_with("`classes.txt`: line 1: found `"), "{e}");
+            assert!(e.contains("a number beside the name in every line"), "{e}");
+        }
+        for names in ["7 eleven\nroom,0", "a,1\nb,1\n", "hall,3\nyard,7\n"] {
+            assert_eq!(parse(names).unwrap().names().len(), 2, "{names}");
+        }
     }
 
     #[test]

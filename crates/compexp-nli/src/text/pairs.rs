@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use compexp_files::{Header, parse_json};
 use compexp_text::lines::{self, excerpt, for_each_line};
 use serde::Deserialize;
 
@@ -90,17 +91,42 @@ struct Record {
 }
 
 fn read_jsonl(path: &Path) -> Result<Vec<Pair>> {
+    let form = "a JSON object with the texts gold_label, sentence1 and sentence2";
     let mut pairs = Vec::new();
+    let mut end = End::default();
     for_each_line::<Error>(path, |number, line| {
-        let record: Record = serde_json::from_str(line).map_err(|e| {
-            let expected = "a JSON object with the texts gold_label, sentence1 and sentence2";
-            line_error(path, number, e.to_string(), expected)
-        })?;
+        if end.is_blank(path, number, line, form)? {
+            return Ok(());
+        }
+        let record: Record = parse_json(path, Some(number), line, form)?;
         let label = label(path, number, record.gold_label.as_deref().unwrap_or(""))?;
         pairs.push(Pair { label, premise: record.sentence1, hypothesis: record.sentence2 });
         Ok(())
     })?;
-    Ok(pairs)
+    match end.first_blank.filter(|_| pairs.is_empty()) {
+        Some(blank) => Err(line_error(path, blank, "an empty line", form)),
+        None => Ok(pairs),
+    }
+}
+
+/// Empty lines, which only the end of a file may have.
+#[derive(Default)]
+struct End {
+    first_blank: Option<usize>,
+}
+
+impl End {
+    /// Whether a line is empty. A line behind an empty one is refused unless it is empty too.
+    fn is_blank(&mut self, path: &Path, number: usize, line: &str, expected: &str) -> Result<bool> {
+        match (line.trim().is_empty(), self.first_blank) {
+            (true, _) => {
+                self.first_blank.get_or_insert(number);
+                Ok(true)
+            }
+            (false, Some(blank)) => Err(line_error(path, blank, "an empty line", expected)),
+            (false, None) => Ok(false),
+        }
+    }
 }
 
 /// The columns of a table. Tabs separate the fields, and there is no quoting.
@@ -113,16 +139,21 @@ struct Columns {
 
 impl Columns {
     fn read(path: &Path, header: &str) -> Result<Self> {
-        let names: Vec<&str> = header.split('\t').collect();
-        let find = |a: &str, b: &str| {
-            names.iter().position(|name| *name == a || *name == b).ok_or_else(|| {
+        let names = Header::new(path, header.split('\t'))?;
+        let find = |a: &str, b: &str| match (names.find(a)?, names.find(b)?) {
+            (Some(_), Some(_)) => {
+                let found = format!("the columns `{a}` and `{b}`");
+                Err(line_error(path, 1, found, "one of the two: which of them is meant?"))
+            }
+            (Some(at), None) | (None, Some(at)) => Ok(at),
+            (None, None) => {
                 let expected =
                     format!("a column `{a}` or `{b}`: the first line must name the columns, separated by tabs");
-                line_error(path, 1, format!("the columns {}", excerpt(header)), expected)
-            })
+                Err(line_error(path, 1, format!("the columns {}", excerpt(header)), expected))
+            }
         };
         Ok(Self {
-            n: names.len(),
+            n: names.names().len(),
             label: find("label", "gold_label")?,
             premise: find("premise", "sentence1")?,
             hypothesis: find("hypothesis", "sentence2")?,
@@ -138,17 +169,22 @@ fn line_error(path: &Path, number: usize, found: impl Into<String>, expected: im
 fn read_table(path: &Path) -> Result<Vec<Pair>> {
     let mut columns = None;
     let mut pairs = Vec::new();
+    let mut end = End::default();
     for_each_line::<Error>(path, |number, line| {
         let Some(columns) = &columns else {
             columns = Some(Columns::read(path, line)?);
             return Ok(());
         };
+        if end.is_blank(path, number, line, "a pair, its fields separated by tabs")? {
+            return Ok(());
+        }
         let fields: Vec<&str> = line.split('\t').collect();
         // SNLI's own tables may omit the labels of the fourth and fifth annotator at the end of a line, so only the
         // required columns must be there.
         let needed = 1 + columns.label.max(columns.premise).max(columns.hypothesis);
         if fields.len() < needed || fields.len() > columns.n {
-            let expected = format!("{needed} to {}, as the first line names them", columns.n);
+            let expected = if needed == columns.n { needed.to_string() } else { format!("{needed} to {}", columns.n) };
+            let expected = format!("{expected}, as the first line names them");
             return Err(line_error(path, number, format!("{} fields", fields.len()), expected));
         }
         pairs.push(Pair {
@@ -225,6 +261,41 @@ mod tests {
         ] {
             let error = check(name, content).unwrap_err().to_string();
             assert!(error.contains(line) && error.contains(what), "{content:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn empty_lines_may_only_be_at_the_end() {
+        let line = r#"{"gold_label":"neutral","sentence1":"a","sentence2":"b"}"#;
+        let header = "label\tpremise\thypothesis\n";
+        let one = [pair(Some(Label::Neutral), "a", "b")];
+        assert_eq!(check("a.jsonl", &format!("{line}\n\n")).unwrap(), one);
+        assert_eq!(check("a.tsv", &format!("{header}neutral\ta\tb\n\n \n")).unwrap(), one);
+        for (name, content) in
+            [("a.jsonl", format!("{line}\n\n{line}\n")), ("a.tsv", format!("{header}\nneutral\ta\tb\n"))]
+        {
+            let e = check(name, &content).unwrap_err().to_string();
+            assert!(e.contains("line 2: found an empty line"), "{e}");
+        }
+        let e = check("a.jsonl", &line.replace("\"a\"", "NaN")).unwrap_err().to_string();
+        assert!(e.contains("line 1, column 37: found `NaN`"), "{e}");
+    }
+
+    #[test]
+    fn columns_go_by_their_names_and_a_choice_is_refused() {
+        let rows = "neutral\ta\tb\n";
+        let one = [pair(Some(Label::Neutral), "a", "b")];
+        assert_eq!(check("a.tsv", &format!("\u{feff}label \t premise\thypothesis\n{rows}")).unwrap(), one);
+        for (header, message) in [
+            ("label\tpremise\tlabel\thypothesis\n", "two columns `label`"),
+            ("label\tPremise\thypothesis\n", "the column `Premise`, expected `premise`"),
+            (
+                "label\tgold_label\tpremise\thypothesis\n",
+                "the columns `label` and `gold_label`, expected one of the two",
+            ),
+        ] {
+            let e = check("a.tsv", &format!("{header}{rows}")).unwrap_err().to_string();
+            assert!(e.contains(message), "{e}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use compexp_core::probe::Example;
-use compexp_files::{AtomicFile, SourceFile};
+use compexp_files::{AtomicFile, Header, SourceFile, excerpt};
 
 use crate::error::{Error, Result};
 use crate::layout::EXAMPLES;
@@ -45,12 +45,15 @@ pub(crate) fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
         let field = e.position().map_or("content".into(), |p| format!("line {}", p.line()));
         Error::format(path, field, e.to_string(), "a CSV file in UTF-8 with as many columns in every row")
     };
-    let mut csv = csv::Reader::from_reader(&text[..]);
+    let mut csv = csv::Reader::from_reader(text.as_bytes());
     let header = csv.headers().map_err(fail)?.clone();
-    let column = |name: &str| header.iter().position(|h| h.trim() == name);
-    let columns = ["name", "image", "text", "group"].map(column);
+    let header = Header::new(path, &header)?;
+    let mut columns = [None; 4];
+    for (at, name) in columns.iter_mut().zip(["name", "image", "text", "group"]) {
+        *at = header.find(name)?;
+    }
     if columns == [None; 4] {
-        let found = header.iter().map(|h| format!("`{h}`")).collect::<Vec<_>>().join(", ");
+        let found = header.names().iter().map(|name| excerpt(name)).collect::<Vec<_>>().join(", ");
         return Err(Error::format(
             path,
             "columns",

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use compexp_files::read_bytes;
+use compexp_files::{parse_json, read_text};
 use serde::Deserialize;
 
 use super::hash::murmur64a;
 use super::symbols::{BASE_NORMS, SYMBOLS};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::msgpack::{MAX_FILE, Packed};
 
 /// The attributes of a word that can be the columns of an embedding, by the names of spaCy.
@@ -65,11 +65,8 @@ impl Lexicon {
         let (symbols, base_norms) = match symbols {
             None => built_in(),
             Some(path) => {
-                let text = read_bytes(path, MAX_FILE)?;
-                let file: SymbolFile = serde_json::from_slice(&text).map_err(|e| {
-                    let expected = "JSON with `symbols` (text to number) and `base_norms` (text to text)";
-                    Error::format(path, "content", e.to_string(), expected)
-                })?;
+                let form = "JSON with `symbols` (text to number) and `base_norms` (text to text)";
+                let file: SymbolFile = parse_json(path, None, &read_text(path, MAX_FILE)?, form)?;
                 (file.symbols, file.base_norms)
             }
         };

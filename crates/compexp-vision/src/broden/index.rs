@@ -69,7 +69,7 @@ pub(super) struct Index {
 impl Categories {
     /// Finds the columns of the `asked` categories, by default of those of [`DEFAULT_CATEGORIES`] that there are.
     pub(super) fn resolve(table: &Table, asked: Option<&[String]>) -> Result<Self> {
-        let there = |c: &str| table.find(c).is_some() && !META.contains(&c);
+        let there = |c: &str| table.has(c) && !META.contains(&c);
         let defaults = || DEFAULT_CATEGORIES.iter().filter(|c| there(c)).map(|c| c.to_string());
         let mut considered: Vec<String> = defaults().collect();
         let mut wanted: Vec<String> = Vec::new();
@@ -104,7 +104,7 @@ impl Index {
             Ok((table.column(c)?, default, categories.wanted.contains(c)))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        let scene = table.find("scene");
+        let scene = table.find("scene")?;
 
         let mut index = Self { grid: Grid::SINGLE, images: Vec::new(), cells: Vec::new(), left_out: 0 };
         let mut first = None;

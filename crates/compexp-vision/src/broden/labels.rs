@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_files::{excerpt, is_there};
+use compexp_run::vocabulary_of;
 
 use super::table::{Row, Table};
 use crate::error::{Error, Result};
@@ -137,7 +138,8 @@ fn read_labels(path: &Path, files: &mut Vec<PathBuf>) -> Result<(Vec<Label>, Has
     let table = Table::read(path, "a Broden folder names its label numbers there")?;
     files.push(path.to_owned());
     let (number_at, name_at) = (table.column("number")?, table.column("name")?);
-    let [category_at, frequency_at, coverage_at] = ["category", "frequency", "coverage"].map(|c| table.find(c));
+    let (category_at, frequency_at, coverage_at) =
+        (table.find("category")?, table.find("frequency")?, table.find("coverage")?);
     let amount = |row: &Row<'_>, at: Option<usize>| at.map_or(Ok(None), |at| row.amount(at));
     let mut labels: Vec<Label> = Vec::new();
     let mut lines = HashMap::new();
@@ -202,7 +204,7 @@ fn read_coverage(
             let table = Table::read(&path, "it was there a moment ago")?;
             files.push(path);
             let number_at = table.column("number")?;
-            let coverage_at = table.find("coverage");
+            let coverage_at = table.find("coverage")?;
             table.each_row(|row| {
                 let number = row.number(number_at, 0..=MAX_LABEL)?;
                 let coverage = coverage_at.map_or(Ok(None), |at| row.amount(at))?;
@@ -256,5 +258,5 @@ fn vocabulary(path: &Path, labels: &[Label], lines: &HashMap<u32, usize>) -> Res
         }
     }
     let concept = |l: &Label| Concept { id: ConceptId(l.number), name: l.name.clone(), category: l.category.clone() };
-    Ok(Vocabulary::new(labels.iter().map(concept).collect())?)
+    Ok(vocabulary_of(path, labels.iter().map(concept).collect())?)
 }

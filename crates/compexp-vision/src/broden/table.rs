@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use compexp_files::excerpt;
+use compexp_files::{Header, excerpt};
 use csv::{ByteRecord, StringRecord};
 
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ const MAX_COLUMNS: usize = 200;
 pub(super) struct Table {
     path: PathBuf,
     bytes: Vec<u8>,
-    columns: Vec<String>,
+    header: Header,
 }
 
 /// A row of a [`Table`].
@@ -29,8 +29,8 @@ pub(super) struct Row<'a> {
 impl Table {
     /// Reads a file and its header. `hint` is part of the error if the file is missing.
     pub(super) fn read(path: &Path, hint: &str) -> Result<Self> {
-        let bytes = read_limited(path, hint, MAX_BYTES)?;
-        let mut table = Self { path: path.to_owned(), bytes, columns: Vec::new() };
+        let bytes = read_limited(path, hint, MAX_BYTES)?.into_bytes();
+        let mut table = Self { path: path.to_owned(), bytes, header: Header::new(path, [])? };
         let mut reader = table.reader();
         let mut header = StringRecord::new();
         reader.read_record(&mut header).map_err(|e| table.csv_error(&e, 1))?;
@@ -38,12 +38,7 @@ impl Table {
             let found = format!("{} columns", header.len());
             return Err(Error::format(path, "header", found, format!("at most {MAX_COLUMNS}")));
         }
-        table.columns = header.iter().map(|c| c.trim().to_owned()).collect();
-        for (i, column) in table.columns.iter().enumerate() {
-            if table.columns[..i].contains(column) {
-                return Err(Error::format(path, "header", format!("two columns `{column}`"), "each column once"));
-            }
-        }
+        table.header = Header::new(path, &header)?;
         Ok(table)
     }
 
@@ -52,30 +47,29 @@ impl Table {
         &self.path
     }
 
+    /// Whether the header has this column.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.header.names().iter().any(|column| column == name)
+    }
+
     /// The number of a column, if the header has it.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|c| c == name)
+    ///
+    /// # Errors
+    /// The error of [`Header::find`].
+    pub(super) fn find(&self, name: &str) -> Result<Option<usize>> {
+        Ok(self.header.find(name)?)
     }
 
     /// The number of a column that must be there.
     pub(super) fn column(&self, name: &str) -> Result<usize> {
-        self.find(name).ok_or_else(|| {
-            Error::format(&self.path, "header", self.columns_found(), format!("a column `{name}` (columns go by name)"))
+        self.find(name)?.ok_or_else(|| {
+            Error::format(&self.path, "header", self.header.list(), format!("a column `{name}` (columns go by name)"))
         })
     }
 
     /// `columns a, b, c`, for errors.
     pub(super) fn columns_found(&self) -> String {
-        if self.columns.is_empty() {
-            return "an empty file".into();
-        }
-        // A file of another kind may be one endless line.
-        let mut list = format!("columns {}", self.columns.join(", "));
-        if let Some((cut, _)) = list.char_indices().nth(300) {
-            list.truncate(cut);
-            list.push_str(" ...");
-        }
-        list
+        self.header.list()
     }
 
     /// Calls `each` with every row in order.
@@ -152,7 +146,7 @@ impl Row<'_> {
 
     /// An error about a column of this row.
     pub(super) fn error(&self, column: usize, found: impl Into<String>, expected: impl Into<String>) -> Error {
-        let name = self.table.columns.get(column).map_or("", String::as_str);
+        let name = self.table.header.names().get(column).map_or("", String::as_str);
         Error::format(&self.table.path, format!("line {}, column `{name}`", self.line), found, expected)
     }
 
@@ -162,7 +156,7 @@ impl Row<'_> {
     }
 
     fn check(&self) -> Result<()> {
-        let (found, expected) = (self.record.len(), self.table.columns.len());
+        let (found, expected) = (self.record.len(), self.table.header.names().len());
         if found != expected {
             let expected = format!("{expected}, as in the header (was the file cut off?)");
             let field = format!("line {}", self.line);
@@ -176,9 +170,9 @@ impl Row<'_> {
     }
 }
 
-/// The bytes of a file of at most `limit` bytes. `hint` is part of the error if the file is missing.
-pub(crate) fn read_limited(path: &Path, hint: &str, limit: u64) -> Result<Vec<u8>> {
-    compexp_files::read_bytes(path, limit).map_err(|e| missing(hint, e))
+/// The text of a file of at most `limit` bytes. `hint` is part of the error if the file is missing.
+pub(crate) fn read_limited(path: &Path, hint: &str, limit: u64) -> Result<String> {
+    compexp_files::read_text(path, limit).map_err(|e| missing(hint, e))
 }
 
 /// Adds the purpose of a file to the error that it is missing.
