@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 pub const MAX_SIDE: usize = 16_384;
 /// Largest number of pixels that are read: above those of most cameras, and as many as a network's input of 300 MB.
 pub const MAX_PIXELS: usize = 24 << 20;
+/// What a JPEG file must be.
+const WHOLE_JPEG: &str = "a whole baseline or progressive JPEG file";
+
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -80,24 +83,45 @@ fn check_size(path: &Path, width: usize, height: usize) -> Result<()> {
 }
 
 fn decode_jpeg(bytes: &[u8], path: &Path) -> Result<Image> {
-    let damaged = |error: zune_jpeg::errors::DecodeErrors| {
-        Error::format(path, "JPEG", error.to_string(), "a whole baseline or progressive JPEG file")
-    };
+    let damaged = |error: zune_jpeg::errors::DecodeErrors| Error::format(path, "JPEG", error.to_string(), WHOLE_JPEG);
     // The decoder's own limits are a pixel apart from ours, so that ours give the message.
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let cut = |found: &str| Error::format(path, "JPEG", found, WHOLE_JPEG);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(damaged)?;
     let (width, height) = decoder.info().map_or((0, 0), |info| (usize::from(info.width), usize::from(info.height)));
     check_size(path, width, height)?;
+    // Where pixels are missing, the decoder makes them up.
+    if !has_end(bytes) {
+        return Err(cut("a file without its end: it was cut off"));
+    }
     let rgb = decoder.decode().map_err(damaged)?;
     if rgb.len() != width * height * 3 {
         let found = format!("{} bytes of pixels", rgb.len());
         return Err(Error::format(path, "JPEG", found, format!("{width} x {height} x 3; convert the image to RGB")));
     }
     Ok(Image { height, width, rgb })
+}
+
+/// Whether the parts of a JPEG file follow each other up to its end marker.
+fn has_end(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(&[first, kind]) = bytes.get(at..at + 2) {
+        match (first, kind) {
+            (0xff, 0xd9) => return true,
+            // Bytes between the parts, fill bytes, escaped bytes and restarts within a scan.
+            (0xff, 0xff) | (0..0xff, _) => at += 1,
+            (0xff, 0 | 1 | 0xd0..=0xd8) => at += 2,
+            _ => match bytes.get(at + 2..at + 4) {
+                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+        }
+    }
+    false
 }
 
 fn decode_png(bytes: &[u8], path: &Path) -> Result<Image> {
@@ -212,6 +236,21 @@ mod tests {
                 matches!(decode(&whole[..end]), Err(Error::File(compexp_files::Error::Format { .. }))),
                 "cut at {end}"
             );
+        }
+        for kind in [false, true] {
+            let mut jpeg = Vec::new();
+            let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
+            encoder.set_progressive(kind);
+            encoder.set_restart_interval(if kind { 0 } else { 4 });
+            let pixels: Vec<u8> = (0..64 * 64 * 3_u32).map(|i| (i * i % 251) as u8).collect();
+            encoder.encode(&pixels, 64, 64, jpeg_encoder::ColorType::Rgb).unwrap();
+            decode(&jpeg).unwrap();
+            for end in [jpeg.len() / 3, jpeg.len() / 2, jpeg.len() - 2, jpeg.len() - 1] {
+                let e = decode(&jpeg[..end]).unwrap_err().to_string();
+                assert!(e.starts_with("`photo`: JPEG: found "), "cut at {end}: {e}");
+            }
+            // What stands behind the end is not looked at.
+            decode(&[&jpeg[..], b"more"].concat()).unwrap();
         }
         assert!(matches!(
             Image::read(Path::new("no such file")),
