@@ -28,57 +28,128 @@ pub struct WordVectors {
 /// dimension.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
-/// a line is not valid.
+/// `Error::Io` if the file cannot be read; `Error::Format`, with the line number, if a line is not valid, or if nearly
+/// all words end in a number: the first line then says another dimension than the others.
 pub fn for_each_vector(path: &Path, mut each: impl FnMut(&str, &[f32])) -> Result<usize> {
-    let (mut dimension, mut declared) = (0, 0);
+    let mut form: Option<Form> = None;
+    let mut header = None;
     let mut row = Vec::new();
-    for_each_line(path, |number, line| {
-        if line.trim().is_empty() {
+    for_each_line::<Error>(path, |number, line| {
+        let line = line.trim_end();
+        if line.is_empty() {
             return Ok(());
         }
-        if dimension == 0 {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            if number == 1
-                && let [words, numbers] = fields[..]
-                && words.parse::<u64>().is_ok()
-            {
-                // A header; `3 0.5` is the word `3` with one number.
-                if let Ok(numbers) = numbers.parse() {
-                    declared = numbers;
+        let form = match &mut form {
+            Some(form) => form,
+            None => {
+                if number == 1
+                    && let [words, numbers] = line.split_whitespace().collect::<Vec<_>>()[..]
+                    && words.parse::<u64>().is_ok()
+                    // `3 0.5` is the word `3` with one number.
+                    && let Ok(dimension) = numbers.parse::<usize>()
+                    && dimension > 0
+                {
+                    header = Some(dimension);
                     return Ok(());
                 }
+                form.insert(Form::of(header, number, line))
             }
-            dimension = if declared > 0 { declared } else { fields.len() - 1 };
-            if fields.len() <= dimension || dimension == 0 {
-                let found = format!("{} fields", fields.len());
-                return Err(line_error(path, number, found, "a word and its numbers, separated by blanks"));
-            }
-        }
-        // Some words of large files hold blanks: the numbers are counted from the end.
-        let trimmed = line.trim_end();
-        let mut fields = trimmed.rsplitn(dimension + 1, [' ', '\t']);
-        row.clear();
-        for field in fields.by_ref().take(dimension) {
-            let value = field.parse::<f32>().ok().filter(|value| value.is_finite());
-            row.push(value.ok_or_else(|| {
-                let expected = format!("a word and {dimension} finite numbers");
-                line_error(path, number, format!("the number {}", excerpt(field)), expected)
-            })?);
-        }
-        let word = fields.next().filter(|word| !word.is_empty() && row.len() == dimension);
-        let word = word.ok_or_else(|| {
-            let expected = format!("a word and {dimension} numbers");
-            line_error(path, number, format!("{} numbers", row.len()), expected)
-        })?;
-        row.reverse();
+        };
+        let word = form.read(path, number, line, &mut row)?;
         each(word, &row);
         Ok(())
     })?;
-    if row.is_empty() {
-        return Err(Error::format(path, "content", "no vectors", "a word and its numbers on every line"));
+    let form =
+        form.ok_or_else(|| Error::format(path, "content", "no vectors", "a word and its numbers on every line"))?;
+    form.check(path)?;
+    Ok(form.dimension)
+}
+
+/// The form of the lines of a file of vectors.
+struct Form {
+    dimension: usize,
+    /// The line that says the dimension: the header, or the first with a vector.
+    said_in: usize,
+    /// Lines behind that one with a vector.
+    rows: usize,
+    /// Those of them whose word ends in a number, as `dog 0.1`.
+    odd: usize,
+    /// The first of these, with its numbers.
+    first_odd: Option<(usize, usize)>,
+}
+
+impl Form {
+    /// The form that the header says, or the first line with a vector. Some words of large files hold blanks, so the
+    /// numbers are counted from the end.
+    fn of(header: Option<usize>, number: usize, line: &str) -> Self {
+        let numbers = numbers_at_end(line);
+        let alone = numbers == line.split_whitespace().count();
+        let dimension = header.unwrap_or(numbers.saturating_sub(usize::from(alone)));
+        let said_in = if header.is_some() { 1 } else { number };
+        Self { dimension, said_in, rows: 0, odd: 0, first_odd: None }
     }
-    Ok(dimension)
+
+    /// The word of a line, and its numbers in `row`.
+    fn read<'a>(&mut self, path: &Path, number: usize, line: &'a str, row: &mut Vec<f32>) -> Result<&'a str> {
+        let found = line.split_whitespace().count().saturating_sub(1);
+        if self.dimension == 0 || found < self.dimension {
+            let found = if self.dimension == 0 { "1 fields".into() } else { format!("{found} numbers") };
+            return Err(line_error(path, number, found, self.expected(number)));
+        }
+        let mut fields = line.rsplitn(self.dimension + 1, [' ', '\t']);
+        row.clear();
+        for field in fields.by_ref().take(self.dimension) {
+            let value = value(field).ok_or_else(|| {
+                let expected = format!("a word and {} finite numbers", self.dimension);
+                line_error(path, number, format!("the number {}", excerpt(field)), expected)
+            })?;
+            row.push(value);
+        }
+        row.reverse();
+        let word = fields.next().filter(|word| !word.trim().is_empty()).ok_or_else(|| {
+            line_error(path, number, format!("{} numbers and no word", row.len()), self.expected(number))
+        })?;
+        if number != self.said_in {
+            self.rows += 1;
+            let more = word.trim_start() != word || word.contains([' ', '\t']);
+            if more && numbers_at_end(word) > 0 {
+                self.odd += 1;
+                self.first_odd.get_or_insert((number, numbers_at_end(line)));
+            }
+        }
+        Ok(word)
+    }
+
+    /// What a line must hold, and which line says so.
+    fn expected(&self, number: usize) -> String {
+        match self.dimension {
+            0 => "a word and its numbers, separated by blanks".into(),
+            n if number == self.said_in => format!("a word and {n} numbers"),
+            n => format!("a word and {n} numbers, as line {} says", self.said_in),
+        }
+    }
+
+    /// Refuses a file in which nearly all words end in a number.
+    fn check(&self, path: &Path) -> Result<()> {
+        match self.first_odd {
+            Some((line, numbers)) if 10 * self.odd >= 9 * self.rows => {
+                let found = format!("{numbers} numbers, and likewise in nearly all lines");
+                let expected = format!("{}, as line {} says", self.dimension, self.said_in);
+                Err(line_error(path, line, found, format!("{expected}: one of the two is wrong")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A finite number.
+fn value(field: &str) -> Option<f32> {
+    field.parse::<f32>().ok().filter(|value| value.is_finite())
+}
+
+/// How many fields at the end of a line are numbers.
+fn numbers_at_end(line: &str) -> usize {
+    line.split_whitespace().rev().take_while(|field| value(field).is_some()).count()
 }
 
 impl WordVectors {
@@ -113,6 +184,16 @@ impl WordVectors {
     /// Whether there are no words.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
+    }
+
+    /// Whether a word has a vector.
+    pub fn contains(&self, word: &str) -> bool {
+        self.places.contains_key(word)
+    }
+
+    /// The first word of the file.
+    pub fn first(&self) -> Option<&str> {
+        self.words.first().map(String::as_str)
     }
 
     /// The numbers of a vector.
@@ -238,6 +319,38 @@ mod tests {
             let error = read(content).unwrap_err().to_string();
             assert!(error.contains(what), "{content:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_contradiction_between_lines_is_told_where_it_is() {
+        let five = "0.1 0.2 0.3 0.4 0.5";
+        for (content, message) in [
+            (
+                format!("400000 50\ndog {five}\n"),
+                "line 2: found 5 numbers, expected a word and 50 numbers, as line 1 says",
+            ),
+            (
+                format!("dog {five}\ndogs 0.1 0.2\n"),
+                "line 2: found 2 numbers, expected a word and 5 numbers, as line 1 says",
+            ),
+            (
+                format!("2 4\ndog {five}\ncat {five}\n"),
+                "line 2: found 5 numbers, and likewise in nearly all lines, expected 4, as line 1 says",
+            ),
+            (
+                format!(" {five}\ndog {five}\ncat {five}\n"),
+                "line 2: found 5 numbers, and likewise in nearly all lines, expected 4, as line 1 says",
+            ),
+            ("a 0.1 0.2\nb x 0.2\n".into(), "line 2: found the number `x`"),
+        ] {
+            let error = read(&content).unwrap_err().to_string();
+            assert!(error.contains(message), "{content:?}: {error}");
+        }
+        let vectors = read(&format!(". . . {five}\ndog {five}\nat 5 {five}\ncat {five}\n")).unwrap();
+        assert_eq!(
+            (vectors.dimension(), &vectors.words[..]),
+            (5, &[". . .", "dog", "at 5", "cat"].map(String::from)[..])
+        );
     }
 
     #[test]
