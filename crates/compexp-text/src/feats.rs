@@ -87,7 +87,8 @@ impl Feats {
     }
 
     /// Reads a CoNLL-U file: the columns `lemma`, `pos` (UPOS), `tag` (XPOS) and `dep` (DEPREL) of its words. Comments,
-    /// ranges of multiword tokens and empty nodes are skipped; `_` is an empty value, unless the word itself is `_`.
+    /// ranges of multiword tokens and empty nodes are skipped; `_` is an empty value, unless the word itself is `_`. A
+    /// block of comments alone with `sent_id` or `text` is a sentence without words.
     ///
     /// # Errors
     /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number,
@@ -101,14 +102,18 @@ impl Feats {
         ];
         let mut sentences = Vec::new();
         let mut sentence = Vec::new();
+        // Whether a comment announces a sentence, which may have no words.
+        let mut announced = false;
         for_each_line::<Error>(path, |number, line| {
             if line.is_empty() {
-                if !sentence.is_empty() {
+                if std::mem::take(&mut announced) || !sentence.is_empty() {
                     sentences.push(std::mem::take(&mut sentence));
                 }
                 return Ok(());
             }
-            if line.starts_with('#') {
+            if let Some(comment) = line.strip_prefix('#') {
+                let key = comment.split('=').next().unwrap_or_default().trim();
+                announced |= matches!(key, "sent_id" | "text");
                 return Ok(());
             }
             let fields: Vec<&str> = line.split('\t').collect();
@@ -127,7 +132,7 @@ impl Feats {
             sentence.push(Token { word: form.into(), values: vec![lemma, value(upos), value(xpos), value(deprel)] });
             Ok(())
         })?;
-        if !sentence.is_empty() {
+        if announced || !sentence.is_empty() {
             sentences.push(sentence);
         }
         Ok(Self { columns, sentences })
@@ -288,5 +293,14 @@ mod tests {
             let error = check("a.conllu", content, Feats::read_conllu).unwrap_err().to_string();
             assert!(error.contains("line 1") && error.contains(what), "{error}");
         }
+    }
+
+    #[test]
+    fn a_block_of_comments_alone_is_an_empty_sentence() {
+        let word = "1\tdog\tdog\tNOUN\tNN\t_\t_\t_\t_\t_\n";
+        let content =
+            format!("# a file\n\n# sent_id = 1\n# text = dog\n{word}\n# sent_id = 2\n# text = \n\n\n{word}\n# text =");
+        let feats = check("a.conllu", &content, Feats::read_conllu).unwrap();
+        assert_eq!(feats.sentences.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1, 0]);
     }
 }
