@@ -14,6 +14,7 @@
 pub mod error;
 pub mod feats;
 pub mod lines;
+mod model_folder;
 mod msgpack;
 pub mod tagger;
 pub mod tokenizer;

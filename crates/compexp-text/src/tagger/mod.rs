@@ -19,11 +19,12 @@ pub use annotate::{Annotation, Annotator};
 
 use std::path::Path;
 
-use compexp_files::read_bytes;
+use compexp_files::{parse_json, read_text};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::lines::excerpt;
+use crate::model_folder::expect_model;
 use crate::msgpack;
 use lexeme::Lexicon;
 use network::Network;
@@ -50,10 +51,10 @@ impl Tagger {
     /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is damaged, or
     /// if the network is of another kind.
     pub fn load(folder: &Path, symbols: Option<&Path>) -> Result<Self> {
+        expect_model(folder)?;
         let path = folder.join("tagger").join("cfg");
-        let text = read_bytes(&path, msgpack::MAX_FILE)?;
-        let config: Config = serde_json::from_slice(&text)
-            .map_err(|e| Error::format(&path, "content", e.to_string(), "JSON with a list of `labels`"))?;
+        let text = read_text(&path, msgpack::MAX_FILE)?;
+        let config: Config = parse_json(&path, None, &text, "JSON with a list of `labels`")?;
         if config.labels.is_empty() {
             return Err(Error::format(&path, "labels", "none", "at least one"));
         }

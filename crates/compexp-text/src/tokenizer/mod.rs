@@ -15,6 +15,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::error::Result;
+use crate::model_folder::expect_model;
 use rules::Rules;
 
 /// A longer piece without white space is not split: no word is that long, and the time for its affixes would grow with
@@ -42,6 +43,7 @@ impl Tokenizer {
     /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] if the file is damaged, or if a rule is not a
     /// regular expression.
     pub fn load(folder: &Path) -> Result<Self> {
+        expect_model(folder)?;
         let rules = Rules::load(&folder.join("tokenizer"))?;
         let mut torn: HashMap<String, Vec<Vec<String>>> = HashMap::new();
         for special in rules.special.keys() {
