@@ -60,7 +60,8 @@ pub enum Error {
     /// The pickle names a class or function outside the allow-list. Nothing was executed.
     #[error(
         "the pickle at byte {at} asks for `{name}`, which is not on the list of what a checkpoint needs (nothing was \
-         executed); save the plain state_dict instead"
+         executed); {}",
+        hint(name)
     )]
     Global {
         /// Module and name, joined by a dot.
@@ -149,6 +150,18 @@ pub enum Error {
         /// What was expected.
         expected: String,
     },
+}
+
+/// What to do about a class that a pickle asks for.
+fn hint(class: &str) -> &'static str {
+    match class {
+        "collections.defaultdict" | "collections.Counter" | "types.MappingProxyType" => {
+            "save the table as a plain dict instead: `dict(...)`"
+        }
+        _ if class.starts_with("numpy") => "save numbers and arrays as torch tensors or plain numbers instead",
+        _ if class.starts_with("torchtext") => "save the words as a plain dict of words and numbers instead",
+        _ => "save plain dicts, texts, numbers and tensors (as a state_dict has them) instead",
+    }
 }
 
 impl From<compexp_files::Error> for Error {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 /// The keys under which training scripts store the state dict, in the order in which they are tried.
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
-/// The prefix that `DataParallel` adds to every name.
-const PREFIX: &str = "module.";
+/// The prefixes that wrappers add to every name: `DataParallel`, `torch.compile`, Lightning.
+const PREFIXES: [&str; 3] = ["module.", "_orig_mod.", "model."];
 
-/// The named tensors of a network, without the `module.` prefix.
+/// The named tensors of a network, without the prefixes that wrappers add.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateDict {
     /// The tensors by name.
@@ -18,7 +18,8 @@ pub struct StateDict {
 }
 
 /// The state dict of a checkpoint: its entry `state_dict`, `model_state_dict` or `model` if that is a dict of tensors,
-/// otherwise the checkpoint itself. The prefix `module.` is removed if all tensors have it.
+/// otherwise the checkpoint itself. The prefixes `module.`, `_orig_mod.` and `model.`, in any order, are removed if all
+/// tensors have them.
 ///
 /// # Errors
 /// [`Error::NoStateDict`] if none of them contains a tensor.
@@ -43,9 +44,12 @@ pub fn state_dict(mut value: Value) -> Result<StateDict, Error> {
     if state.tensors.is_empty() {
         return Err(Error::NoStateDict { found });
     }
-    if state.tensors.keys().all(|name| name.starts_with(PREFIX)) {
+    let shared = |names: &BTreeMap<String, Tensor>| {
+        PREFIXES.into_iter().find(|prefix| names.keys().all(|name| name.starts_with(prefix)))
+    };
+    while let Some(prefix) = shared(&state.tensors) {
         let tensors = std::mem::take(&mut state.tensors);
-        state.tensors = tensors.into_iter().map(|(name, tensor)| (name[PREFIX.len()..].to_string(), tensor)).collect();
+        state.tensors = tensors.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_string(), tensor)).collect();
     }
     Ok(state)
 }
@@ -66,12 +70,32 @@ impl StateDict {
             found,
             expected: format!("a tensor of shape {shape:?}"),
         };
-        let tensor = self.get(name).ok_or_else(|| entry(format!("none among {} tensors", self.tensors.len())))?;
+        let tensor = self.get(name).ok_or_else(|| entry(absent(self.tensors.keys())))?;
         if tensor.shape != shape {
             return Err(entry(format!("shape {:?}", tensor.shape)));
         }
         Ok(tensor)
     }
+}
+
+/// What a state dict with these names has where a name is missing, for errors.
+pub fn absent<'a>(names: impl ExactSizeIterator<Item = &'a String> + Clone) -> String {
+    const SHOWN: usize = 3;
+    let first: Vec<String> = names.clone().take(SHOWN).map(|name| compexp_files::excerpt(name)).collect();
+    if first.is_empty() {
+        return "none among 0".into();
+    }
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    let mut text = format!("none among {}: {}{more}", names.len(), first.join(", "));
+    let prefix = |name: &str| name.split_inclusive('.').next().filter(|part| part.ends_with('.')).map(str::to_owned);
+    let mut prefixes = names.clone().map(|name| prefix(name));
+    if let Some(Some(shared)) = prefixes.next()
+        && names.len() > 1
+        && prefixes.all(|other| other.as_ref() == Some(&shared))
+    {
+        text += &format!("; every name begins with `{shared}`: drop that when saving");
+    }
+    text
 }
 
 fn holds_tensors(value: &Value) -> bool {
@@ -117,6 +141,25 @@ mod tests {
         assert_eq!(names(&all), ["a", "b"]);
         let some = state_dict(dict([("module.a", tensor(1)), ("b", tensor(2))])).unwrap();
         assert_eq!(names(&some), ["b", "module.a"]);
+    }
+
+    #[test]
+    fn prefixes_of_wrappers_go_in_any_order() {
+        for prefix in ["_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.", "model.module."] {
+            let [a, b] = ["a.w", "b.w"].map(|name| format!("{prefix}{name}"));
+            let state = state_dict(dict([(&*a, tensor(1)), (&*b, tensor(2))])).unwrap();
+            assert_eq!(names(&state), ["a.w", "b.w"], "{prefix}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_instead_of_a_name_is_told() {
+        let state = state_dict(dict([("net.a", tensor(1)), ("net.b", tensor(2))])).unwrap();
+        let e = state.require("a", &[1]).unwrap_err().to_string();
+        assert!(e.contains("none among 2: `net.a`, `net.b`; every name begins with `net.`: drop"), "{e}");
+        let state = state_dict(dict([("b", tensor(1))])).unwrap();
+        let e = state.require("a", &[1]).unwrap_err().to_string();
+        assert!(e.contains("among 1: `b`, expected a tensor of shape [1]"), "{e}");
     }
 
     #[test]

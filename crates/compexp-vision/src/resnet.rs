@@ -9,6 +9,7 @@ mod layers;
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use compexp_checkpoint::absent;
 use compexp_kernels::conv::{Conv, max_pool};
 use compexp_trust::behaviour::Head;
 use layers::{Layer, Part};
@@ -193,8 +194,8 @@ impl ResNet {
         let weight = |name: &str| {
             weights.get(name).ok_or_else(|| Error::Weight {
                 name: name.into(),
-                found: "nothing".into(),
-                expected: "a weight of this name; is the checkpoint of another architecture?".into(),
+                found: absent(weights.keys()),
+                expected: "a weight of this name, as torchvision's ResNets of basic blocks have".into(),
             })
         };
         let classes = weight("fc.weight")?.dims().first().copied().unwrap_or(0);
