@@ -1,14 +1,14 @@
 //! Files of classifiers: the reference's checkpoints, and safetensors files of this project.
 //!
 //! A safetensors file of this project MUST hold the tensors of [`Config::shapes`], f32, and the entry `compexp` in its
-//! metadata: `{"version": 1, "config": {...}, "words": "..."}`. Its words, one for each row of the embedding, are beside it
-//! in `tokenizer.json`; `words` is their [`WordTable::content_hash`].
+//! metadata: `{"version": 1, "config": {...}, "words": [...]}`. `words` is the list of the words of all rows of the embedding,
+//! or the [`WordTable::content_hash`] of those that are beside the file in `tokenizer.json`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
 
-use compexp_checkpoint::{StateDict, Value, read, state_dict};
+use compexp_checkpoint::{StateDict, Value, absent, read, state_dict};
 use compexp_files::{AtomicFile, is_there};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,15 @@ const ENTRY: &str = "compexp";
 struct Header {
     version: u32,
     config: Config,
-    words: String,
+    words: HeaderWords,
+}
+
+/// The words of the embedding's rows, or their hash.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum HeaderWords {
+    Hash(String),
+    List(Vec<String>),
 }
 
 impl Model {
@@ -56,12 +64,17 @@ impl Model {
         let checkpoint = read(path)?;
         let header = checkpoint.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
         let header = header.map(|text| parse_header(path, text)).transpose()?;
-        let words = match checkpoint.get("stoi") {
-            Some(_) => in_file(path, "stoi", WordTable::from_checkpoint(&checkpoint).map_err(Error::from))?,
-            None => beside(path)?,
+        let words = match (header.as_ref().map(|header| &header.words), checkpoint.get("stoi")) {
+            (Some(HeaderWords::List(words)), _) => {
+                in_file(path, "metadata `compexp`, words", WordTable::new(words.clone()).map_err(Error::from))?
+            }
+            (_, Some(_)) => in_file(path, "stoi", WordTable::from_checkpoint(&checkpoint).map_err(Error::from))?,
+            (_, None) => beside(path)?,
         };
-        if let Some(header) = header.as_ref().filter(|header| header.words != words.content_hash()) {
-            let (found, expected) = (words.content_hash(), &header.words);
+        if let Some(Header { words: HeaderWords::Hash(expected), .. }) = &header
+            && *expected != words.content_hash()
+        {
+            let found = words.content_hash();
             let expected = format!("{expected}: the `{WORDS_FILE}` that was written with the classifier");
             return Err(Error::format(path, "hash of the words", found, expected));
         }
@@ -82,7 +95,8 @@ impl Model {
     /// [`Error::Core`] if the file cannot be written; [`compexp_core::Error::Mismatch`] if a weight is missing,
     /// superfluous, or of another size.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let header = Header { version: 1, config: self.config.clone(), words: self.words.content_hash() };
+        let header =
+            Header { version: 1, config: self.config.clone(), words: HeaderWords::Hash(self.words.content_hash()) };
         let header = serde_json::to_string(&header).map_err(|e| Error::mismatch("metadata", e, "JSON"))?;
         let shapes = self.config.shapes(self.words.len());
         check_weights(&shapes, &self.weights)?;
@@ -135,7 +149,8 @@ pub(crate) fn write_tensors<'a>(
 
 fn parse_header(path: &Path, text: &str) -> Result<Header> {
     let header: Header = serde_json::from_str(text).map_err(|e| {
-        Error::format(path, "metadata `compexp`", e.to_string(), "a classifier's config and the hash of its words")
+        let expected = "a classifier's `version`, `config` and `words` (docs/formats.md)";
+        Error::format(path, "metadata `compexp`", e.to_string(), expected)
     })?;
     if header.version != 1 {
         let expected = "1; the file is of a newer release";
@@ -158,7 +173,10 @@ fn in_file<T>(path: &Path, field: &str, result: Result<T>) -> Result<T> {
 fn beside(path: &Path) -> Result<WordTable> {
     let words = path.with_file_name(WORDS_FILE);
     if !is_there(&words)? {
-        let expected = format!("a dict with `stoi`, or its words in `{}`", words.display());
+        let expected = format!(
+            "a dict with `stoi` (a plain dict of words and numbers) beside the state_dict, or the words in `{}`",
+            words.display()
+        );
         return Err(Error::format(path, "words", "none", expected));
     }
     Ok(WordTable::load(&words)?)
@@ -188,7 +206,9 @@ fn weights(path: &Path, config: &Config, n_words: usize, state: &StateDict) -> R
     let mut weights = Weights::new();
     for (name, shape) in config.shapes(n_words) {
         let tensor = state.get(&name).filter(|tensor| tensor.shape == shape).ok_or_else(|| {
-            let found = state.get(&name).map_or("none".to_owned(), |tensor| format!("shape {:?}", tensor.shape));
+            let found = state
+                .get(&name)
+                .map_or_else(|| absent(state.tensors.keys()), |tensor| format!("shape {:?}", tensor.shape));
             Error::format(path, format!("weight `{name}`"), found, format!("a tensor of shape {shape:?}"))
         })?;
         let values = tensor.to_f32();

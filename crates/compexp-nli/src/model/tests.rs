@@ -138,6 +138,24 @@ fn a_saved_model_is_read_back_as_it_was() {
     }
 }
 
+#[test]
+fn the_words_may_be_in_the_file() {
+    let model = small(Kind::Bowman, false);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let write = |words: serde_json::Value| {
+        let header = serde_json::json!({"version": 1, "config": model.config, "words": words}).to_string();
+        let shapes = model.config.shapes(5);
+        let tensors = shapes.iter().map(|(name, shape)| (name.as_str(), &shape[..], &model.weights[name][..]));
+        file::write_tensors(&path, tensors, HashMap::from([("compexp".to_owned(), header)])).unwrap();
+    };
+    write(serde_json::json!(model.words.words()));
+    assert_eq!(Model::load(&path).unwrap(), model);
+    write(serde_json::json!(["UNK", "PAD", "a", "a", "b"]));
+    let e = Model::load(&path).unwrap_err().to_string();
+    assert!(e.contains("metadata `compexp`, words: words of a table: found `a` as 2 and 3"), "{e}");
+}
+
 /// Loads a small model after `change`, which must be refused.
 fn refusal(change: impl FnOnce(&mut Vec<(String, Vec<usize>, Vec<f32>)>, &mut String)) -> String {
     let model = small(Kind::Bowman, false);
