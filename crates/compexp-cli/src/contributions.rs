@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::activation::{ActivationSource, check_finite};
+use compexp_core::activation::ActivationSource;
 use compexp_core::explanation::Explanations;
-use compexp_core::probe::Grid;
 use compexp_files::write_rows;
 use compexp_report::analysis::Records;
 use compexp_report::analysis::effects::{contributions as measure, top_share};
@@ -86,7 +85,7 @@ fn way_to_head(run: &FinishedRun) -> String {
 /// # Errors
 /// `Error::Io` or `Error::Format` if the file cannot be read or is damaged; a [`Failure`] if the run has no
 /// activations, if they have another number of examples, or if some examples are held out.
-pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
+pub(crate) fn activations(run: &FinishedRun) -> Result<ActivationFile> {
     let dir = run.dir();
     let path = dir.join(ACTIVATIONS);
     if let Some(out) = run.explanations.held_out {
@@ -106,37 +105,7 @@ pub(crate) fn activations(run: &FinishedRun) -> Result<Checked> {
         let message = format!("examples in `{}`: found {found}, expected {expected}, as the run has", path.display());
         return Err(Failure::new(message).hint(AGAIN).into());
     }
-    Ok(Checked(file))
-}
-
-/// Activations. The error about a value that is not finite names their file.
-pub(crate) struct Checked(ActivationFile);
-
-impl ActivationSource for Checked {
-    fn n_examples(&self) -> usize {
-        self.0.n_examples()
-    }
-
-    fn n_units(&self) -> usize {
-        self.0.n_units()
-    }
-
-    fn grid(&self) -> Grid {
-        self.0.grid()
-    }
-
-    fn read(&self, first: usize, out: &mut [f32]) -> compexp_core::Result<()> {
-        self.0.read(first, out)?;
-        check_finite(out, first, self.n_units(), self.grid().positions()).map_err(|e| match e {
-            compexp_core::Error::NotFinite { unit, example, value } => {
-                let field = format!("unit {unit} on example {example}");
-                let expected = format!("a finite number; {AGAIN}");
-                let error = compexp_files::Error::format(self.0.path(), field, value.to_string(), expected);
-                compexp_core::Error::source(error)
-            }
-            other => other,
-        })
-    }
+    Ok(file)
 }
 
 /// Measures the contributions of a run's units to classes and writes them to the run. Does nothing if the run is

@@ -54,8 +54,13 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
     }
     if let Some(accuracy) = summary.accuracy {
         let (correct, known) = (count(accuracy.correct as u64), count(accuracy.known as u64));
-        let share = 100.0 * accuracy.share();
-        writeln!(out, "  accuracy {share:.2}%: {correct} of {known} examples whose class is known")?;
+        match accuracy.share() {
+            Some(share) => {
+                let share = 100.0 * share;
+                writeln!(out, "  accuracy {share:.2}%: {correct} of {known} examples whose class is known")?;
+            }
+            None => writeln!(out, "  accuracy -: the class of no example is known")?,
+        }
     }
     if let Some(optimal) = summary.optimal {
         let (certified, units) = (count(optimal.certified as u64), count(optimal.units as u64));

@@ -28,8 +28,8 @@ pub struct Header {
     pub offset: u64,
 }
 
-/// Reads the header of a file that starts with [`MAGIC`].
-pub fn read_header(file: &SourceFile) -> Result<Header> {
+/// Reads the header of a file that starts with [`MAGIC`]. `dtypes` are the element types that its reader takes, in words.
+pub fn read_header(file: &SourceFile, dtypes: &str) -> Result<Header> {
     let error = |field: &str, found: String, expected: &str| Error::format(file.path(), field, found, expected);
     let cut = |needed: u64| {
         error("length", format!("{} bytes", file.len()), &format!("at least {needed} bytes, for the header"))
@@ -58,15 +58,22 @@ pub fn read_header(file: &SourceFile) -> Result<Header> {
         error("header", format!("`{}` at byte {at}", shown.trim_end()), expected)
     })?;
 
-    let known = "bool, u8, i8, u16, i16, u32, i32, i64, f16, bf16, f32 or f64: convert the array with `.astype(...)`";
+    let known = &format!("{dtypes}: convert the array with `.astype(...)`");
     let Some(descr) = dict.descr else { return Err(error("dtype", "a structured type".into(), known)) };
     let (order, code) = match descr.as_bytes() {
         [order @ (b'<' | b'>' | b'|'), _, ..] => (*order, &descr[1..]),
         _ => return Err(error("dtype", format!("`{descr}`"), known)),
     };
     let Some(dtype) = Dtype::from_npy(order, code).filter(|d| order != b'|' || d.size() == 1) else {
-        let found = if code.starts_with('O') { "Python objects".into() } else { format!("`{descr}`") };
-        return Err(error("dtype", found, known));
+        let kind = match code.as_bytes() {
+            [b'O', ..] => return Err(error("dtype", "Python objects".into(), known)),
+            b"u8" => " (whole numbers of 64 bits without a sign)",
+            [b'c', ..] => " (complex numbers)",
+            [b'U' | b'S', ..] => " (texts)",
+            [b'M' | b'm', ..] => " (dates or times)",
+            _ => "",
+        };
+        return Err(error("dtype", format!("`{descr}`{kind}"), known));
     };
     let (big_endian, fortran_order) = (order == b'>', dict.fortran_order);
     Ok(Header { dtype, big_endian, fortran_order, shape: dict.shape, offset: start + len })
@@ -206,7 +213,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Header> {
         let scratch = Scratch::new();
-        read_header(&SourceFile::open(&scratch.write("a.npy", bytes))?)
+        read_header(&SourceFile::open(&scratch.write("a.npy", bytes))?, "f32")
     }
 
     fn header(text: &str) -> Result<Header> {

@@ -110,9 +110,18 @@ impl TensorFile {
         }
     }
 
-    /// Checks that the elements have one of these types.
-    pub fn expect_dtype(&self, allowed: &[Dtype], expected: &str) -> Result<()> {
-        if allowed.contains(&self.dtype) { Ok(()) } else { Err(self.wrong_dtype(expected)) }
+    /// The element numbered `at` in row-major order as it stands in the file, for errors.
+    ///
+    /// # Errors
+    /// The errors of [`Self::read_f32`].
+    pub fn element(&self, at: usize) -> Result<String> {
+        let (mut wide, mut narrow) = ([0.0; 1], [0.0; 1]);
+        if self.dtype == Dtype::F64 {
+            self.read(at, &mut wide, f64::from_le_bytes)?;
+            return Ok(format!("{:e}", wide[0]).replace("e0", ""));
+        }
+        self.read_f32(at, &mut narrow)?;
+        Ok(narrow[0].to_string())
     }
 
     /// An error about `field` of this array.

@@ -1,6 +1,6 @@
 //! Activations and masks in array files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use compexp_core::activation::{ActivationSource, MaskSource};
 use compexp_core::probe::Grid;
@@ -20,6 +20,8 @@ pub struct ActivationFile {
     grid: Grid,
     /// What its blocks must be, where that is known.
     checked: Option<CheckedFile>,
+    /// What to do about a value that is not finite.
+    advice: &'static str,
 }
 
 impl ActivationFile {
@@ -28,11 +30,17 @@ impl ActivationFile {
     /// # Errors
     /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of activations, or is empty.
     pub fn open(spec: impl AsRef<Path>) -> Result<Self> {
-        let tensor = TensorFile::open(spec)?;
-        tensor.expect_dtype(&[Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64], "f32, f16, bf16 or f64")?;
+        let floats = [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64];
+        let tensor = TensorFile::open_of(spec, &floats, "f32, f16, bf16 or f64")?;
         let ([n_examples, n_units], grid) =
             dimensions(&tensor, "[examples, units, height, width] or [examples, units]")?;
-        Ok(Self { tensor, n_examples, n_units, grid, checked: None })
+        let advice = "check the model's input, or export the layer again";
+        Ok(Self { tensor, n_examples, n_units, grid, checked: None, advice })
+    }
+
+    /// The same, which is a run's own.
+    pub(crate) fn of_run(self) -> Self {
+        Self { advice: "make the run again: give its probing command with --force", ..self }
     }
 
     /// The same, whose blocks are checked as they are read.
@@ -76,7 +84,54 @@ impl ActivationSource for ActivationFile {
             let bytes = |elements: usize| self.tensor.offset() + (elements * self.tensor.dtype().size()) as u64;
             file.check(bytes(start), bytes(start + out.len()))?;
         }
-        Ok(())
+        match out.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(self.not_finite(start + at)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An activation that is no finite f32.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{}`: activation of unit {unit} on example {example} is {value}{place}: expected a finite number{within}; {advice}",
+    path.display()
+)]
+struct NotFinite {
+    path: PathBuf,
+    unit: usize,
+    example: usize,
+    value: String,
+    /// The position in the map, where there is a map.
+    place: String,
+    within: &'static str,
+    advice: &'static str,
+}
+
+impl ActivationFile {
+    /// The error about the element of this number.
+    fn not_finite(&self, at: usize) -> compexp_core::Error {
+        let value = match self.tensor.element(at) {
+            Ok(value) => value,
+            Err(error) => return Error::from(error).into(),
+        };
+        let positions = self.grid.positions();
+        let (map, position) = (at / positions, at % positions);
+        let place = match positions {
+            1 => String::new(),
+            _ => format!(" at row {}, column {}", position / self.grid.width, position % self.grid.width),
+        };
+        let within = if value.parse::<f64>().is_ok_and(f64::is_finite) { " within f32" } else { "" };
+        let (unit, example) = (map % self.n_units, map / self.n_units);
+        compexp_core::Error::source(NotFinite {
+            path: self.path().to_owned(),
+            unit,
+            example,
+            value,
+            place,
+            within,
+            advice: self.advice,
+        })
     }
 }
 
@@ -96,8 +151,7 @@ impl MaskFile {
     /// # Errors
     /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of masks, or is empty.
     pub fn open(spec: impl AsRef<Path>) -> Result<Self> {
-        let tensor = TensorFile::open(spec)?;
-        tensor.expect_dtype(&[Dtype::Bool, Dtype::U8], "bool or u8")?;
+        let tensor = TensorFile::open_of(spec, &[Dtype::Bool, Dtype::U8], "bool or u8")?;
         let ([n_units, n_examples], grid) =
             dimensions(&tensor, "[units, examples, height, width] or [units, examples]")?;
         Ok(Self { tensor, n_units, n_examples, grid })

@@ -46,10 +46,10 @@ impl Baseline {
 
     /// What [`compexp_trust::compare::compare`] takes.
     pub fn side(&self) -> Side<'_> {
-        let accuracy = self.summary.as_ref().and_then(|s| s.accuracy).filter(|a| a.known > 0);
+        let accuracy = self.summary.as_ref().and_then(|s| s.accuracy);
         Side {
             explanations: &self.explanations,
-            accuracy: accuracy.map(|a| a.share()),
+            accuracy: accuracy.and_then(|a| a.share()),
             metric: self.explanations.metric(),
         }
     }

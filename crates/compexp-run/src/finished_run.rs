@@ -118,11 +118,11 @@ impl FinishedRun {
     pub fn activations(&self) -> Result<Option<ActivationFile>> {
         let path = self.dir.join(ACTIVATIONS);
         let Some(manifest) = self.manifest.as_ref() else {
-            return self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose();
+            return self.opened_activations();
         };
         let Some((record, command)) = manifest.find(ACTIVATIONS) else { return Ok(None) };
         let Some(blocks) = self.find(BLOCKS)? else {
-            return self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose();
+            return self.opened_activations();
         };
         let blocks = Blocks::read(&blocks)?;
         let damage = match Place::at(&path)? {
@@ -136,7 +136,12 @@ impl FinishedRun {
         }
         let again = format!("make the run again: give `compexp {command}` with --force");
         let checked = CheckedFile::open(&path, blocks, &again)?;
-        Ok(Some(ActivationFile::open(&path)?.checked(checked)))
+        Ok(Some(ActivationFile::open(&path)?.of_run().checked(checked)))
+    }
+
+    fn opened_activations(&self) -> Result<Option<ActivationFile>> {
+        let file = self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose()?;
+        Ok(file.map(ActivationFile::of_run))
     }
 
     /// The logits that the run keeps, if it does: f32 `[n, classes]`.

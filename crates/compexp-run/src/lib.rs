@@ -55,7 +55,7 @@ pub use head_file::{read_head, write_head};
 pub use manifest::Manifest;
 pub use masks::write_masks;
 pub use position_file::{PositionFile, position_store};
-pub use probe_dir::{OpenedProbe, open_probe, write_concepts, write_examples};
+pub use probe_dir::{OpenedProbe, open_probe, vocabulary_of, write_concepts, write_examples};
 pub use provenance::Provenance;
 pub use run_config::{InputPaths, RunConfig};
 pub use run_dir::{FinishedRun, RunDir, RunWriter};

@@ -26,12 +26,14 @@ mod examples;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_core::probe::{Neighbors, ProbeSet, Variant};
 use compexp_files::{Dtype, Place, TensorFile, is_there, read_json, write_json};
 use serde::{Deserialize, Serialize};
+use unicode_normalization_alignments::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 use crate::layout::EXAMPLES;
@@ -71,7 +73,7 @@ pub struct OpenedProbe {
 /// one.
 ///
 /// # Errors
-/// [`compexp_files::Error::Io`]; [`compexp_core::Error::DuplicateConcept`]; [`compexp_files::Error::Format`] where a file is not as described in [this
+/// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a file is not as described in [this
 /// module](self).
 pub fn open_probe(dir: &Path) -> Result<OpenedProbe> {
     let vocabulary = open_vocabulary(dir)?;
@@ -82,7 +84,7 @@ pub fn open_probe(dir: &Path) -> Result<OpenedProbe> {
         let found = format!("{} (`{}`)", concept.id.0, concept.name);
         return Err(Error::format(&dir.join(CONCEPTS), "id of a concept", found, source.ids_hint()));
     }
-    let neighbors = match open_array(dir, NEIGHBORS)? {
+    let neighbors = match open_array(dir, NEIGHBORS, (&[Dtype::I32], "i32"))? {
         Some(tensor) => {
             files.push(NEIGHBORS);
             read_neighbors(&tensor, &source)?
@@ -114,6 +116,32 @@ pub fn write_concepts(dir: &Path, concepts: &[Concept]) -> Result<()> {
     Ok(write_json(&dir.join(CONCEPTS), &ProbeJson { version: VERSION, concepts })?)
 }
 
+/// The vocabulary of the concepts in the file `path`.
+///
+/// # Errors
+/// `Error::Format` if two concepts share an id or a name, or have names that look the same: equal after Unicode
+/// normalisation.
+pub fn vocabulary_of(path: &Path, concepts: Vec<Concept>) -> Result<Vocabulary> {
+    let mut seen = HashMap::new();
+    for concept in &concepts {
+        let normal: String = concept.name.nfc().map(|(c, _)| c).collect();
+        if let Some(other) = seen.insert(normal, concept)
+            && other.name != concept.name
+        {
+            let ids = [other.id.0, concept.id.0].map(|id| id.to_string()).join(" and ");
+            let found = format!("`{}`, of ids {ids}, in two encodings of Unicode", concept.name);
+            return Err(Error::format(path, "concepts", found, "names that differ: normalise them to NFC"));
+        }
+    }
+    Vocabulary::new(concepts).map_err(|e| match e {
+        compexp_core::Error::DuplicateConcept { what, first, second } => {
+            let found = format!("two concepts share {what}: {first} and {second}");
+            Error::format(path, "concepts", found, "ids and names that are unique")
+        }
+        other => other.into(),
+    })
+}
+
 fn open_vocabulary(dir: &Path) -> Result<Vocabulary> {
     #[derive(Deserialize)]
     struct Version {
@@ -135,11 +163,10 @@ fn open_vocabulary(dir: &Path) -> Result<Vocabulary> {
         let found = version.map_or("none".into(), |v| v.to_string());
         return Err(Error::format(&path, "version", found, VERSION.to_string()));
     }
-    Ok(Vocabulary::new(read_json::<ProbeJson>(&path)?.concepts)?)
+    vocabulary_of(&path, read_json::<ProbeJson>(&path)?.concepts)
 }
 
 fn read_neighbors(tensor: &TensorFile, source: &ProbeDir) -> Result<Neighbors> {
-    tensor.expect_dtype(&[Dtype::I32], "i32")?;
     let &[rows, k] = tensor.shape() else {
         return Err(tensor.error("shape", format!("{:?}", tensor.shape()), "[concepts, neighbours]").into());
     };

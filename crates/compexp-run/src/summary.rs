@@ -41,9 +41,9 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// The share of correct ones.
-    pub fn share(self) -> f64 {
-        self.correct as f64 / self.known.max(1) as f64
+    /// The share of correct ones; none if no target is known.
+    pub fn share(self) -> Option<f64> {
+        (self.known > 0).then(|| self.correct as f64 / self.known as f64)
     }
 }
 
@@ -93,6 +93,12 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_is_no_accuracy_of_nothing() {
+        assert_eq!(Accuracy { known: 0, correct: 0 }.share(), None);
+        assert_eq!(Accuracy { known: 4, correct: 1 }.share(), Some(0.25));
+    }
 
     #[test]
     fn the_file_calls_the_example_of_a_prediction_its_image() {

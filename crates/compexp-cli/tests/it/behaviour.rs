@@ -253,7 +253,7 @@ fn a_class_is_drawn_down_the_layers() {
     bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(&path, bytes).unwrap();
     let e = fails(dir, 1, &format!("vision contributions run2 --below run1 {NETWORK}"));
-    assert!(e.contains("`run1/activations.npy`: unit 7 on example 23: found NaN, expected a finite number"), "{e}");
+    assert!(e.contains("`run1/activations.npy`: activation of unit 7 on example 23 is NaN"), "{e}");
     assert!(e.contains("--force"), "{e}");
 }
 

@@ -27,7 +27,20 @@ impl TensorFile {
     /// [`Error::Io`], and [`Error::Format`] where the header is broken, the element type is none of [`Dtype`], the
     /// file's length is not what the shape asks for, or the tensor is not in the file (the names are listed).
     pub fn open(spec: impl AsRef<Path>) -> Result<Self> {
-        let (path, name) = split_spec(spec.as_ref())?;
+        Self::open_any(spec.as_ref(), "bool, u8, i8, u16, i16, u32, i32, i64, f16, bf16, f32 or f64")
+    }
+
+    /// The same, of these element types: `expected` is their list in words.
+    ///
+    /// # Errors
+    /// The errors of [`Self::open`]; `Error::Format` if the elements have another type.
+    pub fn open_of(spec: impl AsRef<Path>, dtypes: &[Dtype], expected: &str) -> Result<Self> {
+        let file = Self::open_any(spec.as_ref(), expected)?;
+        if dtypes.contains(&file.dtype) { Ok(file) } else { Err(file.wrong_dtype(expected)) }
+    }
+
+    fn open_any(spec: &Path, dtypes: &str) -> Result<Self> {
+        let (path, name) = split_spec(spec)?;
         let file = SourceFile::open(&path)?;
         let mut magic = [0; 9];
         let len = magic.len().min(file.len() as usize);
@@ -40,10 +53,10 @@ impl TensorFile {
                     format!("`{name}`"),
                     format!("no name: an .npy file holds a single array; give the path without `#{name}`"),
                 )),
-                None => Self::open_npy(file),
+                None => Self::open_npy(file, dtypes),
             }
         } else if magic[8] == b'{' {
-            Self::open_safetensors(file, name.as_deref())
+            Self::open_safetensors(file, name.as_deref(), dtypes)
         } else {
             let found = match &magic {
                 [b'P', b'K', ..] => "a zip archive (.npz or .pt)".into(),
@@ -56,8 +69,8 @@ impl TensorFile {
         }
     }
 
-    fn open_npy(file: SourceFile) -> Result<Self> {
-        let npy::Header { dtype, big_endian, fortran_order, shape, offset } = npy::read_header(&file)?;
+    fn open_npy(file: SourceFile, dtypes: &str) -> Result<Self> {
+        let npy::Header { dtype, big_endian, fortran_order, shape, offset } = npy::read_header(&file, dtypes)?;
         let elements = count_elements(&file, &shape, dtype)?;
         check_length(&file, offset, (elements * dtype.size()) as u64)?;
         let mut this = Self { file, name: None, dtype, big_endian, shape, elements, offset, reordered: None };
@@ -67,7 +80,7 @@ impl TensorFile {
         Ok(this)
     }
 
-    fn open_safetensors(file: SourceFile, name: Option<&str>) -> Result<Self> {
+    fn open_safetensors(file: SourceFile, name: Option<&str>, dtypes: &str) -> Result<Self> {
         let error =
             |field: String, found: String, expected: String| Err(Error::format(file.path(), field, found, expected));
         let mut len = [0; 8];
@@ -99,8 +112,8 @@ impl TensorFile {
             return error("tensor name".into(), format!("`{name}`"), format!("one of {}", list(&names)));
         };
         let Some(dtype) = Dtype::from_safetensors(info.dtype) else {
-            let known = "bool, u8, i8, u16, i16, u32, i32, i64, f16, bf16, f32 or f64";
-            return error(format!("dtype of tensor `{name}`"), info.dtype.to_string(), known.into());
+            let expected = format!("{dtypes}: convert the tensor before saving");
+            return error(format!("dtype of tensor `{name}`"), info.dtype.to_string(), expected);
         };
         // The header's reader has checked that the offsets agree with shape and type.
         let (shape, offset) = (info.shape.clone(), 8 + len + info.data_offsets.0 as u64);

@@ -75,8 +75,8 @@ pub(crate) fn page(site: &Site<'_>, classes: &[String], counts: &Confusion) -> S
     let shown = shown_by(material, classes, UNITS);
     let body = html! {
         h1 { "Classes" }
-        @if let Some(accuracy) = material.summary.accuracy {
-            p.sub { "The model is right on " (percent(accuracy.share())) " of the " (count(accuracy.known as u64)) " examples whose class is known." }
+        @if let Some((accuracy, share)) = material.summary.accuracy.and_then(|a| Some((a, a.share()?))) {
+            p.sub { "The model is right on " (percent(share)) " of the " (count(accuracy.known as u64)) " examples whose class is known." }
         }
         p.sub {
             @if material.class_measures.is_some() { "Units are those with the greatest weights for a class, up and down." }

@@ -23,7 +23,7 @@ pub(crate) fn page(runs: &[(String, Material<'_>)]) -> String {
         ("mean MCC, where searched by it", Box::new(move |m| number(mean_mcc(m)))),
         ("mean IoU", Box::new(move |m| number(m.summary.mean_iou))),
         ("median IoU", Box::new(move |m| number(m.summary.median_iou))),
-        ("model accuracy", Box::new(|m| m.summary.accuracy.map_or(String::new(), |a| percent(a.share())))),
+        ("model accuracy", Box::new(|m| m.summary.accuracy.and_then(|a| a.share()).map_or(String::new(), percent))),
         ("examples", Box::new(move |m| count(universe(m).examples as u64))),
         ("positions of each", Box::new(move |m| count(universe(m).positions as u64))),
         ("cells", Box::new(move |m| count(universe(m).cells as u64))),

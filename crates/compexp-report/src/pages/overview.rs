@@ -116,7 +116,7 @@ pub(super) fn tiles(material: &Material<'_>) -> Markup {
                 @if let Some(mean) = values.last() { (tile(format!("{mean:.3}"), label)) }
             }
             @if proofs > 0 { (tile(format!("{} of {}", count(proven as u64), count(proofs as u64)), "proven optimal")) }
-            @if let Some(accuracy) = summary.accuracy { (tile(percent(accuracy.share()), "model accuracy")) }
+            @if let Some(share) = summary.accuracy.and_then(|a| a.share()) { (tile(percent(share), "model accuracy")) }
         }
     }
 }

@@ -35,9 +35,8 @@ impl ProbeDir {
         const IDS: (&[Dtype], &str) = (&[Dtype::U8, Dtype::U16, Dtype::U32], "u8, u16 or u32");
         const BITS: (&[Dtype], &str) = (&[Dtype::Bool, Dtype::U8], "bool or u8");
         let open = |name: &str, (dtypes, expected): (&[Dtype], &str), shape: &str| -> Result<Option<TensorFile>> {
-            let tensor = open_array(dir, name)?;
+            let tensor = open_array(dir, name, (dtypes, expected))?;
             if let Some(tensor) = &tensor {
-                tensor.expect_dtype(dtypes, expected)?;
                 expect_shape(tensor, shape)?;
             }
             Ok(tensor)
@@ -50,8 +49,11 @@ impl ProbeDir {
             }
         }
         if found.is_empty() || (found.len() > 1 && found != all[..2]) {
-            let found = if found.is_empty() { "none".into() } else { found.join(" and ") };
-            let expected = "layers.npy or scalars.npy or both, or masks.npy, or features.npy: move the others away";
+            let expected = "layers.npy or scalars.npy or both, or masks.npy, or features.npy";
+            let (found, expected) = match found.is_empty() {
+                true => ("none".into(), expected.to_owned()),
+                false => (found.join(" and "), format!("{expected}: move the others away")),
+            };
             return Err(Error::format(dir, "annotation arrays", found, expected));
         }
         let this = match found[0] {
@@ -189,10 +191,10 @@ impl AnnotationSource for ProbeDir {
     }
 }
 
-/// The array of this name in `dir`, if there is one.
-pub(super) fn open_array(dir: &Path, name: &str) -> Result<Option<TensorFile>> {
+/// The array of this name in `dir`, if there is one, which must have one of these types.
+pub(super) fn open_array(dir: &Path, name: &str, (dtypes, expected): (&[Dtype], &str)) -> Result<Option<TensorFile>> {
     let path = dir.join(name);
-    if is_there(&path)? { TensorFile::open(path).map(Some).map_err(Error::from) } else { Ok(None) }
+    if is_there(&path)? { TensorFile::open_of(path, dtypes, expected).map(Some).map_err(Error::from) } else { Ok(None) }
 }
 
 /// The error where a file that was there a moment ago is not, or is another.
