@@ -54,6 +54,12 @@ impl Reporter {
         }
     }
 
+    /// Prints a warning between bars: `--quiet` silences progress, not what may be wrong.
+    pub(crate) fn warn(&self, text: &str) {
+        self.end();
+        line(&format!("warning: {text}"));
+    }
+
     /// Ends the current stage, and reports it if it took a while.
     pub(crate) fn end(&self) {
         let Some(stage) = self.take() else { return };

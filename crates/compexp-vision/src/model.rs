@@ -63,6 +63,7 @@ pub(crate) fn write_tensors<'a>(
 pub struct Model {
     network: ResNet,
     device: Device,
+    assumed: Option<String>,
 }
 
 impl Model {
@@ -89,8 +90,21 @@ impl Model {
             let values = Tensor::from_vec(tensor.to_f32(), tensor.shape, &Device::Cpu)?;
             weights.insert(name, values);
         }
-        let config = header.map_or_else(|| Config::of(&weights), |header| header.config);
-        Self::new(&config, &weights, device).map_err(|e| match e {
+        let stated = header.map(|header| header.config);
+        let config = stated.clone().unwrap_or_else(|| Config::of(&weights));
+        let assumed = stated.is_none().then(|| {
+            let pool = if config.pool { "a max pooling after it" } else { "no pooling after it" };
+            let Config { kernel, stride, .. } = config;
+            format!(
+                "`{}` does not state how its first convolution ({kernel} x {kernel}) moves: stride {stride} and {pool} are \
+                 assumed",
+                checkpoint.display()
+            )
+        });
+        // The first convolution of networks for photographs, which is the same in all of them.
+        let assumed = assumed.filter(|_| config.kernel != Config::default().kernel);
+        let made = Self::new(&config, &weights, device).map(|model| Self { assumed, ..model });
+        made.map_err(|e| match e {
             Error::Weight { name, found, expected } => {
                 Error::format(checkpoint, format!("weight `{name}`"), found, expected)
             }
@@ -104,7 +118,13 @@ impl Model {
     /// `Error::Weight` if a weight is missing, superfluous, of another shape, or not finite; `Error::Mismatch` if
     /// `config` describes no network ([`ResNet::new`]).
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
-        Ok(Self { network: ResNet::new(config, weights, device)?, device: device.clone() })
+        Ok(Self { network: ResNet::new(config, weights, device)?, device: device.clone(), assumed: None })
+    }
+
+    /// What the file does not state and other networks of such weights have otherwise, in a sentence: the stride and the
+    /// pooling of the first convolution, unless that is the usual one of 7 x 7.
+    pub fn assumed(&self) -> Option<&str> {
+        self.assumed.as_deref()
     }
 
     /// The device that the network runs on.

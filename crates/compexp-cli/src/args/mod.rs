@@ -34,7 +34,7 @@ use vision::VisionCommand;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Report no progress
+    /// Report no progress; warnings are printed nevertheless
     #[arg(long, short, global = true, help_heading = "General")]
     pub(crate) quiet: bool,
     /// The number of threads; 0 = as many as there are cores. Results do not depend on it

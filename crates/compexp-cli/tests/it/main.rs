@@ -11,6 +11,7 @@ mod mcc;
 mod method;
 mod nli;
 mod nli_input;
+mod odd_inputs;
 mod parent;
 mod plain_files;
 mod planted;

@@ -7,11 +7,11 @@ use crate::{fails, json, ok};
 
 const TRAIN: &str = "nli train --train train.tsv --dev dev.tsv --tokenized --hidden 4 --units 6 --batch 4 --epochs 1";
 
-const PROBE: &str = "nli probe --tokenized --features words,overlap --checkpoint model/model.safetensors \
+pub(crate) const PROBE: &str = "nli probe --tokenized --features words,overlap --checkpoint model/model.safetensors \
                      --min-activations 1 --length 2";
 
 /// A folder with a table, vectors, and a classifier that was trained on them.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path();
     let mut table = String::from("label\tpremise\thypothesis\n");

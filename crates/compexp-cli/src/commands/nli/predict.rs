@@ -12,7 +12,7 @@ use ndarray::ArrayView1;
 use serde_json::{Value, json};
 
 use super::labels::label_names;
-use super::sentences::Words;
+use super::sentences::{Words, warn_of_unknown};
 use crate::args::nli::NliPredictArgs;
 use crate::classifier_run::likeliest;
 use crate::failure::Failure;
@@ -28,7 +28,9 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     let words = words(args, run.as_ref(), reporter)?;
     let pairs = pairs(args)?;
     let sides: Vec<&str> = pairs.iter().flat_map(|(p, h)| [p.as_str(), h.as_str()]).collect();
-    let numbers: Vec<Vec<u32>> = words.split(&sides)?.iter().map(|words| model.words.encode(words)).collect();
+    let split = words.split(&sides)?;
+    warn_of_unknown(&model.words, split.iter().map(Vec::as_slice), &args.checkpoint, reporter);
+    let numbers: Vec<Vec<u32>> = split.iter().map(|words| model.words.encode(words)).collect();
     let numbered: Vec<Pair<'_>> =
         numbers.chunks_exact(2).map(|pair| Pair { premise: &pair[0], hypothesis: &pair[1] }).collect();
     let output = classifier.forward(&numbered)?;

@@ -1,5 +1,6 @@
 //! `compexp nli probe`: from sentence pairs and a classifier to a run directory.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -8,7 +9,7 @@ use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::probe::{Example, Grid, ProbeSet, Variant};
 use compexp_core::relation::Similarity;
-use compexp_files::{ContentHash, TensorFile, hash_file};
+use compexp_files::{ContentHash, TensorFile, excerpt, hash_file};
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
 use compexp_nli::model::{Classifier, Model, Output, Pair, default_device};
 use compexp_nli::text::Label;
@@ -21,13 +22,14 @@ use compexp_run::{
 
 use super::labels::label_names;
 use super::probe_files;
-use super::sentences::{ProbedModel, SentenceSource};
+use super::sentences::{ProbedModel, SentenceSource, warn_of_unknown};
 use crate::args::nli::{LayerArg, NliProbeArgs};
 use crate::args::sentences::FeatureArg;
 use crate::classifier_run::likeliest;
 use crate::failure::Failure;
 use crate::input_files::absolute;
 use crate::progress::Reporter;
+use crate::terminal::count;
 use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 
 /// The paper's minimum: by default, units that fire on fewer pairs are not searched.
@@ -57,11 +59,15 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     // The released reference looks neighbours up under names that do not exist, so it finds none.
     let vectors = args.features.vectors.as_deref().filter(|_| !args.search.compat);
     let vectors = vectors.map(WordVectors::read).transpose()?;
+    warn_of_unknown(&model.words, sentences.split.iter().flat_map(sides), &args.checkpoint, reporter);
     reporter.stage("features", "pairs", sentences.split.len());
     let set = probe_set(&sentences.split, Some(&model.words), vectors.as_ref(), &features)?;
     let evidence = explain_config::evidence(&args.trust, units.len());
     check_evidence(&evidence, &set.examples)?;
     reporter.end();
+    if let (Some(vectors), Some(path)) = (&vectors, &args.features.vectors) {
+        tell_of_vectors(&set, vectors, path, reporter);
+    }
 
     // Relative to the run directory, which may move.
     let mut paths = InputPaths {
@@ -106,6 +112,26 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     }
     reporter.end();
     summary::print(&run, up_to_date, args.out.json, reporter)
+}
+
+/// The words of both sides.
+fn sides(pair: &SplitPair) -> [&[String]; 2] {
+    [&pair.premise.words, &pair.hypothesis.words]
+}
+
+/// Tells how many of the words that are features have vectors.
+fn tell_of_vectors(set: &ProbeSet, vectors: &WordVectors, path: &Path, reporter: &Reporter) {
+    let words: BTreeSet<&str> = set.vocabulary.concepts().iter().filter_map(|c| word(set, c.id)).collect();
+    let known = words.iter().filter(|word| vectors.contains(word)).count();
+    reporter.say(&format!("{} of {} words have vectors", count(known as u64), count(words.len() as u64)));
+    if let (0, Some(word)) = (known, words.first()) {
+        let of_file = vectors.first().map_or("nothing".to_owned(), excerpt);
+        let path = path.display();
+        reporter.warn(&format!(
+            "no word of the pairs has a vector in `{path}`: the pairs have {}, the file has {of_file}; there are no neighbours",
+            excerpt(word)
+        ));
+    }
 }
 
 /// The word of a feature.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_files::{hash_file, is_there};
+use compexp_files::{excerpt, hash_file, is_there};
 use compexp_nli::features::{Sentence, SplitPair, pairs_from_feats};
-use compexp_nli::text::{Label, Pair, read_gold, read_pairs};
+use compexp_nli::text::{Label, Pair, UNK, WordTable, read_gold, read_pairs};
 use compexp_run::provenance::{PairFeatures, PairInputs};
 use compexp_run::{InputPaths, RunConfig};
 use compexp_text::feats::Feats;
@@ -62,6 +62,30 @@ impl Words {
                 tokenizer.tokenize_all(texts)?.into_iter().map(words).collect()
             }
         })
+    }
+}
+
+/// Warns if the classifier in `checkpoint` knows no word of any sentence.
+pub(crate) fn warn_of_unknown<'a>(
+    known: &WordTable,
+    sentences: impl Iterator<Item = &'a [String]>,
+    checkpoint: &Path,
+    reporter: &Reporter,
+) {
+    let mut first = None;
+    for word in sentences.flatten() {
+        if known.id(word) != UNK {
+            return;
+        }
+        first.get_or_insert(word);
+    }
+    if let Some(word) = first {
+        let other = known.words().get(2).map_or("nothing".to_owned(), |word| excerpt(word));
+        reporter.warn(&format!(
+            "the classifier `{}` knows no word of the sentences: they have {}, its words have {other}",
+            checkpoint.display(),
+            excerpt(word)
+        ));
     }
 }
 
@@ -220,7 +244,7 @@ impl SentenceSource {
 fn annotated(path: &Path, pairs: &[Pair], more: bool) -> Result<Vec<SplitPair>> {
     let conllu = path.extension().is_some_and(|e| e == "conllu");
     let feats = if conllu { Feats::read_conllu(path)? } else { Feats::read(path)? };
-    let mut split = pairs_from_feats(&feats)?;
+    let mut split = pairs_from_feats(&feats).map_err(|e| Failure::new(format!("`{}`: {e}", path.display())))?;
     if more {
         split.truncate(pairs.len());
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use compexp_core::explain::Progress as _;
-use compexp_files::{AtomicFile, remove_tree};
+use compexp_files::{AtomicFile, excerpt, remove_tree};
 use compexp_nli::Error;
 use compexp_nli::features::for_each_vector;
 use compexp_nli::model::{Config, Kind, default_device};
@@ -47,6 +47,13 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     let (train_examples, dev_examples) = (train_pairs.examples(&words), dev_pairs.examples(&words));
     if args.embeddings.is_some() {
         reporter.say(&format!("{} of {} words have vectors", count(vectors.len()), count(words.len())));
+        if let (true, Some(path)) = (vectors.is_empty(), &args.embeddings) {
+            let word = words.words().get(2).map_or("none".to_owned(), |word| excerpt(word));
+            reporter.warn(&format!(
+                "no word of the pairs has a vector in `{}`: a word of the pairs is {word}; all vectors are drawn at random",
+                path.display()
+            ));
+        }
     }
     let (n, n_dev) = (count(train_examples.len()), count(dev_examples.len()));
     reporter.say(&format!("{n} pairs to learn from, {n_dev} held out, {} words", count(words.len())));

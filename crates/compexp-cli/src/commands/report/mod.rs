@@ -60,7 +60,7 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
             n => format!(" and {} others", count(n as u64 - 1)),
         };
         let way = "the report shows their names instead; images are read from the folder `image_root` in config.json";
-        reporter.say(&format!("warning: found no picture of `{}`{others}: {way}", name(first)));
+        reporter.warn(&format!("found no picture of `{}`{others}: {way}", name(first)));
     }
     let mut stdout = io::stdout().lock();
     let index = out.join("index.html").display().to_string();

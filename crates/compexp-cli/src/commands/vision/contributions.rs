@@ -21,7 +21,7 @@ use crate::terminal::name;
 pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
     let run = FinishedRun::open(&args.run)?;
     let path = match (&args.below, &args.checkpoint) {
-        (Some(below), Some(checkpoint)) => between(&run, &FinishedRun::open(below)?, checkpoint)?,
+        (Some(below), Some(checkpoint)) => between(&run, &FinishedRun::open(below)?, checkpoint, reporter)?,
         _ => write_contributions_to_classes(&run)?,
     };
     reporter.end();
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
 }
 
 /// Measures how the units of the run `below` contribute to the units of `run`.
-fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<PathBuf> {
+fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path, reporter: &Reporter) -> Result<PathBuf> {
     let hash = hash_file(checkpoint)?;
     for run in [run, below] {
         if run.provenance()?.checkpoint() != Some(&hash) {
@@ -47,7 +47,7 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path) -> Result<
             format!("`{}`: found other images than those of `{}`", below.dir().display(), run.dir().display());
         return Err(Failure::new(message).hint("probe both layers on the same images").into());
     }
-    let model = network::load(checkpoint)?;
+    let model = network::load(checkpoint, reporter)?;
     let layer = |run: &FinishedRun| {
         let made = run.provenance()?;
         Ok::<_, anyhow::Error>(made.layer().unwrap_or_default().to_owned())

@@ -7,13 +7,20 @@ use compexp_vision::model::{Model, default_device};
 use compexp_vision::preprocess::Preprocess;
 
 use crate::args::preprocess::PreprocessArg;
+use crate::progress::Reporter;
 
-/// Opens a checkpoint on the device that this program was built for.
+/// Opens a checkpoint on the device that this program was built for. Warns of what the file does not state.
 ///
 /// # Errors
 /// The errors of the device and of [`Model::load`].
-pub(super) fn load(checkpoint: &Path) -> Result<Model> {
-    Ok(Model::load(checkpoint, &default_device()?)?)
+pub(super) fn load(checkpoint: &Path, reporter: &Reporter) -> Result<Model> {
+    let model = Model::load(checkpoint, &default_device()?)?;
+    if let Some(assumed) = model.assumed() {
+        let way = "the metadata `compexp` of a safetensors file states it (docs/formats.md), and is lost when the weights are \
+                   saved again without it";
+        reporter.warn(&format!("{assumed}; if that is wrong, so are all results: {way}"));
+    }
+    Ok(model)
 }
 
 /// How a network's images are prepared.

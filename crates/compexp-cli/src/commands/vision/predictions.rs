@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::probe::Example;
-use compexp_files::TensorFile;
+use compexp_files::{TensorFile, excerpt};
 use compexp_run::ActivationStore;
 use compexp_run::run_dir::Prediction;
 use compexp_vision::broden::Image;
@@ -12,6 +12,7 @@ use compexp_vision::classes::{SceneClasses, SceneNames};
 
 use crate::classifier_run::likeliest;
 use crate::failure::Failure;
+use crate::progress::Reporter;
 
 /// The class of every image, if it is known.
 pub(crate) struct Targets {
@@ -21,12 +22,18 @@ pub(crate) struct Targets {
 
 impl Targets {
     /// Reads the class list, which must have `n_classes` names, and finds the scene of each image: in the file
-    /// `scenes`, or, without such a file, in the index.
+    /// `scenes`, or, without such a file, in the index. Warns if no image has a scene that is a class.
     ///
     /// # Errors
     /// `Error::Io` or `Error::Format` if one of the two files cannot be read; a [`Failure`] if the list has another
     /// number of classes.
-    pub(crate) fn read(classes: &Path, scenes: Option<&Path>, images: &[Image], n_classes: usize) -> Result<Self> {
+    pub(crate) fn read(
+        classes: &Path,
+        scenes: Option<&Path>,
+        images: &[Image],
+        n_classes: usize,
+        reporter: &Reporter,
+    ) -> Result<Self> {
         let list = SceneClasses::read(classes)?;
         if list.names().len() != n_classes {
             let message = format!(
@@ -36,12 +43,34 @@ impl Targets {
             );
             return Err(Failure::new(message).hint("give the class list that the network was trained with").into());
         }
-        let scenes = scenes.map(SceneNames::read).transpose()?;
-        let scene = |image: &Image| match &scenes {
+        let named = scenes.map(SceneNames::read).transpose()?;
+        let scene = |image: &Image| match &named {
             Some(scenes) => scenes.get(&image.name).map(str::to_owned),
             None => image.scene_name.clone(),
         };
-        let targets = images.iter().map(|image| list.target(&scene(image)?)).collect();
+        let targets: Vec<Option<usize>> = images.iter().map(|image| list.target(&scene(image)?)).collect();
+        if targets.iter().all(Option::is_none)
+            && let Some(first) = images.first()
+        {
+            let seen = images.iter().find_map(|image| Some((image, scene(image)?)));
+            let problem = match (seen, scenes, &named) {
+                (Some((image, scene)), ..) => format!(
+                    "the scene of no image is a class of `{}`: the scene of {} is {}, the first class is {}",
+                    classes.display(),
+                    excerpt(&image.name),
+                    excerpt(&scene),
+                    excerpt(&list.names()[0])
+                ),
+                (None, Some(path), Some(named)) => format!(
+                    "`{}` names none of the images: an image is {}, a name in the file is {}",
+                    path.display(),
+                    excerpt(&first.name),
+                    named.first().map_or("none".to_owned(), excerpt)
+                ),
+                _ => "the index names the scene of no image".to_owned(),
+            };
+            reporter.warn(&format!("{problem}; no prediction can be compared with a scene"));
+        }
         Ok(Self { classes: list, targets })
     }
 

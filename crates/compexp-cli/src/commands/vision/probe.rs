@@ -22,14 +22,16 @@ use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let folder = BrodenFolder::new(&args.broden, &args.parts);
     let broden = folder.load()?;
-    let model = network::load(&args.network.checkpoint)?;
+    let model = network::load(&args.network.checkpoint, reporter)?;
     if args.contributions && !model.feeds_head(&args.layer) {
         let layers: Vec<String> = model.layers().filter(|l| model.feeds_head(l)).map(|l| format!("`{l}`")).collect();
         let message = format!("--contributions: the network's last layer does not read `{}`", args.layer);
         return Err(Failure::usage(message).hint(format!("probe one that it reads: {}", layers.join(", "))).into());
     }
     let targets = match &args.classes {
-        Some(classes) => Some(Targets::read(classes, args.scenes.as_deref(), broden.images(), model.classes())?),
+        Some(classes) => {
+            Some(Targets::read(classes, args.scenes.as_deref(), broden.images(), model.classes(), reporter)?)
+        }
         None => None,
     };
     let images: Vec<(String, PathBuf)> =
