@@ -2,7 +2,8 @@
 //! an unlisted id).
 //!
 //! Printed: `(A OR B)`, `(A AND B)`, `(NOT A)`, `(NEIGHBORS A)`, fully parenthesised. Read: the same, and formulas with
-//! fewer parentheses, in which NOT and NEIGHBORS bind more tightly than AND, and AND more tightly than OR.
+//! fewer parentheses, in which NOT and NEIGHBORS bind more tightly than AND, and AND more tightly than OR. Connectives may be
+//! in lower case, unless a concept has that name.
 //! A name stands in double quotes if it is empty, is a connective, or holds white space, a parenthesis, a double quote, a
 //! control character or a mark of text direction; the escapes are `\"`, `\\` and `\u{..}`.
 
@@ -241,9 +242,10 @@ impl Parser<'_> {
         Error::Formula { text: escape_for_terminal(self.text), at: *at, found, expected: expected.into() }
     }
 
-    /// Takes the next token if it is the bare word `word`.
+    /// Takes the next token if it is the bare word `word`, or the same in lower case, unless a concept has that name.
     fn takes(&mut self, word: &str) -> bool {
-        let found = matches!(self.peek(), Token::Word(w) if w == word);
+        let lower = |w: &String| *w == word.to_ascii_lowercase() && self.vocabulary.find(w).is_none();
+        let found = matches!(self.peek(), Token::Word(w) if w == word || lower(w));
         self.next += usize::from(found);
         found
     }
@@ -302,11 +304,52 @@ impl Parser<'_> {
             return Err(Error::Formula { text: escape_for_terminal(&start), at, found: "more".into(), expected });
         }
         let id = self.vocabulary.find(name).ok_or_else(|| {
-            self.error("the name of a concept of this probe set (a name with blanks stands in double quotes)")
+            let expected = "the name of a concept of this probe set (a name with blanks stands in double quotes)";
+            self.error(&format!("{expected}{}", did_you_mean(name, self.vocabulary)))
         })?;
         self.next += 1;
         Ok(Formula::concept(id))
     }
+}
+
+/// The most names that are suggested.
+const SUGGESTED: usize = 3;
+
+/// The names of a vocabulary that are nearest to `name`, as the end of a message; nothing if none is near.
+fn did_you_mean(name: &str, vocabulary: &Vocabulary) -> String {
+    let wanted: Vec<char> = name.to_lowercase().chars().take(60).collect();
+    let start: String = wanted.iter().collect();
+    let near = |name: &str| {
+        let other: Vec<char> = name.to_lowercase().chars().take(60).collect();
+        // `hall` for `hall-s`.
+        if wanted.len() > 2 && name.to_lowercase().starts_with(&start) {
+            return Some(1);
+        }
+        let most = wanted.len() / 3;
+        (wanted.len().abs_diff(other.len()) <= most).then(|| distance(&wanted, &other)).filter(|found| *found <= most)
+    };
+    let mut all: Vec<(usize, &str)> =
+        vocabulary.concepts().iter().filter_map(|c| Some((near(&c.name)?, c.name.as_str()))).collect();
+    all.sort_unstable();
+    let mut text = String::new();
+    for (i, (_, name)) in all.iter().take(SUGGESTED).enumerate() {
+        text += if i == 0 { "; did you mean `" } else { "`, `" };
+        let _ = write_name(&mut text, name);
+    }
+    if text.is_empty() { text } else { text + "`?" }
+}
+
+/// The edit distance: how many characters must be put in, taken out or replaced.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let best = (corner + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            corner = std::mem::replace(&mut row[j + 1], best);
+        }
+    }
+    row[b.len()]
 }
 
 #[cfg(test)]
@@ -333,6 +376,31 @@ mod tests {
         ] {
             assert_eq!(Formula::parse(text, &v).unwrap().display(&v).to_string(), printed);
         }
+    }
+
+    #[test]
+    fn connectives_in_lower_case_are_read_unless_a_concept_has_the_name() {
+        let v = vocabulary(&["a", "b"]);
+        let read = |text, v: &Vocabulary| Formula::parse(text, v).map(|f| f.display(v).to_string());
+        assert_eq!(read("a and not b or neighbors a", &v).unwrap(), "((a AND (NOT b)) OR (NEIGHBORS a))");
+        let v = vocabulary(&["a", "and"]);
+        assert_eq!(read("a AND and", &v).unwrap(), "(a AND and)");
+        assert!(read("a and a", &v).is_err());
+    }
+
+    #[test]
+    fn the_nearest_names_are_suggested() {
+        let v = vocabulary(&["sky", "hall-s", "night table", "nightstand", "7"]);
+        let message = |text| Formula::parse(text, &v).unwrap_err().to_string();
+        for (text, hint) in [
+            ("Sky", "did you mean `sky`?"),
+            ("hall AND sky", "did you mean `hall-s`?"),
+            ("nigth-table", "did you mean `\"night table\"`?"),
+            ("night", "did you mean `\"night table\"`, `nightstand`?"),
+        ] {
+            assert!(message(text).ends_with(hint), "{}", message(text));
+        }
+        assert!(!message("water").contains("did you mean"), "{}", message("water"));
     }
 
     #[test]
