@@ -3,7 +3,7 @@
 use crate::{Error, Tensor, Value};
 use std::collections::BTreeMap;
 
-/// The keys under which training scripts store the state dict, in the order in which they are tried.
+/// The keys under which training scripts store the state dict.
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 /// The prefixes that wrappers add to every name: `DataParallel`, `torch.compile`, Lightning.
 const PREFIXES: [&str; 3] = ["module.", "_orig_mod.", "model."];
@@ -22,10 +22,15 @@ pub struct StateDict {
 /// tensors have them.
 ///
 /// # Errors
-/// [`Error::NoStateDict`] if none of them contains a tensor.
+/// [`Error::NoStateDict`] if none of them contains a tensor; [`Error::Value`] if two of the entries do.
 pub fn state_dict(mut value: Value) -> Result<StateDict, Error> {
     let found = value.describe();
-    let wrapper = WRAPPERS.into_iter().find(|name| value.get(name).is_some_and(holds_tensors));
+    let mut wrappers = WRAPPERS.into_iter().filter(|name| value.get(name).is_some_and(holds_tensors));
+    let wrapper = wrappers.next();
+    if let (Some(one), Some(other)) = (wrapper, wrappers.next()) {
+        let what = format!("found tensors here and under `{other}`: save one of the two alone");
+        return Err(Error::Value { name: one.to_owned(), what });
+    }
     if let Some(inner) = wrapper.and_then(|name| value.take(name)) {
         value = inner;
     }
@@ -133,6 +138,13 @@ mod tests {
             let state = state_dict(dict([("epoch", Value::Int(3)), (wrapper, dict([("w", tensor(1))]))])).unwrap();
             assert_eq!(names(&state), ["w"], "{wrapper}");
         }
+    }
+
+    #[test]
+    fn a_choice_between_two_state_dicts_is_refused() {
+        let both = dict([("model", dict([("w", tensor(1))])), ("state_dict", dict([("w", tensor(2))]))]);
+        let e = state_dict(both).unwrap_err().to_string();
+        assert_eq!(e, "`state_dict`: found tensors here and under `model`: save one of the two alone");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use compexp_core::exemplar::Exemplar;
 use compexp_core::explanation::{Explanations, VERSION};
 use compexp_core::probe::{Example, Grid};
 use compexp_core::relation::{Extent, Relation};
-use compexp_files::{Dtype, FolderLock, Place, TensorFile, is_there, read_json, read_rows};
+use compexp_files::{Dtype, FolderLock, Place, TensorFile, entries, is_there, read_json, read_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::activations::ActivationFile;
@@ -47,6 +47,25 @@ pub struct FinishedRun {
     lock: Option<Arc<FolderLock>>,
 }
 
+/// The runs beside a missing one that its error names.
+const NAMED: usize = 5;
+
+/// The error about a run folder that is not there, with the runs beside it.
+fn missing(dir: &Path) -> Result<Error> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut runs = Vec::new();
+    if Place::behind(parent)? == Place::Folder {
+        for entry in entries(parent)? {
+            if entry.place == Place::Folder && runs.len() < NAMED && is_there(&entry.path.join(EXPLANATIONS))? {
+                runs.push(format!("`{}`", entry.path.strip_prefix(".").unwrap_or(&entry.path).display()));
+            }
+        }
+    }
+    let hint = if runs.is_empty() { String::new() } else { format!("; there are the runs {}", runs.join(", ")) };
+    let source = std::io::Error::new(std::io::ErrorKind::NotFound, format!("no such run folder{hint}"));
+    Ok(Error::io("open", dir)(source))
+}
+
 impl FinishedRun {
     /// Opens the run directory `dir`.
     ///
@@ -55,7 +74,11 @@ impl FinishedRun {
     /// not what the manifest says.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(EXPLANATIONS);
-        let manifest = if Place::required(dir)? == Place::Folder {
+        let place = Place::behind(dir)?;
+        if place == Place::Nothing {
+            return Err(missing(dir)?);
+        }
+        let manifest = if place == Place::Folder {
             let manifest = Manifest::read(dir)?;
             let there = |name| is_there(&dir.join(name));
             if manifest.is_none() && (there(UNFINISHED)? || !there(EXPLANATIONS)?) {

@@ -181,13 +181,19 @@ impl WordTable {
     ///
     /// # Errors
     /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`] if it is too large or
-    /// not a word-level tokenizer; the errors of [`WordTable::from_ids`].
+    /// not a word-level tokenizer, or its numbers are not those of [`WordTable::from_ids`].
     pub fn load(path: &Path) -> Result<Self> {
         let tokenizer = Tokenizer::from_bytes(compexp_files::read_text(path, MAX_FILE)?)
             .map_err(|e| Error::format(path, "content", e.to_string(), "a tokenizer.json"))?;
         match tokenizer.get_model() {
             ModelWrapper::WordLevel(model) => {
-                Self::from_ids(model.get_vocab().into_iter().map(|(word, id)| (word, i64::from(id))))
+                let words = model.get_vocab().into_iter().map(|(word, id)| (word, i64::from(id)));
+                Self::from_ids(words).map_err(|e| match e {
+                    Error::Core(compexp_core::Error::Mismatch { what, found, expected }) => {
+                        Error::format(path, what, found, expected)
+                    }
+                    other => other,
+                })
             }
             _ => Err(Error::format(path, "model", "another kind", "WordLevel: a table of whole words")),
         }

@@ -2,6 +2,7 @@
 //! into the settings of the libraries.
 
 pub(crate) mod annotations;
+pub(crate) mod concepts;
 pub(crate) mod effects;
 pub(crate) mod explain;
 pub(crate) mod layer;
@@ -20,6 +21,7 @@ pub(crate) mod vision;
 
 use clap::{Parser, Subcommand};
 
+use concepts::ConceptsArgs;
 use explain::ExplainArgs;
 use nli::NliCommand;
 use numbers::whole;
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Analyze(AnalyzeArgs),
     /// Draw runs as a folder of pages for a browser
     Report(ReportArgs),
+    /// List the concepts of a probe set, with their categories and areas
+    Concepts(ConceptsArgs),
     /// Measure a formula: its area, and how well it matches units
     Eval(EvalArgs),
     /// Compare a run with another or with a baseline, and fail if explanations drifted

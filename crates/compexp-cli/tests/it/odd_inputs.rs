@@ -40,13 +40,10 @@ fn images(dir: &Path) {
     let train = "b/images/a.png 0\nb/images/b.png 1\n";
     fs::write(dir.join("train.txt"), train).unwrap();
     fs::write(dir.join("hall.txt"), "hall 0\nyard 1\n").unwrap();
-    ok(
-        dir,
-        "vision train train.txt --widths 4,8 --blocks 1 --epochs 1 --batch 2 --shift 0 --no-flip --out net",
-    );
+    ok(dir, "vision train train.txt --widths 4,8 --blocks 1 --epochs 1 --batch 2 --shift 0 --no-flip --out net");
 }
 
-const VISION: &str = "vision probe --broden b --quantile 0.2";
+const VISION: &str = "vision probe --broden b --quantile 0.2 --layer layer2";
 
 #[test]
 fn a_byte_order_mark_is_no_part_of_the_first_word() {
@@ -257,6 +254,29 @@ fn what_a_network_of_bare_weights_does_not_state_is_told() {
     save("other.safetensors", &header.iter().map(|(name, info)| (format!("net.{name}"), info.clone())).collect());
     let e = fails(dir, 1, &format!("{VISION} --checkpoint other.safetensors --out other"));
     assert!(e.contains("every name begins with `net.`: drop that when saving"), "{e}");
+}
+
+#[test]
+fn concepts_are_listed_and_near_names_suggested() {
+    let (_temp, dir) = scene();
+    let out = ok(&dir, "concepts probe");
+    assert!(
+        out.contains(" 1    12  50.000%    object  water\n") && out.ends_with("3 concepts, 24 positions\n"),
+        "{out}"
+    );
+    let value: serde_json::Value = serde_json::from_str(&ok(&dir, "concepts --probe probe --json")).unwrap();
+    let second = serde_json::json!({ "id": 2, "name": "sky", "category": "object", "area": 6, "share": 0.25 });
+    assert_eq!((&value["positions"], &value["concepts"][1]), (&24.into(), &second));
+    fails(&dir, 2, "concepts");
+    let e = fails(&dir, 2, "eval wter --probe probe");
+    assert!(e.contains("did you mean `water`?"), "{e}");
+    let formula = "explain --probe probe --masks masks.npy --out run";
+    ok(&dir, formula);
+    let mut command = compexp(&dir, "eval --run run");
+    let done = finished(command.arg("water and not night").output().unwrap());
+    assert!(done.out.starts_with("(water AND (NOT night)): 8 positions"), "{}{}", done.out, done.err);
+    let e = fails(&dir, 1, "show rnu");
+    assert!(e.contains("cannot open `rnu`: no such run folder; there are the runs `run`"), "{e}");
 }
 
 #[cfg(unix)]

@@ -78,7 +78,7 @@ impl Model {
             let expected = format!("{expected}: the `{WORDS_FILE}` that was written with the classifier");
             return Err(Error::format(path, "hash of the words", found, expected));
         }
-        let state = state_dict(checkpoint)?;
+        let state = state_dict(checkpoint).map_err(|e| e.in_file(path))?;
         let config = match header {
             Some(header) => header.config,
             None => infer(&state)?,

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &NliTagArgs, reporter: &Reporter) -> Result<()> {
 fn read(path: &Path) -> Result<Vec<String>> {
     let text = if path == Path::new("-") { read_stdin()? } else { read_text(path, MAX_TEXT)? };
     let first = text.lines().next().unwrap_or_default();
-    let columns: Vec<&str> = first.split('\t').collect();
+    let columns: Vec<&str> = first.split('\t').map(str::trim).collect();
     let names_columns = [["premise", "hypothesis"], ["sentence1", "sentence2"]]
         .iter()
         .any(|names| names.iter().all(|name| columns.contains(name)));
