@@ -112,6 +112,11 @@ fn percent(share: f64) -> String {
     format!("{:.1}", 100.0 * share)
 }
 
+/// The share of successes of trials; a dash if there are none.
+fn success((trials, hits): (usize, usize)) -> String {
+    if trials == 0 { "-".to_owned() } else { percent(hits as f64 / trials as f64) }
+}
+
 impl Trials<'_> {
     fn class(&self, class: Option<usize>) -> Option<&str> {
         class.map(|class| self.run.head.classes[class].as_str())
@@ -205,8 +210,8 @@ impl Trials<'_> {
                     class(case.from),
                     class(case.to),
                     case.effect.tested.trials.to_string(),
-                    percent(case.effect.tested.rate()),
-                    percent(case.effect.control.rate()),
+                    success((case.effect.tested.trials, case.effect.tested.success)),
+                    success((case.effect.control.trials, case.effect.control.success)),
                     format!("{} [{}, {}]", percent(value), percent(low), percent(high)),
                     percent(case.effect.change.value),
                     terminal::name(&case.formula),
@@ -234,7 +239,6 @@ impl Trials<'_> {
                 tallies.fold((0, 0), |(n, hits), tally| (n + tally.trials, hits + tally.success))
             };
             let (tested, control) = (sum(|effect| effect.tested), sum(|effect| effect.control));
-            let share = |(n, hits): (usize, usize)| percent(hits as f64 / n.max(1) as f64);
             let above = group.iter().filter(|case| case.effect.success.low > 0.0).count();
             let below = group.iter().filter(|case| case.effect.success.high < 0.0).count();
             writeln!(
@@ -244,10 +248,10 @@ impl Trials<'_> {
                 group[0].group,
                 group.len(),
                 if group.len() == 1 { "case" } else { "cases" },
-                share(tested),
+                success(tested),
                 terminal::count(tested.0 as u64),
                 self.kind.trials,
-                share(control),
+                success(control),
             )?;
         }
         writeln!(stdout, "tables in `{}`", terminal::name(&out.display().to_string()))?;

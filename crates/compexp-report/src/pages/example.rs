@@ -89,7 +89,10 @@ fn numbers(exemplar: &Exemplar, single: bool) -> String {
         }
     } else {
         let union = unit + formula - both.min(formula);
-        format!("IoU here {:.2}", f64::from(both) / f64::from(union.max(1)))
+        match union {
+            0 => "neither".to_owned(),
+            _ => format!("IoU here {:.2}", f64::from(both) / f64::from(union)),
+        }
     };
     activation.into_iter().chain([overlap]).collect::<Vec<_>>().join(" · ")
 }

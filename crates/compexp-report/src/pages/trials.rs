@@ -34,7 +34,7 @@ pub(super) fn section(material: &Material<'_>, record: &TrialRecord) -> Markup {
 /// A case.
 fn one(material: &Material<'_>, case: &TrialCase) -> Markup {
     let effect = &case.effect;
-    let rate = |tally: &Tally| format!("{} of {}", percent(tally.rate()), tally.trials);
+    let rate = |tally: &Tally| format!("{} of {}", share([tally].into_iter()), tally.trials);
     let points = |value: f64| format!("{:+.1}", 100.0 * value);
     let class = |name: &Option<String>| match name {
         Some(name) => html! { bdi { (plain(name)) } },
@@ -69,17 +69,17 @@ fn one(material: &Material<'_>, case: &TrialCase) -> Markup {
     }
 }
 
-/// The share of successes of all trials.
-fn share<'a>(tallies: impl Iterator<Item = &'a Tally>) -> f64 {
+/// The share of successes of all trials; a dash if there are none.
+fn share<'a>(tallies: impl Iterator<Item = &'a Tally>) -> String {
     let (success, trials) = tallies.fold((0, 0), |(success, n), tally| (success + tally.success, n + tally.trials));
-    success as f64 / trials.max(1) as f64
+    if trials == 0 { "-".to_owned() } else { percent(success as f64 / trials as f64) }
 }
 
 /// What all cases of a direction come to.
 fn sums(cases: &[TrialCase], breaks: bool) -> Markup {
     let effects: Vec<_> = cases.iter().filter(|case| case.breaks() == breaks).map(|case| &case.effect).collect();
-    let tested = percent(share(effects.iter().map(|effect| &effect.tested)));
-    let control = percent(share(effects.iter().map(|effect| &effect.control)));
+    let tested = share(effects.iter().map(|effect| &effect.tested));
+    let control = share(effects.iter().map(|effect| &effect.control));
     let above = effects.iter().filter(|effect| effect.success.low > 0.0).count();
     let below = effects.iter().filter(|effect| effect.success.high < 0.0).count();
     html! {
