@@ -9,6 +9,7 @@ use crate::{Error, Result, excerpt, shorten};
 pub struct Header {
     path: PathBuf,
     names: Vec<String>,
+    padded: bool,
 }
 
 impl Header {
@@ -17,18 +18,25 @@ impl Header {
     /// # Errors
     /// `Error::Format` if two columns have the same name.
     pub fn new<'a>(path: &Path, fields: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        let names: Vec<String> = fields.into_iter().map(|name| name.trim().to_owned()).collect();
+        let fields: Vec<&str> = fields.into_iter().collect();
+        let padded = fields.iter().skip(1).any(|name| name.starts_with(' '));
+        let names: Vec<String> = fields.iter().map(|name| name.trim().to_owned()).collect();
         for (i, name) in names.iter().enumerate() {
             if !name.is_empty() && names[..i].contains(name) {
                 return Err(Error::format(path, "header", format!("two columns `{name}`"), "each column once"));
             }
         }
-        Ok(Self { path: path.to_owned(), names })
+        Ok(Self { path: path.to_owned(), names, padded })
     }
 
     /// The names.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The text of a cell. If the header has blanks after its commas, they belong to the commas, and so in the rows.
+    pub fn cell<'a>(&self, text: &'a str) -> &'a str {
+        if self.padded { text.trim() } else { text }
     }
 
     /// The place of a column, if the table has it.
@@ -67,6 +75,8 @@ mod tests {
         assert_eq!(header.find("image").unwrap(), Some(1));
         assert_eq!(header.find("text").unwrap(), None);
         assert_eq!(header.list(), "columns name, image, , , more");
+        let cells = |names: [&'static str; 2]| Header::new(Path::new("a.csv"), names).unwrap().cell(" a ").to_owned();
+        assert_eq!((cells(["name", " image"]), cells(["name", "image"])), ("a".into(), " a ".into()));
     }
 
     #[test]

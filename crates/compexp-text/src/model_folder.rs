@@ -37,7 +37,7 @@ pub(crate) fn expect_model(folder: &Path) -> Result<()> {
 /// Whether any file of a model is in the folder: what else is missing is then told by its reader.
 fn is_model(folder: &Path) -> Result<bool> {
     for sign in SIGNS {
-        if matches!(Place::behind(&folder.join(sign))?, Place::File(_)) {
+        if Place::behind(&folder.join(sign))? != Place::Nothing {
             return Ok(true);
         }
     }

@@ -21,7 +21,7 @@ fn what_is_written_is_what_the_readers_read() {
     corpus.write(folder.path()).unwrap();
     let path = |name: &str| folder.path().join(name);
     assert_eq!(read_pairs(&path(TRAIN_FILE)).unwrap(), corpus.train);
-    let gold = read_gold(&path(GOLD_FILE)).unwrap();
+    let gold = read_gold(&path(GOLD_FILE), corpus.held_out.len()).unwrap();
     assert_eq!(read_tok(&path(HELD_OUT_FILE), Some(&gold)).unwrap(), corpus.held_out);
     let feats = Feats::read(&path(FEATS_FILE)).unwrap();
     let words: Vec<Vec<&str>> =

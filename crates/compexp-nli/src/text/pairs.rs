@@ -62,17 +62,21 @@ pub fn read_tok(path: &Path, gold: Option<&[Option<Label>]>) -> Result<Vec<Pair>
     Ok(pairs)
 }
 
-/// Reads gold labels, one per line.
+/// Reads gold labels of `n` pairs, one per line. Empty lines at the end, behind `n` labels, are no labels.
 ///
 /// # Errors
 /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
 /// a line is not valid.
-pub fn read_gold(path: &Path) -> Result<Vec<Option<Label>>> {
+pub fn read_gold(path: &Path, n: usize) -> Result<Vec<Option<Label>>> {
     let mut labels = Vec::new();
+    // How many there are up to the last line that is not empty.
+    let mut filled = 0;
     for_each_line::<Error>(path, |number, line| {
         labels.push(label(path, number, line)?);
+        filled = if line.is_empty() { filled } else { labels.len() };
         Ok(())
     })?;
+    labels.truncate(filled.max(n));
     Ok(labels)
 }
 
@@ -94,7 +98,7 @@ fn read_jsonl(path: &Path) -> Result<Vec<Pair>> {
     let form = "a JSON object with the texts gold_label, sentence1 and sentence2";
     let mut pairs = Vec::new();
     let mut end = End::default();
-    for_each_line::<Error>(path, |number, line| {
+    let read = for_each_line::<Error>(path, |number, line| {
         if end.is_blank(path, number, line, form)? {
             return Ok(());
         }
@@ -102,10 +106,10 @@ fn read_jsonl(path: &Path) -> Result<Vec<Pair>> {
         let label = label(path, number, record.gold_label.as_deref().unwrap_or(""))?;
         pairs.push(Pair { label, premise: record.sentence1, hypothesis: record.sentence2 });
         Ok(())
-    })?;
-    match end.first_blank.filter(|_| pairs.is_empty()) {
+    });
+    match end.first_blank.filter(|_| read.is_err() || pairs.is_empty()) {
         Some(blank) => Err(line_error(path, blank, "an empty line", form)),
-        None => Ok(pairs),
+        None => read.map(|()| pairs),
     }
 }
 
@@ -240,7 +244,10 @@ mod tests {
         let (tok, gold) = (folder.path().join("dev.tok"), folder.path().join("gold.txt"));
         fs::write(&tok, "a\nb\nc\nd\n").unwrap();
         fs::write(&gold, "contradiction\nUNK\n").unwrap();
-        let gold = read_gold(&gold).unwrap();
+        let read = |n| read_gold(&gold, n).unwrap();
+        fs::write(&gold, "contradiction\nUNK\n\n").unwrap();
+        assert_eq!((read(2).len(), read(3).len(), read(1).len()), (2, 3, 2), "an empty line at the end is no label");
+        let gold = read(2);
         let pairs = read_tok(&tok, Some(&gold)).unwrap();
         assert_eq!(pairs, [pair(Some(Label::Contradiction), "a", "b"), pair(None, "c", "d")]);
         let error = read_tok(&tok, Some(&gold[..1])).unwrap_err().to_string();
@@ -306,7 +313,7 @@ mod tests {
         else {
             return;
         };
-        let pairs = read_tok(&tok, Some(&read_gold(&gold).unwrap())).unwrap();
+        let pairs = read_tok(&tok, Some(&read_gold(&gold, 10_000).unwrap())).unwrap();
         assert_eq!(pairs.len(), 10_000);
         assert_eq!(pairs.iter().filter(|p| p.label.is_none()).count(), 158);
         assert_eq!(pairs[0].premise, "Two women are embracing while holding to go packages .");

@@ -68,7 +68,9 @@ pub(crate) fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
         if examples.len() == n {
             return rows(format!("more than {n}"));
         }
-        let [name, image, text, group] = columns.map(|c| c.and_then(|c| record.get(c)).unwrap_or_default().to_owned());
+        let cell =
+            |column: Option<usize>| header.cell(column.and_then(|c| record.get(c)).unwrap_or_default()).to_owned();
+        let [name, image, text, group] = columns.map(cell);
         let number = examples.len().to_string();
         let name = [name, image.clone(), number].into_iter().find(|n| !n.is_empty()).unwrap_or_default();
         examples.push(Example { name, image, text, group });

@@ -117,7 +117,7 @@ impl Table {
 impl Row<'_> {
     /// The text of a column.
     pub(super) fn text(&self, column: usize) -> &str {
-        self.record.get(column).unwrap_or_default()
+        self.table.header.cell(self.record.get(column).unwrap_or_default())
     }
 
     /// The whole number in a column, which must lie within `range`.

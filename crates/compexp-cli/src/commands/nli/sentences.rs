@@ -107,7 +107,7 @@ pub(crate) fn labelled(path: &Path, gold: Option<&Path>) -> Result<Vec<Pair>> {
         );
     }
     if let Some(gold) = gold {
-        let labels: Vec<Option<Label>> = read_gold(gold)?;
+        let labels: Vec<Option<Label>> = read_gold(gold, pairs.len())?;
         if labels.len() != pairs.len() {
             let (found, expected) = (labels.len(), pairs.len());
             let message = format!("labels in `{}`: found {found}, expected {expected}, one a pair", gold.display());
