@@ -30,7 +30,7 @@ fn images(dir: &Path) {
         let noise = |i: usize| (i * (i + 7 + at) % 251) as u8;
         let photo = Image { height: 32, width: 32, rgb: (0..32 * 32 * 3).map(noise).collect() };
         // Label 1 on the left, 2 on the right, in the red channel.
-        let label = |i: usize| if i % 3 > 0 { 0 } else { 1 + u8::from(i / 3 % 8 >= 4 + at) };
+        let label = |i: usize| if i.is_multiple_of(3) { 1 + u8::from(i / 3 % 8 >= 4 + at) } else { 0 };
         let labels = Image { height: 8, width: 8, rgb: (0..8 * 8 * 3).map(label).collect() };
         fs::write(dir.join(format!("b/images/{name}.png")), photo.to_png().unwrap()).unwrap();
         fs::write(dir.join(format!("b/images/{name}_o.png")), labels.to_png().unwrap()).unwrap();
