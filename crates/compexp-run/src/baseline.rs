@@ -141,13 +141,13 @@ mod tests {
         for (text, message) in [
             (RUN.replace("\"version\": 1", "\"version\": 2"), "version: found 2, expected 1"),
             (RUN.replace("\"version\": 1, ", ""), "missing field `version`"),
-            (RUN[..RUN.len() / 2].to_owned(), "EOF while parsing"),
-            (RUN.replace("0.30000000000000004", "NaN"), "line 3, column 93: found expected value"),
+            (RUN[..RUN.len() / 2].to_owned(), "found the end of the text, expected more"),
+            (RUN.replace("0.30000000000000004", "NaN"), "line 3, column 93: found `NaN`, expected a number"),
             (RUN.replace("0.30000000000000004", "null"), "invalid type: null, expected f64"),
             (RUN.replace("0.30000000000000004", "1e999"), "number out of range"),
             (RUN.replace("\"unit\": 3", "\"unit\": -3"), "expected usize"),
             (RUN.replace("explained", "fine"), "unknown variant `fine`"),
-            (String::new(), "EOF while parsing"),
+            (String::new(), "found nothing, expected JSON"),
             ("[]".into(), "baseline.json"),
         ] {
             let e = Baseline::open(&scratch.write("baseline.json", text.as_bytes())).unwrap_err();

@@ -372,7 +372,7 @@ fn an_index_without_content_is_refused() {
     folder.write("index.csv", "image,split,ih,iw,sh,sw,material\n");
     check_format(&refusal(folder.load()), "index.csv", "header", "columns image");
     folder.write("index.csv", [INDEX.as_bytes(), b"\xff\xfe,,,,,,,,,,,\n"].concat());
-    check_format(&refusal(folder.load()), "index.csv", "line 6", "not UTF-8");
+    check_format(&refusal(folder.load()), "index.csv", "line 6", "an invalid byte at 0 (0xff)");
     folder.write("index.csv", [",".repeat(300), header.to_owned()].concat());
     check_format(&refusal(folder.load()), "index.csv", "header", "312 columns");
     let many = ["x/a.png;"; 500].concat();
