@@ -102,7 +102,10 @@ pub(crate) fn summary_lines(summary: &Summary) -> Vec<String> {
         lines.push(format!("held out: {examples} examples in {groups} groups"));
         lines.push(format!("  mean IoU there, by length:   {}", list(&h.mean_iou_by_length)));
         lines.push(format!("  below that of the search by: {}", list(&h.mean_drop_by_length)));
-        lines.push(format!("  mean MCC there, by length:   {}", list(&h.mean_mcc_by_length)));
+        // Summaries of earlier versions have no MCC.
+        if !h.mean_mcc_by_length.is_empty() {
+            lines.push(format!("  mean MCC there, by length:   {}", list(&h.mean_mcc_by_length)));
+        }
     }
     lines
 }

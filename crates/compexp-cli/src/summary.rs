@@ -3,8 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use compexp_core::explanation::{Explanation, Explanations, best_first};
-use compexp_core::score::Metric;
+use compexp_core::explanation::{Explanation, Explanations, Headline};
 use compexp_core::search::Status;
 use compexp_run::FinishedRun;
 use serde_json::json;
@@ -62,12 +61,14 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
             None => writeln!(out, "  accuracy -: the class of no example is known")?,
         }
     }
+    let headline = Headline::of(&run.explanations);
     if let Some(optimal) = summary.optimal {
         let (certified, units) = (count(optimal.certified as u64), count(optimal.units as u64));
         write!(out, "  {certified} of {units} proven best of their length")?;
         match optimal.median_gap {
             Some(gap) => {
-                writeln!(out, "; of the others the best may have an IoU higher by {gap:.4} at most, in the median")?
+                let what = headline.name();
+                writeln!(out, "; of the others the best may have an {what} higher by {gap:.4} at most, in the median")?
             }
             None => writeln!(out)?,
         }
@@ -79,11 +80,7 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
         writeln!(out, "  {line}")?;
     }
     let explained = run.explanations.units.iter().filter(|u| u.status == Status::Explained);
-    let by_mcc = run.explanations.metric() == Metric::Mcc;
-    let mut best = best_first(explained);
-    if by_mcc {
-        best.sort_by(|a, b| b.mcc.unwrap_or(0.0).total_cmp(&a.mcc.unwrap_or(0.0)));
-    }
+    let mut best = headline.best_first(explained);
     best.truncate(BEST);
     if !best.is_empty() {
         writeln!(out, "best units")?;
@@ -111,7 +108,7 @@ fn below_firing_rate(explanations: &Explanations) -> Option<String> {
         let best = unit.primitive.as_ref().map_or(0.0, |p| p.iou);
         below += usize::from(unit.firing_rate.is_some_and(|rate| best < rate));
     }
-    if explanations.metric() == Metric::Mcc || 10 * below <= n {
+    if Headline::of(explanations) == Headline::Mcc || 10 * below <= n {
         return None;
     }
     let (below, n) = (count(below as u64), count(n as u64));

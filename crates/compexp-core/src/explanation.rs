@@ -1,9 +1,11 @@
 //! Explanations: the record of a search for every unit, as it is written and read back.
 
+mod headline;
 mod record;
 mod summary;
 mod trust;
 
-pub use record::{Explanation, Explanations, Scored, Scores, Universe, VERSION, best_first};
+pub use headline::Headline;
+pub use record::{Explanation, Explanations, Scored, Scores, Universe, VERSION};
 pub use summary::{HoldoutSummary, OptimalSummary, SignificanceSummary, median};
 pub use trust::{HeldOut, HeldOutMcc, HeldOutScore, HeldOutUniverse, NullScores, Significance};

@@ -23,7 +23,6 @@ mod charts;
 mod class_measures;
 pub mod figure;
 pub mod figures;
-mod headline;
 mod layer_below;
 mod material;
 mod outline;

@@ -14,9 +14,9 @@ use compexp_run::{AblationRecord, Band, FinishedRun, RunConfig, TrialRecord, Uni
 
 use super::ReportRun;
 use super::class_measures::ClassMeasures;
-use super::headline::Headline;
 use super::layer_below::LayerBelow;
 use crate::{Error, Result};
+use compexp_core::explanation::Headline;
 
 /// The exemplars of each choice that are shown.
 pub(super) const SHOWN: usize = 12;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::explanation::{Explanation, Explanations, Headline};
 use compexp_files::{Place, is_there, read_json, write_json};
 use compexp_trust::compare::Side;
 use serde::de::IgnoredAny;
@@ -50,7 +50,7 @@ impl Baseline {
         Side {
             explanations: &self.explanations,
             accuracy: accuracy.and_then(|a| a.share()),
-            metric: self.explanations.metric(),
+            headline: Headline::of(&self.explanations),
         }
     }
 

@@ -4,9 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use compexp_core::exemplar::{Choice, Exemplar};
-use compexp_core::explanation::{Explanation, Explanations, Scored, best_first};
+use compexp_core::explanation::{Explanation, Explanations, Headline, Scored};
 use compexp_core::probe::Example;
-use compexp_core::score::Metric;
 use compexp_run::FinishedRun;
 use compexp_run::provenance::units_text;
 use serde::Serialize;
@@ -46,7 +45,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
                 let Explanations { version, universe, .. } = &run.explanations;
                 terminal::write_json(&mut out, &json!({ "version": version, "universe": universe, "units": units }))?;
             } else {
-                all(&mut out, &units, run.explanations.metric())?;
+                all(&mut out, &units, Headline::of(&run.explanations))?;
             }
         }
     }
@@ -63,20 +62,19 @@ fn find(explanations: &Explanations, unit: usize) -> Result<&Explanation, Failur
 
 /// The units in that order, at most `limit`.
 pub(super) fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: Option<usize>) -> Vec<&Explanation> {
-    let by_mcc = explanations.metric() == Metric::Mcc;
-    let sort = sort.unwrap_or(if by_mcc { SortArg::Mcc } else { SortArg::Iou });
-    let held_out = |u: &Explanation| {
-        let scores = u.holdout.as_ref()?;
-        if by_mcc { Some(scores.mcc?.value) } else { Some(scores.iou) }
-    };
+    let headline = Headline::of(explanations);
+    let sort = sort.unwrap_or(match headline {
+        Headline::Iou => SortArg::Iou,
+        Headline::Mcc => SortArg::Mcc,
+    });
     let value = |u: &Explanation| match sort {
         SortArg::Unit | SortArg::Iou => Some(u.iou),
         SortArg::Mcc => u.mcc,
         SortArg::Lift => u.lift,
         SortArg::ChanceCorrected => u.chance_corrected,
-        SortArg::HeldOut => held_out(u),
+        SortArg::HeldOut => headline.held_out(u.holdout.as_ref()?),
     };
-    let mut units = best_first(&explanations.units);
+    let mut units = Headline::Iou.best_first(&explanations.units);
     match sort {
         SortArg::Iou => {}
         SortArg::Unit => units.sort_by_key(|u| u.unit),
@@ -122,21 +120,15 @@ fn formula(unit: &Explanation) -> String {
     }
 }
 
-/// What the search raised: the IoU, or the MCC in a search by it.
-fn searched(metric: Metric, iou: f64, mcc: Option<f64>) -> f64 {
-    if metric == Metric::Mcc { mcc.unwrap_or(0.0) } else { iou }
-}
-
 /// Whether a score is proven, or how large the gap is.
 fn proof(certified: bool, upper_bound: f64, score: f64) -> String {
     if certified { "proven".to_owned() } else { format!("gap {:.4}", upper_bound - score) }
 }
 
-fn all(out: &mut impl Write, units: &[&Explanation], metric: Metric) -> io::Result<()> {
+fn all(out: &mut impl Write, units: &[&Explanation], headline: Headline) -> io::Result<()> {
     let header = ["unit", "IoU", "MCC", "lift", "corrected", "optimum", "fires", "formula"];
     let row = |u: &&Explanation| {
-        let proof =
-            u.optimal.map_or("-".to_owned(), |o| proof(o.certified, o.upper_bound, searched(metric, u.iou, u.mcc)));
+        let proof = u.optimal.map_or("-".to_owned(), |o| proof(o.certified, o.upper_bound, headline.value(u)));
         let fires = u.firing_rate.map_or("-".to_owned(), |rate| format!("{:.2}%", 100.0 * rate));
         let [mcc, corrected] = [u.mcc, u.chance_corrected].map(terminal::score);
         let lift = u.lift.map_or("-".to_owned(), |lift| format!("{lift:.2}"));
@@ -202,15 +194,15 @@ fn one(
     if let Some(ceiling) = unit.ceiling {
         writeln!(out, "  ceiling       {ceiling:.4}  {}", ceiling_means(explanations))?;
     }
-    let metric = explanations.metric();
+    let headline = Headline::of(explanations);
     if let Some(optimal) = unit.optimal {
-        let what = if metric == Metric::Mcc { "MCC" } else { "IoU" };
+        let what = headline.name();
         let length = unit.by_length.len();
         let bound = optimal.upper_bound;
         if optimal.certified {
             writeln!(out, "  proven        no formula of up to {length} concepts has a higher {what}")?;
         } else {
-            let gap = bound - searched(metric, unit.iou, unit.mcc);
+            let gap = bound - headline.value(unit);
             writeln!(
                 out,
                 "  not proven    a formula of up to {length} concepts may have an {what} {gap:.4} higher, up to {bound:.4}"
@@ -228,10 +220,8 @@ fn one(
     if !unit.by_length.is_empty() {
         writeln!(out, "best by length")?;
         let row = |s: &Scored| {
-            let proof = s
-                .certified
-                .zip(s.upper_bound)
-                .map(|(certified, bound)| proof(certified, bound, searched(metric, s.iou, s.mcc)));
+            let proof =
+                s.certified.zip(s.upper_bound).map(|(certified, bound)| proof(certified, bound, headline.of_length(s)));
             let [iou, mcc] = [Some(s.iou), s.mcc].map(terminal::score);
             [s.length.to_string(), iou, mcc, proof.unwrap_or_default(), name(&s.formula)]
         };

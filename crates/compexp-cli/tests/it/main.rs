@@ -83,6 +83,26 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).unwrap()
 }
 
+/// A folder with a probe set in `probe` of features `f0`, `f1`, ... `f5`, whose values are still to be written.
+fn feature_probe() -> (tempfile::TempDir, PathBuf) {
+    let temp = tempfile::tempdir().unwrap();
+    let probe = temp.path().join("probe");
+    fs::create_dir(&probe).unwrap();
+    let concept = |i| Concept { id: ConceptId(i), name: format!("f{i}"), category: String::new() };
+    write_concepts(&probe, &(0..6).map(concept).collect::<Vec<_>>()).unwrap();
+    (temp, probe)
+}
+
+/// Numbers below a bound that are the same in every run of a test.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
 /// A folder with a small probe set in `probe`, the activations of three units in `acts.npy`, and the masks of the same
 /// units in `masks.npy`.
 ///

@@ -2,28 +2,18 @@
 
 use std::fs;
 
-use compexp_core::concept::{Concept, ConceptId};
 use compexp_files::write_npy;
-use compexp_run::write_concepts;
 use serde_json::Value;
 
-use crate::{json, ok, run};
+use crate::{Numbers, feature_probe, json, ok, run};
 
 /// 2,000 examples with 6 features. Unit 0 fires on 60% of those that have feature 0 and not 1, and on 30% of the others;
 /// unit 1 on everything; unit 2 on 50% of those with feature 2, and on nothing else.
 fn frequent() -> (tempfile::TempDir, std::path::PathBuf) {
-    let temp = tempfile::tempdir().unwrap();
+    let (temp, probe) = feature_probe();
     let dir = temp.path().to_owned();
-    let probe = dir.join("probe");
-    fs::create_dir(&probe).unwrap();
-    let concepts: Vec<Concept> =
-        (0..6).map(|i| Concept { id: ConceptId(i), name: format!("f{i}"), category: String::new() }).collect();
-    write_concepts(&probe, &concepts).unwrap();
-    let mut state = 5_u64;
-    let mut share = |percent: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % 100 < percent
-    };
+    let mut random = Numbers(5);
+    let mut share = |percent: u64| random.below(100) < percent;
     let (mut features, mut activations) = (Vec::new(), Vec::new());
     for _ in 0..2000 {
         let row: Vec<bool> = [20, 30, 10, 60, 70, 80].map(&mut share).into();
@@ -120,6 +110,9 @@ fn runs_that_were_searched_by_mcc_are_compared_by_it() {
     ok(&dir, "diff baseline.json run");
     baseline["units"][0]["mcc"] = 0.9.into();
     fs::write(&path, baseline.to_string()).unwrap();
-    let done = run(&dir, "diff baseline.json run");
-    assert!(done.code == 3 && done.out.contains("same 2, IoU moved 1: drift"), "{} {}", done.code, done.out);
+    let done = run(&dir, "diff baseline.json run --json diff.json");
+    let told = json(&dir.join("diff.json"));
+    assert_eq!((&told["score"], &told["units"][0]["base"]["mcc"]), (&"mcc".into(), &0.9.into()));
+    assert!(done.out.contains("MCC  formula") && done.out.contains("0  MCC moved  base  0.9000"), "{}", done.out);
+    assert!(done.code == 3 && done.out.contains("same 2, MCC moved 1: drift"), "{} {}", done.code, done.out);
 }

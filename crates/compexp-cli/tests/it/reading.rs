@@ -1,6 +1,7 @@
 //! `show`, `analyze` and `eval`.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -32,6 +33,21 @@ unit     IoU     MCC  lift   fires  formula
     assert!(by_lift.ends_with("   2  0.5000  0.6547  4.00  12.50%  sky\n"), "{by_lift}");
     let e = fails(&dir, 2, "show run --unit 7");
     assert!(e.contains("--unit: found 7, expected a unit of the run: 0-2"), "{e}");
+}
+
+#[test]
+fn the_readme_shows_what_its_commands_print() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, block) = readme.split_once("$ compexp show runs/example\n").unwrap();
+    let (table, _) = block.split_once("```").unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let run = temp.path().join("run");
+    let run = run.display();
+    let explain = "explain --probe data/example --activations data/example/activations.npy --quantile 0.1";
+    assert!(readme.contains(&format!("$ compexp {explain} --out runs/example\n")));
+    ok(root, &format!("{explain} --out {run}"));
+    assert_eq!(ok(root, &format!("show {run}")), table);
 }
 
 #[test]
@@ -103,7 +119,7 @@ fn eval_refuses_inputs_that_changed_since_the_run() {
 }
 
 /// `compexp eval FORMULA args`, with blanks in the formula.
-fn ok_args(dir: &std::path::Path, formula: &str, args: &str) -> String {
+fn ok_args(dir: &Path, formula: &str, args: &str) -> String {
     let done = crate::finished(crate::compexp(dir, &format!("eval {args}")).arg(formula).output().unwrap());
     assert_eq!(done.code, 0, "{formula} {args}: {}", done.err);
     done.out

@@ -3,35 +3,24 @@
 use std::fs;
 use std::path::Path;
 
-use compexp_core::concept::{Concept, ConceptId};
 use compexp_files::write_npy;
-use compexp_run::write_concepts;
 use serde_json::Value;
 
-use crate::{fails, json, ok};
+use crate::{Numbers, fails, feature_probe, json, ok};
 
 /// 60 examples in groups of two, with 6 features: feature 5 is nested in feature 0. Unit 0 fires on features 0 and not 1,
 /// unit 1 on nothing in particular, unit 2 never.
 fn pairs() -> (tempfile::TempDir, std::path::PathBuf) {
-    let temp = tempfile::tempdir().unwrap();
+    let (temp, probe) = feature_probe();
     let dir = temp.path().to_owned();
-    let probe = dir.join("probe");
-    fs::create_dir(&probe).unwrap();
-    let concepts: Vec<Concept> =
-        (0..6).map(|i| Concept { id: ConceptId(i), name: format!("f{i}"), category: String::new() }).collect();
-    write_concepts(&probe, &concepts).unwrap();
-    let mut state = 9_u64;
-    let mut random = |n: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % n
-    };
+    let mut random = Numbers(9);
     let (mut features, mut activations) = (Vec::new(), Vec::new());
     let mut examples = String::from("name,group\n");
     for i in 0..60 {
-        let mut row: Vec<bool> = (0..6).map(|_| random(2) == 0).collect();
+        let mut row: Vec<bool> = (0..6).map(|_| random.below(2) == 0).collect();
         row[5] &= row[0];
         let sign = |on: bool| if on { 1.0_f32 } else { -1.0 };
-        activations.extend([sign(row[0] && !row[1]), sign(random(3) == 0), -1.0]);
+        activations.extend([sign(row[0] && !row[1]), sign(random.below(3) == 0), -1.0]);
         features.extend(row);
         examples += &format!("pair {i},premise {}\n", i / 2);
     }

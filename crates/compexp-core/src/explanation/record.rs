@@ -1,6 +1,4 @@
-//! The record of a search for every unit, and the order in which units are listed.
-
-use std::cmp::Ordering;
+//! The record of a search for every unit.
 
 use serde::{Deserialize, Serialize};
 
@@ -228,41 +226,5 @@ impl Explanation {
             ceiling: None,
             optimal: result.optimal.last().copied(),
         }
-    }
-
-    /// The order in which units are listed, best first: explained units before others, then the higher IoU, then the smaller
-    /// number.
-    pub fn cmp_best_first(&self, other: &Self) -> Ordering {
-        let explained = |u: &Self| u.status == Status::Explained;
-        explained(other).cmp(&explained(self)).then(other.iou.total_cmp(&self.iou)).then(self.unit.cmp(&other.unit))
-    }
-}
-
-/// The units as [`Explanation::cmp_best_first`] orders them.
-pub fn best_first<'a>(units: impl IntoIterator<Item = &'a Explanation>) -> Vec<&'a Explanation> {
-    let mut units: Vec<_> = units.into_iter().collect();
-    units.sort_by(|a, b| a.cmp_best_first(b));
-    units
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn explained_units_come_first_then_the_higher_iou_then_the_smaller_number() {
-        let unit = |unit: usize, status: Status, iou: f64| {
-            let nothing = SearchResult { status, by_length: vec![], beams: vec![], optimal: vec![] };
-            Explanation { iou, ..Explanation::new(unit, 9, 90, None, &nothing, false, &Vocabulary::default()) }
-        };
-        let units = [
-            unit(0, Status::Silent, 0.0),
-            unit(1, Status::Explained, 0.25),
-            unit(2, Status::Explained, 0.5),
-            unit(3, Status::TooFew, 0.9),
-            unit(4, Status::Explained, 0.5),
-        ];
-        let numbers: Vec<usize> = best_first(&units).iter().map(|u| u.unit).collect();
-        assert_eq!(numbers, [2, 4, 1, 3, 0]);
     }
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Explanation, Explanations};
+use super::headline::Headline;
+use super::record::Explanations;
 use super::trust::{HeldOutScore, HeldOutUniverse};
-use crate::score::Metric;
 
 /// The number of significant units of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,9 +59,8 @@ impl SignificanceSummary {
 impl OptimalSummary {
     /// The summary of explanations; none unless the search is exact.
     pub fn of(explanations: &Explanations) -> Option<Self> {
-        let by_mcc = explanations.metric() == Metric::Mcc;
-        let score = |u: &Explanation| if by_mcc { u.mcc.unwrap_or(0.0) } else { u.iou };
-        let proofs: Vec<_> = explanations.units.iter().filter_map(|u| Some((score(u), u.optimal?))).collect();
+        let headline = Headline::of(explanations);
+        let proofs: Vec<_> = explanations.units.iter().filter_map(|u| Some((headline.value(u), u.optimal?))).collect();
         let open = proofs.iter().filter(|(_, optimal)| !optimal.certified);
         let gaps: Vec<f64> = open.map(|(score, optimal)| optimal.upper_bound - score).collect();
         let (units, certified) = (proofs.len(), proofs.len() - gaps.len());

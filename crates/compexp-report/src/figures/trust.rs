@@ -1,8 +1,7 @@
 //! Figures of how far explanations are to be trusted: against the optimum and the ceiling, against chance, and on examples held
 //! out.
 
-use compexp_core::explanation::Explanation;
-use compexp_core::score::Metric;
+use compexp_core::explanation::{Explanation, Headline};
 
 use super::{figure, span, table_of};
 use crate::Result;
@@ -29,11 +28,11 @@ pub(super) fn figures(records: &Records) -> Result<Vec<Figure>> {
 fn ceiling(records: &Records, units: &[&Explanation]) -> Result<Option<Figure>> {
     let mut rows: Vec<(&Explanation, f64)> = units.iter().filter_map(|u| Some((*u, u.ceiling?))).collect();
     // The proofs of a search by MCC are of MCC, and the axis is of IoU.
-    let proof = |unit: &Explanation| unit.optimal.filter(|_| records.explanations.metric() != Metric::Mcc);
+    let proof = |unit: &Explanation| unit.optimal.filter(|_| Headline::of(&records.explanations) == Headline::Iou);
     if rows.is_empty() {
         return Ok(None);
     }
-    rows.sort_by(|a, b| a.0.cmp_best_first(b.0));
+    rows.sort_by(|a, b| Headline::Iou.compare(a.0, b.0));
     let proofs = rows.iter().filter_map(|(u, _)| proof(u)).count();
     let beams: Vec<f64> = rows.iter().filter_map(|(u, _)| Some(u.iou - proof(u)?.beam?)).collect();
     let most = rows.iter().map(|(_, ceiling)| *ceiling).fold(0.0, f64::max);

@@ -5,8 +5,8 @@ use compexp_core::search::Status;
 use maud::{Markup, html};
 
 use super::{anchor, count, percent, unit_link};
-use crate::headline::Headline;
 use crate::material::Material;
+use compexp_core::explanation::Headline;
 
 /// The section of answers.
 pub(super) fn section(material: &Material<'_>) -> Markup {

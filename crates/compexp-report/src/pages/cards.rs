@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::{curve, example, formula, overlap_bar, percent, plain, status_text, words};
 use crate::Result;
-use crate::headline::Headline;
 use crate::material::{Material, atoms_of};
+use compexp_core::explanation::Headline;
 
 /// The cards that are shown at once.
 pub(super) const PAGE: usize = 48;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use compexp_core::explanation::Scored;
 use maud::{Markup, PreEscaped};
 
-use crate::headline::Headline;
+use compexp_core::explanation::Headline;
 
 /// The headline score against the greatest length allowed, as a line from 0 to `top`.
 pub(super) fn by_length(headline: Headline, scored: &[Scored], top: f64, large: bool) -> Markup {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::cards::card;
 use super::{Place, Site, anchor, answers, count, linked, patterns, percent, plain, reading, status_text, units};
 use crate::Result;
-use crate::headline::Headline;
 use crate::material::Material;
+use compexp_core::explanation::Headline;
 
 /// The best units that are shown.
 const BEST: usize = 8;

@@ -3,8 +3,8 @@
 use compexp_core::explanation::{Explanation, Explanations};
 
 use super::{count, percent, plain};
-use crate::headline::Headline;
 use crate::material::WhenActive;
+use compexp_core::explanation::Headline;
 
 /// A row of the table of measures.
 pub(super) struct Row {

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::Result;
 use crate::class_measures::ClassMeasures;
-use crate::headline::Headline;
 use crate::material::{Material, atoms_of};
+use compexp_core::explanation::Headline;
 
 /// From the page to those of its run.
 const UP: &str = "../";

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use super::cards::{PAGE, card, categories};
 use super::{Place, Site, count, patterns, plain, status_text};
 use crate::Result;
-use crate::headline::Headline;
 use crate::material::Material;
+use compexp_core::explanation::Headline;
 
 /// The page of all units.
 ///

@@ -14,9 +14,8 @@ use serde::{Deserialize, Serialize};
 pub use settings::{Difference, differences};
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
-use compexp_core::explanation::{Explanation, Explanations};
+use compexp_core::explanation::{Explanation, Explanations, Headline};
 use compexp_core::formula::{Formula, names_in};
-use compexp_core::score::Metric;
 use compexp_core::search::Status;
 
 use crate::{Error, Result};
@@ -27,7 +26,7 @@ pub const VERSION: u32 = 1;
 /// How far two runs may be apart before it is drift.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tolerances {
-    /// The greatest difference of a unit's IoU.
+    /// The greatest difference of a unit's IoU; of runs that were searched by MCC: of its MCC.
     pub iou: f64,
     /// The greatest difference of the model's accuracy, as a share.
     pub accuracy: f64,
@@ -58,8 +57,8 @@ pub struct Side<'a> {
     pub explanations: &'a Explanations,
     /// How often the model is right, as a share, where that is known.
     pub accuracy: Option<f64>,
-    /// What was searched. Scores are compared by MCC if both sides were searched by it, else by IoU.
-    pub metric: Metric,
+    /// The score that was searched. Scores are compared by MCC if both sides were searched by it, else by IoU.
+    pub headline: Headline,
 }
 
 /// What became of a unit's explanation.
@@ -127,6 +126,16 @@ pub struct Found {
     pub mcc: Option<f64>,
 }
 
+impl Found {
+    /// The score that was compared; 0 if there is no formula.
+    pub fn score(&self, headline: Headline) -> f64 {
+        match headline {
+            Headline::Iou => self.iou,
+            Headline::Mcc => self.mcc.unwrap_or(0.0),
+        }
+    }
+}
+
 /// What a run came to as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -147,6 +156,8 @@ pub struct Comparison {
     pub version: u32,
     /// Whether any of what follows is drift.
     pub drift: bool,
+    /// The score that was compared.
+    pub score: Headline,
     /// What decided.
     pub tolerances: Tolerances,
     /// How many units were allowed to have another formula of nearly the same IoU.
@@ -181,9 +192,9 @@ pub fn compare(base: Side<'_>, run: Side<'_>, tolerances: Tolerances, probe_fiel
     numbers.dedup();
     let in_both = before.keys().filter(|unit| after.contains_key(unit)).count();
 
-    let by_mcc = [base.metric, run.metric] == [Metric::Mcc; 2];
+    let headline = if base.headline == run.headline { base.headline } else { Headline::Iou };
     let verdict = |unit: &usize| match (before.get(unit), after.get(unit)) {
-        (Some(base), Some(run)) => judge(base, run, tolerances.iou, by_mcc),
+        (Some(base), Some(run)) => judge(base, run, tolerances.iou, headline),
         (None, _) => Ok(Verdict::Gained),
         (_, None) => Ok(Verdict::Lost),
     };
@@ -221,6 +232,7 @@ pub fn compare(base: Side<'_>, run: Side<'_>, tolerances: Tolerances, probe_fiel
     Ok(Comparison {
         version: VERSION,
         drift: accuracy_moved || !probe_set.is_empty() || units.iter().any(|u| u.drift),
+        score: headline,
         tolerances,
         allowed,
         probe_set,
@@ -281,13 +293,12 @@ fn units_of<'a>(side: Side<'a>, name: &str) -> Result<BTreeMap<usize, &'a Explan
     Ok(units)
 }
 
-fn judge(base: &Explanation, run: &Explanation, tolerance: f64, by_mcc: bool) -> Result<Verdict> {
+fn judge(base: &Explanation, run: &Explanation, tolerance: f64, headline: Headline) -> Result<Verdict> {
     let (Status::Explained, Status::Explained) = (base.status, run.status) else {
         return Ok(if base.status == run.status { Verdict::Same } else { Verdict::StatusChanged });
     };
     let [before, after] = [base, run].map(|e| e.formula.as_deref().unwrap_or_default());
-    let [was, is] = [base, run].map(|e| e.mcc.filter(|_| by_mcc).unwrap_or(e.iou));
-    let near = near(was, is, tolerance);
+    let near = near(headline.value(base), headline.value(run), tolerance);
     Ok(match (meaning(before, after, base.unit)?, near) {
         (Meaning::Identical, true) => Verdict::Same,
         (Meaning::Equivalent, true) => Verdict::Equivalent,

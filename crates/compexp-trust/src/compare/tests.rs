@@ -38,7 +38,7 @@ fn run(units: Vec<Explanation>) -> Explanations {
 }
 
 fn side(explanations: &Explanations) -> Side<'_> {
-    Side { explanations, accuracy: None, metric: Metric::Iou }
+    Side { explanations, accuracy: None, headline: Headline::Iou }
 }
 
 fn check(base: &Explanations, run: &Explanations, tolerances: Tolerances) -> Comparison {
@@ -152,7 +152,8 @@ fn accuracies_are_compared_where_the_base_has_one() {
         (None, Some(0.5), false),
         (None, None, false),
     ] {
-        let [base, after] = [before, after].map(|accuracy| Side { explanations: &same, accuracy, metric: Metric::Iou });
+        let [base, after] =
+            [before, after].map(|accuracy| Side { explanations: &same, accuracy, headline: Headline::Iou });
         let found = compare(base, after, Tolerances { accuracy: 0.1, ..EXACT }, &[]).unwrap();
         assert_eq!((found.accuracy_moved, found.drift), (moved, moved), "{base:?} to {after:?}");
     }
@@ -215,7 +216,7 @@ fn tolerances_and_accuracies_that_are_no_shares_are_refused() {
             let e = compare(side(&good), side(&good), tolerances, &[]).unwrap_err().to_string();
             assert!(e.contains("expected a number from 0 to 1"), "{e}");
         }
-        let odd = Side { explanations: &good, accuracy: Some(bad), metric: Metric::Iou };
+        let odd = Side { explanations: &good, accuracy: Some(bad), headline: Headline::Iou };
         let e = compare(side(&good), odd, EXACT, &[]).unwrap_err().to_string();
         assert!(e.contains("accuracy of the run"), "{e}");
     }
@@ -290,7 +291,7 @@ proptest! {
     #[test]
     fn a_run_never_drifts_from_itself(units in any_units(), accuracy in proptest::option::of(0.0..=1.0_f64)) {
         let all = written(units.iter().map(|(f, iou)| (f.clone(), iou)), &names(false));
-        let one = Side { explanations: &all, accuracy, metric: Metric::Iou };
+        let one = Side { explanations: &all, accuracy, headline: Headline::Iou };
         let found = compare(one, one, EXACT, &["inputs"]).unwrap();
         prop_assert!(!found.drift);
         prop_assert_eq!(found.totals[&Verdict::Same], units.len());

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use compexp_core::explanation::Headline;
 use compexp_trust::compare::{Comparison, Difference, Found, UnitChange, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
@@ -23,7 +24,7 @@ struct Case {
 pub(super) fn write(out: &mut impl Write, found: &Comparison) -> io::Result<()> {
     let mut cases = vec![probe_set(found)];
     cases.extend(found.base.accuracy.map(|_| accuracy(found)));
-    cases.extend(found.units.iter().map(unit));
+    cases.extend(found.units.iter().map(|change| unit(change, found.score)));
     let failures = cases.iter().filter(|c| c.failure.is_some()).count().to_string();
     let tests = cases.len().to_string();
 
@@ -64,14 +65,14 @@ fn accuracy(found: &Comparison) -> Case {
     Case { name: "accuracy".into(), failure, note: None }
 }
 
-fn unit(change: &UnitChange) -> Case {
+fn unit(change: &UnitChange, headline: Headline) -> Case {
     let sides = [("base", &change.base), ("run", &change.run)];
     let line = |(side, found): (&str, &Option<Found>)| match found {
-        Some(found) => format!("{side}: IoU {:.4} {}", found.iou, formula(found)),
+        Some(found) => format!("{side}: {} {:.4} {}", headline.name(), found.score(headline), formula(found)),
         None => format!("{side}: has no such unit"),
     };
     let text = sides.map(line).join("\n");
-    let verdict = words(change.verdict);
+    let verdict = words(change.verdict, headline);
     let told = change.drift || change.verdict != Verdict::Same;
     let (failure, note) = match (change.drift, told) {
         (true, _) => (Some((verdict.to_owned(), text)), None),

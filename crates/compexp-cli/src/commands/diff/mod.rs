@@ -102,7 +102,7 @@ fn reasons(found: &Comparison) -> Vec<String> {
     for verdict in Verdict::ALL {
         let n = found.units.iter().filter(|u| u.drift && u.verdict == verdict).count();
         if n > 0 {
-            reasons.push(format!("{} {}", count(n as u64), words(verdict)));
+            reasons.push(format!("{} {}", count(n as u64), words(verdict, found.score)));
         }
     }
     reasons

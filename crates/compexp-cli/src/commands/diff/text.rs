@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use compexp_core::explanation::Headline;
 use compexp_trust::compare::{Comparison, Difference, Found, Outcome, UnitChange, Verdict};
 
 use super::wording::{formula, percent, words};
@@ -29,12 +30,14 @@ pub(super) fn write(out: &mut impl Write, args: &DiffArgs, found: &Comparison) -
     }
     let mut changed: Vec<&UnitChange> =
         found.units.iter().filter(|u| !matches!(u.verdict, Verdict::Same | Verdict::Equivalent)).collect();
-    // Drift first, then by the change of the IoU.
-    changed.sort_by(|a, b| b.drift.cmp(&a.drift).then(moved(b).total_cmp(&moved(a))).then(a.unit.cmp(&b.unit)));
+    // Drift first, then by the change of the score.
+    changed.sort_by(|a, b| {
+        b.drift.cmp(&a.drift).then(moved(b, found.score).total_cmp(&moved(a, found.score))).then(a.unit.cmp(&b.unit))
+    });
     if !changed.is_empty() && args.limit > 0 {
         writeln!(out)?;
-        let rows: Vec<_> = changed.iter().take(args.limit).flat_map(|u| rows(u)).collect();
-        write_table(out, "", ["unit", "", "", "IoU", "formula"], &rows)?;
+        let rows: Vec<_> = changed.iter().take(args.limit).flat_map(|u| rows(u, found.score)).collect();
+        write_table(out, "", ["unit", "", "", found.score.name(), "formula"], &rows)?;
     }
     if changed.len() > args.limit {
         writeln!(out, "and {} more units", count((changed.len() - args.limit) as u64))?;
@@ -46,7 +49,7 @@ pub(super) fn write(out: &mut impl Write, args: &DiffArgs, found: &Comparison) -
 fn totals(found: &Comparison) -> String {
     let of = |v: &Verdict| found.totals.get(v).copied().unwrap_or(0);
     let some = Verdict::ALL.iter().filter(|v| of(v) > 0);
-    let parts: Vec<String> = some.map(|v| format!("{} {}", words(*v), count(of(v) as u64))).collect();
+    let parts: Vec<String> = some.map(|v| format!("{} {}", words(*v, found.score), count(of(v) as u64))).collect();
     let text = if parts.is_empty() { "no units".to_owned() } else { parts.join(", ") };
     let allowed = match (of(&Verdict::ChangedWithinTolerance), found.allowed) {
         (0, _) => String::new(),
@@ -78,21 +81,21 @@ fn differing(out: &mut impl Write, list: &[Difference]) -> io::Result<()> {
     }
 }
 
-fn moved(change: &UnitChange) -> f64 {
-    let iou = |found: &Option<Found>| found.as_ref().map_or(0.0, |f| f.iou);
-    (iou(&change.run) - iou(&change.base)).abs()
+fn moved(change: &UnitChange, headline: Headline) -> f64 {
+    let score = |found: &Option<Found>| found.as_ref().map_or(0.0, |f| f.score(headline));
+    (score(&change.run) - score(&change.base)).abs()
 }
 
 /// A row for each side that has the unit.
-fn rows(change: &UnitChange) -> Vec<[String; 5]> {
+fn rows(change: &UnitChange, headline: Headline) -> Vec<[String; 5]> {
     let sides = [("base", &change.base), ("run", &change.run)];
     let mut rows: Vec<[String; 5]> = Vec::new();
     for (side, found) in sides {
         let Some(found) = found else { continue };
         let first = rows.is_empty();
         let unit = if first { change.unit.to_string() } else { String::new() };
-        let what = if first { words(change.verdict).to_owned() } else { String::new() };
-        rows.push([unit, what, side.into(), format!("{:.4}", found.iou), name(&formula(found))]);
+        let what = if first { words(change.verdict, headline).to_owned() } else { String::new() };
+        rows.push([unit, what, side.into(), format!("{:.4}", found.score(headline)), name(&formula(found))]);
     }
     rows
 }

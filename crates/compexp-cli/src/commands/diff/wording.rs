@@ -1,15 +1,19 @@
 //! The words for the parts of a comparison, in the table and in JUnit XML.
 
+use compexp_core::explanation::Headline;
 use compexp_trust::compare::{Found, Verdict};
 
-/// A verdict in words.
-pub(super) fn words(verdict: Verdict) -> &'static str {
+/// A verdict in words; `score` is what was compared.
+pub(super) fn words(verdict: Verdict, score: Headline) -> &'static str {
     match verdict {
         Verdict::Same => "same",
         Verdict::Equivalent => "equivalent",
         Verdict::ChangedWithinTolerance => "changed within tolerance",
         Verdict::FormulaChanged => "formula changed",
-        Verdict::IouMoved => "IoU moved",
+        Verdict::IouMoved => match score {
+            Headline::Iou => "IoU moved",
+            Headline::Mcc => "MCC moved",
+        },
         Verdict::StatusChanged => "status changed",
         Verdict::Gained => "gained",
         Verdict::Lost => "lost",
