@@ -32,7 +32,7 @@ pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: InputPaths) -> Resu
 }
 
 /// The arguments that set a setting, if their names differ.
-const ARGUMENTS: [(&str, &str); 17] = [
+const ARGUMENTS: [(&str, &str); 19] = [
     ("search.length", "--length"),
     ("search.beam", "--beam"),
     ("search.mode", "--mode or --compat"),
@@ -40,6 +40,8 @@ const ARGUMENTS: [(&str, &str); 17] = [
     ("search.penalty", "--penalty"),
     ("search.beam_limit", "--beam-limit"),
     ("search.min_activations", "--min-activations"),
+    ("inputs.random_weights", "--random-weights"),
+    ("inputs.device", "--device"),
     ("search.exact.grammar", "--grammar"),
     ("search.exact.seconds", "--time-per-unit"),
     ("search.exact.gap", "--gap"),

@@ -28,7 +28,7 @@ pub mod norm;
 pub mod simd;
 mod storage;
 
-pub use device::default_device;
+pub use device::DeviceName;
 pub use error::{Error, Result};
 
 /// Values in -1..1 that look random, from `seed`.

@@ -91,6 +91,12 @@ pub struct ImageInputs {
     pub layer: String,
     /// How pixels were scaled: `reference` or `imagenet`.
     pub preprocess: String,
+    /// The seed of the random weights that replaced those of the checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random_weights: Option<u64>,
+    /// The device that the network ran on, where that was not the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The hash of the list of the network's classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<String>,
@@ -116,6 +122,12 @@ pub struct PairInputs {
     pub layer: String,
     /// Which features of pairs there are.
     pub features: PairFeatures,
+    /// The seed of the random weights that replaced those of the classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random_weights: Option<u64>,
+    /// The device that the classifier ran on, where that was not the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The hash of the file of gold labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gold: Option<String>,
@@ -233,6 +245,15 @@ impl Provenance {
             Self::Explain(_) => None,
             Self::VisionProbe(made) => Some(&made.inputs.checkpoint),
             Self::NliProbe(made) => Some(&made.inputs.checkpoint),
+        }
+    }
+
+    /// The seed of the random weights that the network ran with, where it did.
+    pub fn random_weights(&self) -> Option<u64> {
+        match self {
+            Self::Explain(_) => None,
+            Self::VisionProbe(made) => made.inputs.random_weights,
+            Self::NliProbe(made) => made.inputs.random_weights,
         }
     }
 

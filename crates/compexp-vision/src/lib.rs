@@ -47,6 +47,7 @@ pub mod error;
 pub mod eval;
 pub mod extract;
 pub mod image;
+pub mod initial;
 pub mod model;
 pub mod paste;
 pub mod preprocess;

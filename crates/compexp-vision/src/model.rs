@@ -7,12 +7,13 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use compexp_checkpoint::Value;
 use compexp_files::AtomicFile;
-pub use compexp_kernels::default_device;
+pub use compexp_kernels::DeviceName;
 use compexp_trust::behaviour::Head;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::initial::{LastGain, initial_weights};
 use crate::resnet::{Config, Reads, ResNet, Tapped, Weights};
 
 /// The entry of a file's metadata that states the sizes of its network.
@@ -74,6 +75,19 @@ impl Model {
     /// [`Error::Checkpoint`] if the file cannot be read, [`compexp_files::Error::Format`] if it holds another
     /// network.
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
+        Self::read(checkpoint, None, device)
+    }
+
+    /// The network of a checkpoint before any training: of its sizes, with random weights that follow from `seed`
+    /// ([`initial_weights`]).
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn untrained(checkpoint: &Path, seed: u64, device: &Device) -> Result<Self> {
+        Self::read(checkpoint, Some(seed), device)
+    }
+
+    fn read(checkpoint: &Path, random: Option<u64>, device: &Device) -> Result<Self> {
         let file = compexp_checkpoint::read(checkpoint)?;
         let entry = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
         let header = entry.map(serde_json::from_str::<Header>).transpose();
@@ -103,8 +117,11 @@ impl Model {
         });
         // The first convolution of networks for photographs, which is the same in all of them.
         let assumed = assumed.filter(|_| config.kernel != Config::default().kernel);
-        let made = Self::new(&config, &weights, device).map(|model| Self { assumed, ..model });
-        made.map_err(|e| match e {
+        let made = Self::new(&config, &weights, device).and_then(|model| match random {
+            Some(seed) => Self::new(&config, &initial_weights(&config, model.classes(), seed, LastGain::One)?, device),
+            None => Ok(model),
+        });
+        made.map(|model| Self { assumed, ..model }).map_err(|e| match e {
             Error::Weight { name, found, expected } => {
                 Error::format(checkpoint, format!("weight `{name}`"), found, expected)
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::device::DeviceArg;
 use super::numbers::{at_least_1, image_batch, whole};
 
 #[derive(Debug, Args)]
@@ -86,6 +87,8 @@ pub(crate) struct VisionCounterfactualArgs {
     /// The network [default: the run's]
     #[arg(help_heading = "Inputs", long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Inputs")]
+    pub(crate) device: DeviceArg,
     /// The number of cases to choose [default: 20, unless --unit names one]
     #[arg(help_heading = "Cases", long, value_name = "N", value_parser = whole(1, 100_000), conflicts_with = "unit")]
     pub(crate) auto: Option<usize>,
@@ -155,6 +158,8 @@ pub(crate) struct NliCounterfactualArgs {
     /// The classifier [default: the run's]
     #[arg(help_heading = "Inputs", long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Inputs")]
+    pub(crate) device: DeviceArg,
     /// The sentence pairs [default: the run's]
     #[arg(help_heading = "Inputs", long, value_name = "FILE")]
     pub(crate) pairs: Option<PathBuf>,

@@ -3,6 +3,7 @@
 
 pub(crate) mod annotations;
 pub(crate) mod concepts;
+pub(crate) mod device;
 pub(crate) mod effects;
 pub(crate) mod explain;
 pub(crate) mod layer;

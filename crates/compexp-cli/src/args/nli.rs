@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use compexp_nli::grammar::{ComposeConfig, MAX_PAIRS};
 
+use super::device::DeviceArg;
 use super::effects::{AblateArgs, NliCounterfactualArgs};
 use super::layer::ThresholdArgs;
 use super::numbers::whole;
@@ -60,6 +61,11 @@ pub(crate) struct NliProbeArgs {
     /// The layer to explain: the values that the last layer reads, or the two sentences' vectors
     #[arg(help_heading = "Classifier", long, value_enum, default_value_t = LayerArg::Features)]
     pub(crate) layer: LayerArg,
+    /// Replace the weights by random ones, which follow from this seed: the classifier before any training, to compare with
+    #[arg(help_heading = "Classifier", long, value_name = "SEED")]
+    pub(crate) random_weights: Option<u64>,
+    #[command(flatten, next_help_heading = "Classifier")]
+    pub(crate) device: DeviceArg,
     #[command(flatten)]
     pub(crate) threshold: ThresholdArgs,
     #[command(flatten)]
@@ -148,6 +154,8 @@ pub(crate) struct NliPredictArgs {
     /// A run of `nli probe` on this classifier, for the formulas of the units
     #[arg(help_heading = "Classifier", long, value_name = "RUN_DIR")]
     pub(crate) run: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Classifier")]
+    pub(crate) device: DeviceArg,
     #[command(flatten)]
     pub(crate) words: WordArgs,
     /// The first sentence, or - for lines of premise, tab, hypothesis on standard input

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use super::device::DeviceArg;
 use super::numbers::{above_0, at_least_0, at_least_1, epochs, factor, share_below_1, whole};
 use super::preprocess::PreprocessArg;
 use super::sentences::WordArgs;
@@ -48,6 +49,8 @@ pub(crate) struct VisionTrainArgs {
     /// The stride of the first convolution
     #[arg(help_heading = "Network", long, value_name = "N", default_value_t = 2, value_parser = whole(1, 2))]
     pub(crate) stride: usize,
+    #[command(flatten, next_help_heading = "Network")]
+    pub(crate) device: DeviceArg,
     /// Passes over the images
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 12, value_parser = epochs())]
     pub(crate) epochs: usize,
@@ -127,6 +130,8 @@ pub(crate) struct NliTrainArgs {
     /// Classify from the product of the sentences' vectors alone
     #[arg(help_heading = "Classifier", long)]
     pub(crate) minimal: bool,
+    #[command(flatten, next_help_heading = "Classifier")]
+    pub(crate) device: DeviceArg,
     /// Passes over the pairs
     #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 10, value_parser = epochs())]
     pub(crate) epochs: usize,

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use compexp_vision::scenes::MAX_IMAGES;
 
 use super::annotations::BrodenParts;
+use super::device::DeviceArg;
 use super::effects::{AblateArgs, ContributionsArgs, VisionCounterfactualArgs};
 use super::layer::ThresholdArgs;
 use super::numbers::{image_batch, whole};
@@ -42,6 +43,10 @@ Examples:
   The paper's experiment:
     compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar \\
       --classes categories_places365.txt --scenes ade20k_scenes.json --beam 5 --out runs/resnet18
+
+  What formulas score on the same network before any training:
+    compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar --random-weights 0 \\
+      --beam 5 --out runs/random
 
   Another layer of a network with ImageNet's preprocessing:
     compexp vision probe --broden broden --checkpoint net.safetensors --preprocess imagenet \\
@@ -89,6 +94,11 @@ pub(crate) struct NetworkArgs {
     /// Images that run at once. Results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = image_batch())]
     pub(crate) batch: usize,
+    /// Replace the weights by random ones, which follow from this seed: the network before any training, to compare with
+    #[arg(long, value_name = "SEED")]
+    pub(crate) random_weights: Option<u64>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
 }
 
 #[derive(Debug, Args)]

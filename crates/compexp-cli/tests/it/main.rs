@@ -21,6 +21,7 @@ mod report_browser;
 mod run_folders;
 mod scenes;
 mod trust;
+mod untrained;
 mod vision;
 
 use std::fs;

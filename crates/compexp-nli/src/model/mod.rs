@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-pub use compexp_kernels::default_device;
+pub use compexp_kernels::DeviceName;
 use compexp_kernels::lstm::Sequences;
 
 pub use config::{Config, Kind};

@@ -27,6 +27,7 @@ pub use config::TrainConfig;
 pub use images::Images;
 
 use crate::error::{Error, Result};
+use crate::initial::{LastGain, initial_weights};
 use crate::model::Model;
 use crate::preprocess::Preprocess;
 use crate::random::Purpose;
@@ -138,9 +139,9 @@ impl<'a> Training<'a> {
         let shapes = model.weights(classes)?;
         let vars = VarMap::new();
         let mut learning = Vec::new();
-        for (round, (name, shape)) in shapes.iter().enumerate() {
-            let values = initial(config.seed, round as u64, name, shape);
-            let var = Var::from_tensor(&Tensor::from_vec(values, shape.as_slice(), device)?)?;
+        let weights = initial_weights(model, classes, config.seed, LastGain::Zero)?;
+        for (name, _) in &shapes {
+            let var = Var::from_tensor(&weights[name].to_device(device)?)?;
             if learnt(name) {
                 learning.push(var.clone());
             }
@@ -251,25 +252,6 @@ fn accuracy(setup: &Setup<'_>, weights: &Weights, images: &Images) -> Result<f64
         correct += right.count();
     }
     Ok(correct as f64 / images.len().max(1) as f64)
-}
-
-/// The initial values of weight number `round`: normal with the variance of He et al. (2015) over a convolution's
-/// outputs, the last layer uniform within the root of the inverse number of inputs, and the gain of each block's last
-/// batch norm 0, so that a block begins as its shortcut (Goyal et al., 2017).
-fn initial(seed: u64, round: u64, name: &str, shape: &[usize]) -> Vec<f32> {
-    let mut random = Random::new(seed, Purpose::Weights, round);
-    let n: usize = shape.iter().product();
-    if shape.len() == 4 {
-        let deviation = (2.0 / (shape[0] * shape[2] * shape[3]) as f32).sqrt();
-        (0..n).map(|_| random.near_normal() * deviation).collect()
-    } else if name == "fc.weight" {
-        let bound = 1.0 / (shape[1] as f32).sqrt();
-        (0..n).map(|_| random.between(-bound, bound)).collect()
-    } else if name.ends_with(".bn2.weight") || name.ends_with("bias") || name.ends_with("running_mean") {
-        vec![0.0; n]
-    } else {
-        vec![1.0; n]
-    }
 }
 
 /// A hash of everything that determines the result of a training.

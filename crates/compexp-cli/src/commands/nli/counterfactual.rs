@@ -7,10 +7,10 @@ use compexp_core::explain::Progress;
 use compexp_files::hash_file;
 use compexp_nli::counterfactual::{Candidate, Case, Config, Direction, Lexicon, Subject, Unit};
 use compexp_nli::features::{Annotator, FeatureConfig, SplitPair};
-use compexp_nli::model::{Classifier, Model, default_device};
 use compexp_run::provenance::PairInputs;
 use compexp_run::{Provenance, open_probe};
 
+use super::classifier;
 use super::counterfactual_files::{self as files, Names};
 use super::probe_files;
 use super::sentences::SentenceSource;
@@ -28,8 +28,7 @@ pub(crate) fn run(args: &NliCounterfactualArgs, reporter: &Reporter) -> Result<(
     let recorded = known.config.paths.checkpoint.as_deref().map(Path::new);
     let places = [args.checkpoint.as_deref(), recorded];
     let checkpoint = same_file(&known, "checkpoint", &pair_inputs(&known)?.checkpoint, places)?;
-    let model = Model::load(&checkpoint)?;
-    let classifier = Classifier::on(&model, &default_device()?)?;
+    let (model, classifier) = classifier::load(&checkpoint, pair_inputs(&known)?.random_weights, args.device)?;
     let set = open_probe(&args.run.join(probe_files::FOLDER))?.set;
     let features = FeatureConfig::from(&pair_inputs(&known)?.features);
     let pairs = sentences(&known, args.pairs.as_deref(), reporter)?;

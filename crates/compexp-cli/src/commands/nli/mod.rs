@@ -1,5 +1,6 @@
 //! `compexp nli`: from sentence pairs and a classifier of them.
 
+mod classifier;
 pub(crate) mod compose;
 pub(crate) mod counterfactual;
 mod counterfactual_files;

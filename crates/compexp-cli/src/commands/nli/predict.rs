@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::explanation::Explanation;
 use compexp_files::{Place, hash_file};
-use compexp_nli::model::{Classifier, Model, Pair, default_device};
+use compexp_nli::model::Pair;
 use compexp_run::FinishedRun;
 use ndarray::ArrayView1;
 use serde_json::{Value, json};
 
+use super::classifier;
 use super::labels::label_names;
 use super::sentences::{Words, warn_of_unknown};
 use crate::args::nli::NliPredictArgs;
@@ -21,10 +22,16 @@ use crate::progress::Reporter;
 use crate::terminal::{self, name};
 
 pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
-    let model = Model::load(&args.checkpoint)?;
-    let classifier = Classifier::on(&model, &default_device()?)?;
+    let run = args.run.as_deref().map(|dir| open_run(dir, args)).transpose()?;
+    // A run on random weights has formulas of these.
+    let random = run.as_ref().map(FinishedRun::provenance).transpose()?.and_then(|made| made.random_weights());
+    let (model, classifier) = classifier::load(&args.checkpoint, random, args.device)?;
     let labels = label_names(model.config.classes)?;
-    let run = args.run.as_deref().map(|dir| open_run(dir, args, model.config.probed())).transpose()?;
+    if let (Some(run), Some(dir)) = (&run, &args.run)
+        && run.explanations.units.iter().any(|u| u.unit >= model.config.probed())
+    {
+        return Err(of_another_layer(dir).into());
+    }
     let words = words(args, run.as_ref(), reporter)?;
     let pairs = pairs(args)?;
     let sides: Vec<&str> = pairs.iter().flat_map(|(p, h)| [p.as_str(), h.as_str()]).collect();
@@ -71,21 +78,26 @@ pub(crate) fn run(args: &NliPredictArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
+const RIGHT_RUN: &str = "give the run of `compexp nli probe` on this checkpoint";
+
 /// Opens a run, which must have this classifier's features as units.
-fn open_run(dir: &Path, args: &NliPredictArgs, n_units: usize) -> Result<FinishedRun> {
+fn open_run(dir: &Path, args: &NliPredictArgs) -> Result<FinishedRun> {
     let run = FinishedRun::open(dir)?;
     let made = run.provenance()?;
-    let hint = "give the run of `compexp nli probe` on this checkpoint";
     if made.checkpoint() != Some(&hash_file(&args.checkpoint)?) {
         let message =
             format!("`{}`: found a run of another classifier than `{}`", dir.display(), args.checkpoint.display());
-        return Err(Failure::new(message).hint(hint).into());
+        return Err(Failure::new(message).hint(RIGHT_RUN).into());
     }
-    if made.layer() != Some("features") || run.explanations.units.iter().any(|u| u.unit >= n_units) {
-        let message = format!("`{}`: found a run of another layer, expected one of the features", dir.display());
-        return Err(Failure::new(message).hint(hint).into());
+    if made.layer() != Some("features") {
+        return Err(of_another_layer(dir).into());
     }
     Ok(run)
+}
+
+fn of_another_layer(dir: &Path) -> Failure {
+    let message = format!("`{}`: found a run of another layer, expected one of the features", dir.display());
+    Failure::new(message).hint(RIGHT_RUN)
 }
 
 /// How to split text: as the arguments say, otherwise by the run's tagger folder, otherwise at blanks.

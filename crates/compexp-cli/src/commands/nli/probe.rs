@@ -11,7 +11,7 @@ use compexp_core::probe::{Example, Grid, ProbeSet, Variant};
 use compexp_core::relation::Similarity;
 use compexp_files::{ContentHash, TensorFile, excerpt, hash_file};
 use compexp_nli::features::{FeatureConfig, SplitPair, WordVectors, probe_set};
-use compexp_nli::model::{Classifier, Model, Output, Pair, default_device};
+use compexp_nli::model::{Classifier, Model, Output, Pair};
 use compexp_nli::text::Label;
 use compexp_run::provenance::{Made, PairFeatures, PairInputs, Settings};
 use compexp_run::run_dir::Prediction;
@@ -20,6 +20,7 @@ use compexp_run::{
     write_head,
 };
 
+use super::classifier;
 use super::labels::label_names;
 use super::probe_files;
 use super::sentences::{ProbedModel, SentenceSource, warn_of_unknown};
@@ -42,8 +43,7 @@ const REFERENCE_BATCH: usize = 16;
 const CHUNK: usize = 1024;
 
 pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
-    let model = Model::load(&args.checkpoint)?;
-    let classifier = Classifier::on(&model, &default_device()?)?;
+    let (model, classifier) = classifier::load(&args.checkpoint, args.random_weights, args.device)?;
     let labels = label_names(model.config.classes)?;
     let features = feature_config(args);
     let n_units = n_units(&model, args.layer);
@@ -85,6 +85,8 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
         },
         features: PairFeatures::from(&features),
         vectors: args.features.vectors.as_deref().map(hash_file).transpose()?,
+        random_weights: args.random_weights,
+        device: args.device.recorded(),
     };
     let inputs = source.record(model_inputs, &mut paths, reporter)?;
     let settings = Settings::new(&config, &units, false, evidence);
@@ -184,6 +186,12 @@ fn observe(
         ("tokenized", &inputs.tokenized.to_string()),
     ] {
         key.field(name, value.as_bytes());
+    }
+    if let Some(seed) = inputs.random_weights {
+        key.field("random weights", seed.to_string().as_bytes());
+    }
+    if let Some(device) = &inputs.device {
+        key.field("device", device.as_bytes());
     }
     let activations = match ActivationStore::open_or_resume(dir, &key.finish(), shape)? {
         ActivationStore::Complete(activations) => {

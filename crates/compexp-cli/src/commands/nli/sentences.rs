@@ -145,6 +145,8 @@ pub(crate) struct ProbedModel {
     pub(crate) layer: &'static str,
     pub(crate) features: PairFeatures,
     pub(crate) vectors: Option<String>,
+    pub(crate) random_weights: Option<u64>,
+    pub(crate) device: Option<String>,
 }
 
 impl SentenceSource {
@@ -167,7 +169,7 @@ impl SentenceSource {
     /// # Errors
     /// `Error::Io` if a file cannot be read.
     pub(crate) fn record(&self, model: ProbedModel, paths: &mut InputPaths, reporter: &Reporter) -> Result<PairInputs> {
-        let ProbedModel { checkpoint, layer, features, vectors } = model;
+        let ProbedModel { checkpoint, layer, features, vectors, random_weights, device } = model;
         let inputs = PairInputs {
             pairs: hash_file(&self.pairs)?,
             first: self.first,
@@ -176,6 +178,8 @@ impl SentenceSource {
             checkpoint,
             layer: layer.to_owned(),
             features,
+            random_weights,
+            device,
             gold: self.gold.as_deref().map(hash_file).transpose()?,
             vectors,
         };

@@ -11,7 +11,7 @@ use compexp_core::explain::Progress as _;
 use compexp_files::{AtomicFile, excerpt, remove_tree};
 use compexp_nli::Error;
 use compexp_nli::features::for_each_vector;
-use compexp_nli::model::{Config, Kind, default_device};
+use compexp_nli::model::{Config, Kind};
 use compexp_nli::text::{Label, Pair, WordTable};
 use compexp_nli::train::{BEST_FILE, Example, Progress, Schedule, Setup, TrainConfig, accuracy, train};
 use serde_json::json;
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     let (n, n_dev) = (count(train_examples.len()), count(dev_examples.len()));
     reporter.say(&format!("{n} pairs to learn from, {n_dev} held out, {} words", count(words.len())));
 
-    let device = default_device()?;
+    let device = args.device.device.open()?;
     let setup = Setup {
         model: &model,
         config: &config,

@@ -9,9 +9,10 @@ use compexp_core::activation::ActivationSource;
 use compexp_files::{hash_file, write_json};
 use compexp_report::analysis::effects::between as measure;
 use compexp_run::layout::CONTRIBUTIONS_BELOW;
-use compexp_run::{BelowRun, FinishedRun};
+use compexp_run::{BelowRun, FinishedRun, Provenance};
 
 use super::network;
+use crate::args::device::DeviceArg;
 use crate::args::effects::ContributionsArgs;
 use crate::contributions::{activations, write_contributions, write_contributions_to_classes};
 use crate::failure::Failure;
@@ -31,9 +32,10 @@ pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
 
 /// Measures how the units of the run `below` contribute to the units of `run`.
 fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path, reporter: &Reporter) -> Result<PathBuf> {
-    let hash = hash_file(checkpoint)?;
+    let (hash, random) = (hash_file(checkpoint)?, run.provenance()?.random_weights());
     for run in [run, below] {
-        if run.provenance()?.checkpoint() != Some(&hash) {
+        let made = run.provenance()?;
+        if made.checkpoint() != Some(&hash) || made.random_weights() != random {
             let message =
                 format!("`{}`: found a run of another network than `{}`", run.dir().display(), checkpoint.display());
             return Err(Failure::new(message).hint("give runs of `compexp vision probe` on this checkpoint").into());
@@ -47,7 +49,11 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path, reporter: 
             format!("`{}`: found other images than those of `{}`", below.dir().display(), run.dir().display());
         return Err(Failure::new(message).hint("probe both layers on the same images").into());
     }
-    let model = network::load(checkpoint, reporter)?;
+    let made = run.provenance()?;
+    let Provenance::VisionProbe(own_made) = &made else {
+        return Err(Failure::new("found a run of another command, expected one of `compexp vision probe`").into());
+    };
+    let model = network::of_run(&own_made.inputs, checkpoint, DeviceArg::cpu(), reporter)?;
     let layer = |run: &FinishedRun| {
         let made = run.provenance()?;
         Ok::<_, anyhow::Error>(made.layer().unwrap_or_default().to_owned())

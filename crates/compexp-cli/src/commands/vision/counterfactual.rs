@@ -57,7 +57,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     let images: Vec<PathBuf> = broden.images().iter().map(|i| broden.image_root().join(&i.name)).collect();
     let set = broden.into_probe_set();
     let names: Vec<String> = set.examples.iter().map(|example| example.name.clone()).collect();
-    let model = network::load(&checkpoint, reporter)?;
+    let model = network::of_run(inputs, &checkpoint, args.device, reporter)?;
     let subject = Subject {
         model: &model,
         layer: &layer,

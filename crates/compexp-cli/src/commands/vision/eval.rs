@@ -13,7 +13,7 @@ use crate::progress::Reporter;
 use crate::terminal::{self, count};
 
 pub(crate) fn run(args: &VisionEvalArgs, reporter: &Reporter) -> Result<()> {
-    let model = network::load(&args.network.checkpoint, reporter)?;
+    let model = network::load(&args.network, reporter)?;
     let images = Labelled::read(&args.list, args.root.as_deref(), model.classes())?;
     reporter.stage("accuracy", "images", images.paths.len());
     let preprocess = network::preprocess(args.network.preprocess);

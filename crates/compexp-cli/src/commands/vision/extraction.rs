@@ -11,6 +11,7 @@ use compexp_vision::extract::Extract;
 use compexp_vision::model::Model;
 use compexp_vision::preprocess::Preprocess;
 
+use crate::args::vision::NetworkArgs;
 use crate::failure::Failure;
 use crate::progress::Reporter;
 
@@ -61,9 +62,16 @@ impl<'a> Extraction<'a> {
         Ok(Self { model, extract, images, shape, key })
     }
 
-    /// Adds the hashes of the checkpoint and of the images to the key of the activations.
-    pub(crate) fn made_from(&mut self, checkpoint: &str, images: &str) {
+    /// Adds the hashes of the checkpoint and of the images to the key of the activations, and what else of the network
+    /// changes them.
+    pub(crate) fn made_from(&mut self, checkpoint: &str, images: &str, network: &NetworkArgs) {
         self.key.field("checkpoint", checkpoint.as_bytes()).field("images", images.as_bytes());
+        if let Some(seed) = network.random_weights {
+            self.key.field("random weights", seed.to_string().as_bytes());
+        }
+        if let Some(device) = network.device.recorded() {
+            self.key.field("device", device.as_bytes());
+        }
     }
 
     /// Returns the activations in the store `dir`, after extracting those that are missing there.

@@ -3,18 +3,37 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_vision::model::{Model, default_device};
+use compexp_run::provenance::ImageInputs;
+use compexp_vision::model::Model;
 use compexp_vision::preprocess::Preprocess;
 
+use crate::args::device::DeviceArg;
 use crate::args::preprocess::PreprocessArg;
+use crate::args::vision::NetworkArgs;
 use crate::progress::Reporter;
 
-/// Opens a checkpoint on the device that this program was built for. Warns of what the file does not state.
+/// Opens the network of a command's arguments. Warns of what the file does not state.
 ///
 /// # Errors
 /// The errors of the device and of [`Model::load`].
-pub(super) fn load(checkpoint: &Path, reporter: &Reporter) -> Result<Model> {
-    let model = Model::load(checkpoint, &default_device()?)?;
+pub(super) fn load(args: &NetworkArgs, reporter: &Reporter) -> Result<Model> {
+    open(&args.checkpoint, args.random_weights, args.device, reporter)
+}
+
+/// Opens the network that a run was made with; `checkpoint` is where its file is now.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn of_run(inputs: &ImageInputs, checkpoint: &Path, device: DeviceArg, reporter: &Reporter) -> Result<Model> {
+    open(checkpoint, inputs.random_weights, device, reporter)
+}
+
+fn open(checkpoint: &Path, random: Option<u64>, device: DeviceArg, reporter: &Reporter) -> Result<Model> {
+    let device = device.device.open()?;
+    let model = match random {
+        Some(seed) => Model::untrained(checkpoint, seed, &device)?,
+        None => Model::load(checkpoint, &device)?,
+    };
     if let Some(assumed) = model.assumed() {
         let way = "the metadata `compexp` of a safetensors file states it (docs/formats.md), and is lost when the weights are \
                    saved again without it";

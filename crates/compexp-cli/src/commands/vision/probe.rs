@@ -22,7 +22,7 @@ use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let folder = BrodenFolder::new(&args.broden, &args.parts);
     let broden = folder.load()?;
-    let model = network::load(&args.network.checkpoint, reporter)?;
+    let model = network::load(&args.network, reporter)?;
     if args.contributions && !model.feeds_head(&args.layer) {
         let layers: Vec<String> = model.layers().filter(|l| model.feeds_head(l)).map(|l| format!("`{l}`")).collect();
         let message = format!("--contributions: the network's last layer does not read `{}`", args.layer);
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
 
     let checkpoint = hash_file(&args.network.checkpoint)?;
     let image_hash = hash_files("images", b"", &images, "images", reporter)?;
-    extraction.made_from(&checkpoint, &image_hash);
+    extraction.made_from(&checkpoint, &image_hash, &args.network);
     let hash = |path: &Option<PathBuf>| path.as_deref().map(hash_file).transpose();
     let inputs = ImageInputs {
         annotations: annotated.record(reporter)?,
@@ -58,6 +58,8 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         images: image_hash,
         layer: args.layer.clone(),
         preprocess: preprocess.name().to_owned(),
+        random_weights: args.network.random_weights,
+        device: args.network.device.recorded(),
         classes: hash(&args.classes)?,
         scenes: hash(&args.scenes)?,
     };

@@ -8,7 +8,7 @@ use anyhow::Result;
 use compexp_core::explain::Progress as _;
 use compexp_files::write_json;
 use compexp_vision::eval::Labelled;
-use compexp_vision::model::{default_device, save};
+use compexp_vision::model::save;
 use compexp_vision::resnet::Config;
 use compexp_vision::train::{EpochRow, Images, Progress, Setup, TrainConfig, train};
 
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
         ..TrainConfig::default()
     };
     let preprocess = network::preprocess(args.preprocess);
-    let device = default_device()?;
+    let device = args.device.device.open()?;
     let setup = Setup {
         model: &model,
         classes,
