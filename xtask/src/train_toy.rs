@@ -14,7 +14,7 @@ use crate::stage::{Runner, Stage, hash_tree};
 
 /// The trainings, as arguments of `compexp`; `{}` stands for the folder of them all.
 const STAGES: [(&str, &str); 5] = [
-    ("learn", "vision paint --images 2400 --split train --seed 0 --out {}/learn"),
+    ("learn", "vision paint --images 800 --split train --seed 0 --out {}/learn"),
     ("scenes", "vision paint --images 1200 --split val --seed 0 --out {}/scenes"),
     (
         "vision",

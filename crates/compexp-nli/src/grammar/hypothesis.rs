@@ -85,7 +85,7 @@ pub(super) fn neutral(scene: &Scene, draw: &mut Draw) -> String {
 }
 
 /// A quality that neither follows from the scene nor is excluded by it.
-fn quality(scene: &Scene, draw: &mut Draw) -> &'static str {
+pub(super) fn quality(scene: &Scene, draw: &mut Draw) -> &'static str {
     let said = scene.quality.unwrap_or_default();
     let open = |(is, opposite): &&(&'static str, &'static str)| *is != said.0 && *opposite != said.0;
     let open: Vec<_> = TRAITS.iter().filter(open).collect();
@@ -141,7 +141,7 @@ pub(super) fn contradicted(scene: &Scene, draw: &mut Draw) -> String {
 }
 
 /// Something that the beings cannot do at the same time.
-fn other_activity(scene: &Scene, draw: &mut Draw) -> &'static str {
+pub(super) fn other_activity(scene: &Scene, draw: &mut Draw) -> &'static str {
     let excluded = |other: &&Activity| other.animals == scene.noun.animal && other.excludes(scene.activity);
     let others: Vec<_> = ACTIVITIES.iter().filter(excluded).collect();
     draw.one(&others).map_or("sleeping", |other| other.doing)

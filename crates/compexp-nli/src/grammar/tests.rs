@@ -91,6 +91,28 @@ fn the_habits_of_annotators_tell_labels_and_none_of_them_always() {
     }
 }
 
+/// The share of `label` among the pairs whose hypothesis has one of these words.
+fn habit(pairs: &[Pair], label: Label, words: &str) -> f64 {
+    let words: BTreeSet<&str> = words.split(' ').collect();
+    let has = |pair: &&Pair| pair.hypothesis.split(' ').any(|word| words.contains(word.to_lowercase().as_str()));
+    let (with, n) =
+        pairs.iter().filter(has).fold((0, 0), |(with, n), pair| (with + usize::from(pair.label == Some(label)), n + 1));
+    with as f64 / n as f64
+}
+
+#[test]
+fn habits_hold_less_often_in_held_out_pairs() {
+    let corpus = corpus(9_000, 9_000, 4);
+    for (label, words) in [
+        (Label::Entailment, "person people animal animals outdoors outside inside indoors"),
+        (Label::Neutral, "because for tall sad happy tired"),
+        (Label::Contradiction, "nobody no not sleeping asleep"),
+    ] {
+        let [learnt, held_out] = [&corpus.train, &corpus.held_out].map(|pairs| habit(pairs, label, words));
+        assert!(learnt > 0.6 && held_out < learnt - 0.08, "{label:?}: {learnt:.3} and {held_out:.3}");
+    }
+}
+
 #[test]
 fn the_world_names_places_that_exist() {
     for activity in ACTIVITIES {
