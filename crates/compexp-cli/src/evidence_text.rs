@@ -106,6 +106,12 @@ pub(crate) fn summary_lines(summary: &Summary) -> Vec<String> {
         if !h.mean_mcc_by_length.is_empty() {
             lines.push(format!("  mean MCC there, by length:   {}", list(&h.mean_mcc_by_length)));
         }
+        if let (Some(correlation), Some(area)) = (h.mean_correlation, h.mean_auprc_above_chance) {
+            lines.push(format!(
+                "  with the units' values:      mean correlation {correlation:.4}, area under precision and recall {area:.4} \
+                 above chance"
+            ));
+        }
     }
     lines
 }

@@ -8,4 +8,4 @@ mod trust;
 pub use headline::Headline;
 pub use record::{Explanation, Explanations, Scored, Scores, Universe, VERSION};
 pub use summary::{HoldoutSummary, OptimalSummary, SignificanceSummary, median};
-pub use trust::{HeldOut, HeldOutMcc, HeldOutScore, HeldOutUniverse, NullScores, Significance};
+pub use trust::{HeldOut, HeldOutActivation, HeldOutMcc, HeldOutScore, HeldOutUniverse, NullScores, Significance};

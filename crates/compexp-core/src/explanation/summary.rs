@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::headline::Headline;
 use super::record::Explanations;
-use super::trust::{HeldOutScore, HeldOutUniverse};
+use super::trust::{HeldOutActivation, HeldOutScore, HeldOutUniverse};
 
 /// The number of significant units of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,13 @@ pub struct HoldoutSummary {
     /// Entry `k`: the mean MCC on the examples held out; empty in records of earlier versions.
     #[serde(default)]
     pub mean_mcc_by_length: Vec<f64>,
+    /// The mean correlation of the units' values and their formulas' truth; none for maps and masks, and in records of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_correlation: Option<f64>,
+    /// The mean of `auprc` minus `base_rate`: how much better the values find the formula's examples than random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_auprc_above_chance: Option<f64>,
     /// Entry `k`: the units whose suggested length is `k + 1`.
     pub suggested_lengths: Vec<usize>,
 }
@@ -86,9 +93,15 @@ impl HoldoutSummary {
             let sum = |k: usize| units.iter().filter_map(|u| u.by_length.get(k)).map(of).sum::<f64>();
             lengths.clone().map(|k| sum(k) / units.len() as f64).collect()
         };
+        let mean_of = |of: &dyn Fn(HeldOutActivation) -> Option<f64>| {
+            let values: Vec<f64> = units.iter().filter_map(|u| of(u.activation?)).collect();
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        };
         Some(Self {
             examples,
             groups,
+            mean_correlation: mean_of(&|a| a.correlation),
+            mean_auprc_above_chance: mean_of(&|a| Some(a.auprc? - a.base_rate)),
             mean_iou_by_length: mean(&|s| s.iou),
             mean_drop_by_length: mean(&|s| s.drop),
             mean_mcc_by_length: mean(&|s| s.mcc.map_or(0.0, |mcc| mcc.value)),

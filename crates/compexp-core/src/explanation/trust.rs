@@ -65,6 +65,9 @@ pub struct HeldOut {
     /// The MCC of the unit's formula and its 95% interval; none in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcc: Option<HeldOutMcc>,
+    /// How the unit's formula goes with its values; none for maps, masks, and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<HeldOutActivation>,
     /// The smallest length whose IoU (in a search by MCC: whose MCC) is at most one standard error below that of the best
     /// length. The standard error is that of their difference.
     pub suggested_length: usize,
@@ -81,6 +84,18 @@ pub struct HeldOutMcc {
     pub interval: [f64; 2],
     /// The MCC on the examples that were searched minus this one.
     pub drop: f64,
+}
+
+/// How a formula goes with the values of its unit, on examples that each have one value and were held out of the search.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutActivation {
+    /// Pearson's correlation of the value and the formula's truth; none where one of them does not vary.
+    pub correlation: Option<f64>,
+    /// The area under the curve of precision and recall of finding the formula's examples by the highest values (average
+    /// precision); none where the formula is true nowhere.
+    pub auprc: Option<f64>,
+    /// The share of examples on which the formula is true, which is the area that random values have.
+    pub base_rate: f64,
 }
 
 /// A formula on the examples held out of the search.

@@ -235,6 +235,7 @@ mod tests {
                 interval: [0.0, 1.0],
                 drop: 0.1,
                 mcc: None,
+                activation: None,
                 suggested_length: 1,
                 by_length: vec![score(1, 0.1), score(2, [0.1, 0.2][i])],
             });

@@ -17,6 +17,7 @@ use compexp_core::score::{Counts, Metric};
 use compexp_core::search::SearchResult;
 use rayon::prelude::*;
 
+use super::activation;
 use super::bootstrap::{Bootstrap, interval, standard_error};
 use crate::{Error, Result};
 
@@ -242,9 +243,15 @@ pub fn validate(
             Ok((!result.by_length.is_empty()).then(|| counted.measure(result, metric, &bootstrap)))
         })
         .collect::<Result<_>>()?;
+    let compared = match firing {
+        Firing::Activations(source) if source.grid() == Grid::SINGLE && map.grid() == Grid::SINGLE => {
+            activation::compare(source, partition, map, &units, &explained.results)?
+        }
+        _ => vec![None; units.len()],
+    };
     explained.explanations.held_out = Some(split.universe());
-    for (unit, measured) in explained.explanations.units.iter_mut().zip(measured) {
-        unit.holdout = measured;
+    for ((unit, measured), activation) in explained.explanations.units.iter_mut().zip(measured).zip(compared) {
+        unit.holdout = measured.map(|measured| HeldOut { activation, ..measured });
     }
     Ok(())
 }
@@ -353,6 +360,7 @@ impl Counted {
             interval: last.interval,
             drop: last.drop,
             mcc: last.mcc,
+            activation: None,
             suggested_length: suggest(&found, resampled),
             by_length,
         }

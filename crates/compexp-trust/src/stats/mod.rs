@@ -7,6 +7,7 @@
 //! [`bootstrap`] and [`fdr`] are the statistics that they need; [`correlation`] and [`spread`] those of the analyses.
 //! Everything random follows from a seed, whatever the number of threads.
 
+mod activation;
 pub mod bootstrap;
 pub mod correlation;
 pub mod fdr;
