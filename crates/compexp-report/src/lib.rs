@@ -7,6 +7,7 @@
 //! | file | content |
 //! |---|---|
 //! | `index.html` | the overview of the run; of several runs, the table that compares them |
+//! | `side-by-side.html` | of several runs of one layer: the same units in each |
 //! | `units.html`, `units/U.html` | the units as cards; one page a unit |
 //! | `cards/` | scripts: what units are sorted by, and their cards |
 //! | `classes.html`, `classes/C.html` | the model's classes and their units; one page a class; where the run has predictions, or weights of classes |
@@ -31,6 +32,7 @@ mod random;
 mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 
@@ -39,8 +41,9 @@ pub use figures::{figures, training_curves};
 
 use compexp_core::explain::Progress;
 use compexp_core::probe::{Example, ProbeSet};
-use compexp_run::FinishedRun;
+use compexp_run::{FinishedRun, Provenance};
 use material::{Material, Picture};
+use pages::side_by_side::Peer;
 use pages::{Lower, Site, cards};
 
 pub use compexp_run::{Error, Result};
@@ -122,7 +125,7 @@ pub struct Written {
 /// # Errors
 /// `Error::File` or `Error::Damaged` if a file of a run cannot be read or is not what it was; `Error::Core` if there are no
 /// runs; the error of the sink.
-pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn Progress) -> Result<Written> {
+pub fn write_report<'a>(runs: &[ReportRun<'a>], sink: &mut dyn Sink, progress: &dyn Progress) -> Result<Written> {
     if runs.is_empty() {
         return Err(Error::mismatch("runs to report on", 0, "at least one"));
     }
@@ -152,14 +155,42 @@ pub fn write_report(runs: &[ReportRun<'_>], sink: &mut dyn Sink, progress: &dyn 
                 units: runs[at].units.as_ref(),
             })
         });
-        let site = Site { material: &material, figures: run.figures, several, lower };
+        let peer = |(at, other): (usize, &ReportRun<'a>)| {
+            let same = at != i && material.layer.is_some() && layer_file(other.run).as_ref() == material.layer.as_ref();
+            same.then(|| Peer::new(other, folder_of(at)))
+        };
+        let peers = runs.iter().enumerate().filter_map(peer).collect();
+        let site = Site { material: &material, figures: run.figures, several, lower, peers };
         write_run(&site, &folder, &mut out, progress)?;
         materials.push((folder, material));
     }
     if several {
-        out.write("index.html", pages::compare::page(&materials).as_bytes())?;
+        let side_by_side = pages::side_by_side::page(&materials);
+        out.write("index.html", pages::compare::page(&materials, side_by_side.is_some()).as_bytes())?;
+        if let Some(page) = side_by_side {
+            out.write("side-by-side.html", page.as_bytes())?;
+        }
     }
     Ok(out.written)
+}
+
+/// The file of a layer's activations or masks: runs with the same one explain the same units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LayerFile {
+    path: PathBuf,
+    tensor: Option<String>,
+}
+
+/// The file of a run's layer; none where the run does not tell.
+fn layer_file(run: &FinishedRun) -> Option<LayerFile> {
+    let (paths, made) = (run.config().ok()?.paths, run.provenance().ok()?);
+    let tensor = match made {
+        Provenance::Explain(made) => made.inputs.activations.or(made.inputs.masks).and_then(|array| array.tensor),
+        _ => None,
+    };
+    let file = paths.activations.or(paths.masks)?;
+    // Paths within a run are relative to it.
+    Some(LayerFile { path: std::path::absolute(run.dir().join(file)).ok()?, tensor })
 }
 
 fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dyn Progress) -> Result<()> {

@@ -15,7 +15,7 @@ use compexp_run::{AblationRecord, Band, FinishedRun, RunConfig, TrialRecord, Uni
 use super::ReportRun;
 use super::class_measures::ClassMeasures;
 use super::layer_below::LayerBelow;
-use crate::{Error, Result};
+use crate::{Error, LayerFile, Result, layer_file};
 use compexp_core::explanation::Headline;
 
 /// The exemplars of each choice that are shown.
@@ -66,6 +66,8 @@ impl Activity {
 pub(super) struct Material<'a> {
     pub(super) name: String,
     pub(super) run: &'a FinishedRun,
+    /// The file of its layer, where it tells.
+    pub(super) layer: Option<LayerFile>,
     /// The score that stands first.
     pub(super) headline: Headline,
     pub(super) config: RunConfig,
@@ -162,6 +164,7 @@ impl<'a> Material<'a> {
             categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
             areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
             explanations,
+            layer: layer_file(run),
             kept,
             given,
             places,

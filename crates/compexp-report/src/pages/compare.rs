@@ -9,8 +9,9 @@ use super::overview::{mean_mcc, settings};
 use super::{anchor, count, document, formula, percent, plain};
 use crate::material::Material;
 
-/// The page that leads to the runs; each comes with the folder of its pages.
-pub(crate) fn page(runs: &[(String, Material<'_>)]) -> String {
+/// The page that leads to the runs; each comes with the folder of its pages. `side_by_side` says whether there is a page of
+/// their units side by side.
+pub(crate) fn page(runs: &[(String, Material<'_>)], side_by_side: bool) -> String {
     let universe = |m: &Material<'_>| m.explanations().universe;
     let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.4}"));
     let of = |m: &Material<'_>, s: Status| m.summary.by_status.get(s.name()).copied().unwrap_or(0) as u64;
@@ -41,6 +42,9 @@ pub(crate) fn page(runs: &[(String, Material<'_>)]) -> String {
                 tr { th scope="row" { "best unit" } @for (folder, m) in runs { td { (best(folder, m)) } } }
             }
         } }
+        @if side_by_side {
+            p { a href="side-by-side.html" { "Units side by side" } ": the same units, searched in different ways." }
+        }
         section #differences {
             h2 { "Settings that differ" (anchor("differences")) }
             (differences(runs))

@@ -15,6 +15,7 @@ pub(super) mod overview;
 mod reading;
 mod rows;
 mod sentence;
+pub(super) mod side_by_side;
 mod tree;
 mod trials;
 pub(super) mod unit;
@@ -52,6 +53,8 @@ pub(super) struct Site<'a> {
     pub(super) several: bool,
     /// The run of the layer below, where it is one of these.
     pub(super) lower: Option<Lower<'a>>,
+    /// Other runs of the same layer in the report.
+    pub(super) peers: Vec<side_by_side::Peer<'a>>,
 }
 
 /// A run of the layer below.

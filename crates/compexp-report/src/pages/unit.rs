@@ -8,7 +8,7 @@ use super::classes::{SQUARE, confusion, confusion_table};
 use super::measures::{mark, value};
 use super::{
     Place, Site, anchor, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
-    tree,
+    side_by_side, tree,
 };
 use crate::Result;
 use crate::class_measures::ClassMeasures;
@@ -72,6 +72,7 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
             }
             (overlap_bar(unit))
         }
+        (side_by_side::elsewhere(material, unit.unit, &site.peers, "../../"))
         (examples(material, unit)?)
         div.columns {
             @if !unit.by_length.is_empty() {
