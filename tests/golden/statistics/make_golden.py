@@ -1,4 +1,5 @@
-"""Correlations by scipy, on generated values: writes correlation.json beside this file. Needs numpy and scipy."""
+"""Correlations by scipy and statsmodels, on generated values: writes correlation.json and partial.json beside this file. Needs
+numpy, scipy and statsmodels."""
 
 import json
 import pathlib
@@ -33,3 +34,30 @@ x = rng.uniform(size=400)
 add("certain", x, x + 0.05 * rng.normal(size=400))
 path = pathlib.Path(__file__).with_name("correlation.json")
 path.write_text(json.dumps(cases) + "\n")
+
+# Partial correlations: Pearson's of the residuals of statsmodels' least squares.
+import statsmodels.api as sm  # noqa: E402
+
+partial = []
+
+
+def add_partial(name, x, y, *controls):
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    design = sm.add_constant(np.column_stack(controls).astype(float))
+    left = [sm.OLS(v, design).fit().resid for v in (x, y)]
+    partial.append({
+        "name": name, "x": x.tolist(), "y": y.tolist(), "controls": [np.asarray(c, float).tolist() for c in controls],
+        "r": stats.pearsonr(*left).statistic,
+    })
+
+
+z, w = rng.normal(size=60), rng.normal(size=60)
+add_partial("one control", z + rng.normal(size=60), z - rng.normal(size=60), z)
+add_partial("two controls", z + w + rng.normal(size=60), z - w + rng.normal(size=60), z, w)
+add_partial("two controls that go together", z + rng.normal(size=60), w + rng.normal(size=60), z, z + 0.01 * w)
+count = rng.integers(100, 5000, 200)
+add_partial("nearly all of x", count / 1e4 + 0.002 * rng.normal(size=200), 0.7 - count / 1e5 + 0.02 * rng.normal(size=200), count)
+add_partial("far from 0", 1e6 + z, 1e6 + z + w, 1e6 + 3 * w)
+add_partial("five values", [1, 2, 4, 3, 6], [2, 1, 4, 3, 6], [1, 1, 2, 2, 3])
+path = pathlib.Path(__file__).with_name("partial.json")
+path.write_text(json.dumps(partial) + "\n")

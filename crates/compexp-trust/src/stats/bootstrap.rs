@@ -7,7 +7,7 @@ use compexp_core::simd::vectorized;
 use super::quantile;
 
 /// Resamples.
-const RESAMPLES: usize = 1000;
+pub(super) const RESAMPLES: usize = 1000;
 
 /// Quantities that are added up together.
 const TOGETHER: usize = 16;
@@ -25,10 +25,7 @@ impl Bootstrap {
     pub fn new(n_groups: usize, seed: u64) -> Self {
         let mut weights = vec![0; RESAMPLES * n_groups];
         for (resample, weights) in (0..).zip(weights.chunks_exact_mut(n_groups)) {
-            let mut random = Random::new(seed, Purpose::Bootstrap, resample);
-            for _ in 0..n_groups {
-                weights[random.below(n_groups)] += 1;
-            }
+            draw(weights, seed, resample);
         }
         Self { n_groups, weights }
     }
@@ -59,6 +56,14 @@ impl Bootstrap {
         let sums = self.sums(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let ratio = |(n, d): (&f64, &f64)| if *n == 0.0 { 0.0 } else { n / d };
         sums.chunks_exact(2).map(|pair| pair[0].iter().zip(&pair[1]).map(ratio).collect()).collect()
+    }
+}
+
+/// Counts into `weights`, which are 0, how often a resample has each group.
+pub(super) fn draw(weights: &mut [u32], seed: u64, resample: u64) {
+    let mut random = Random::new(seed, Purpose::Bootstrap, resample);
+    for _ in 0..weights.len() {
+        weights[random.below(weights.len())] += 1;
     }
 }
 

@@ -38,22 +38,8 @@ impl Correlation {
     /// `variance` is that of Fisher's transform, times n - 3.
     fn new(pairs: &[(f64, f64)], variance: impl Fn(f64) -> f64) -> Option<Self> {
         let n = pairs.len();
-        if n < 3 {
-            return None;
-        }
-        // Asked of the values: deviations from a rounded mean need not be 0.
-        let varies = |of: fn(&(f64, f64)) -> f64| pairs.iter().any(|p| of(p) != of(&pairs[0]));
-        if !varies(|p| p.0) || !varies(|p| p.1) {
-            return None;
-        }
-        let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n as f64;
-        let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
-        let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-        for (x, y) in pairs {
-            let (x, y) = (x - mx, y - my);
-            (xy, xx, yy) = (xy + x * y, xx + x * x, yy + y * y);
-        }
-        let r = (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0);
+        let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        let r = coefficient(&x, &y)?;
         let interval = (n > 3).then(|| {
             let reach = Z * (variance(r) / (n - 3) as f64).sqrt();
             [-reach, reach].map(|d| (r.atanh() + d).tanh())
@@ -65,10 +51,37 @@ impl Correlation {
     }
 }
 
-/// The rank of each value from 1, equal values sharing their mean rank.
-fn ranks(values: &[f64]) -> Vec<f64> {
+/// Pearson's coefficient. None for fewer than three values, or where one of the quantities does not vary.
+pub(super) fn coefficient(x: &[f64], y: &[f64]) -> Option<f64> {
+    // Asked of the values: deviations from a rounded mean need not be 0.
+    let varies = |values: &[f64]| values.iter().any(|v| *v != values[0]);
+    if x.len() < 3 || !varies(x) || !varies(y) {
+        return None;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (mx, my) = (mean(x), mean(y));
+    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+    for (x, y) in x.iter().zip(y) {
+        let (x, y) = (x - mx, y - my);
+        (xy, xx, yy) = (xy + x * y, xx + x * x, yy + y * y);
+    }
+    Some((xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
+}
+
+/// The places of values, the smallest value first.
+pub(super) fn ascending(values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    order
+}
+
+/// The rank of each value from 1, equal values sharing their mean rank.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    ranks_of(values, &ascending(values))
+}
+
+/// The same for the values at the places in `order`, in which they ascend; 0 for the others.
+pub(super) fn ranks_of(values: &[f64], order: &[usize]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0;
     for equal in order.chunk_by(|a, b| values[*a] == values[*b]) {

@@ -4,18 +4,23 @@
 //! has a module: is the match better than what the same search finds when the unit has nothing to do with the concepts
 //! ([`null`])? And does it hold on examples that the search never saw ([`holdout`])?
 //!
-//! [`bootstrap`] and [`fdr`] are the statistics that they need; [`correlation`] and [`spread`] those of the analyses.
+//! [`bootstrap`] and [`fdr`] are the statistics that they need; [`correlation`], [`association`] and [`spread`] those of the
+//! analyses.
 //! Everything random follows from a seed, whatever the number of threads.
 
 mod activation;
+pub mod association;
 pub mod bootstrap;
 pub mod correlation;
 pub mod fdr;
 pub mod holdout;
 pub mod null;
+mod partial;
 pub mod spread;
 
+pub use association::{Association, Estimate, Observed, associations};
 pub use correlation::{Correlation, pearson, spearman};
+pub use partial::partial;
 pub use spread::Spread;
 
 use compexp_core::exemplar::Firing;
