@@ -12,7 +12,7 @@ pub use training::{Curve, training_curves};
 use serde::Serialize;
 
 use crate::analysis::Records;
-use crate::analysis::accuracy::{by_activity, correlations};
+use crate::analysis::accuracy::by_activity;
 use crate::charts::round_out;
 use crate::figure::Figure;
 use crate::svg::Svg;
@@ -42,9 +42,9 @@ pub fn figures(records: &Records) -> Result<Vec<Figure>> {
     }
     let rows = by_activity(records);
     if !rows.is_empty() {
-        let found = correlations(records, &rows);
+        let found = records.correlations();
         if let Some(last) = found.last() {
-            all.extend([accuracy::accuracy_by_iou(&rows, last)?, accuracy::correlation_by_length(&found)?]);
+            all.extend([accuracy::accuracy_by_iou(&rows, last)?, accuracy::correlation_by_length(found)?]);
         }
         all.extend([accuracy::accuracy_when_active(&rows)?, accuracy::model_confusion(records)?]);
     }

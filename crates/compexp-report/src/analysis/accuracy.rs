@@ -1,15 +1,19 @@
 //! Where units fire and how often the model is right there, against how well they are explained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use compexp_trust::stats::{Correlation, pearson, spearman};
+use compexp_core::explanation::Scored;
+use compexp_trust::stats::{Association, Correlation, Observed, associations, pearson, spearman};
 use serde::Serialize;
 
 use super::Records;
-use super::iou::iou_at;
+use super::iou::{at_length, iou_at};
 
 /// The errors that are listed for a unit.
 const LISTED: usize = 5;
+
+/// Decides the examples of each resample.
+const SEED: u64 = 0;
 
 /// How often the model is right where a unit fires, and where it does not. Only examples with a target count.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,30 +84,52 @@ pub fn by_activity(records: &Records) -> Vec<ActivityRow> {
     records.explanations.units.iter().enumerate().map(row).collect()
 }
 
-/// How IoU and accuracy where a unit fires go together, over the explained units that fire on an example with a target.
+/// How scores and accuracy where a unit fires go together, over the explained units that fire on an example with a target.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CorrelationRow {
     /// The greatest number of literals allowed.
     pub length: usize,
-    /// Of the values; none for fewer than three units, or where nothing varies.
+    /// Of IoU and accuracy, with an interval and a p that take units as independent, which they are not; none for fewer than
+    /// three units, or where nothing varies.
     pub pearson: Option<Correlation>,
     /// Of their ranks.
     pub spearman: Option<Correlation>,
+    /// Of IoU and accuracy, with intervals over examples.
+    pub iou: Association,
+    /// The same of the MCC of the formulas, over the units whose record has it.
+    pub mcc: Association,
 }
 
 /// The correlations for every greatest length, the last of which is that of the best formulas; `rows` are those of
-/// [`by_activity`].
-pub fn correlations(records: &Records, rows: &[ActivityRow]) -> Vec<CorrelationRow> {
+/// [`by_activity`]. [`Records::correlations`] keeps them.
+pub(super) fn correlations(records: &Records, rows: &[ActivityRow]) -> Vec<CorrelationRow> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let row = |length| {
+    let lengths = 1..=records.lengths();
+    let score = |length: usize, of: fn(&Scored) -> Option<f64>| {
+        let mut scores = vec![None; rows.len()];
+        records.explained().for_each(|(place, unit, _)| scores[place] = at_length(unit, length).and_then(of));
+        scores
+    };
+    let scores: Vec<Vec<Option<f64>>> =
+        lengths.clone().flat_map(|length| [score(length, |s| Some(s.iou)), score(length, |s| s.mcc)]).collect();
+    let predictions = || records.predictions.iter().flatten();
+    let names: BTreeSet<&str> = predictions().map(|p| &p.target[..]).collect();
+    let numbers: BTreeMap<&str, usize> = names.into_iter().zip(0..).collect();
+    let observed = Observed {
+        activity: &records.activity,
+        outcomes: &predictions().map(|p| p.correct).collect::<Vec<_>>(),
+        classes: &predictions().map(|p| numbers[&p.target[..]]).collect::<Vec<_>>(),
+    };
+    let found = associations(&observed, &scores, SEED);
+    let row = |(length, found): (usize, &[Association])| {
         let explained = records.explained();
         let pairs: Vec<(f64, f64)> =
             explained.filter_map(|(place, unit, _)| Some((iou_at(unit, length)?, rows[place].accuracy()?))).collect();
-        CorrelationRow { length, pearson: pearson(&pairs), spearman: spearman(&pairs) }
+        CorrelationRow { length, pearson: pearson(&pairs), spearman: spearman(&pairs), iou: found[0], mcc: found[1] }
     };
-    (1..=records.lengths()).map(row).collect()
+    lengths.zip(found.chunks_exact(2)).map(row).collect()
 }
 
 /// How often a target is predicted as a class.
@@ -170,11 +196,23 @@ mod tests {
     #[test]
     fn correlations_are_over_explained_units_with_an_accuracy() {
         let run = run();
-        let rows = correlations(&run, &by_activity(&run));
+        let rows = run.correlations();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].pearson, pearson(&[(0.1, 0.5), (0.2, 1.0), (0.3, 0.0)]));
         assert_eq!(rows[1].spearman, spearman(&[(0.4, 0.5), (0.2, 1.0), (0.3, 0.0)]), "the last keeps its formula");
         assert_eq!(rows[0].pearson.unwrap().n, 3);
+        assert_eq!((rows[1].iou.units, rows[1].iou.spearman.unwrap().r), (3, rows[1].spearman.unwrap().r));
+        assert_eq!(rows[1].mcc, Association::default(), "these records have no MCC");
+    }
+
+    #[test]
+    fn the_mcc_of_formulas_has_correlations_of_its_own() {
+        let mut run = run();
+        for (unit, mcc) in run.explanations.units.iter_mut().zip([0.5, 0.1, 0.9, 0.2, 0.3]) {
+            unit.by_length.iter_mut().for_each(|scored| scored.mcc = Some(mcc));
+        }
+        let found = run.correlations()[0].mcc;
+        assert_eq!(found.pearson.unwrap().r, pearson(&[(0.5, 0.5), (0.1, 1.0), (0.2, 0.0)]).unwrap().r);
     }
 
     #[test]
@@ -193,6 +231,6 @@ mod tests {
     #[test]
     fn runs_without_targets_have_no_accuracies() {
         let run = records("a", &[("a", &[0.1], &[0])], &[], &[("", "x")]);
-        assert!(by_activity(&run).is_empty() && correlations(&run, &[]).is_empty() && confusion(&run, None).is_empty());
+        assert!(by_activity(&run).is_empty() && run.correlations().is_empty() && confusion(&run, None).is_empty());
     }
 }

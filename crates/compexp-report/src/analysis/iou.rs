@@ -1,5 +1,6 @@
 //! IoU by the greatest length allowed, and its distribution.
 
+use compexp_core::explanation::{Explanation, Scored};
 use compexp_trust::stats::Spread;
 use serde::Serialize;
 
@@ -22,8 +23,13 @@ pub fn by_length(records: &Records) -> Vec<LengthRow> {
 }
 
 /// The IoU of a unit's formula of at most `length` literals.
-pub(super) fn iou_at(unit: &compexp_core::explanation::Explanation, length: usize) -> Option<f64> {
-    Some(unit.by_length.get(length - 1).or(unit.by_length.last())?.iou)
+pub(super) fn iou_at(unit: &Explanation, length: usize) -> Option<f64> {
+    Some(at_length(unit, length)?.iou)
+}
+
+/// A unit's formula of at most `length` literals.
+pub(super) fn at_length(unit: &Explanation, length: usize) -> Option<&Scored> {
+    unit.by_length.get(length - 1).or(unit.by_length.last())
 }
 
 /// A bin of IoU: `from <= IoU < to`, the last one with its end.

@@ -9,7 +9,11 @@ pub mod iou;
 pub mod kind;
 pub mod makeup;
 pub mod paper;
+pub mod question;
 
+use std::sync::OnceLock;
+
+use accuracy::CorrelationRow;
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::formula::Formula;
@@ -34,6 +38,7 @@ pub struct Records {
     activity: Vec<u8>,
     vocabulary: Vocabulary,
     formulas: Vec<Option<Formula>>,
+    correlations: OnceLock<Vec<CorrelationRow>>,
 }
 
 impl Records {
@@ -70,7 +75,8 @@ impl Records {
         let vocabulary = Vocabulary::new(concepts.iter().map(concept).collect())?;
         let parse = |unit: &Explanation| unit.formula.as_ref().map(|f| Formula::parse(f, &vocabulary)).transpose();
         let formulas = explanations.units.iter().map(parse).collect::<compexp_core::Result<_>>()?;
-        Ok(Self { explanations, concepts, relations, predictions, activity, vocabulary, formulas })
+        let correlations = OnceLock::new();
+        Ok(Self { explanations, concepts, relations, predictions, activity, vocabulary, formulas, correlations })
     }
 
     /// The concepts by id.
@@ -88,6 +94,12 @@ impl Records {
     pub fn fires(&self, place: usize, example: usize) -> bool {
         let bytes = self.explanations.universe.examples.div_ceil(8);
         self.activity[place * bytes + example / 8] >> (example % 8) & 1 == 1
+    }
+
+    /// How scores and accuracy where units fire go together, by the greatest length: see [`CorrelationRow`]. Empty where the run
+    /// has no predictions or no example has a target. Computed when it is first asked for, since it takes resamples.
+    pub fn correlations(&self) -> &[CorrelationRow] {
+        self.correlations.get_or_init(|| accuracy::correlations(self, &accuracy::by_activity(self)))
     }
 
     /// The greatest number of literals that the run reports.

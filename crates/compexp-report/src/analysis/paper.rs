@@ -1,10 +1,12 @@
 //! The paper's quantities, in one table.
 
-use compexp_trust::stats::{Correlation, Spread};
+use compexp_trust::stats::{Association, Estimate, Spread};
 use serde::Serialize;
 
+use super::accuracy::CorrelationRow;
 use super::kind::{Kind, kinds};
 use super::makeup::{Operators, categories, distinct, literals, operators};
+use super::question::Half;
 use super::{Records, accuracy, iou};
 use compexp_run::wording::{count as digits, many};
 
@@ -19,12 +21,18 @@ pub struct Quantity {
     pub measure: Measure,
     /// The value; none where the run cannot tell.
     pub value: Option<f64>,
-    /// The 95% confidence interval, where the quantity has one.
+    /// The 95% interval over examples, where the quantity has one: see [`compexp_trust::stats::association`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example_interval: Option<[f64; 2]>,
+    /// The 95% confidence interval were units independent, which they are not: they fire on the same examples.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// The chance of such a value, were there nothing to find, where the quantity has one.
+    /// The chance of such a value, were there nothing to find and units independent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p: Option<f64>,
+    /// The value in the paper, as one would print it, where it is published there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paper: Option<String>,
 }
 
 /// How to read a value.
@@ -35,41 +43,53 @@ pub enum Measure {
     Count,
     /// A share, from 0 to 1.
     Share,
+    /// A coefficient, from -1 to 1; `number` in files.
+    #[serde(rename = "number")]
+    Coefficient,
     /// Any number.
     Number,
 }
 
 impl Quantity {
     fn new(id: impl Into<String>, name: impl Into<String>, measure: Measure, value: Option<f64>) -> Self {
-        Self { id: id.into(), name: name.into(), measure, value, interval: None, p: None }
+        let (id, name) = (id.into(), name.into());
+        Self { id, name, measure, value, example_interval: None, interval: None, p: None, paper: None }
     }
 
-    fn correlation(id: String, name: String, found: Option<Correlation>) -> Self {
-        let value = found.map(|c| c.r);
-        Self {
-            interval: found.and_then(|c| c.interval),
-            p: found.map(|c| c.p),
-            ..Self::new(id, name, Measure::Number, value)
-        }
-    }
-
-    /// The value for people, with its interval and p: `0.312 [0.231, 0.389], p = 2.1e-13`; `-` where there is none.
+    /// The value for people, with its interval over examples: `0.312 [0.231, 0.389]`; `-` where there is none.
     pub fn text(&self) -> String {
         let Some(value) = self.value else { return "-".into() };
         let mut text = match self.measure {
             Measure::Count => digits(value as u64),
             Measure::Share => format!("{:.1}%", 100.0 * value),
-            Measure::Number if self.p.is_some() => format!("{value:.3}"),
+            Measure::Coefficient => format!("{value:.3}"),
             Measure::Number => format!("{value:.4}"),
         };
-        if let Some([low, high]) = self.interval {
+        if let Some([low, high]) = self.example_interval {
             text += &format!(" [{low:.3}, {high:.3}]");
-        }
-        if let Some(p) = self.p {
-            text += &if p < 1e-3 { format!(", p = {p:.1e}") } else { format!(", p = {p:.3}") };
         }
         text
     }
+}
+
+/// The correlations of a score, `IoU` or `MCC`, and accuracy at a length; those that take units as independent come with IoU only.
+fn correlations(prefix: &str, score: &str, row: &CorrelationRow, found: Association) -> Vec<Quantity> {
+    let formulas = format!("{score} (at most {})", many(row.length, "literal"));
+    let quantity = |id: &str, who: &str, given: &str, estimate: Option<Estimate>| Quantity {
+        example_interval: estimate.and_then(|e| e.interval),
+        ..Quantity::new(
+            format!("{prefix}{id}_length_{}", row.length),
+            format!("{who} of {formulas} and accuracy where active{given}"),
+            Measure::Coefficient,
+            estimate.map(|e| e.r),
+        )
+    };
+    vec![
+        quantity("pearson", "Pearson's r", "", found.pearson),
+        quantity("spearman", "Spearman's r", "", found.spearman),
+        quantity("partial", "partial r", ", given the firing count", found.given_count),
+        quantity("partial_classes", "partial r", ", given count and class mix", found.given_count_and_classes),
+    ]
 }
 
 /// The quantities, in the order in which the paper comes to them. Shares are of the explained units.
@@ -136,13 +156,18 @@ pub fn quantities(records: &Records) -> Vec<Quantity> {
         let active = Spread::of(rows.iter().filter_map(accuracy::ActivityRow::accuracy));
         let name = "accuracy where a unit fires, mean over units";
         all.push(Quantity::new("accuracy_active", name, Share, active.map(|s| s.mean)));
-        for row in accuracy::correlations(records, &rows) {
-            let length = row.length;
-            let name =
-                |who: &str| format!("{who}'s r of IoU (at most {}) and accuracy where active", many(length, "literal"));
-            all.push(Quantity::correlation(format!("pearson_length_{length}"), name("Pearson"), row.pearson));
-            all.push(Quantity::correlation(format!("spearman_length_{length}"), name("Spearman"), row.spearman));
+        for row in records.correlations() {
+            let mut of_iou = correlations("", "IoU", row, row.iou);
+            for (quantity, assumed) in of_iou.iter_mut().zip([row.pearson, row.spearman]) {
+                quantity.interval = assumed.and_then(|c| c.interval);
+                quantity.p = assumed.map(|c| c.p);
+            }
+            all.extend(of_iou);
+            all.extend(correlations("mcc_", "MCC", row, row.mcc));
         }
+    }
+    if let Some(half) = Half::of(records) {
+        all.iter_mut().for_each(|quantity| quantity.paper = half.published(&quantity.id).map(str::to_owned));
     }
     all
 }
@@ -182,10 +207,14 @@ mod tests {
             ("category_other", "33.3%"),
             ("accuracy", "50.0%"),
             ("accuracy_active", "37.5%"),
-            ("pearson_length_1", "0.500, p = 0.667"),
+            ("pearson_length_1", "0.500"),
+            ("partial_length_1", "-"),
+            ("mcc_pearson_length_2", "-"),
         ] {
             assert_eq!(text(id), expected, "{id}");
         }
+        let pearson = all.iter().find(|q| q.id == "pearson_length_1").unwrap();
+        assert!((pearson.p.unwrap() - 2.0 / 3.0).abs() < 1e-9, "programs that read p find it: {pearson:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Figures of the model's accuracy on the examples on which units fire.
 
 use compexp_run::wording::{count, many};
-use compexp_trust::stats::Correlation;
+use compexp_trust::stats::{Correlation, Estimate};
 
 use super::{ROWS, figure, span, table_of};
 use crate::Result;
@@ -23,10 +23,9 @@ pub(super) fn accuracy_by_iou(rows: &[ActivityRow], found: &CorrelationRow) -> R
         let title = format!("unit {unit}: IoU {}, accuracy {}", number(*iou), number(*accuracy));
         svg.unit_dot(*unit, panel.at(*iou, *accuracy), 3.0, COLORS[0], 0.75, &title);
     }
-    let coefficient = |name: &str, c: Option<Correlation>| {
-        c.map_or(String::new(), |c| format!("{name} r = {:.3}{}, {}", c.r, interval(c), p_value(c.p)))
-    };
-    let texts = [coefficient("Pearson", found.pearson), coefficient("Spearman", found.spearman)];
+    let coefficient =
+        |name: &str, e: Option<Estimate>| e.map_or(String::new(), |e| format!("{name} r = {:.3}{}", e.r, interval(e)));
+    let texts = [coefficient("Pearson", found.iou.pearson), coefficient("Spearman", found.iou.spearman)];
     for (text, y) in texts.iter().zip([12.0, 27.0]) {
         svg.text([PLACE[0], y], Anchor::Start, text);
     }
@@ -39,35 +38,45 @@ pub(super) fn accuracy_by_iou(rows: &[ActivityRow], found: &CorrelationRow) -> R
     Ok(figure("accuracy_by_iou", "Accuracy where units fire, by IoU", &caption, svg, SIZE, csv))
 }
 
+/// The coefficients of a length that are drawn, with their names.
+fn drawn(row: &CorrelationRow) -> [(&'static str, Option<Estimate>, Option<Correlation>); 3] {
+    [
+        ("Pearson", row.iou.pearson, row.pearson),
+        ("Spearman", row.iou.spearman, row.spearman),
+        ("partial, given the firing count", row.iou.given_count, None),
+    ]
+}
+
 pub(super) fn correlation_by_length(rows: &[CorrelationRow]) -> Result<Figure> {
-    let all = rows.iter().flat_map(|row| [row.pearson, row.spearman]).flatten();
-    let ends = all.flat_map(|c| c.interval.unwrap_or([c.r; 2])).chain([0.0]);
+    let all = rows.iter().flat_map(drawn).filter_map(|(_, found, _)| found);
+    let ends = all.flat_map(|e| e.interval.unwrap_or([e.r; 2])).chain([0.0]);
     let panel = Panel { place: PLACE, x: [0.5, rows.len() as f64 + 0.5], y: span(ends) };
     let mut svg = Svg::new();
     panel.y_axis(&mut svg, "r");
-    panel.legend(&mut svg, &["Pearson", "Spearman"]);
+    panel.legend(&mut svg, &rows.first().map_or([""; 3], |row| drawn(row).map(|(name, ..)| name)));
     svg.stroke(&format!("M{:.1} {:.1}h{:.1}", PLACE[0], panel.up(0.0), PLACE[2]), "currentColor", 1.0, 0.8);
     let mut table = Vec::new();
     for row in rows {
         let at = panel.across(row.length as f64);
         svg.text([at, PLACE[1] + PLACE[3] + 18.0], Anchor::Middle, &row.length.to_string());
-        for (i, (name, found)) in [("Pearson", row.pearson), ("Spearman", row.spearman)].into_iter().enumerate() {
-            let Some(c) = found else { continue };
-            let x = at + if i == 0 { -8.0 } else { 8.0 };
-            if let Some([low, high]) = c.interval {
+        for (i, (name, found, assumed)) in drawn(row).into_iter().enumerate() {
+            let Some(e) = found else { continue };
+            let x = at + 11.0 * (i as f64 - 1.0);
+            if let Some([low, high]) = e.interval {
                 svg.stroke(&format!("M{x:.1} {:.1}V{:.1}", panel.up(low), panel.up(high)), COLORS[i], 2.0, 1.0);
             }
-            let title =
-                format!("{name}, at most {}: {:.3}{}, {}", many(row.length, "literal"), c.r, interval(c), p_value(c.p));
-            svg.dot([x, panel.up(c.r)], 4.5, COLORS[i], 1.0, &title);
-            let [low, high] = c.interval.map_or([None; 2], |ends| ends.map(Some));
-            table.push((row.length, name.to_lowercase(), c.n, c.r, low, high, c.p));
+            let title = format!("{name}, at most {}: {:.3}{}", many(row.length, "literal"), e.r, interval(e));
+            svg.dot([x, panel.up(e.r)], 4.5, COLORS[i], 1.0, &title);
+            let ends = |interval: Option<[f64; 2]>| interval.map_or([None; 2], |ends| ends.map(Some));
+            let coefficient = name.split(',').next().unwrap_or(name).to_lowercase();
+            let independent = (ends(assumed.and_then(|c| c.interval)), assumed.map(|c| c.p));
+            table.push((row.length, coefficient, row.iou.units, e.r, independent, ends(e.interval)));
         }
     }
     panel.x_name(&mut svg, "literals at most");
-    let caption =
-        "How IoU and the accuracy where a unit fires go together as formulas may grow, with 95% confidence intervals.";
-    let csv = table_of("length,coefficient,units,r,low,high,p", &table)?;
+    let caption = "How IoU and the accuracy where a unit fires go together as formulas may grow, with 95% intervals over examples. \
+                   The partial correlation compares units that fire on equally many examples.";
+    let csv = table_of("length,coefficient,units,r,low,high,p,example_low,example_high", &table)?;
     Ok(figure("correlation_by_length", "Correlation of IoU and accuracy, by length", caption, svg, SIZE, csv))
 }
 
@@ -130,10 +139,6 @@ pub(super) fn model_confusion(records: &Records) -> Result<Figure> {
     Ok(figure("confusion", "Errors of the model", caption, svg, size, table_of("target,predicted,examples", &table)?))
 }
 
-fn interval(c: Correlation) -> String {
-    c.interval.map_or(String::new(), |[low, high]| format!(" [{low:.3}, {high:.3}]"))
-}
-
-fn p_value(p: f64) -> String {
-    if p < 1e-3 { format!("p = {p:.1e}") } else { format!("p = {p:.3}") }
+fn interval(estimate: Estimate) -> String {
+    estimate.interval.map_or(String::new(), |[low, high]| format!(" [{low:.3}, {high:.3}]"))
 }
