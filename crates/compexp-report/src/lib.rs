@@ -39,6 +39,7 @@ use rayon::prelude::*;
 pub use figure::Figure;
 pub use figures::{figures, training_curves};
 
+use analysis::Records;
 use compexp_core::explain::Progress;
 use compexp_core::probe::{Example, ProbeSet};
 use compexp_run::{FinishedRun, Provenance};
@@ -101,6 +102,8 @@ pub struct ReportRun<'a> {
     pub name: String,
     /// The run.
     pub run: &'a FinishedRun,
+    /// What it found, for analyses.
+    pub records: &'a Records,
     /// Its figures.
     pub figures: &'a [Figure],
     /// Its examples' pictures.

@@ -16,6 +16,8 @@ use super::ReportRun;
 use super::class_measures::ClassMeasures;
 use super::layer_below::LayerBelow;
 use crate::{Error, LayerFile, Result, layer_file};
+use crate::analysis::question::Answer;
+use crate::analysis::what::what;
 use compexp_core::explanation::Headline;
 
 /// The exemplars of each choice that are shown.
@@ -65,6 +67,10 @@ impl Activity {
 /// A run as the pages see it.
 pub(super) struct Material<'a> {
     pub(super) name: String,
+    /// What the run is.
+    pub(super) what: String,
+    /// What it answers to the paper's question.
+    pub(super) answer: Option<Answer>,
     pub(super) run: &'a FinishedRun,
     /// The file of its layer, where it tells.
     pub(super) layer: Option<LayerFile>,
@@ -109,7 +115,7 @@ pub(super) struct Material<'a> {
 
 impl<'a> Material<'a> {
     pub(super) fn read(run: &ReportRun<'a>) -> Result<Self> {
-        let ReportRun { name, run, source, units: wanted, .. } = run;
+        let ReportRun { name, run, records, source, units: wanted, .. } = run;
         let exemplars = run.exemplars()?;
         let masks = run.masks()?;
         let expected = [exemplars.exemplars.len(), 2, exemplars.grid.positions().div_ceil(8)];
@@ -148,6 +154,8 @@ impl<'a> Material<'a> {
         };
         Ok(Self {
             name: name.clone(),
+            what: what(records),
+            answer: Answer::of(records),
             run,
             headline: Headline::of(&run.explanations),
             config: run.config()?,

@@ -60,7 +60,7 @@ pub(crate) fn reproduce(root: &Path, args: &ReproduceArgs) -> Result<()> {
     print_costs(&outcomes);
     println!();
     table::print(runner.compexp(), &plan, &out)?;
-    println!("\nreport: {}", plan.report.display());
+    println!("report: {}", plan.report.display());
     println!("took {}", seconds(start.elapsed()));
     Ok(())
 }

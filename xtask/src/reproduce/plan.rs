@@ -17,14 +17,25 @@ pub(crate) struct Plan {
     pub(crate) needs: Vec<Need>,
     /// In order.
     pub(crate) stages: Vec<Stage>,
-    /// The runs whose quantities are printed at the end: a title and the folder.
-    pub(crate) runs: Vec<(&'static str, PathBuf)>,
+    /// The runs whose quantities are printed at the end.
+    pub(crate) runs: Vec<Run>,
     /// Other runs that the report shows.
     also: Vec<PathBuf>,
     /// The runs on planted units, each with what was planted.
     pub(crate) planted: Vec<[PathBuf; 2]>,
     /// The page to open.
     pub(crate) report: PathBuf,
+}
+
+/// A run whose quantities are printed.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// The title of its column.
+    pub(crate) title: &'static str,
+    /// Its folder.
+    pub(crate) path: PathBuf,
+    /// What it repeats.
+    pub(crate) half: Half,
 }
 
 /// The arguments that say where the vision half's data are.
@@ -93,7 +104,7 @@ pub(crate) fn make(root: &Path, args: &ReproduceArgs, out: &Path) -> Result<Plan
     if plan.runs.is_empty() {
         bail!("nothing is left to do: --only names the half for which no data are given");
     }
-    let runs: Vec<PathBuf> = plan.runs.iter().map(|(_, run)| run).chain(&plan.also).cloned().collect();
+    let runs: Vec<PathBuf> = plan.runs.iter().map(|run| &run.path).chain(&plan.also).cloned().collect();
     let mut report = words(["report"]);
     report.extend(runs.iter().map(OsString::from));
     plan.stages.push(stage("report", report, runs, &out.join("report"), false));
@@ -110,11 +121,14 @@ pub(crate) fn runs_of_toy(root: &Path, out: &Path) -> Result<Vec<Stage>> {
 /// The stages of the vision half; scenes are there.
 fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
     let run = out.join("vision");
-    let mut probe = words(["vision", "probe", "--broden"]);
-    probe.extend([OsString::from(&half.broden), "--checkpoint".into(), OsString::from(&half.checkpoint)]);
-    probe.extend(half.network.iter().cloned());
-    probe.extend(words(["--layer", "layer4", "--length", "3"]));
-    plan.stages.push(stage("vision", probe, half.inputs.clone(), &run, true));
+    // Both with the model's predictions, which correlations of every length need.
+    for (name, length) in [("vision", "3"), ("vision-lengths", "10")] {
+        let mut probe = words(["vision", "probe", "--broden"]);
+        probe.extend([OsString::from(&half.broden), "--checkpoint".into(), OsString::from(&half.checkpoint)]);
+        probe.extend(half.network.iter().cloned());
+        probe.extend(words(["--layer", "layer4", "--length", length]));
+        plan.stages.push(stage(name, probe, half.inputs.clone(), &out.join(name), true));
+    }
     let activations = run.join("activations.npy");
     let explain = |name: &str, more: &[&str]| {
         let mut arguments = words(["explain", "--broden"]);
@@ -122,12 +136,11 @@ fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
         arguments.extend(words(more.iter().copied()));
         stage(name, arguments, vec![half.broden.clone(), activations.clone()], &out.join(name), true)
     };
-    plan.stages.push(explain("vision-lengths", &["--length", "10"]));
     plan.stages.push(explain("vision-exact", &["--length", "3", "--mode", "exact"]));
     plan.stages.push(explain("vision-trust", &["--length", "3", "--holdout", "0.5", "--null-draws", "100"]));
-    plan.runs.push(("vision", run));
-    plan.runs.push(("vision, N=10", out.join("vision-lengths")));
-    plan.runs.push(("vision, exact", out.join("vision-exact")));
+    let paths =
+        [("vision", run), ("vision, N=10", out.join("vision-lengths")), ("vision, exact", out.join("vision-exact"))];
+    plan.runs.extend(paths.map(|(title, path)| Run { title, path, half: Half::Vision }));
     plan.also.push(out.join("vision-trust"));
 }
 
@@ -145,8 +158,8 @@ fn nli(half: &Nli, out: &Path, plan: &mut Plan) {
     let mut by_mcc = words(["explain", "--metric", "mcc", "--min-activations", "500", "--probe"]);
     by_mcc.extend([OsString::from(&inputs[0]), "--activations".into(), OsString::from(&inputs[1])]);
     plan.stages.push(stage("nli-mcc", by_mcc, inputs.into(), &out.join("nli-mcc"), true));
-    plan.runs.push(("nli", run));
-    plan.runs.push(("nli, by MCC", out.join("nli-mcc")));
+    let paths = [("nli", run), ("nli, by MCC", out.join("nli-mcc"))];
+    plan.runs.extend(paths.map(|(title, path)| Run { title, path, half: Half::Nli }));
     plan.also.push(out.join("nli-trust"));
 }
 
@@ -164,6 +177,7 @@ fn toy_vision(root: &Path, out: &Path, plan: &mut Plan) -> Vision {
         explain.extend(["--masks".into(), planted.join("masks.npy").into()]);
         plan.stages.push(stage(name, explain, vec![scenes.clone(), planted.clone()], &out.join(name), true));
         plan.planted.push([out.join(name), planted.join("planted.json")]);
+        plan.also.push(out.join(name));
     }
     let checkpoint = root.join("data/toy/vision/model.safetensors");
     Vision {

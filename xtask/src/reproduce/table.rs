@@ -1,4 +1,5 @@
-//! The final table: every quantity of the paper, and its value for each run.
+//! What is printed at the end: the paper's two questions and their answers, what each run is, and the table of every quantity of
+//! the paper with its value for each run. All of it is what `compexp analyze --json` says.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::program::Compexp;
 use crate::stage::shown;
 
+use super::args::Half;
 use super::plan::Plan;
 
 /// A quantity as `compexp analyze --json` gives it.
@@ -19,10 +21,27 @@ struct Quantity {
     name: String,
     /// The value as one would print it.
     text: String,
+    /// The value in the paper, where it is published there.
+    paper: Option<String>,
+}
+
+/// What a run answers to one of the paper's questions.
+#[derive(Clone, Debug, Deserialize)]
+struct Answer {
+    id: String,
+    question: String,
+    paper: String,
+    here: String,
+    verdict: String,
+    /// The greatest number of literals of its formulas.
+    length: usize,
 }
 
 #[derive(Deserialize)]
 struct Analysis {
+    /// What the run is.
+    what: String,
+    answer: Option<Answer>,
     quantities: Vec<Quantity>,
 }
 
@@ -35,33 +54,91 @@ struct Row {
     values: Vec<String>,
 }
 
-/// Prints the table of the plan's runs, and writes it to `table.csv` in `out`; `compexp` is the command.
+/// Prints the answers and the table of the plan's runs, and writes the table to `table.csv` in `out`; `compexp` is the command.
 pub(crate) fn print(compexp: &Compexp, plan: &Plan, out: &Path) -> Result<()> {
-    let mut all = Vec::new();
-    for (_, run) in &plan.runs {
-        let text = output(compexp, ["analyze".into(), run.into(), "--json".into()])?;
-        let analysis: Analysis = serde_json::from_slice(&text)
-            .with_context(|| format!("cannot read the analysis of `{}`", run.display()))?;
-        all.push(analysis.quantities);
+    let all = plan.runs.iter().map(|run| analysis(compexp, &run.path)).collect::<Result<Vec<_>>>()?;
+    let answers = answers(all.iter().filter_map(|analysis| analysis.answer.as_ref()));
+    print_answers(&answers);
+    println!("runs");
+    for (run, analysis) in plan.runs.iter().zip(&all) {
+        println!("  {}: {}", run.title, analysis.what);
     }
-    let titles: Vec<&str> = plan.runs.iter().map(|(title, _)| *title).collect();
-    let rows = join(&all);
+    for [run, _] in &plan.planted {
+        let name = run.file_name().unwrap_or_default().to_string_lossy();
+        println!("  {name}: {}; their formulas are known", analysis(compexp, run)?.what);
+    }
+    println!();
+    let quantities: Vec<&[Quantity]> = all.iter().map(|analysis| &analysis.quantities[..]).collect();
+    let runs: Vec<(&str, Half)> = plan.runs.iter().map(|run| (run.title, run.half)).collect();
+    let (titles, rows) = with_paper(&runs, &quantities, join(&quantities));
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
     print!("{}", text(&titles, &rows));
     for [run, planted] in &plan.planted {
         println!("\nplanted units");
         let arguments = ["recovered".into(), run.into(), "--planted".into(), planted.into()];
         print!("{}", String::from_utf8_lossy(&output(compexp, arguments)?));
     }
+    println!();
+    // Again: the table is longer than a terminal is high.
+    print_answers(&answers);
     let path = out.join("table.csv");
     fs::write(&path, csv(&titles, &rows)).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
+/// Each question with what the paper found, what was found here, and the verdict on a line of its own.
+fn print_answers(answers: &[&Answer]) {
+    if !answers.is_empty() {
+        println!("the paper's questions\n");
+    }
+    for Answer { question, paper, here, verdict, .. } in answers {
+        println!("{question}\n{paper}\n{here}\n{verdict}\n");
+    }
+}
+
+fn analysis(compexp: &Compexp, run: &Path) -> Result<Analysis> {
+    let text = output(compexp, ["analyze".into(), run.into(), "--json".into()])?;
+    serde_json::from_slice(&text).with_context(|| format!("cannot read the analysis of `{}`", run.display()))
+}
+
+/// One answer a question: that of the longest formulas, the first of these.
+fn answers<'a>(all: impl Iterator<Item = &'a Answer>) -> Vec<&'a Answer> {
+    let mut found: Vec<&Answer> = Vec::new();
+    for answer in all {
+        match found.iter_mut().find(|other| other.id == answer.id) {
+            Some(other) if other.length < answer.length => *other = answer,
+            Some(_) => {}
+            None => found.push(answer),
+        }
+    }
+    found
+}
+
+/// The columns of `rows` with those of the paper before the runs of each half, where it has values.
+fn with_paper(runs: &[(&str, Half)], all: &[&[Quantity]], mut rows: Vec<Row>) -> (Vec<String>, Vec<Row>) {
+    let mut titles: Vec<String> = runs.iter().map(|(title, _)| (*title).to_owned()).collect();
+    for (half, title) in [(Half::Nli, "nli in the paper"), (Half::Vision, "vision in the paper")] {
+        let Some(at) = runs.iter().position(|(_, of)| *of == half) else { continue };
+        let of_half =
+            || all.iter().zip(runs).filter(|(_, (_, of))| *of == half).flat_map(|(quantities, _)| *quantities);
+        let published = |id: &str| of_half().filter(|q| q.id == id).find_map(|q| q.paper.clone());
+        if !of_half().any(|quantity| quantity.paper.is_some()) {
+            continue;
+        }
+        // The later half first: the places before it stay.
+        titles.insert(at, title.to_owned());
+        for row in &mut rows {
+            row.values.insert(at, published(&row.id).unwrap_or_default());
+        }
+    }
+    (titles, rows)
+}
+
 /// The rows of all runs: each after the quantity that it follows in the run that first has it.
-fn join(all: &[Vec<Quantity>]) -> Vec<Row> {
+fn join(all: &[&[Quantity]]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for (run, quantities) in all.iter().enumerate() {
         let mut next = 0;
-        for quantity in quantities {
+        for quantity in *quantities {
             let at = rows.iter().position(|row| row.id == quantity.id).unwrap_or_else(|| {
                 let values = vec![String::new(); all.len()];
                 rows.insert(next, Row { id: quantity.id.clone(), quantity: quantity.name.clone(), values });
@@ -127,19 +204,51 @@ fn output<const N: usize>(compexp: &Compexp, arguments: [OsString; N]) -> Result
 mod tests {
     use super::*;
 
+    fn quantity(id: &str, text: &str, paper: Option<&str>) -> Quantity {
+        Quantity { id: id.into(), name: format!("the {id}"), text: text.into(), paper: paper.map(str::to_owned) }
+    }
+
     #[test]
     fn runs_stand_side_by_side_and_may_lack_quantities() {
-        let quantity = |id: &str, text: &str| Quantity { id: id.into(), name: format!("the {id}"), text: text.into() };
-        let all = [
-            vec![quantity("units", "512"), quantity("iou", "0.25")],
-            vec![quantity("units", "1,024"), quantity("say \"so\"", "yes")],
-        ];
-        let rows = join(&all);
+        let vision = [quantity("units", "512", None), quantity("iou", "0.25", None)];
+        let nli = [quantity("units", "1,024", None), quantity("say \"so\"", "yes", None)];
+        let rows = join(&[&vision[..], &nli]);
         let expected =
             "quantity      vision  nli\nthe units     512     1,024\nthe say \"so\"          yes\nthe iou       0.25\n";
         assert_eq!(text(&["vision", "nli"], &rows), expected);
         let lines: Vec<String> = csv(&["vision", "nli"], &rows).lines().map(str::to_owned).collect();
         assert_eq!(lines[0], "\"id\",\"quantity\",\"vision\",\"nli\"");
         assert_eq!(lines[2], "\"say \"\"so\"\"\",\"the say \"\"so\"\"\",\"\",\"yes\"");
+    }
+
+    #[test]
+    fn the_papers_values_stand_before_the_runs_of_their_half() {
+        let vision = [quantity("units", "128", Some("512")), quantity("r", "0.1", None)];
+        let longer = [quantity("units", "128", Some("512")), quantity("r", "0.2", Some("0.31"))];
+        let nli = [quantity("units", "64", Some("1,024")), quantity("r", "0.3", None)];
+        let all: [&[Quantity]; 3] = [&vision, &longer, &nli];
+        let runs = [("a", Half::Vision), ("b", Half::Vision), ("c", Half::Nli)];
+        let (titles, rows) = with_paper(&runs, &all, join(&all));
+        assert_eq!(titles, ["vision in the paper", "a", "b", "nli in the paper", "c"]);
+        assert_eq!(rows[0].values, ["512", "128", "128", "1,024", "64"]);
+        assert_eq!(rows[1].values, ["0.31", "0.1", "0.2", "", "0.3"]);
+        let own = [quantity("units", "7", None)];
+        let (titles, rows) = with_paper(&[("own", Half::Vision)], &[&own], join(&[&own]));
+        assert_eq!((titles, rows[0].values.len()), (vec!["own".to_owned()], 1), "no values, no column");
+    }
+
+    #[test]
+    fn the_longest_formulas_answer() {
+        let answer = |id: &str, length, verdict: &str| Answer {
+            id: id.into(),
+            question: "?".into(),
+            paper: "that".into(),
+            here: "this".into(),
+            verdict: verdict.into(),
+            length,
+        };
+        let all = [answer("a", 3, "one"), answer("b", 5, "two"), answer("a", 10, "three"), answer("b", 5, "four")];
+        let verdicts: Vec<&str> = answers(all.iter()).iter().map(|a| &a.verdict[..]).collect();
+        assert_eq!(verdicts, ["three", "two"]);
     }
 }

@@ -1,4 +1,4 @@
-//! `compexp analyze`: the paper's quantities of a run, and its figures.
+//! `compexp analyze`: the paper's quantities of a run, what it answers to the paper's question, and its figures.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -7,6 +7,8 @@ use anyhow::Result;
 use compexp_files::AtomicFile;
 use compexp_report::analysis::Records;
 use compexp_report::analysis::paper::{Quantity, quantities};
+use compexp_report::analysis::question::Answer;
+use compexp_report::analysis::what::what;
 use compexp_report::figures;
 use compexp_run::FinishedRun;
 use serde::Serialize;
@@ -41,15 +43,21 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
         }
     }
     let all = quantities(&records);
+    let answer = Answer::of(&records);
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         let all: Vec<Row<'_>> = all.iter().map(|quantity| Row { quantity, text: quantity.text() }).collect();
-        terminal::write_json(&mut out, &json!({ "version": VERSION, "quantities": all }))?;
+        let value = json!({ "version": VERSION, "what": what(&records), "answer": answer, "quantities": all });
+        terminal::write_json(&mut out, &value)?;
     } else {
         let row = |q: &Quantity| [terminal::name(&q.name), q.text()];
         let width = all.iter().map(|q| q.name.chars().count()).max().unwrap_or(0);
         for [name, value] in all.iter().map(row) {
             writeln!(out, "{name:width$}  {value}")?;
+        }
+        if let Some(answer) = answer {
+            writeln!(out, "\n{}\n{}\n{}", answer.question, answer.paper, answer.here)?;
+            writeln!(out, "{}", answer.verdict.name())?;
         }
     }
     out.flush()?;

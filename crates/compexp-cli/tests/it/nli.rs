@@ -65,6 +65,26 @@ fn a_small_classifier_is_trained_probed_and_asked() {
     let e = fails(dir, 1, &format!("{probe} --vocab-size 5 --out run"));
     assert!(e.contains("`inputs.features.vocab_size`: found 2000, asked for 5"), "{e}");
 
+    // The same answer to the paper's question in JSON, on the terminal and on the page.
+    let analysis: serde_json::Value = serde_json::from_str(&ok(dir, "analyze run --json")).unwrap();
+    let answer = &analysis["answer"];
+    let (here, verdict) = (answer["here"].as_str().unwrap(), answer["verdict"].as_str().unwrap());
+    assert!(["replicates", "does not replicate", "cannot be told here"].contains(&verdict), "{answer}");
+    assert!((&answer["id"], &answer["length"]) == (&"nli".into(), &3.into()) && here.starts_with("Here "), "{answer}");
+    let text = ok(dir, "analyze run");
+    assert!(text.ends_with(&format!("\n{here}\n{verdict}\n")) && !text.contains("p = "), "{text}");
+    assert_eq!(
+        analysis["what"],
+        "10 units of the features of a classifier on 60 sentence pairs, formulas of at most 3 \
+                                 literals, beam search by IoU"
+    );
+    ok(dir, "report run");
+    let page = fs::read_to_string(dir.join("run/report/index.html")).unwrap();
+    assert!(page.contains(here) && page.contains(&format!("<b class=\"verdict\">{verdict}</b>")), "{here}");
+    ok(dir, &format!("{probe} --metric mcc --out mcc"));
+    let by_mcc: serde_json::Value = serde_json::from_str(&ok(dir, "analyze mcc --json")).unwrap();
+    assert!(by_mcc["answer"].is_null(), "the paper's search is by IoU: {}", by_mcc["answer"]);
+
     // Where examples are held out, units fire above the thresholds of the search's side, and are counted there.
     ok(dir, &format!("{probe} --quantile 0.2 --holdout 0.4 --out part"));
     let found = json(&dir.join("part/explanations.json"));

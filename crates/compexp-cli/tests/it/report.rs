@@ -8,6 +8,7 @@ use compexp_core::concept::{Concept, ConceptId};
 use compexp_core::explain::Silent;
 use compexp_core::probe::Example;
 use compexp_files::write_npy;
+use compexp_report::analysis::Records;
 use compexp_report::{Error, Result};
 use compexp_report::{ExampleSource, Figure, ReportRun, Showing, Sink, Thumbnail, write_report};
 use compexp_run::{FinishedRun, write_concepts, write_examples};
@@ -180,7 +181,9 @@ fn pages_are_the_same_on_any_number_of_threads_and_a_full_disk_is_an_error() {
     }];
     let report = |threads: usize, room: usize| {
         let mut sink = Memory { files: BTreeMap::new(), room };
-        let runs = [ReportRun { name: text("a"), run: &finished, figures: &figures, source: &Half, units: None }];
+        let records = Records::read(&finished).unwrap();
+        let (name, units) = (text("a"), None);
+        let runs = [ReportRun { name, run: &finished, records: &records, figures: &figures, source: &Half, units }];
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| write_report(&runs, &mut sink, &Silent)).map(|written| (written, sink.files))
     };

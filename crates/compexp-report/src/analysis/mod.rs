@@ -10,6 +10,7 @@ pub mod kind;
 pub mod makeup;
 pub mod paper;
 pub mod question;
+pub mod what;
 
 use std::sync::OnceLock;
 

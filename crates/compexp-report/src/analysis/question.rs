@@ -1,5 +1,6 @@
 //! The paper's two questions, and what a run answers.
 
+use compexp_core::score::Metric;
 use compexp_run::Provenance;
 use compexp_trust::stats::Estimate;
 use serde::Serialize;
@@ -7,14 +8,14 @@ use serde::Serialize;
 use super::Records;
 use super::accuracy::CorrelationRow;
 
-/// A coefficient nearer to 0 than this counts as none.
+/// A coefficient that is smaller than this on the paper's side of 0 counts as none.
 const BAND: f64 = 0.1;
 
 /// How a verdict follows from the two coefficients, for readers.
 pub const RULE: &str = "The verdict is by two numbers: the correlation r of IoU and accuracy over units, and the partial \
     correlation given the firing count (the number of examples on which a unit fires), which compares units that fire equally \
     often. Each has a 95% bootstrap interval over examples. \"replicates\": both intervals lie on the side of 0 that the paper \
-    found. Otherwise \"does not replicate\": one of them lies wholly on the other side, or within 0.1 of 0. Otherwise \
+    found. Otherwise \"does not replicate\": one of them leaves no room for a coefficient of 0.1 or more on that side. Otherwise \
     \"cannot be told here\".";
 
 /// One half of the paper.
@@ -111,10 +112,9 @@ impl Verdict {
             Some([a.min(b), a.max(b)])
         };
         let [Some(plain), Some(partial)] = found.map(interval) else { return Self::CannotBeTold };
-        let refutes = |[low, high]: [f64; 2]| high < 0.0 || (low > -BAND && high < BAND);
         match [plain, partial] {
             both if both.iter().all(|[low, _]| *low > 0.0) => Self::Replicates,
-            either if either.into_iter().any(refutes) => Self::DoesNotReplicate,
+            either if either.iter().any(|[_, high]| *high < BAND) => Self::DoesNotReplicate,
             _ => Self::CannotBeTold,
         }
     }
@@ -142,9 +142,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer of a run; none where it repeats neither half, has no predictions, or explains nothing.
+    /// The answer of a run; none where it repeats neither half, was not searched by IoU as the paper's are, has no predictions,
+    /// or explains nothing.
     pub fn of(records: &Records) -> Option<Self> {
-        Self::new(Half::of(records)?, records.correlations())
+        let half = Half::of(records).filter(|_| records.explanations.metric() == Metric::Iou)?;
+        Self::new(half, records.correlations())
     }
 
     fn new(half: Half, rows: &[CorrelationRow]) -> Option<Self> {
@@ -153,15 +155,17 @@ impl Answer {
         let here = match (first.iou.pearson, pearson) {
             (Some(single), Some(found)) => {
                 let start = match last.length {
-                    1 => format!("Here r is {} for single concepts", text(found)),
+                    1 => format!("Here r is {} for single concepts", text(found, "95% interval ")),
                     n => format!(
                         "Here r is {:.3} for single concepts and {} for formulas of at most {n}",
                         single.r,
-                        text(found)
+                        text(found, "95% interval ")
                     ),
                 };
                 match partial {
-                    Some(partial) => format!("{start}; among units that fire equally often it is {}.", text(partial)),
+                    Some(partial) => {
+                        format!("{start}; among units that fire equally often it is {}.", text(partial, ""))
+                    }
                     None => format!("{start}; how often units fire leaves nothing to compare."),
                 }
             }
@@ -180,10 +184,10 @@ impl Answer {
     }
 }
 
-/// A coefficient with its interval.
-fn text(estimate: Estimate) -> String {
+/// A coefficient, and in brackets its interval after `name`.
+fn text(estimate: Estimate, name: &str) -> String {
     match estimate.interval {
-        Some([low, high]) => format!("{:.3} [{low:.3}, {high:.3}]", estimate.r),
+        Some([low, high]) => format!("{:.3} ({name}{low:.3} to {high:.3})", estimate.r),
         None => format!("{:.3}", estimate.r),
     }
 }
@@ -208,6 +212,7 @@ mod tests {
             ([0.2, 0.4], [-0.3, -0.05], DoesNotReplicate),
             ([-0.4, -0.2], [0.05, 0.3], DoesNotReplicate),
             ([-0.09, 0.09], [-0.2, 0.3], DoesNotReplicate),
+            ([0.01, 0.13], [-0.102, 0.016], DoesNotReplicate),
             ([0.2, 0.4], [-0.05, 0.3], CannotBeTold),
             ([-0.2, 0.4], [0.05, 0.3], CannotBeTold),
             ([0.0, 0.4], [0.05, 0.3], CannotBeTold),
@@ -241,13 +246,13 @@ mod tests {
         };
         let rows = [row(1, [0.0, 0.2], [0.0, 0.1]), row(3, [-0.5, -0.3], [-0.3, -0.1])];
         let answer = Answer::new(Half::Nli, &rows).unwrap();
-        let expected = "Here r is 0.100 for single concepts and -0.400 [-0.500, -0.300] for formulas of at most 3; among units \
-                        that fire equally often it is -0.200 [-0.300, -0.100].";
+        let expected = "Here r is 0.100 for single concepts and -0.400 (95% interval -0.500 to -0.300) for formulas of at most 3; among units \
+                        that fire equally often it is -0.200 (-0.300 to -0.100).";
         assert_eq!((&answer.here[..], answer.verdict, answer.length), (expected, Verdict::Replicates, 3));
         assert_eq!(Answer::new(Half::Vision, &rows).unwrap().verdict, Verdict::DoesNotReplicate);
         let single = Answer::new(Half::Vision, &rows[..1]).unwrap();
         assert!(
-            single.here.starts_with("Here r is 0.100 [0.000, 0.200] for single concepts; among"),
+            single.here.starts_with("Here r is 0.100 (95% interval 0.000 to 0.200) for single concepts; among"),
             "{}",
             single.here
         );

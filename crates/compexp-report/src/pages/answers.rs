@@ -4,9 +4,41 @@ use compexp_core::explanation::{Explanation, median};
 use compexp_core::search::Status;
 use maud::{Markup, html};
 
-use super::{anchor, count, percent, unit_link};
+use super::{anchor, count, percent, plain, unit_link};
+use crate::analysis::question::{Answer, RULE};
 use crate::material::Material;
 use compexp_core::explanation::Headline;
+
+/// The section of the paper's questions, as the runs answer them. Of runs of the same inputs the one with the longest formulas
+/// answers, the first of these where several are as long.
+pub(super) fn questions<'a>(materials: impl IntoIterator<Item = &'a Material<'a>>) -> Markup {
+    let mut answers: Vec<(&Material<'_>, &Answer)> = Vec::new();
+    for material in materials {
+        let Some(answer) = &material.answer else { continue };
+        let inputs = |m: &Material<'_>| m.run.provenance().ok().map(|made| made.inputs());
+        match answers.iter_mut().find(|(other, a)| a.id == answer.id && inputs(other) == inputs(material)) {
+            Some(other) if other.1.length < answer.length => *other = (material, answer),
+            Some(_) => {}
+            None => answers.push((material, answer)),
+        }
+    }
+    html! {
+        @if !answers.is_empty() {
+            section #questions {
+                h2 { (if answers.len() == 1 { "The paper's question" } else { "The paper's questions" }) (anchor("questions")) }
+                dl.answers.questions { @for (material, answer) in &answers {
+                    div {
+                        dt { (answer.question) }
+                        dd { (answer.paper) }
+                        dd { (answer.here) @if answers.len() > 1 { span.run { " Run: " bdi { (plain(&material.name)) } "." } } }
+                        dd { b.verdict { (answer.verdict.name()) } }
+                    }
+                } }
+                details.rule { summary { "How the verdict follows" } p { (RULE) } }
+            }
+        }
+    }
+}
 
 /// The section of answers.
 pub(super) fn section(material: &Material<'_>) -> Markup {

@@ -6,7 +6,7 @@ use compexp_core::search::Status;
 use maud::{Markup, html};
 
 use super::overview::{mean_mcc, settings};
-use super::{anchor, count, document, formula, percent, plain};
+use super::{anchor, answers, count, document, formula, percent, plain};
 use crate::material::Material;
 
 /// The page that leads to the runs; each comes with the folder of its pages. `side_by_side` says whether there is a page of
@@ -31,6 +31,16 @@ pub(crate) fn page(runs: &[(String, Material<'_>)], side_by_side: bool) -> Strin
     ];
     let body = html! {
         h1 { (runs.len()) " runs side by side" }
+        (answers::questions(runs.iter().map(|(_, material)| material)))
+        section #runs {
+            h2 { "Runs" (anchor("runs")) }
+            dl.runs { @for (folder, m) in runs {
+                div {
+                    dt { a href=(format!("{folder}index.html")) { bdi { (plain(&m.name)) } } }
+                    dd { (plain(&m.what)) "." }
+                }
+            } }
+        }
         div.scroll { table.compare {
             thead { tr { td {} @for (folder, m) in runs {
                 th scope="col" { a href=(format!("{folder}index.html")) { bdi { (plain(&m.name)) } } }
@@ -47,7 +57,10 @@ pub(crate) fn page(runs: &[(String, Material<'_>)], side_by_side: bool) -> Strin
         }
         section #differences {
             h2 { "Settings that differ" (anchor("differences")) }
-            (differences(runs))
+            details {
+                summary { "Every setting in which the runs differ, and the hash of every input" }
+                (differences(runs))
+            }
         }
     };
     let nav = html! {

@@ -31,6 +31,7 @@ pub(crate) fn page(site: &Site<'_>) -> Result<String> {
         h1 { bdi { (plain(&material.name)) } }
         p.lead { (sentence(material)) }
         @if let Some(shown) = units::shown(material) { p.sub { (shown) } }
+        (answers::questions([material]))
         (tiles(material))
         (answers::section(material))
         @if !site.figures.is_empty() {

@@ -40,15 +40,22 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     let wanted = runs.iter().map(|run| selected(args, run)).collect::<Result<Vec<_>>>()?;
     let sources = runs.iter().map(|run| sources::Sources::new(run, reporter)).collect::<Result<Vec<_>>>()?;
     let names = names(&args.runs);
-    let drawn = |run| Ok(figures(&Records::read(run)?)?);
-    let figures = runs.iter().map(drawn).collect::<Result<Vec<Vec<Figure>>>>()?;
+    let records = runs.iter().map(Records::read).collect::<Result<Vec<_>, _>>()?;
+    let figures: Vec<Vec<Figure>> = records.iter().map(figures).collect::<Result<_, _>>()?;
     let reports: Vec<ReportRun<'_>> = runs
         .iter()
         .zip(&sources)
-        .zip(&figures)
+        .zip(records.iter().zip(&figures))
         .zip(names)
         .zip(wanted)
-        .map(|((((run, source), figures), name), units)| ReportRun { name, run, figures, source, units })
+        .map(|((((run, source), (records, figures)), name), units)| ReportRun {
+            name,
+            run,
+            records,
+            figures,
+            source,
+            units,
+        })
         .collect();
     let mut folder = folder::Folder::create(&out, &runs)?;
     let written = write_report(&reports, &mut folder, reporter)?;
