@@ -142,10 +142,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer of a run; none where it repeats neither half, was not searched by IoU as the paper's are, has no predictions,
-    /// or explains nothing.
+    /// The answer of a run; none where it repeats neither half, was not searched by IoU as the paper's are, is of a network on
+    /// random weights, has no predictions, or explains nothing.
     pub fn of(records: &Records) -> Option<Self> {
-        let half = Half::of(records).filter(|_| records.explanations.metric() == Metric::Iou)?;
+        let trained = Provenance::parse(&records.explanations.config).is_ok_and(|made| made.random_weights().is_none());
+        let half = Half::of(records).filter(|_| trained && records.explanations.metric() == Metric::Iou)?;
         Self::new(half, records.correlations())
     }
 

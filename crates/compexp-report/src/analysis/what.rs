@@ -14,10 +14,13 @@ pub fn what(records: &Records) -> String {
     let units = many(all.units.len(), "unit");
     let on = |what| many(all.universe.examples, what);
     let Ok(made) = Provenance::parse(&all.config) else { return format!("{units} on {}", on("example")) };
+    let untrained = made.random_weights().map_or(String::new(), |seed| format!(" with random weights (seed {seed})"));
     let what = match &made {
-        Provenance::VisionProbe(made) => format!("{units} of {} of a network on {}", made.inputs.layer, on("image")),
+        Provenance::VisionProbe(made) => {
+            format!("{units} of {} of a network{untrained} on {}", made.inputs.layer, on("image"))
+        }
         Provenance::NliProbe(made) => {
-            format!("{units} of the {} of a classifier on {}", made.inputs.layer, on("sentence pair"))
+            format!("{units} of the {} of a classifier{untrained} on {}", made.inputs.layer, on("sentence pair"))
         }
         Provenance::Explain(made) => {
             let given = if made.inputs.masks.is_some() { "masks, as planted ones are," } else { "activations" };
@@ -52,23 +55,45 @@ mod tests {
     use compexp_core::explanation::HeldOutUniverse;
     use serde_json::json;
 
+    use super::super::question::Answer;
     use super::super::tests::records;
     use super::*;
+
+    fn config(command: &str, inputs: serde_json::Value) -> serde_json::Value {
+        json!({
+            "command": command, "inputs": inputs, "compexp": "0", "threshold": null, "units": "10", "keep_beams": false,
+            "exemplars": 1, "search": compexp_core::search::SearchConfig::default(),
+            "trust": { "null_draws": 20, "holdout": 0.5, "seed": 0 },
+        })
+    }
 
     #[test]
     fn a_line_says_what_a_run_is() {
         let mut run = records("a", &[("a", &[0.5], &[])], &[], &[("", "x")]);
         assert_eq!(what(&run), "1 unit on 1 example");
-        run.explanations.config = json!({
-            "command": "explain",
-            "inputs": { "annotations": { "kind": "broden", "hash": "0" }, "masks": { "kind": "npy", "hash": "0" } },
-            "compexp": "0", "threshold": null, "units": "10", "keep_beams": false, "exemplars": 1,
-            "search": compexp_core::search::SearchConfig::default(),
-            "trust": { "null_draws": 20, "holdout": 0.5, "seed": 0 },
-        });
+        let annotations = json!({ "kind": "broden", "hash": "0" });
+        run.explanations.config =
+            config("explain", json!({ "annotations": annotations, "masks": { "kind": "npy", "hash": "0" } }));
         run.explanations.held_out = Some(HeldOutUniverse { examples: 3, groups: 2 });
         let expected = "1 unit given as masks, as planted ones are, on 1 image, formulas of at most 3 literals, beam search by \
                         IoU, 20 null draws of each unit, 3 examples more held out";
         assert_eq!(what(&run), expected);
+    }
+
+    #[test]
+    fn a_network_on_random_weights_is_called_so_and_answers_nothing() {
+        let mut run = records("a", &[("a", &[0.5], &[0])], &[], &[("x", "x")]);
+        let inputs = json!({
+            "annotations": { "kind": "broden", "hash": "0" }, "checkpoint": "0", "images": "0", "layer": "layer4",
+            "preprocess": "imagenet",
+        });
+        run.explanations.config = config("vision probe", inputs.clone());
+        assert!(what(&run).starts_with("1 unit of layer4 of a network on 1 image, "), "{}", what(&run));
+        assert!(Answer::of(&run).is_some());
+        let mut random = inputs;
+        random["random_weights"] = json!(7);
+        run.explanations.config = config("vision probe", random);
+        assert!(what(&run).starts_with("1 unit of layer4 of a network with random weights (seed 7) on 1 image, "));
+        assert_eq!(Answer::of(&run), None);
     }
 }
