@@ -22,20 +22,23 @@ use crate::{Error, Result};
 const ROWS: usize = 20;
 
 /// All figures that the records of a run allow. Figures of accuracy need predictions, figures of formulas need explained
-/// units; figures of significance, held-out scores and ceilings are there if the run has these.
+/// units; figures of significance, held-out scores and ceilings are there if the run has these. Figures of IoU and of distinct
+/// formulas show what the same network has before any training, where `untrained` has the records of that
+/// ([`Records::untrained_among`]).
 ///
 /// # Errors
 /// `Error::Core` if a table cannot be written, which no record can cause.
-pub fn figures(records: &Records) -> Result<Vec<Figure>> {
+pub fn figures(records: &Records, untrained: Option<&Records>) -> Result<Vec<Figure>> {
+    let untrained = untrained.filter(|other| other.explained().next().is_some());
     let mut all = Vec::new();
     if records.explained().next().is_some() {
         all.extend([
-            formulas::iou_by_length(records)?,
-            formulas::iou_distribution(records)?,
+            formulas::iou_by_length(records, untrained)?,
+            formulas::iou_distribution(records, untrained)?,
             formulas::explanation_kinds(records)?,
             formulas::operator_mix(records)?,
             formulas::category_shares(records)?,
-            formulas::distinct_explanations(records)?,
+            formulas::distinct_explanations(records, untrained)?,
             formulas::concept_coverage(records)?,
         ]);
         all.extend(trust::figures(records)?);
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn every_analysis_has_a_figure_with_its_numbers() {
-        let all = figures(&run()).unwrap();
+        let all = figures(&run(), None).unwrap();
         let ids: Vec<&str> = all.iter().map(|f| &f.id[..]).collect();
         let expected = "iou_by_length iou_distribution explanation_kinds operators categories distinct_explanations \
                         concept_coverage accuracy_by_iou correlation_by_length accuracy_when_active confusion";
@@ -120,8 +123,26 @@ mod tests {
     }
 
     #[test]
+    fn a_network_before_training_is_drawn_beside() {
+        let other = records("ab", &[("a", &[0.05, 0.11], &[]), ("a", &[0.03], &[])], &[], &[]);
+        let [alone, beside] = [None, Some(&other)].map(|other| figures(&run(), other).unwrap());
+        assert_eq!(alone.len(), beside.len());
+        let last: Vec<&str> = beside[0].csv.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+        assert_eq!(last, ["untrained_mean", "0.04", "0.07"]);
+        assert!(beside[0].svg.contains("mean before training: 0.07"), "{}", beside[0].svg);
+        let by_bin: Vec<&str> = beside[1].csv.lines().collect();
+        assert_eq!(by_bin[0], "from,to,primitive,best,untrained_best");
+        let column: Vec<usize> =
+            by_bin[1..].iter().map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect();
+        assert_eq!((column.iter().sum::<usize>(), column[0]), (2, 0), "{column:?}");
+        assert!(beside[5].caption.ends_with("Before training: 2 units explained in 1 way."), "{}", beside[5].caption);
+        // Without it nothing changes.
+        assert!(alone[0].csv.starts_with("length,units,mean,min,lower_quartile,median,upper_quartile,max\n"));
+    }
+
+    #[test]
     fn runs_with_nothing_have_no_figures() {
-        assert_eq!(figures(&records("a", &[("-", &[], &[])], &[], &[("", "x")])).unwrap(), []);
+        assert_eq!(figures(&records("a", &[("-", &[], &[])], &[], &[("", "x")]), None).unwrap(), []);
     }
 
     #[test]

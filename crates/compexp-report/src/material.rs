@@ -15,9 +15,9 @@ use compexp_run::{AblationRecord, Band, FinishedRun, RunConfig, TrialRecord, Uni
 use super::ReportRun;
 use super::class_measures::ClassMeasures;
 use super::layer_below::LayerBelow;
-use crate::{Error, LayerFile, Result, layer_file};
 use crate::analysis::question::Answer;
 use crate::analysis::what::what;
+use crate::{Error, LayerFile, Result, layer_file};
 use compexp_core::explanation::Headline;
 
 /// The exemplars of each choice that are shown.

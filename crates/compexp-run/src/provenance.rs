@@ -257,6 +257,16 @@ impl Provenance {
         }
     }
 
+    /// The same with the weights of the checkpoint in place of random ones.
+    pub fn trained(mut self) -> Self {
+        match &mut self {
+            Self::Explain(_) => {}
+            Self::VisionProbe(made) => made.inputs.random_weights = None,
+            Self::NliProbe(made) => made.inputs.random_weights = None,
+        }
+        self
+    }
+
     /// The inputs alone, as the run's files hold them: equal where two runs are of the same layer on the same examples.
     pub fn inputs(&self) -> Value {
         let inputs = match self {

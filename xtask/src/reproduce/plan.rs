@@ -121,12 +121,15 @@ pub(crate) fn runs_of_toy(root: &Path, out: &Path) -> Result<Vec<Stage>> {
 /// The stages of the vision half; scenes are there.
 fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
     let run = out.join("vision");
-    // Both with the model's predictions, which correlations of every length need.
-    for (name, length) in [("vision", "3"), ("vision-lengths", "10")] {
+    // All with the model's predictions, which correlations of every length need; the last before any training.
+    for (name, length, weights) in
+        [("vision", "3", None), ("vision-lengths", "10", None), ("vision-random", "3", Some("0"))]
+    {
         let mut probe = words(["vision", "probe", "--broden"]);
         probe.extend([OsString::from(&half.broden), "--checkpoint".into(), OsString::from(&half.checkpoint)]);
         probe.extend(half.network.iter().cloned());
         probe.extend(words(["--layer", "layer4", "--length", length]));
+        probe.extend(weights.into_iter().flat_map(|seed| words(["--random-weights", seed])));
         plan.stages.push(stage(name, probe, half.inputs.clone(), &out.join(name), true));
     }
     let activations = run.join("activations.npy");
@@ -138,8 +141,12 @@ fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
     };
     plan.stages.push(explain("vision-exact", &["--length", "3", "--mode", "exact"]));
     plan.stages.push(explain("vision-trust", &["--length", "3", "--holdout", "0.5", "--null-draws", "100"]));
-    let paths =
-        [("vision", run), ("vision, N=10", out.join("vision-lengths")), ("vision, exact", out.join("vision-exact"))];
+    let paths = [
+        ("vision", run),
+        ("vision, N=10", out.join("vision-lengths")),
+        ("vision, exact", out.join("vision-exact")),
+        ("vision, untrained", out.join("vision-random")),
+    ];
     plan.runs.extend(paths.map(|(title, path)| Run { title, path, half: Half::Vision }));
     plan.also.push(out.join("vision-trust"));
 }
@@ -149,7 +156,9 @@ fn nli(half: &Nli, out: &Path, plan: &mut Plan) {
     let run = out.join("nli");
     let mut probe = words(["nli", "probe"]);
     probe.extend(half.arguments.iter().cloned());
-    plan.stages.push(stage("nli", probe, half.inputs.clone(), &run, true));
+    plan.stages.push(stage("nli", probe.clone(), half.inputs.clone(), &run, true));
+    probe.extend(words(["--random-weights", "0"]));
+    plan.stages.push(stage("nli-random", probe, half.inputs.clone(), &out.join("nli-random"), true));
     let inputs = [run.join("probe"), run.join("activations.npy")];
     let mut trust = words(["explain", "--probe"]);
     trust.extend([OsString::from(&inputs[0]), "--activations".into(), OsString::from(&inputs[1])]);
@@ -158,7 +167,7 @@ fn nli(half: &Nli, out: &Path, plan: &mut Plan) {
     let mut by_mcc = words(["explain", "--metric", "mcc", "--min-activations", "500", "--probe"]);
     by_mcc.extend([OsString::from(&inputs[0]), "--activations".into(), OsString::from(&inputs[1])]);
     plan.stages.push(stage("nli-mcc", by_mcc, inputs.into(), &out.join("nli-mcc"), true));
-    let paths = [("nli", run), ("nli, by MCC", out.join("nli-mcc"))];
+    let paths = [("nli", run), ("nli, by MCC", out.join("nli-mcc")), ("nli, untrained", out.join("nli-random"))];
     plan.runs.extend(paths.map(|(title, path)| Run { title, path, half: Half::Nli }));
     plan.also.push(out.join("nli-trust"));
 }

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
     let records = Records::read(&FinishedRun::open(&args.run)?)?;
     if let Some(out) = &args.out {
         let _lock = compexp_files::claim_folder(out)?;
-        for figure in figures(&records)? {
+        for figure in figures(&records, None)? {
             write(&out.join(format!("{}.svg", figure.id)), &figure.svg)?;
             write(&out.join(format!("{}.csv", figure.id)), &figure.csv)?;
         }

@@ -47,8 +47,11 @@ pub struct BinRow {
 
 /// The distribution of the explained units' IoU: bins of equal width from 0 to the first multiple of the width that is
 /// not below the greatest IoU. The width is 0.01, 0.02 or 0.05, the least that makes at most 25 bins.
-pub fn distribution(records: &Records) -> Vec<BinRow> {
-    let most = records.explained().map(|(_, unit, _)| unit.iou).fold(0.0, f64::max);
+///
+/// Of a run on the `untrained` network, which the bins then cover too, the number of best formulas in each comes with them.
+pub fn distribution(records: &Records, untrained: Option<&Records>) -> (Vec<BinRow>, Option<Vec<usize>>) {
+    let best = |run: &Records| run.explained().map(|(_, unit, _)| unit.iou).fold(0.0, f64::max);
+    let most = untrained.map_or(0.0, best).max(best(records));
     // In hundredths, so that ends of bins are the decimal numbers that they are printed as.
     let width = [1, 2].into_iter().find(|width| most * 100.0 <= 25.0 * f64::from(*width)).unwrap_or(5);
     let n = ((most * 100.0 / f64::from(width)).ceil() as u32).max(1);
@@ -62,7 +65,12 @@ pub fn distribution(records: &Records) -> Vec<BinRow> {
             rows[bin(primitive.iou)].primitive += 1;
         }
     }
-    rows
+    let before = untrained.map(|run| {
+        let mut counts = vec![0; rows.len()];
+        run.explained().for_each(|(_, unit, _)| counts[bin(unit.iou)] += 1);
+        counts
+    });
+    (rows, before)
 }
 
 #[cfg(test)]
@@ -83,7 +91,7 @@ mod tests {
     fn every_unit_is_in_one_bin_of_each_kind() {
         let run =
             records("a", &[("a", &[0.0, 0.2], &[]), ("a", &[0.07, 0.29], &[]), ("a", &[0.08, 0.3], &[])], &[], &[]);
-        let rows = distribution(&run);
+        let rows = distribution(&run, None).0;
         assert_eq!((rows.len(), rows[0].to, rows[14].from, rows[14].to), (15, 0.02, 0.28, 0.3));
         let filled = |of: fn(&BinRow) -> usize| -> Vec<_> {
             rows.iter().enumerate().filter(|(_, r)| of(r) > 0).map(|(i, r)| (i, of(r))).collect()
@@ -91,7 +99,7 @@ mod tests {
         assert_eq!(filled(|r| r.primitive), [(0, 1), (3, 1), (4, 1)]);
         assert_eq!(filled(|r| r.best), [(10, 1), (14, 2)]);
         let whole = records("a", &[("a", &[1.0], &[])], &[], &[]);
-        assert_eq!(distribution(&whole).last(), Some(&BinRow { from: 0.95, to: 1.0, primitive: 1, best: 1 }));
-        assert_eq!(distribution(&records("a", &[], &[], &[])).len(), 1);
+        assert_eq!(distribution(&whole, None).0.last(), Some(&BinRow { from: 0.95, to: 1.0, primitive: 1, best: 1 }));
+        assert_eq!(distribution(&records("a", &[], &[], &[]), None).0.len(), 1);
     }
 }

@@ -19,8 +19,8 @@ use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::formula::Formula;
 use compexp_core::relation::{Extent, Relation};
-use compexp_run::FinishedRun;
 use compexp_run::run_dir::Prediction;
+use compexp_run::{FinishedRun, Provenance};
 
 use crate::{Error, Result};
 
@@ -78,6 +78,18 @@ impl Records {
         let formulas = explanations.units.iter().map(parse).collect::<compexp_core::Result<_>>()?;
         let correlations = OnceLock::new();
         Ok(Self { explanations, concepts, relations, predictions, activity, vocabulary, formulas, correlations })
+    }
+
+    /// Of `others` the run of the same layer of the same network on the same examples before any training; none for such a
+    /// run itself.
+    pub fn untrained_among<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
+        let made = |run: &Self| Provenance::parse(&run.explanations.config).ok();
+        let own = made(self).filter(|made| made.checkpoint().is_some() && made.random_weights().is_none())?;
+        let own = own.inputs();
+        others.into_iter().find(|other| {
+            let Some(other) = made(other).filter(|made| made.random_weights().is_some()) else { return false };
+            other.trained().inputs() == own
+        })
     }
 
     /// The concepts by id.

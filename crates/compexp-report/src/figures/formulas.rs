@@ -12,13 +12,17 @@ use crate::charts::{self, Bar, PLACE, Panel, SIZE, histogram, number, round_out}
 use crate::figure::Figure;
 use crate::svg::{COLORS, Svg};
 
-pub(super) fn iou_by_length(records: &Records) -> Result<Figure> {
+pub(super) fn iou_by_length(records: &Records, untrained: Option<&Records>) -> Result<Figure> {
     let rows = by_length(records);
-    let most = rows.iter().map(|r| r.iou.most).fold(0.0, f64::max);
+    let before: Vec<f64> = untrained.map_or(Vec::new(), |run| by_length(run).iter().map(|r| r.iou.mean).collect());
+    let most = rows.iter().map(|r| r.iou.most).chain(before.iter().copied()).fold(0.0, f64::max);
     let panel = Panel { place: PLACE, x: [0.5, rows.len() as f64 + 0.5], y: round_out([0.0, most]) };
     let mut svg = Svg::new();
     panel.y_axis(&mut svg, "IoU");
-    panel.legend(&mut svg, &["quartiles and median", "mean"]);
+    match before.is_empty() {
+        true => panel.legend(&mut svg, &["quartiles and median", "mean"]),
+        false => panel.legend(&mut svg, &["quartiles and median", "mean", "mean before training"]),
+    }
     let half = (0.3 * PLACE[2] / rows.len() as f64).min(40.0);
     for row in &rows {
         let (s, x) = (row.iou, panel.across(row.length as f64));
@@ -43,6 +47,9 @@ pub(super) fn iou_by_length(records: &Records) -> Result<Figure> {
         svg.rect([x - half, y(s.upper)], [2.0 * half, height], COLORS[0], 0.55, &title);
         svg.stroke(&format!("M{:.1} {:.1}h{:.1}", x - half, y(s.median), 2.0 * half), "currentColor", 2.0, 1.0);
         svg.dot([x, y(s.mean)], 4.0, COLORS[1], 1.0, &title);
+        if let Some(mean) = before.get(row.length - 1) {
+            svg.dot([x, y(*mean)], 4.0, COLORS[2], 1.0, &format!("mean before training: {}", number(*mean)));
+        }
         svg.text([x, PLACE[1] + PLACE[3] + 18.0], crate::svg::Anchor::Middle, &row.length.to_string());
     }
     panel.x_name(&mut svg, "literals at most");
@@ -52,16 +59,34 @@ pub(super) fn iou_by_length(records: &Records) -> Result<Figure> {
         .iter()
         .map(|r| (r.length, r.iou.n, r.iou.mean, r.iou.least, r.iou.lower, r.iou.median, r.iou.upper, r.iou.most))
         .collect();
-    let csv = table_of("length,units,mean,min,lower_quartile,median,upper_quartile,max", &table)?;
+    let header = "length,units,mean,min,lower_quartile,median,upper_quartile,max";
+    let csv = match before.is_empty() {
+        true => table_of(header, &table)?,
+        false => {
+            let beside: Vec<_> = table.iter().enumerate().map(|(i, row)| (row, before.get(i))).collect();
+            table_of(&format!("{header},untrained_mean"), &beside)?
+        }
+    };
     Ok(figure("iou_by_length", "IoU by length of formula", caption, svg, SIZE, csv))
 }
 
-pub(super) fn iou_distribution(records: &Records) -> Result<Figure> {
-    let rows = distribution(records);
-    let bins: Vec<_> = rows.iter().map(|r| (r.from, r.to, vec![r.primitive as f64, r.best as f64])).collect();
-    let svg = histogram(&bins, &["best single concept", "best formula"], ["IoU", "units"]);
+pub(super) fn iou_distribution(records: &Records, untrained: Option<&Records>) -> Result<Figure> {
+    let (rows, before) = distribution(records, untrained);
+    let mut bins: Vec<_> = rows.iter().map(|r| (r.from, r.to, vec![r.primitive as f64, r.best as f64])).collect();
+    let mut series = vec!["best single concept", "best formula"];
+    if let Some(before) = &before {
+        series.push("best formula before training");
+        bins.iter_mut().zip(before).for_each(|(bin, n)| bin.2.push(*n as f64));
+    }
+    let svg = histogram(&bins, &series, ["IoU", "units"]);
     let caption = "How many units reach which IoU, with a single concept and with the best formula found.";
-    let csv = table_of("from,to,primitive,best", &rows)?;
+    let csv = match &before {
+        None => table_of("from,to,primitive,best", &rows)?,
+        Some(before) => {
+            let beside: Vec<_> = rows.iter().zip(before).collect();
+            table_of("from,to,primitive,best,untrained_best", &beside)?
+        }
+    };
     Ok(figure("iou_distribution", "Distribution of IoU", caption, svg, SIZE, csv))
 }
 
@@ -108,7 +133,7 @@ pub(super) fn category_shares(records: &Records) -> Result<Figure> {
     Ok(figure("categories", "Categories of concepts", caption, svg, size, csv))
 }
 
-pub(super) fn distinct_explanations(records: &Records) -> Result<Figure> {
+pub(super) fn distinct_explanations(records: &Records, untrained: Option<&Records>) -> Result<Figure> {
     let rows = distinct(records);
     let mut counts = std::collections::BTreeMap::new();
     rows.iter().for_each(|row| *counts.entry(row.units.len()).or_insert(0) += 1);
@@ -119,11 +144,14 @@ pub(super) fn distinct_explanations(records: &Records) -> Result<Figure> {
     };
     let bars: Vec<Bar> = counts.iter().take(ROWS).map(bar).collect();
     let (svg, size) = charts::bars(&bars, &["explanations"], "explanations");
-    let caption = format!(
-        "How many units share an explanation: {} explained in {} that differ in meaning.",
-        many(records.explained().count(), "unit"),
-        many(rows.len(), "way")
-    );
+    let explained = |run: &Records, ways: usize| {
+        format!("{} explained in {}", many(run.explained().count(), "unit"), many(ways, "way"))
+    };
+    let mut caption =
+        format!("How many units share an explanation: {} that differ in meaning.", explained(records, rows.len()));
+    if let Some(run) = untrained {
+        caption += &format!(" Before training: {}.", explained(run, distinct(run).len()));
+    }
     let units =
         |row: &crate::analysis::makeup::SharedRow| row.units.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
     let table: Vec<_> = rows.iter().map(|r| (r.units.len(), &r.formula, units(r))).collect();

@@ -41,7 +41,8 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     let sources = runs.iter().map(|run| sources::Sources::new(run, reporter)).collect::<Result<Vec<_>>>()?;
     let names = names(&args.runs);
     let records = runs.iter().map(Records::read).collect::<Result<Vec<_>, _>>()?;
-    let figures: Vec<Vec<Figure>> = records.iter().map(figures).collect::<Result<_, _>>()?;
+    let figures: Vec<Vec<Figure>> =
+        records.iter().map(|run| figures(run, run.untrained_among(&records))).collect::<Result<_, _>>()?;
     let reports: Vec<ReportRun<'_>> = runs
         .iter()
         .zip(&sources)
