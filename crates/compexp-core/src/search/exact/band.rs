@@ -12,15 +12,15 @@
 //! height at f = 0, a formula of the band that exceeds b has `i - s f > a`. In hits i and other positions o = f - i this is a
 //! condition on a worth as the one for IoU (see [`super::best`]): `i - beta o > a / (1 - s)` with `beta = s / (1 - s)`.
 //!
-//! The range is divided into bands in which the chord is at most a few percent lower. The search runs once for each band. What
+//! The range is divided into bands in which the chord is at most a little lower. The search runs once for each band. What
 //! it finds elsewhere counts too; what it rules out is of the band alone.
 
 use super::worth::Cut;
 use crate::score::{Counts, Metric};
 
-/// The areas of a band, or their distances to the universe, differ by this factor at most. The chord is then at most 6% lower
-/// than the root.
-const FACTOR: f64 = 4.0;
+/// The areas of a band, or their distances to the universe, differ by this factor at most. The chord is then at most 1.5% lower
+/// than the root. A greater factor makes fewer bands and looser bounds: the search bench takes 1.7 times as long with 4.
+const FACTOR: f64 = 2.0;
 
 /// The formulas whose area is in a range.
 #[derive(Clone, Copy, Debug)]
@@ -150,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_is_at_most_a_few_percent_below_what_is_needed() {
+    fn a_cut_is_little_below_what_is_needed() {
         let best = Counts { universe: 1_000_000, formula: 9_000, unit: 5_000, both: 2_000 };
         let bands = Band::all(best);
-        assert!(bands.len() < 8, "{}", bands.len());
+        assert!(bands.len() < 14, "{}", bands.len());
         for formula in (1_000..30_000).step_by(500) {
             let needed = (0..=formula.min(5_000))
                 .find(|both| Metric::Mcc.compare(Counts { formula, both: *both, ..best }, best).is_gt());
@@ -166,7 +166,7 @@ mod tests {
             };
             if let Some(needed) = needed {
                 let first = (0..=needed).find(|both| passes(*both)).unwrap();
-                assert!(first as f64 >= 0.9 * needed as f64, "{formula}: {first} and {needed}");
+                assert!(first as f64 >= 0.97 * needed as f64, "{formula}: {first} and {needed}");
             }
         }
     }

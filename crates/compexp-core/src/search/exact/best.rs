@@ -81,7 +81,7 @@ impl Best {
     }
 
     /// Whether a formula of `length` literals may take this one's place that has at most `both` positions in the unit, and
-    /// at least `out` outside it. For an IoU the worth decides this; for an MCC it leaves a few percent.
+    /// at least `out` outside it. For an IoU the worth decides this; for an MCC it leaves a little.
     #[inline(always)]
     pub(super) fn may_lose_to(&self, both: i64, out: i64, length: usize) -> bool {
         let Goal::Mcc(_) = self.goal else { return true };
