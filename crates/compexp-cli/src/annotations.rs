@@ -7,7 +7,7 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_core::probe::ProbeSet;
 use compexp_run::provenance::AnnotationInput;
-use compexp_run::{InputPaths, OpenedProbe, RunConfig, open_probe};
+use compexp_run::{InputPaths, OpenedProbe, RunConfig, layout, open_probe};
 use compexp_vision::broden::{self, Broden, BrodenOptions};
 
 use crate::args::annotations::{AnnotationArgs, BrodenParts};
@@ -127,6 +127,11 @@ impl Annotations {
 }
 
 impl Annotated {
+    /// Whether the examples have names of their own, and not only numbers.
+    pub(crate) fn has_names(&self) -> bool {
+        self.kind == "broden" || self.files.iter().any(|(name, _)| name == layout::EXAMPLES)
+    }
+
     /// A run's record of the annotations: the hash of all their files.
     ///
     /// # Errors

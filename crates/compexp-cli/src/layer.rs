@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_core::activation::MaskSource;
+use compexp_core::activation::{ActivationSource, MaskSource};
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
-use compexp_core::probe::ProbeSet;
 use compexp_files::hash_file;
 use compexp_run::provenance::ArrayInput;
-use compexp_run::{ActivationFile, MaskFile};
+use compexp_run::{ActivationFile, Axes, Known, MaskFile};
 
+use crate::annotations::Annotated;
+use crate::args::layer::{LayerArgs, LayoutArg};
 use crate::failure::Failure;
+use crate::progress::Reporter;
 
 /// A layer's activations or masks.
 pub(crate) struct Layer {
@@ -29,17 +31,35 @@ impl Layer {
     /// Opens the given layer, if there is one.
     ///
     /// # Errors
-    /// The errors of [`ActivationFile::open`] or [`MaskFile::open`]; a [`Failure`] for `-`.
-    pub(crate) fn open(activations: Option<&Path>, masks: Option<&Path>) -> Result<Option<Self>> {
-        for (flag, path) in [("--activations", activations), ("--masks", masks)] {
-            if path == Some(Path::new("-")) {
+    /// The errors of [`ActivationFile::open`] or [`MaskFile::open`]; a [`Failure`] for `-`, and for a map that belongs to
+    /// another layout.
+    pub(crate) fn new(args: &LayerArgs) -> Result<Option<Self>> {
+        for (flag, path) in [("--activations", &args.activations), ("--masks", &args.masks)] {
+            if path.as_deref() == Some(Path::new("-")) {
                 let message = format!("{flag} -: standard input cannot be read, since the file is read more than once");
                 return Err(Failure::usage(message).hint("save it to a file, and give that file's path").into());
             }
         }
+        if args.grid.is_some() && args.layout != Some(LayoutArg::Ntu) {
+            return Err(Failure::usage("--grid: is for --layout ntu, whose positions are in one axis").into());
+        }
+        let axes = args.layout.map(|layout| match layout {
+            LayoutArg::Nchw => Axes::Nchw,
+            LayoutArg::Nhwc => Axes::Nhwc,
+            LayoutArg::Ntu => Axes::Ntu,
+        });
+        let known = Known { axes, grid: args.grid, units: args.units_expected };
+        Self::open(args.activations.as_deref(), args.masks.as_deref(), known)
+    }
+
+    /// Opens the layer of these files, if there is one.
+    ///
+    /// # Errors
+    /// The errors of [`ActivationFile::open`] or [`MaskFile::open`].
+    pub(crate) fn open(activations: Option<&Path>, masks: Option<&Path>, known: Known) -> Result<Option<Self>> {
         let (spec, values) = match (activations, masks) {
-            (Some(spec), _) => (spec, Values::Activations(ActivationFile::open(spec)?)),
-            (None, Some(spec)) => (spec, Values::Masks(MaskFile::open(spec)?)),
+            (Some(spec), _) => (spec, Values::Activations(ActivationFile::open(spec, known)?)),
+            (None, Some(spec)) => (spec, Values::Masks(MaskFile::open(spec, known.units)?)),
             (None, None) => return Ok(None),
         };
         Ok(Some(Self { spec: spec.to_owned(), values }))
@@ -81,7 +101,7 @@ impl Layer {
         }
     }
 
-    /// A run's record of the layer: the hash of its file, and the tensor's name.
+    /// A run's record of the layer: the hash of its file, the tensor's name, and what its axes are.
     ///
     /// # Errors
     /// `Error::Io` if the file cannot be read.
@@ -89,7 +109,15 @@ impl Layer {
         progress.stage(&format!("hash of the {}", self.kind()), "file", 1);
         let hash = hash_file(self.path())?;
         progress.done(1);
-        Ok(ArrayInput { hash, tensor: self.tensor() })
+        let (layout, grid) = match &self.values {
+            Values::Activations(file) => match file.axes() {
+                Axes::Nchw => (None, None),
+                Axes::Nhwc => (Some(Axes::Nhwc), None),
+                Axes::Ntu => (Some(Axes::Ntu), Some(file.grid())),
+            },
+            Values::Masks(_) => (None, None),
+        };
+        Ok(ArrayInput { hash, tensor: self.tensor(), layout, grid })
     }
 
     /// The name after `#`.
@@ -98,13 +126,21 @@ impl Layer {
         Some(spec.strip_prefix(&*path)?.strip_prefix('#')?.to_owned())
     }
 
-    /// Compares the layer with the probe set.
+    /// Compares the layer with the annotated examples, and warns of names that fit none.
     ///
     /// # Errors
-    /// A [`Failure`] if the layer and the probe set have different examples.
-    pub(crate) fn check(&self, set: &ProbeSet) -> Result<(), Failure> {
-        let (found, expected) = (self.firing().n_examples(), set.source.n_examples());
+    /// A [`Failure`] if there are not as many examples; the errors of [`ActivationFile::compare_names`].
+    pub(crate) fn check(&self, annotated: &Annotated, reporter: &Reporter) -> Result<()> {
+        let (found, expected) = (self.firing().n_examples(), annotated.set.source.n_examples());
         if found == expected {
+            if annotated.has_names() {
+                let examples = &annotated.set.examples;
+                let warning = match &self.values {
+                    Values::Activations(file) => file.compare_names(examples)?,
+                    Values::Masks(file) => file.compare_names(examples)?,
+                };
+                warning.iter().for_each(|text| reporter.warn(text));
+            }
             return Ok(());
         }
         let message = format!(
@@ -113,10 +149,14 @@ impl Layer {
             self.path().display()
         );
         let shape = match &self.values {
-            Values::Activations(_) => "[examples, units, height, width] or [examples, units]",
+            Values::Activations(file) => match file.axes() {
+                Axes::Nchw => "[examples, units, height, width] or [examples, units]",
+                Axes::Nhwc => "[examples, height, width, units]",
+                Axes::Ntu => "[examples, positions, units]",
+            },
             Values::Masks(_) => "[units, examples, height, width] or [units, examples]",
         };
-        Err(Failure::new(message)
-            .hint(format!("the array is {shape}; export it for the same examples in the same order")))
+        let hint = format!("the array is {shape}; export it for the same examples in the same order");
+        Err(Failure::new(message).hint(hint).into())
     }
 }

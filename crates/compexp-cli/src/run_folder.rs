@@ -32,7 +32,9 @@ pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: InputPaths) -> Resu
 }
 
 /// The arguments that set a setting, if their names differ.
-const ARGUMENTS: [(&str, &str); 19] = [
+const ARGUMENTS: [(&str, &str); 21] = [
+    ("inputs.activations.layout", "--layout"),
+    ("inputs.activations.grid", "--grid"),
     ("search.length", "--length"),
     ("search.beam", "--beam"),
     ("search.mode", "--mode or --compat"),

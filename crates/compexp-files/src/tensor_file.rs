@@ -4,6 +4,7 @@ mod open;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -21,6 +22,8 @@ pub struct TensorFile {
     file: SourceFile,
     /// The tensor's name in a safetensors file.
     name: Option<String>,
+    /// The free-form texts in the header of a safetensors file.
+    metadata: HashMap<String, String>,
     dtype: Dtype,
     big_endian: bool,
     shape: Vec<usize>,
@@ -40,6 +43,11 @@ impl TensorFile {
     /// The file's path, without the tensor's name.
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// The text of this name in the metadata of a safetensors file.
+    pub fn metadata(&self, name: &str) -> Option<&str> {
+        self.metadata.get(name).map(String::as_str)
     }
 
     /// The type of the elements in the file.

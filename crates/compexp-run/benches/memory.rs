@@ -9,7 +9,7 @@ use common::images::Images;
 use common::table::Table;
 use common::units::{self, LOW};
 use compexp_files::NpyWriter;
-use compexp_run::{ActivationFile, position_store};
+use compexp_run::{ActivationFile, Known, position_store};
 
 use compexp_core::concept::Vocabulary;
 use compexp_core::exemplar::Firing;
@@ -35,7 +35,7 @@ fn main() {
     builder.add_all(&images, &|_| ()).expect("generated annotations fit");
     let (partition, map) = builder.finish(&Neighbors::new()).expect("generated annotations fit");
     let built = start.elapsed();
-    let activations = ActivationFile::open(&path).expect("what was just written");
+    let activations = ActivationFile::open(&path, Known::OF_COMPEXP).expect("what was just written");
     let config =
         ExplainConfig { threshold: units::TOP, search: SearchConfig::default(), keep_beams: false, exemplars: 20 };
     let all: Vec<usize> = (0..n_units).collect();

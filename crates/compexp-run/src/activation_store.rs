@@ -27,7 +27,7 @@ use compexp_core::probe::Grid;
 use compexp_files::{TensorFile, is_there, make_folder, read_json, remove_tree, rename, sync_folder, write_json};
 use serde::{Deserialize, Serialize};
 
-use crate::activations::ActivationFile;
+use crate::activations::{ActivationFile, Known};
 use crate::blocks::{Blocks, CheckedFile};
 use crate::error::{Error, Result};
 use crate::layout::{
@@ -209,7 +209,7 @@ impl ActivationWriter {
         rename(&dir.join(PARTIAL_META), &dir.join(META))?;
         sync_folder(&dir);
         remove_tree(&dir.join(PROGRESS))?;
-        ActivationFile::open(dir.join(ACTIVATIONS))
+        ActivationFile::open(dir.join(ACTIVATIONS), Known::OF_COMPEXP)
     }
 }
 
@@ -228,7 +228,9 @@ fn open_complete(dir: &Path, meta: &Meta) -> Result<Option<ActivationFile>> {
     if found.as_ref() != Some(meta) {
         return Ok(None);
     }
-    let Some(file) = unless_damaged(ActivationFile::open(dir.join(ACTIVATIONS)))? else { return Ok(None) };
+    let Some(file) = unless_damaged(ActivationFile::open(dir.join(ACTIVATIONS), Known::OF_COMPEXP))? else {
+        return Ok(None);
+    };
     let StoreShape { n_examples, n_units, grid, maps, n_classes } = meta.shape;
     let shape = [n_examples, n_units, grid.height, grid.width];
     if file.tensor().shape() != if maps { &shape[..] } else { &shape[..2] } {

@@ -1,23 +1,26 @@
 //! Activations and masks in array files.
 
+mod axes;
+mod names;
+
 use std::path::{Path, PathBuf};
 
 use compexp_core::activation::{ActivationSource, MaskSource};
-use compexp_core::probe::Grid;
+use compexp_core::probe::{Example, Grid};
 use compexp_files::Dtype;
 use compexp_files::TensorFile;
 
 use crate::blocks::CheckedFile;
 use crate::error::{Error, Result};
+use axes::Dimensions;
+pub use axes::{Axes, Known};
 
 /// The activations of a layer: an array of f32 (f16, bf16 and f64 are converted), `(n_examples, n_units, height, width)`
-/// or `(n_examples, n_units)`.
+/// or `(n_examples, n_units)`, or one whose [`Axes`] are known to stand in another order.
 #[derive(Debug)]
 pub struct ActivationFile {
     tensor: TensorFile,
-    n_examples: usize,
-    n_units: usize,
-    grid: Grid,
+    dimensions: Dimensions,
     /// What its blocks must be, where that is known.
     checked: Option<CheckedFile>,
     /// What to do about a value that is not finite.
@@ -28,14 +31,14 @@ impl ActivationFile {
     /// Opens the array that `spec` names, as [`TensorFile::open`] does.
     ///
     /// # Errors
-    /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of activations, or is empty.
-    pub fn open(spec: impl AsRef<Path>) -> Result<Self> {
+    /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of activations, or is empty,
+    /// or has a shape of two readings between which nothing that is `known` decides.
+    pub fn open(spec: impl AsRef<Path>, known: Known) -> Result<Self> {
         let floats = [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64];
         let tensor = TensorFile::open_of(spec, &floats, "f32, f16, bf16 or f64")?;
-        let ([n_examples, n_units], grid) =
-            dimensions(&tensor, "[examples, units, height, width] or [examples, units]")?;
+        let dimensions = Dimensions::of(&tensor, known)?;
         let advice = "check the model's input, or export the layer again";
-        Ok(Self { tensor, n_examples, n_units, grid, checked: None, advice })
+        Ok(Self { tensor, dimensions, checked: None, advice })
     }
 
     /// The same, which is a run's own.
@@ -55,7 +58,23 @@ impl ActivationFile {
 
     /// Whether the array has a map for each unit and example, and not a single value.
     pub fn has_maps(&self) -> bool {
-        self.tensor.shape().len() == 4
+        self.tensor.shape().len() > 2
+    }
+
+    /// What its axes are; [`Axes::Nchw`] also for `(n_examples, n_units)`.
+    pub fn axes(&self) -> Axes {
+        self.dimensions.axes
+    }
+
+    /// Compares the examples with the names that stand with the array: in the entry `names` of a safetensors file's metadata,
+    /// a JSON list, else in a file `names.txt` beside it, one a line. Returns a warning if the names are of another number of
+    /// examples.
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Format`] naming the first example with another name, or if the names are no list;
+    /// [`compexp_files::Error::Io`] if `names.txt` cannot be read.
+    pub fn compare_names(&self, examples: &[Example]) -> Result<Option<String>> {
+        names::compare(&self.tensor, examples)
     }
 
     pub(crate) fn tensor(&self) -> &TensorFile {
@@ -65,21 +84,24 @@ impl ActivationFile {
 
 impl ActivationSource for ActivationFile {
     fn n_examples(&self) -> usize {
-        self.n_examples
+        self.dimensions.examples
     }
 
     fn n_units(&self) -> usize {
-        self.n_units
+        self.dimensions.units
     }
 
     fn grid(&self) -> Grid {
-        self.grid
+        self.dimensions.grid
     }
 
     fn read(&self, first: usize, out: &mut [f32]) -> compexp_core::Result<()> {
-        let per_example = self.n_units * self.grid.positions();
-        let start = block_start(first, out.len(), self.n_examples, per_example)?;
-        self.tensor.read_f32(start, out).map_err(Error::from)?;
+        let per_example = self.n_units() * self.grid().positions();
+        let start = block_start(first, out.len(), self.n_examples(), per_example)?;
+        match self.dimensions.axes {
+            Axes::Nchw => self.tensor.read_f32(start, out).map_err(Error::from)?,
+            Axes::Nhwc | Axes::Ntu => self.read_units_last(start, out)?,
+        }
         if let Some(file) = &self.checked {
             let bytes = |elements: usize| self.tensor.offset() + (elements * self.tensor.dtype().size()) as u64;
             file.check(bytes(start), bytes(start + out.len()))?;
@@ -109,20 +131,40 @@ struct NotFinite {
 }
 
 impl ActivationFile {
-    /// The error about the element of this number.
+    /// Reads whole examples, whose units stand last in the file, from the element numbered `start` on.
+    fn read_units_last(&self, start: usize, out: &mut [f32]) -> Result<()> {
+        let (units, positions) = (self.dimensions.units, self.dimensions.grid.positions());
+        let mut example = vec![0.0; units * positions];
+        for (i, out) in out.chunks_exact_mut(units * positions).enumerate() {
+            self.tensor.read_f32(start + i * example.len(), &mut example)?;
+            for (position, values) in example.chunks_exact(units).enumerate() {
+                for (unit, value) in values.iter().enumerate() {
+                    out[unit * positions + position] = *value;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The error about the value of this number, where units stand before positions.
     fn not_finite(&self, at: usize) -> compexp_core::Error {
-        let value = match self.tensor.element(at) {
+        let Dimensions { axes, units, grid, .. } = self.dimensions;
+        let positions = grid.positions();
+        let (map, position) = (at / positions, at % positions);
+        let (unit, example) = (map % units, map / units);
+        let in_file = match axes {
+            Axes::Nchw => at,
+            Axes::Nhwc | Axes::Ntu => (example * positions + position) * units + unit,
+        };
+        let value = match self.tensor.element(in_file) {
             Ok(value) => value,
             Err(error) => return Error::from(error).into(),
         };
-        let positions = self.grid.positions();
-        let (map, position) = (at / positions, at % positions);
         let place = match positions {
             1 => String::new(),
-            _ => format!(" at row {}, column {}", position / self.grid.width, position % self.grid.width),
+            _ => format!(" at row {}, column {}", position / grid.width, position % grid.width),
         };
         let within = if value.parse::<f64>().is_ok_and(f64::is_finite) { " within f32" } else { "" };
-        let (unit, example) = (map % self.n_units, map / self.n_units);
         compexp_core::Error::source(NotFinite {
             path: self.path().to_owned(),
             unit,
@@ -146,20 +188,30 @@ pub struct MaskFile {
 }
 
 impl MaskFile {
-    /// Opens the array that `spec` names, as [`TensorFile::open`] does.
+    /// Opens the array that `spec` names, as [`TensorFile::open`] does. `n_units_known` is the number of its units, where that
+    /// is known.
     ///
     /// # Errors
-    /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of masks, or is empty.
-    pub fn open(spec: impl AsRef<Path>) -> Result<Self> {
+    /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of masks, is empty, or has
+    /// another number of units.
+    pub fn open(spec: impl AsRef<Path>, n_units_known: Option<usize>) -> Result<Self> {
         let tensor = TensorFile::open_of(spec, &[Dtype::Bool, Dtype::U8], "bool or u8")?;
-        let ([n_units, n_examples], grid) =
-            dimensions(&tensor, "[units, examples, height, width] or [units, examples]")?;
+        let ([n_units, n_examples], grid) = mask_dimensions(&tensor)?;
+        axes::check_units(&tensor, n_units, n_units_known)?;
         Ok(Self { tensor, n_units, n_examples, grid })
     }
 
     /// The file's path, without a tensor's name.
     pub fn path(&self) -> &Path {
         self.tensor.path()
+    }
+
+    /// Compares the examples with the names that stand with the array, as [`ActivationFile::compare_names`] does.
+    ///
+    /// # Errors
+    /// Those of [`ActivationFile::compare_names`].
+    pub fn compare_names(&self, examples: &[Example]) -> Result<Option<String>> {
+        names::compare(&self.tensor, examples)
     }
 }
 
@@ -186,8 +238,9 @@ impl MaskSource for MaskFile {
     }
 }
 
-/// The first two dimensions of an array of two or four, and the grid of the others; none of them is 0.
-fn dimensions(tensor: &TensorFile, expected: &str) -> Result<([usize; 2], Grid)> {
+/// Units and examples of an array of masks, and the grid; none of them is 0.
+fn mask_dimensions(tensor: &TensorFile) -> Result<([usize; 2], Grid)> {
+    let expected = "[units, examples, height, width] or [units, examples]";
     let (first, grid) = match *tensor.shape() {
         [a, b] => ([a, b], Grid::SINGLE),
         [a, b, height, width] => ([a, b], Grid { height, width }),
@@ -217,6 +270,7 @@ fn block_start(first: usize, len: usize, n_examples: usize, per_example: usize) 
 #[cfg(test)]
 mod tests {
     use compexp_tests::files::{Scratch, npy};
+    use ndarray::Array4;
 
     use super::*;
 
@@ -228,7 +282,7 @@ mod tests {
     fn blocks_are_whole_examples_of_all_units() {
         let scratch = Scratch::new();
         let path = scratch.write("a.npy", &npy("<f4", false, &[3, 2, 2, 2], &floats(24)));
-        let file = ActivationFile::open(&path).unwrap();
+        let file = ActivationFile::open(&path, Known::default()).unwrap();
         assert_eq!((file.n_examples(), file.n_units(), file.grid()), (3, 2, Grid { height: 2, width: 2 }));
         let mut out = [0.0; 16];
         file.read(1, &mut out).unwrap();
@@ -238,11 +292,111 @@ mod tests {
             assert!(matches!(e, compexp_core::Error::Mismatch { .. }), "{e}");
         }
         let pairs = scratch.write("b.npy", &npy("<f4", false, &[3, 4], &floats(12)));
-        let file = ActivationFile::open(pairs).unwrap();
+        let file = ActivationFile::open(pairs, Known::default()).unwrap();
         assert_eq!((file.n_examples(), file.n_units(), file.grid()), (3, 4, Grid::SINGLE));
         let mut out = [0.0; 4];
         file.read(2, &mut out).unwrap();
         assert_eq!(out, [8.0, 9.0, 10.0, 11.0]);
+    }
+
+    /// All values of a file, read in blocks of two examples and one.
+    fn values(file: &ActivationFile) -> Vec<f32> {
+        let per_example = file.n_units() * file.grid().positions();
+        let mut all = vec![0.0; file.n_examples() * per_example];
+        for (block, out) in all.chunks_mut(2 * per_example).enumerate() {
+            file.read(2 * block, out).unwrap();
+        }
+        all
+    }
+
+    #[test]
+    fn other_layouts_hold_the_values_of_a_transposed_copy() {
+        let scratch = Scratch::new();
+        let array = Array4::from_shape_fn((5, 3, 4, 6), |(n, h, w, c)| (n * 1000 + h * 100 + w * 10 + c) as f32);
+        let bytes: Vec<u8> = array.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let copy: Vec<f32> = array.permuted_axes([0, 3, 1, 2]).iter().copied().collect();
+        let nhwc = scratch.write("nhwc.npy", &npy("<f4", false, &[5, 3, 4, 6], &bytes));
+        let ntu = scratch.write("ntu.npy", &npy("<f4", false, &[5, 12, 6], &bytes));
+        let (of, map) = (|axes, grid| Known { axes: Some(axes), grid, units: Some(6) }, Grid { height: 3, width: 4 });
+        for (path, known) in [(&nhwc, of(Axes::Nhwc, None)), (&ntu, of(Axes::Ntu, Some(map)))] {
+            let file = ActivationFile::open(path, known).unwrap();
+            assert_eq!((file.n_examples(), file.n_units(), file.grid(), file.has_maps()), (5, 6, map, true));
+            assert_eq!(values(&file), copy);
+        }
+        let guessed = ActivationFile::open(&nhwc, Known { units: Some(6), ..Known::default() }).unwrap();
+        assert_eq!((guessed.axes(), values(&guessed)), (Axes::Nhwc, copy));
+        let square = scratch.write("square.npy", &npy("<f4", false, &[10, 9, 4], &bytes));
+        let file = ActivationFile::open(square, Known { axes: Some(Axes::Ntu), ..Known::default() }).unwrap();
+        assert_eq!(file.grid(), Grid { height: 3, width: 3 });
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_named_by_its_unit_in_any_layout() {
+        let scratch = Scratch::new();
+        let mut all: Vec<f32> = (0..2 * 2 * 3 * 4).map(|i| i as f32).collect();
+        all[24 + (3 + 2) * 4 + 1] = f32::NAN; // example 1, row 1, column 2, unit 1
+        let bytes: Vec<u8> = all.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let path = scratch.write("a.npy", &npy("<f4", false, &[2, 2, 3, 4], &bytes));
+        let file = ActivationFile::open(path, Known { axes: Some(Axes::Nhwc), ..Known::default() }).unwrap();
+        let e = file.read(0, &mut [0.0; 48]).unwrap_err().to_string();
+        assert!(e.contains("activation of unit 1 on example 1 is NaN at row 1, column 2"), "{e}");
+    }
+
+    #[test]
+    fn a_shape_of_two_readings_is_questioned() {
+        let scratch = Scratch::new();
+        let open = |shape: &[usize], known: Known| {
+            let bytes = floats(shape.iter().product());
+            ActivationFile::open(scratch.write("a.npy", &npy("<f4", false, shape, &bytes)), known)
+        };
+        let refusal = |shape: &[usize], known| open(shape, known).unwrap_err().to_string();
+        let none = Known::default();
+        let units = |units| Known { units: Some(units), ..none };
+        let axes = |axes| Known { axes: Some(axes), ..none };
+        for (shape, known, parts) in [
+            (
+                &[2, 7, 7, 5][..],
+                none,
+                &["--layout nchw, if it is 7 units on maps of 7 x 5", "--layout nhwc, if it is 5 units"][..],
+            ),
+            (
+                &[2, 9, 5],
+                none,
+                &[
+                    "if it is 5 units on 9 positions, add --layout ntu",
+                    "if it is 9 units, save it as [2, 9, height, width]",
+                ],
+            ),
+            (&[2, 9, 5], units(9), &["add --layout ntu"]),
+            (&[2, 8, 5], axes(Axes::Ntu), &["a square number of positions", "how 8 of them form a map", "class token"]),
+            (
+                &[2, 8, 5],
+                Known { grid: Some(Grid { height: 2, width: 3 }), ..axes(Axes::Ntu) },
+                &["6 positions in the second", "--grid 2x3"],
+            ),
+            (&[2, 8, 5], axes(Axes::Nhwc), &["[examples, height, width, units], as --layout nhwc says"]),
+            (&[2, 7, 7, 5], axes(Axes::Ntu), &["[examples, positions, units], as --layout ntu says"]),
+            (&[2, 7, 7, 5], units(6), &["found 7 units in [2, 7, 7, 5], expected 6 units, as --units-expected says"]),
+            (&[2, 5], units(6), &["found 5 units in [2, 5]"]),
+            (&[2, 5], axes(Axes::Nhwc), &["as --layout nhwc says"]),
+        ] {
+            let e = refusal(shape, known);
+            assert!(parts.iter().all(|part| e.contains(part)), "{shape:?}: {e}");
+        }
+        for (shape, known, n_units) in [
+            (&[2, 7, 7, 5][..], units(5), 5),
+            (&[2, 7, 7, 5], units(7), 7),
+            (&[2, 7, 7, 5], axes(Axes::Nchw), 7),
+            (&[2, 7, 7, 5], Known::OF_COMPEXP, 7),
+            (&[2, 7, 7, 7], none, 7),
+            (&[2, 5, 7, 7], none, 5),
+            (&[2, 5, 7, 7], units(5), 5),
+            (&[2, 9, 5], units(5), 5),
+            (&[2, 5], Known::OF_COMPEXP, 5),
+        ] {
+            let file = open(shape, known).unwrap_or_else(|e| panic!("{shape:?}, {known:?}: {e}"));
+            assert_eq!(file.n_units(), n_units, "{shape:?}, {known:?}");
+        }
     }
 
     #[test]
@@ -252,7 +406,7 @@ mod tests {
         let bits: Vec<u8> = (0..24).map(|i| u8::from(i % 4 == (i / 12 + i / 4 % 3) % 4) * 7).collect();
         for descr in ["|b1", "|u1"] {
             let path = scratch.write("m.npy", &npy(descr, false, &[2, 3, 2, 2], &bits));
-            let file = MaskFile::open(&path).unwrap();
+            let file = MaskFile::open(&path, None).unwrap();
             assert_eq!((file.n_units(), file.n_examples(), file.grid()), (2, 3, Grid { height: 2, width: 2 }));
             for (unit, example) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 let mut out = [false; 8];
@@ -265,7 +419,7 @@ mod tests {
                 assert!(matches!(e, compexp_core::Error::Mismatch { .. }), "{e}");
             }
         }
-        let file = MaskFile::open(scratch.write("n.npy", &npy("|u1", false, &[2, 12], &bits))).unwrap();
+        let file = MaskFile::open(scratch.write("n.npy", &npy("|u1", false, &[2, 12], &bits)), None).unwrap();
         assert_eq!((file.n_units(), file.n_examples(), file.grid()), (2, 12, Grid::SINGLE));
     }
 
@@ -284,15 +438,16 @@ mod tests {
         ] {
             let data = vec![0; shape.iter().product::<usize>() * size];
             let path = scratch.write("a.npy", &npy(descr, false, &shape, &data));
-            let e = ActivationFile::open(&path).unwrap_err().to_string();
+            let e = ActivationFile::open(&path, Known::default()).unwrap_err().to_string();
             assert!(e.contains(field) && e.contains("a.npy"), "{e}");
             if descr != "|b1" {
-                let e = MaskFile::open(&path).unwrap_err().to_string();
+                let e = MaskFile::open(&path, None).unwrap_err().to_string();
                 assert!(e.contains("expected bool or u8"), "{e}");
             }
         }
-        let e =
-            MaskFile::open(scratch.write("m.npy", &npy("|b1", false, &[2, 3, 4], &[0; 24]))).unwrap_err().to_string();
+        let e = MaskFile::open(scratch.write("m.npy", &npy("|b1", false, &[2, 3, 4], &[0; 24])), None)
+            .unwrap_err()
+            .to_string();
         assert!(e.contains("[units, examples, height, width]"), "{e}");
     }
 }

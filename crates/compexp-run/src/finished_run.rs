@@ -10,7 +10,7 @@ use compexp_core::relation::{Extent, Relation};
 use compexp_files::{Dtype, FolderLock, Place, TensorFile, entries, is_there, read_json, read_rows};
 use serde::{Deserialize, Serialize};
 
-use crate::activations::ActivationFile;
+use crate::activations::{ActivationFile, Known};
 use crate::blocks::{Blocks, CheckedFile};
 use crate::error::{Damage, Error, Result};
 use crate::layout::*;
@@ -159,11 +159,11 @@ impl FinishedRun {
         }
         let again = format!("make the run again: give `compexp {command}` with --force");
         let checked = CheckedFile::open(&path, blocks, &again)?;
-        Ok(Some(ActivationFile::open(&path)?.of_run().checked(checked)))
+        Ok(Some(ActivationFile::open(&path, Known::OF_COMPEXP)?.of_run().checked(checked)))
     }
 
     fn opened_activations(&self) -> Result<Option<ActivationFile>> {
-        let file = self.find(ACTIVATIONS)?.map(ActivationFile::open).transpose()?;
+        let file = self.find(ACTIVATIONS)?.map(|path| ActivationFile::open(path, Known::OF_COMPEXP)).transpose()?;
         Ok(file.map(ActivationFile::of_run))
     }
 

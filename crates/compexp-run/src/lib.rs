@@ -46,7 +46,7 @@ pub mod wording;
 pub use ablation_record::AblationRecord;
 pub use ablation_tables::{Band, UnitEffect};
 pub use activation_store::{ActivationStore, ActivationWriter, StoreShape};
-pub use activations::{ActivationFile, MaskFile};
+pub use activations::{ActivationFile, Axes, Known, MaskFile};
 pub use additions::Adding;
 pub use baseline::Baseline;
 pub use error::{Damage, Error, Result};

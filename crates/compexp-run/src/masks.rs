@@ -68,7 +68,7 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.path("masks.npy");
         write_masks(&path, &Fives, &|_| ()).unwrap();
-        let file = MaskFile::open(&path).unwrap();
+        let file = MaskFile::open(&path, None).unwrap();
         assert_eq!((file.n_units(), file.n_examples(), file.grid()), (4, 700, Fives.grid()));
         for (unit, first, n) in [(0, 0, 700), (3, 699, 1), (2, 511, 30)] {
             let (mut found, mut expected) = (vec![false; n * 2_000], vec![true; n * 2_000]);

@@ -4,10 +4,13 @@
 //! same thing where their provenances are equal; where inputs lie is no part of it.
 
 use compexp_core::explain::ExplainConfig;
+use compexp_core::probe::Grid;
 use compexp_core::search::SearchConfig;
 use compexp_core::threshold::ThresholdRule;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::activations::Axes;
 
 /// What a run was made with, one variant for each command that makes runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,6 +176,12 @@ pub struct ArrayInput {
     /// The name of the tensor, where the file holds several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tensor: Option<String>,
+    /// What its axes are; none for `[n, U, h, w]` and `[n, U]`, and for masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Axes>,
+    /// The map that its positions form, where the array has them in one axis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Grid>,
 }
 
 impl Evidence {

@@ -2,21 +2,42 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use compexp_core::probe::Grid;
 
-use super::numbers::part;
+use super::numbers::{at_least_1, grid, part};
 
 /// A layer, from a file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layer")]
 pub(crate) struct LayerArgs {
-    /// A layer's activations: .npy or .safetensors (a tensor's name after `#`), [examples, units, height, width] or
-    /// [examples, units]
+    /// A layer's activations: .npy or .safetensors (a tensor's name after `#`), [examples, units, height, width],
+    /// [examples, units], or as --layout says
     #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with = "masks")]
     pub(crate) activations: Option<PathBuf>,
     /// Masks of units, used as they are: bool or u8 [units, examples, height, width] or [units, examples]
     #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with_all = ["quantile", "positive"])]
     pub(crate) masks: Option<PathBuf>,
+    /// What the axes of the activations are [default: nchw where nothing else can be meant]
+    #[arg(long, value_enum, requires = "activations")]
+    pub(crate) layout: Option<LayoutArg>,
+    /// The map that the positions of `--layout ntu` form, row by row [default: a square]
+    #[arg(long, value_name = "HxW", value_parser = grid, requires = "layout")]
+    pub(crate) grid: Option<Grid>,
+    /// The number of units that the layer has; checked, and it tells which axis is that of units
+    #[arg(long, value_name = "N", value_parser = at_least_1())]
+    pub(crate) units_expected: Option<usize>,
+}
+
+/// What the axes of an array are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayoutArg {
+    /// [examples, units, height, width], as PyTorch has them
+    Nchw,
+    /// [examples, height, width, units], as TensorFlow and JAX have them
+    Nhwc,
+    /// [examples, positions, units], as transformers have them
+    Ntu,
 }
 
 /// When a unit fires.

@@ -4,6 +4,7 @@ use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 
 use clap::builder::RangedU64ValueParser;
+use compexp_core::probe::Grid;
 
 /// A whole number from `least` to `most`.
 pub(super) fn whole(least: u64, most: u64) -> RangedU64ValueParser<usize> {
@@ -109,6 +110,14 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
     within(text, f64::LEAST..f64::INFINITY, "seconds above 0")
 }
 
+/// Rows and columns of a map: `7x7`.
+pub(super) fn grid(text: &str) -> Result<Grid, String> {
+    let expected = "expected rows and columns, as 7x7";
+    let (height, width) = text.split_once(['x', 'X']).ok_or(expected)?;
+    let side = |text: &str| whole_number(text, 1, 1 << 16).map_err(|_| expected.to_owned());
+    Ok(Grid { height: side(height)?, width: side(width)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +150,14 @@ mod tests {
         assert_eq!((above_0::<f32>("0.1"), above_0::<f64>(" 0.1 ")), (Ok(0.1_f32), Ok(0.1_f64)));
         assert!(above_0::<f32>("1e-40").is_err() && above_0::<f64>("1e-40").is_ok(), "its own least number");
         assert!(above_0::<f32>("1e39").is_err() && above_0::<f64>("1e39").is_ok(), "its own infinity");
+    }
+
+    #[test]
+    fn a_map_has_rows_and_columns() {
+        assert_eq!(grid("7x14"), Ok(Grid { height: 7, width: 14 }));
+        for text in ["", "7", "0x7", "7x-1", "7x7x7", "axb"] {
+            assert_eq!(grid(text).unwrap_err(), "expected rows and columns, as 7x7", "{text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use compexp_core::profile::{Profile, from_activations, from_masks};
 use compexp_core::score::{Counts, Metric};
 use compexp_core::threshold::thresholds;
 use compexp_run::provenance::units_text;
-use compexp_run::{FinishedRun, Provenance, divide, layout};
+use compexp_run::{FinishedRun, Known, Provenance, divide, layout};
 use serde_json::json;
 
 use crate::annotations::{Annotated, Annotations};
@@ -37,7 +37,7 @@ struct Inputs {
 pub(crate) fn run(args: &EvalArgs, reporter: &Reporter) -> Result<()> {
     let inputs = match &args.run {
         Some(run) => Inputs::of_run(run, args.unit, reporter)?,
-        None => Inputs::of_args(args)?,
+        None => Inputs::of_args(args, reporter)?,
     };
     let set = &inputs.annotated.set;
     let formula = Formula::parse(&args.formula, &set.vocabulary).map_err(Failure::usage)?;
@@ -63,12 +63,12 @@ pub(crate) fn run(args: &EvalArgs, reporter: &Reporter) -> Result<()> {
 }
 
 impl Inputs {
-    fn of_args(args: &EvalArgs) -> Result<Self> {
-        let layer = Layer::open(args.layer.activations.as_deref(), args.layer.masks.as_deref())?;
+    fn of_args(args: &EvalArgs, reporter: &Reporter) -> Result<Self> {
+        let layer = Layer::new(&args.layer)?;
         let annotated = Annotations::new(&args.annotations).open()?;
         let units = match (&layer, args.unit) {
             (Some(layer), unit) => {
-                layer.check(&annotated.set)?;
+                layer.check(&annotated, reporter)?;
                 units(unit, (0..layer.firing().n_units()).collect())?
             }
             (None, Some(_)) => {
@@ -92,16 +92,26 @@ impl Inputs {
             // Checks the activations that the run itself keeps.
             run.find(layout::ACTIVATIONS)?;
         }
-        let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref())? else {
+        let recorded = match run.provenance()? {
+            Provenance::Explain(made) => {
+                let recorded = made.inputs.activations.or(made.inputs.masks);
+                Some(recorded.ok_or_else(|| lacks(dir, "what its activations held"))?)
+            }
+            Provenance::VisionProbe(_) | Provenance::NliProbe(_) => None,
+        };
+        let known = recorded.as_ref().map_or(Known::OF_COMPEXP, |recorded| Known {
+            axes: recorded.layout.or(Known::OF_COMPEXP.axes),
+            grid: recorded.grid,
+            units: None,
+        });
+        let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref(), known)? else {
             return Err(lacks(dir, "where its activations were").into());
         };
-        if let Provenance::Explain(made) = run.provenance()? {
+        if let Some(recorded) = recorded {
             let (kind, found) = (layer.kind(), layer.record(reporter)?);
-            let recorded = made.inputs.activations.or(made.inputs.masks);
-            let recorded = recorded.ok_or_else(|| lacks(dir, "what its activations held"))?;
             unchanged(kind, recorded == found, &recorded.hash, &found.hash)?;
         }
-        layer.check(&annotated.set)?;
+        layer.check(&annotated, reporter)?;
         let n_units = layer.firing().n_units();
         let explained = &run.explanations.units;
         if let Some(unit) = explained.iter().find(|u| u.unit >= n_units) {

@@ -14,11 +14,11 @@ use crate::{explain_config, run_folder, summary, unit_numbers};
 
 pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     // What costs nothing is checked first: arguments against the headers of files, before any of them is read.
-    let Some(layer) = Layer::open(args.layer.activations.as_deref(), args.layer.masks.as_deref())? else {
+    let Some(layer) = Layer::new(&args.layer)? else {
         return Err(Failure::usage("give a layer, with --activations or --masks").into());
     };
     let annotated = Annotations::new(&args.annotations).open()?;
-    layer.check(&annotated.set)?;
+    layer.check(&annotated, reporter)?;
     let threshold = explain_config::threshold(&args.threshold, layer.has_maps(), args.search.compat);
     explain_config::check_search(&args.search)?;
     let config = explain_config::explain(&args.search, threshold, annotated.set.variant);

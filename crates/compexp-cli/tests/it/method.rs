@@ -7,7 +7,7 @@ use std::path::Path;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{ExplainConfig, Silent};
 use compexp_run::provenance::Evidence;
-use compexp_run::{ActivationFile, FinishedRun, Layer, Method, Outcome, explain_run, open_probe};
+use compexp_run::{ActivationFile, FinishedRun, Known, Layer, Method, Outcome, explain_run, open_probe};
 
 use crate::{ok, scene};
 
@@ -41,7 +41,7 @@ fn a_run_without_the_command_line_has_the_same_bytes() {
         let settings = provenance.settings();
 
         let set = open_probe(&dir.join("probe")).unwrap().set;
-        let activations = ActivationFile::open(dir.join("acts.npy")).unwrap();
+        let activations = ActivationFile::open(dir.join("acts.npy"), Known::default()).unwrap();
         let config = ExplainConfig {
             threshold: settings.threshold.unwrap(),
             search: settings.search.clone(),

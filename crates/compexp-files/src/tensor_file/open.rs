@@ -1,5 +1,6 @@
 //! Opening an array: which file and tensor, what its header says, and its elements in row-major order.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::Metadata;
@@ -73,7 +74,8 @@ impl TensorFile {
         let npy::Header { dtype, big_endian, fortran_order, shape, offset } = npy::read_header(&file, dtypes)?;
         let elements = count_elements(&file, &shape, dtype)?;
         check_length(&file, offset, (elements * dtype.size()) as u64)?;
-        let mut this = Self { file, name: None, dtype, big_endian, shape, elements, offset, reordered: None };
+        let metadata = HashMap::new();
+        let mut this = Self { file, name: None, metadata, dtype, big_endian, shape, elements, offset, reordered: None };
         if fortran_order && this.shape.iter().filter(|d| **d > 1).count() > 1 {
             this.reordered = Some(this.read_column_major()?);
         }
@@ -92,13 +94,13 @@ impl TensorFile {
         }
         let mut header = vec![0; len as usize];
         file.read_at(&mut header, 8)?;
-        let metadata: Metadata = match serde_json::from_slice(&header) {
-            Ok(metadata) => metadata,
+        let parsed: Metadata = match serde_json::from_slice(&header) {
+            Ok(parsed) => parsed,
             Err(e) => return error("header".into(), e.to_string(), "the header of a safetensors file".into()),
         };
-        check_length(&file, 8 + len, metadata.data_len() as u64)?;
+        check_length(&file, 8 + len, parsed.data_len() as u64)?;
 
-        let mut names = metadata.offset_keys();
+        let mut names = parsed.offset_keys();
         names.sort();
         let name = match name {
             Some(name) => name.to_owned(),
@@ -108,7 +110,7 @@ impl TensorFile {
                 return error("tensors".into(), names.len().to_string(), hint);
             }
         };
-        let Some(info) = metadata.info(&name) else {
+        let Some(info) = parsed.info(&name) else {
             return error("tensor name".into(), format!("`{name}`"), format!("one of {}", list(&names)));
         };
         let Some(dtype) = Dtype::from_safetensors(info.dtype) else {
@@ -118,7 +120,9 @@ impl TensorFile {
         // The header's reader has checked that the offsets agree with shape and type.
         let (shape, offset) = (info.shape.clone(), 8 + len + info.data_offsets.0 as u64);
         let elements = count_elements(&file, &shape, dtype)?;
-        Ok(Self { file, name: Some(name), dtype, big_endian: false, shape, elements, offset, reordered: None })
+        let metadata = parsed.metadata().clone().unwrap_or_default();
+        let (name, big_endian) = (Some(name), false);
+        Ok(Self { file, name, metadata, dtype, big_endian, shape, elements, offset, reordered: None })
     }
 
     /// All elements of a file in column-major order, in row-major order.

@@ -10,7 +10,8 @@ use compexp_core::search::SearchConfig;
 use compexp_core::threshold::ThresholdRule;
 use compexp_run::provenance::{AnnotationInput, ArrayInput, ArrayInputs, Evidence, Made, Settings};
 use compexp_run::{
-    ActivationFile, Baseline, FinishedRun, InputPaths, Layer, Method, Outcome, Provenance, explain_run, open_probe,
+    ActivationFile, Baseline, FinishedRun, InputPaths, Known, Layer, Method, Outcome, Provenance, explain_run,
+    open_probe,
 };
 
 fn example() -> PathBuf {
@@ -20,13 +21,13 @@ fn example() -> PathBuf {
 /// Explains all units of the example as `compexp explain --quantile 0.1` does.
 fn explain(out: &Path, evidence: Evidence) -> Outcome {
     let set = open_probe(&example()).unwrap().set;
-    let activations = ActivationFile::open(example().join("activations.npy")).unwrap();
+    let activations = ActivationFile::open(example().join("activations.npy"), Known::default()).unwrap();
     let threshold = ThresholdRule::TopQuantile(0.1);
     let config = ExplainConfig { threshold, search: SearchConfig::default(), keep_beams: false, exemplars: 20 };
     let method = Method { explain: config, units: (0..6).collect(), evidence };
     let inputs = ArrayInputs {
         annotations: AnnotationInput { kind: "probe".into(), categories: None, hash: "a".into() },
-        activations: Some(ArrayInput { hash: "b".into(), tensor: None }),
+        activations: Some(ArrayInput { hash: "b".into(), tensor: None, layout: None, grid: None }),
         masks: None,
     };
     let settings = Settings::new(&method.explain, &method.units, false, evidence);
