@@ -12,6 +12,7 @@ use crate::args::layer::ThresholdArgs;
 use crate::args::search::{GrammarArg, MetricArg, ModeArg, SearchArgs};
 use crate::args::trust::{DrawsArg, TrustArgs};
 use crate::failure::Failure;
+use crate::progress::Reporter;
 
 /// The number of examples of each kind that a run keeps for reports.
 const EXEMPLARS: usize = 20;
@@ -19,8 +20,21 @@ const EXEMPLARS: usize = 20;
 /// The quantile of the paper's vision experiments.
 const QUANTILE: f64 = 0.005;
 
-/// When a unit fires: as the arguments say, otherwise by whether its activations are maps.
-pub(crate) fn threshold(args: &ThresholdArgs, maps: bool, compat: bool) -> ThresholdRule {
+/// Warns of a quantile by which units fire on most of their values: the share that does not fire may have been meant.
+fn question(q: f64, reporter: &Reporter) {
+    // 1 - 0.995 is 0.0050000000000000044.
+    let other = format!("{:.12}", 1.0 - q);
+    let other = other.trim_end_matches('0');
+    reporter.warn(&format!(
+        "--quantile {q}: a unit then fires on {:.4}% of its values, because the quantile is the share that fires; was {other} \
+         meant?",
+        100.0 * q
+    ));
+}
+
+/// When a unit fires: as the arguments say, otherwise by whether its activations are maps. Warns of a quantile above a half.
+pub(crate) fn threshold(args: &ThresholdArgs, maps: bool, compat: bool, reporter: &Reporter) -> ThresholdRule {
+    args.quantile.filter(|q| *q > 0.5).iter().for_each(|q| question(*q, reporter));
     let quantile = args.quantile.or((maps && !args.positive).then_some(QUANTILE));
     match quantile {
         Some(q) if compat => ThresholdRule::TopQuantileF32(q),
@@ -117,12 +131,13 @@ mod tests {
 
     #[test]
     fn thresholds_follow_the_shape_unless_asked_for() {
+        let quiet = Reporter::new(true);
         let args = |quantile, positive| ThresholdArgs { quantile, positive };
-        let rule = |quantile, positive, maps| threshold(&args(quantile, positive), maps, false);
+        let rule = |quantile, positive, maps| threshold(&args(quantile, positive), maps, false, &quiet);
         assert_eq!(rule(None, false, true), ThresholdRule::TopQuantile(0.005));
         assert_eq!(rule(None, false, false), ThresholdRule::Positive);
         assert_eq!(rule(None, true, true), ThresholdRule::Positive);
         assert_eq!(rule(Some(0.1), false, false), ThresholdRule::TopQuantile(0.1));
-        assert_eq!(threshold(&args(None, false), true, true), ThresholdRule::TopQuantileF32(0.005));
+        assert_eq!(threshold(&args(None, false), true, true, &quiet), ThresholdRule::TopQuantileF32(0.005));
     }
 }

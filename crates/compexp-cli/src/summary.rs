@@ -15,7 +15,8 @@ use crate::terminal::{self, count, name};
 /// The number of best units that the summary shows.
 const BEST: usize = 5;
 
-/// Prints a finished run's summary on standard output. `up_to_date` says that the command found the run complete.
+/// Prints a finished run's summary on standard output, and warns of results that say little. `up_to_date` says that the
+/// command found the run complete.
 ///
 /// # Errors
 /// `Error::Io` or `Error::Format` if a file of the run cannot be read; an I/O error if standard output cannot be
@@ -29,6 +30,7 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
         let value = json!({ "run": dir, "up_to_date": up_to_date, "seconds": seconds, "summary": summary });
         terminal::write_json(&mut out, &value)?;
         out.flush()?;
+        warn(&run.explanations, reporter);
         return Ok(());
     }
     let universe = run.explanations.universe;
@@ -95,7 +97,32 @@ pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter
     writeln!(out, "results in `{}`; look at them with `compexp show`", name(&dir))?;
     writeln!(out, "took {}", duration(reporter.elapsed()))?;
     out.flush()?;
+    warn(&run.explanations, reporter);
     Ok(())
+}
+
+/// Warns of formulas that are true on most positions, and of a partition of which most cells hold one position.
+fn warn(explanations: &Explanations, reporter: &Reporter) {
+    let universe = explanations.universe;
+    let all = universe.examples as f64 * universe.positions as f64;
+    let areas = explanations.units.iter().filter_map(|u| Some((u.formula_area?, u.unit)));
+    let wide: Vec<_> = areas.filter(|(area, _)| *area as f64 > all / 2.0).collect();
+    if let Some((area, unit)) = wide.iter().max_by_key(|(area, unit)| (*area, std::cmp::Reverse(*unit))) {
+        let explained = explanations.units.iter().filter(|u| u.status == Status::Explained).count();
+        let (wide, explained) = (count(wide.len() as u64), count(explained as u64));
+        reporter.warn(&format!(
+            "formulas that are true on more than half of the positions: {wide} of {explained}, that of unit {unit} on {:.1}%; \
+             they say where a unit is silent rather than where it fires",
+            100.0 * *area as f64 / all
+        ));
+    }
+    if 2 * universe.singleton_cells > universe.cells {
+        reporter.warn(&format!(
+            "{:.1}% of the cells hold one position, so that nearly any mask is a function of the concepts: the ceilings say \
+             nothing",
+            100.0 * universe.singleton_cells as f64 / universe.cells as f64
+        ));
+    }
 }
 
 /// A warning where the best concept of more than a tenth of the explained units matches them worse than the formula that is

@@ -140,8 +140,8 @@ impl Inputs {
                 let cuts = match &self.thresholds {
                     Some(thresholds) => thresholds.clone(),
                     None => {
+                        let rule = explain_config::threshold(&args.threshold, layer.has_maps(), false, reporter);
                         reporter.stage("thresholds", "examples", n);
-                        let rule = explain_config::threshold(&args.threshold, layer.has_maps(), false);
                         thresholds(source, rule, &tell)?
                     }
                 };

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     };
     let annotated = Annotations::new(&args.annotations).open()?;
     layer.check(&annotated, reporter)?;
-    let threshold = explain_config::threshold(&args.threshold, layer.has_maps(), args.search.compat);
+    let threshold = explain_config::threshold(&args.threshold, layer.has_maps(), args.search.compat, reporter);
     explain_config::check_search(&args.search)?;
     let config = explain_config::explain(&args.search, threshold, annotated.set.variant);
     config.search.check().map_err(Failure::usage)?;

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     let labels = label_names(model.config.classes)?;
     let features = feature_config(args);
     let n_units = n_units(&model, args.layer);
-    let threshold = explain_config::threshold(&args.threshold, false, args.search.compat);
+    let threshold = explain_config::threshold(&args.threshold, false, args.search.compat, reporter);
     explain_config::check_search(&args.search)?;
     let mut config = explain_config::explain(&args.search, threshold, Variant::Nli);
     config.search.min_activations = args.search.min_activations.unwrap_or(MIN_ACTIVATIONS);

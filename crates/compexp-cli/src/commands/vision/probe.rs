@@ -40,7 +40,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
 
     let preprocess = network::preprocess(args.network.preprocess);
     let mut extraction = Extraction::new(&model, &args.layer, preprocess, args.network.batch, &images)?;
-    let threshold = explain_config::threshold(&args.threshold, true, args.search.compat);
+    let threshold = explain_config::threshold(&args.threshold, true, args.search.compat, reporter);
     explain_config::check_search(&args.search)?;
     let config = explain_config::explain(&args.search, threshold, Variant::Vision);
     config.search.check().map_err(Failure::usage)?;
