@@ -16,7 +16,15 @@ use crate::{Error, Result, excerpt};
 /// # Errors
 /// `Error::Io` if the file cannot be read; `Error::Format` with the place where it does not hold a `T`.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    parse_json(path, None, &SourceFile::open(path)?.read_text()?, "JSON of the documented form")
+    read_json_of(path, "JSON of the documented form")
+}
+
+/// The same for a file that people write; `form` shows what is expected.
+///
+/// # Errors
+/// As [`read_json`].
+pub fn read_json_of<T: DeserializeOwned>(path: &Path, form: &str) -> Result<T> {
+    parse_json(path, None, &SourceFile::open(path)?.read_text()?, form)
 }
 
 /// Reads JSON from the text of the file `path`, or from its line `line`. `form` says what is expected.

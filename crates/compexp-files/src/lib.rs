@@ -40,7 +40,7 @@ pub use error::{Error, Result, excerpt, shorten};
 pub use folder_lock::{FolderLock, claim_folder};
 pub use growing::GrowingFile;
 pub use hash::{ContentHash, hash_file};
-pub use json::{parse_json, read_json, write_json};
+pub use json::{parse_json, read_json, read_json_of, write_json};
 pub use place::{
     Entry, Place, beside, entries, is_there, link_or_copy, make_folder, real_path, remove_tree, rename, whole_path,
 };

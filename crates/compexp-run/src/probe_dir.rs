@@ -31,7 +31,7 @@ use std::path::Path;
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_core::probe::{Neighbors, ProbeSet, Variant};
-use compexp_files::{Dtype, Place, TensorFile, is_there, read_json, write_json};
+use compexp_files::{Dtype, Place, TensorFile, is_there, read_json_of, write_json};
 use serde::{Deserialize, Serialize};
 use unicode_normalization_alignments::UnicodeNormalization;
 
@@ -57,6 +57,9 @@ pub const NEIGHBORS: &str = "neighbors.npy";
 
 /// The version of `probe.json` that is read and written.
 const VERSION: u64 = 1;
+
+/// What `probe.json` looks like, for errors.
+const FORM: &str = r#"`{"version": 1, "concepts": [{"id": 1, "name": "wall", "category": "object"}, ...]}`"#;
 
 /// A probe directory that is open.
 pub struct OpenedProbe {
@@ -154,16 +157,15 @@ fn open_vocabulary(dir: &Path) -> Result<Vocabulary> {
     }
     let path = dir.join(CONCEPTS);
     if Place::required(dir)? == Place::Folder && !is_there(&path)? {
-        let expected = "a file with `{\"version\": 1, \"concepts\": [{\"id\": 1, \"name\": \"wall\"}, ...]}`";
-        return Err(Error::format(dir, CONCEPTS, "no such file", expected));
+        return Err(Error::format(dir, CONCEPTS, "no such file", format!("a file with {FORM}")));
     }
     // Looked at first: another version may call its concepts differently.
-    let version = read_json::<Version>(&path)?.version;
+    let version = read_json_of::<Version>(&path, FORM)?.version;
     if version.as_ref().and_then(serde_json::Value::as_u64) != Some(VERSION) {
         let found = version.map_or("none".into(), |v| v.to_string());
         return Err(Error::format(&path, "version", found, VERSION.to_string()));
     }
-    vocabulary_of(&path, read_json::<ProbeJson>(&path)?.concepts)
+    vocabulary_of(&path, read_json_of::<ProbeJson>(&path, FORM)?.concepts)
 }
 
 fn read_neighbors(tensor: &TensorFile, source: &ProbeDir) -> Result<Neighbors> {

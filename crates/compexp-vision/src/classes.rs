@@ -114,7 +114,8 @@ impl SceneNames {
     /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] for anything but an object of strings.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_limited(path, "it is to give the scene of each image", MAX_BYTES)?;
-        Ok(Self(parse_json(path, None, &text, "a JSON object of image file names and scene names")?))
+        let form = r#"image file names and their scenes: `{"ADE_train_00001040.jpg": "airlock", ...}`"#;
+        Ok(Self(parse_json(path, None, &text, form)?))
     }
 
     /// The scene of an image, by its path as the file has it or by its file name.

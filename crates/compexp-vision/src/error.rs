@@ -1,6 +1,6 @@
 //! The errors of this crate: each names the file or quantity, what was found and what was expected.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,6 +18,18 @@ pub enum Error {
         found: String,
         /// What was expected, with a hint at the fix if there is one.
         expected: String,
+    },
+    /// A checkpoint holds a network of another kind than can be run.
+    #[error(
+        "`{}`: network: looks like {kind}, expected a ResNet of basic blocks, such as ResNet-18: export the activations of a \
+         layer from the framework that runs the network, and give them to `compexp explain`",
+        path.display()
+    )]
+    Architecture {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What its weights look like.
+        kind: String,
     },
     /// A network has no layer of this name.
     #[error("unknown layer `{name}`: the layers are {}", valid.join(", "))]

@@ -52,6 +52,7 @@ pub mod model;
 pub mod paste;
 pub mod preprocess;
 mod random;
+mod recognise;
 pub mod resnet;
 pub mod scenes;
 pub mod thumbnail;

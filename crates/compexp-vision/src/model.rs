@@ -14,11 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::initial::{LastGain, initial_weights};
+use crate::recognise::looks_like;
 use crate::resnet::{Config, Reads, ResNet, Tapped, Weights};
 
 /// The entry of a file's metadata that states the sizes of its network.
 const ENTRY: &str = "compexp";
 const VERSION: u32 = 1;
+
+/// What that entry looks like, for errors.
+const FORM: &str = r#"`{"version": 1, "config": {"stem": 4, "kernel": 3, "stride": 2, "pool": false, "widths": [4, 8], "blocks": [1, 1]}}`"#;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -72,8 +76,8 @@ impl Model {
     /// those that a file of [`save`] states, else follow from its weights ([`Config::of`]).
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if the file cannot be read, [`compexp_files::Error::Format`] if it holds another
-    /// network.
+    /// [`Error::Checkpoint`] if the file cannot be read, [`Error::Architecture`] if it holds a known network of another kind,
+    /// [`compexp_files::Error::Format`] if it holds anything else.
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
         Self::read(checkpoint, None, device)
     }
@@ -92,7 +96,12 @@ impl Model {
         let entry = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
         let header = entry.map(serde_json::from_str::<Header>).transpose();
         let header = header.map_err(|e| {
-            Error::format(checkpoint, format!("metadata `{ENTRY}`"), e.to_string(), "the sizes of a ResNet")
+            Error::format(
+                checkpoint,
+                format!("metadata `{ENTRY}`"),
+                e.to_string(),
+                format!("the sizes of a ResNet: {FORM}"),
+            )
         })?;
         if let Some(header) = header.as_ref().filter(|header| header.version != VERSION) {
             let found = format!("version {}", header.version);
@@ -121,11 +130,14 @@ impl Model {
             Some(seed) => Self::new(&config, &initial_weights(&config, model.classes(), seed, LastGain::One)?, device),
             None => Ok(model),
         });
-        made.map(|model| Self { assumed, ..model }).map_err(|e| match e {
-            Error::Weight { name, found, expected } => {
+        made.map(|model| Self { assumed, ..model }).map_err(|e| match (looks_like(&weights), e) {
+            (Some(kind), Error::Weight { .. } | Error::Core(_)) => {
+                Error::Architecture { path: checkpoint.to_owned(), kind }
+            }
+            (_, Error::Weight { name, found, expected }) => {
                 Error::format(checkpoint, format!("weight `{name}`"), found, expected)
             }
-            other => other,
+            (_, other) => other,
         })
     }
 

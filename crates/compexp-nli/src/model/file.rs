@@ -149,7 +149,7 @@ pub(crate) fn write_tensors<'a>(
 
 fn parse_header(path: &Path, text: &str) -> Result<Header> {
     let header: Header = serde_json::from_str(text).map_err(|e| {
-        let expected = "a classifier's `version`, `config` and `words` (docs/formats.md)";
+        let expected = r#"a classifier's sizes and words: `{"version": 1, "config": {"kind": "bowman", ...}, "words": ["UNK", "PAD", ...]}`"#;
         Error::format(path, "metadata `compexp`", e.to_string(), expected)
     })?;
     if header.version != 1 {
