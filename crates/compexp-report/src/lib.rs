@@ -59,8 +59,17 @@ pub enum Showing {
     Image(Thumbnail),
     /// Nothing but its name, and its text if it has one.
     Name,
-    /// A picture that was to be there and is not.
-    Missing,
+    /// A picture that was to be there and is not, and what was tried.
+    Missing(String),
+}
+
+/// An example whose picture is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingPicture {
+    /// Its name.
+    pub example: String,
+    /// What was tried, in words.
+    pub tried: String,
 }
 
 /// A small picture, as a file that browsers show.
@@ -119,8 +128,8 @@ pub struct Written {
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// The names of examples whose picture is missing, in their order, run after run.
-    pub missing: Vec<String>,
+    /// The examples whose picture is missing, in their order, run after run.
+    pub missing: Vec<MissingPicture>,
 }
 
 /// Writes the report of `runs`.
@@ -258,8 +267,9 @@ fn pictures(
         for (example, showing) in chunk.iter().zip(shown) {
             let picture = match showing {
                 Showing::Name => Picture::Name,
-                Showing::Missing => {
-                    out.written.missing.push(material.examples[*example as usize].name.clone());
+                Showing::Missing(tried) => {
+                    let name = material.examples[*example as usize].name.clone();
+                    out.written.missing.push(MissingPicture { example: name, tried });
                     Picture::Name
                 }
                 Showing::Image(Thumbnail { bytes, extension, width, height }) => {

@@ -56,7 +56,8 @@ Examples:
     compexp analyze runs/layer4
 
   One of its values:
-    compexp analyze runs/layer4 --json | jq '.quantities[] | select(.id == \"mean_iou_length_3\").value'
+    compexp analyze runs/layer4 --json \\
+      | jq '.quantities[] | select(.id == \"mean_iou_length_3\").value'
 
   Every figure as SVG, with its numbers as CSV beside it:
     compexp analyze runs/layer4 --out figures/")]
@@ -73,7 +74,7 @@ pub(crate) struct AnalyzeArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The pages are static and load nothing from a network: open index.html in a browser, or copy the folder anywhere. An existing
+The pages are static and load nothing from a network: open index.html in a browser, or copy the folder anywhere. An existing \
 report in the folder is replaced.
 
 Examples:
@@ -98,6 +99,10 @@ pub(crate) struct ReportArgs {
     /// Cards and pages only for the K best of them, by the score that was searched [default: all]
     #[arg(long, value_name = "K")]
     pub(crate) top: Option<usize>,
+    /// The folder that the paths of images are relative to, and must lie within [default: that of each run: its probe
+    /// directory, or the folder `images` of its Broden folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) image_root: Option<PathBuf>,
     /// Print what was written as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -127,7 +132,7 @@ pub(crate) struct EvalArgs {
         help_heading = "Annotations",
         long,
         value_name = "RUN_DIR",
-        conflicts_with_all = ["activations", "masks", "quantile", "positive", "index", "categories"]
+        conflicts_with_all = ["activations", "masks", "layout", "units_expected", "quantile", "positive", "index", "categories"]
     )]
     pub(crate) run: Option<PathBuf>,
     #[command(flatten)]
@@ -149,9 +154,9 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-BASE is a run directory, the explanations.json of a run, or a baseline that --update wrote. Formulas are compared up to
-logical equivalence, by the names of concepts. Drift means: a formula changed together with its IoU (intersection over
-union); an IoU or an accuracy changed beyond its tolerance; a unit was gained or lost, or is newly or no longer explained;
+BASE is a run directory, the explanations.json of a run, or a baseline that --update wrote. Formulas are compared up to \
+logical equivalence, by the names of concepts. Drift means: a formula changed together with its IoU (intersection over \
+union); an IoU or an accuracy changed beyond its tolerance; a unit was gained or lost, or is newly or no longer explained; \
 the probe set is another one; or more than --allow formulas changed at the same IoU. The exit code is then 3.
 
 Examples:

@@ -113,8 +113,54 @@ fn missing_images_are_named_once() {
     let done = run(&dir, "report run");
     assert_eq!(done.code, 0, "{}", done.err);
     assert_eq!(done.err.matches("warning").count(), 1, "{}", done.err);
-    assert!(done.err.contains("gone/a.jpg"), "{}", done.err);
+    let tried = dir.canonicalize().unwrap().join("probe/gone/a.jpg");
+    let warning = format!("warning: found no picture of `gone/a.jpg` (tried `{}`) and 5 others", tried.display());
+    assert!(done.err.contains(&warning), "{}", done.err);
     assert!(read(&dir.join("run/report/units/0.html")).contains("class=\"placeholder\""));
+}
+
+#[test]
+fn images_may_be_absolute_within_their_root_which_may_be_given() {
+    let (temp, dir) = scene();
+    let png = compexp_vision::image::Image { height: 2, width: 2, rgb: vec![90; 12] }.to_png().unwrap();
+    let (photos, other) = (dir.join("photos"), dir.join("other"));
+    for folder in [&photos, &other] {
+        fs::create_dir_all(folder.join("a")).unwrap();
+        (0..6).for_each(|i| fs::write(folder.join(format!("a/{i}.png")), &png).unwrap());
+    }
+    let table = |root: &Path| {
+        let rows: String = (0..6).map(|i| format!("{}\n", root.join(format!("a/{i}.png")).display())).collect();
+        fs::write(dir.join("probe/examples.csv"), format!("image\n{rows}")).unwrap();
+        ok(&dir, &format!("{EXPLAIN} --force"));
+    };
+    let pictures = |args: &str| {
+        let done = run(&dir, &format!("report run {args}"));
+        assert_eq!(done.code, 0, "{}", done.err);
+        let made = fs::read_dir(dir.join("run/report/images")).map_or(0, Iterator::count);
+        (made > 0, done.err)
+    };
+    // Relative paths are relative to the probe directory, where no images are, or to the root that is given.
+    table(Path::new(""));
+    let (made, err) = pictures("");
+    assert!(!made && err.contains("/probe/a/") && err.contains("--image-root DIR names another folder"), "{err}");
+    let (made, err) = pictures("--image-root photos");
+    assert!(made && !err.contains("warning"), "{err}");
+    // Absolute ones must lie within the root.
+    table(&photos);
+    assert!(pictures("--image-root photos").0);
+    let (made, err) = pictures("--image-root other");
+    assert!(!made && err.contains("which is not within `") && err.contains("/other`"), "{err}");
+    let (made, err) = pictures("");
+    assert!(!made && err.contains("/photos/a/") && err.contains("which is not within `"), "{err}");
+    // A probe directory may hold its images.
+    let own = dir.join("probe");
+    fs::create_dir(own.join("a")).unwrap();
+    (0..6).for_each(|i| fs::write(own.join(format!("a/{i}.png")), &png).unwrap());
+    table(&own);
+    assert!(pictures("").0);
+    let e = fails(&dir, 1, "report run --image-root gone");
+    assert!(e.contains("`gone`"), "{e}");
+    drop(temp);
 }
 
 #[test]
@@ -161,7 +207,7 @@ impl ExampleSource for Half {
     fn show(&self, number: usize, _: &Example) -> Showing {
         match number % 2 {
             0 => Showing::Image(Thumbnail { bytes: vec![number as u8], extension: "png", width: 2, height: 2 }),
-            _ => Showing::Missing,
+            _ => Showing::Missing("nothing".to_owned()),
         }
     }
 }

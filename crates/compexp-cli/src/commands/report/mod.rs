@@ -38,7 +38,10 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
     folder::check(&out)?;
     let runs = args.runs.iter().map(|dir| FinishedRun::open(dir)).collect::<Result<Vec<_>, _>>()?;
     let wanted = runs.iter().map(|run| selected(args, run)).collect::<Result<Vec<_>>>()?;
-    let sources = runs.iter().map(|run| sources::Sources::new(run, reporter)).collect::<Result<Vec<_>>>()?;
+    let sources = runs
+        .iter()
+        .map(|run| sources::Sources::new(run, args.image_root.as_deref(), reporter))
+        .collect::<Result<Vec<_>>>()?;
     let names = names(&args.runs);
     let records = runs.iter().map(Records::read).collect::<Result<Vec<_>, _>>()?;
     let figures: Vec<Vec<Figure>> =
@@ -67,8 +70,11 @@ pub(crate) fn run(args: &ReportArgs, reporter: &Reporter) -> Result<()> {
             1 => String::new(),
             n => format!(" and {} others", count(n as u64 - 1)),
         };
-        let way = "the report shows their names instead; images are read from the folder `image_root` in config.json";
-        reporter.warn(&format!("found no picture of `{}`{others}: {way}", name(first)));
+        let (example, tried) = (name(&first.example), name(&first.tried));
+        reporter.warn(&format!(
+            "found no picture of `{example}` ({tried}){others}: the report shows names instead; --image-root DIR names another \
+             folder of images"
+        ));
     }
     let mut stdout = io::stdout().lock();
     let index = out.join("index.html").display().to_string();

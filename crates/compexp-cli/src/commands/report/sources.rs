@@ -2,7 +2,6 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::Result;
 use compexp_core::explain::Silent;
 use compexp_core::probe::{Example, ProbeSet};
 use compexp_files::{Place, read_bytes, real_path};
@@ -23,41 +22,65 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// Images below a folder, and the probe set of texts.
 pub(super) struct Sources {
-    root: Option<PathBuf>,
+    /// The folder without links in its path, or why there is none.
+    root: Result<PathBuf, String>,
     probe: Option<ProbeSet>,
 }
 
 impl Sources {
-    /// The images of a run, and its probe set if its examples are texts and it keeps none itself. If the run records no
-    /// folder of images, there are none; if the folder of its probe set is not what it was, that is not used.
+    /// The images of a run, below `image_root` if it is given, and its probe set if its examples are texts and it keeps none
+    /// itself. If the folder of its probe set is not what it was, that is not used.
     ///
     /// # Errors
-    /// `Error::Io` or `Error::Format` if the run's `config.json` or `examples.csv` cannot be read.
-    pub(super) fn new(run: &FinishedRun, reporter: &Reporter) -> Result<Self> {
-        // A relative path is relative to the run directory, which may move.
-        let root = run.config()?.paths.image_root.map(|root| run.dir().join(root));
-        let root = root.filter(|root| is_of_probe_set(root)).and_then(|root| real_path(&root).ok());
+    /// `Error::Io` or `Error::Format` if the run's `config.json` or `examples.csv` cannot be read, or the given folder is not
+    /// there.
+    pub(super) fn new(run: &FinishedRun, image_root: Option<&Path>, reporter: &Reporter) -> anyhow::Result<Self> {
+        let root = match image_root {
+            Some(root) => Ok(real_path(root)?),
+            // A relative path is relative to the run directory, which may move.
+            None => recorded(run.config()?.paths.image_root.map(|root| run.dir().join(root))),
+        };
         let texts = run.examples()?.iter().any(|example| !example.text.is_empty());
         let probe = if texts && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
         Ok(Self { root, probe })
     }
 
-    fn read(&self, image: &str) -> Option<Thumbnail> {
-        let inside = Path::new(image).components().all(|part| matches!(part, Component::Normal(_)));
-        let root = self.root.as_ref().filter(|_| inside)?;
+    /// The picture of this path, or what was tried.
+    fn read(&self, image: &str) -> Result<Thumbnail, String> {
+        let root = self.root.as_ref().map_err(Clone::clone)?;
+        let (image, path) = (Path::new(image), root.join(image));
+        let tried = |why: String| format!("tried `{}`{why}", path.display());
+        let parts =
+            |part| matches!(part, Component::Normal(_) | Component::CurDir | Component::RootDir | Component::Prefix(_));
+        if !image.components().all(parts) {
+            return Err(tried(", but a path with `..` is not read".to_owned()));
+        }
+        let real = real_path(&path).map_err(|_| tried(String::new()))?;
         // A link may lead out of the folder.
-        let path = real_path(&root.join(image)).ok().filter(|path| path.starts_with(root))?;
-        let made = thumbnail(read_bytes(&path, MAX_BYTES).ok()?, &path, SIDE).ok()?;
+        if !real.starts_with(root) {
+            return Err(tried(format!(", which is not within `{}`", root.display())));
+        }
+        let bytes = read_bytes(&real, MAX_BYTES).map_err(|_| tried(", which cannot be read".to_owned()))?;
+        let made = thumbnail(bytes, &real, SIDE).map_err(|_| tried(", which is no image".to_owned()))?;
         let (bytes, extension) = (made.bytes, made.extension);
-        Some(Thumbnail { bytes, extension, width: made.width, height: made.height })
+        Ok(Thumbnail { bytes, extension, width: made.width, height: made.height })
     }
+}
+
+/// The folder of images that a run records, or why it is not used.
+fn recorded(root: Option<PathBuf>) -> Result<PathBuf, String> {
+    let root = root.ok_or("the run records no folder of images")?;
+    if !is_of_probe_set(&root) {
+        return Err(format!("`{}` is no probe directory and no folder `images` of a Broden folder", root.display()));
+    }
+    real_path(&root).map_err(|_| format!("`{}` is not there", root.display()))
 }
 
 /// The probe directory on which a run was made, if it is still there as it was.
 ///
 /// # Errors
 /// `Error::Io` or `Error::Format` if the run's `config.json` cannot be read.
-fn probe_of_texts(run: &FinishedRun, reporter: &Reporter) -> Result<Option<ProbeSet>> {
+fn probe_of_texts(run: &FinishedRun, reporter: &Reporter) -> anyhow::Result<Option<ProbeSet>> {
     let Some(dir) = run.config()?.paths.probe.map(|dir| run.dir().join(dir)) else { return Ok(None) };
     let made = run.provenance()?;
     let same = |annotated: &Annotated| {
@@ -67,8 +90,8 @@ fn probe_of_texts(run: &FinishedRun, reporter: &Reporter) -> Result<Option<Probe
     match Annotations::Probe(dir.clone()).open() {
         Ok(annotated) if same(&annotated) => Ok(Some(annotated.set)),
         _ => {
-            reporter.say(&format!(
-                "warning: `{}` is not the probe directory that the run was made on: the report does not show which literals \
+            reporter.warn(&format!(
+                "`{}` is not the probe directory that the run was made on: the report does not show which literals \
                  are true of a text",
                 name(&dir.display().to_string())
             ));
@@ -90,7 +113,7 @@ impl ExampleSource for Sources {
         if example.image.is_empty() {
             return Showing::Name;
         }
-        self.read(&example.image).map_or(Showing::Missing, Showing::Image)
+        self.read(&example.image).map_or_else(Showing::Missing, Showing::Image)
     }
 
     fn probe(&self) -> Option<&ProbeSet> {
@@ -114,17 +137,17 @@ mod tests {
         assert!(!is_of_probe_set(&private) && !is_of_probe_set(&set));
         std::fs::write(set.join("probe.json"), "{}").unwrap();
         assert!(is_of_probe_set(&set));
-        let pictures = Sources { root: Some(set.canonicalize().unwrap()), probe: None };
-        assert!(pictures.read("a.png").is_some());
+        let pictures = Sources { root: Ok(set.canonicalize().unwrap()), probe: None };
+        assert!(pictures.read("a.png").is_ok());
         for outside in ["../private/a.png", private.join("a.png").to_str().unwrap(), "missing.png", "probe.json"] {
-            assert!(pictures.read(outside).is_none(), "{outside}");
+            assert!(pictures.read(outside).is_err(), "{outside}");
         }
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(private.join("a.png"), set.join("link.png")).unwrap();
-            assert!(pictures.read("link.png").is_none());
+            assert!(pictures.read("link.png").is_err());
             std::os::unix::fs::symlink(set.join("a.png"), set.join("within.png")).unwrap();
-            assert!(pictures.read("within.png").is_some());
+            assert!(pictures.read("within.png").is_ok());
         }
     }
 }
