@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use compexp_core::formula::escape_for_terminal;
 use compexp_files::shorten;
 
+use crate::terminal::{BAD, GOOD, styled, tell};
+
 /// The command failed.
 const FAILED: u8 = 1;
 
@@ -67,10 +69,10 @@ pub(crate) fn refuse_standard_output(out: &Path, what: &str) -> Result<(), Failu
 }
 
 /// Prints the message of the argument parser, including help, and returns the exit code.
-pub(crate) fn tell(told: &clap::Error) -> ExitCode {
+pub(crate) fn tell_usage(told: &clap::Error) -> ExitCode {
     match told.print().and_then(|()| io::stdout().flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            let _ = writeln!(io::stderr(), "error: cannot write: {e}");
+            tell(&format!("{} cannot write: {e}", styled("error:", BAD)));
             ExitCode::from(FAILED)
         }
         _ => u8::try_from(told.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
@@ -87,7 +89,8 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let failure = error.downcast_ref::<Failure>();
-    let mut text = String::from(if failure.is_some_and(|f| f.code == DRIFT) { "drift: " } else { "error: " });
+    let word = if failure.is_some_and(|f| f.code == DRIFT) { "drift:" } else { "error:" };
+    let mut text = styled(word, BAD) + " ";
     let mut last = String::new();
     for cause in error.chain() {
         let cause = shorten(cause.to_string(), MAX_MESSAGE);
@@ -100,9 +103,8 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         last = cause;
     }
     if let Some(hint) = failure.and_then(|f| f.hint.as_ref()) {
-        text += &format!("\nhint: {}", escape_for_terminal(hint));
+        text += &format!("\n{} {}", styled("hint:", GOOD), escape_for_terminal(hint));
     }
-    // If standard error is closed, the message is lost.
-    let _ = writeln!(io::stderr(), "{text}");
+    tell(&text);
     ExitCode::from(failure.map_or(FAILED, |f| f.code))
 }

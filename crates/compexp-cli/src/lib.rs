@@ -38,7 +38,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     parent::watch();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(told) => return failure::tell(&told),
+        Err(told) => return failure::tell_usage(&told),
     };
     let reporter = Reporter::new(cli.quiet);
     let done = run(&cli, &reporter);

@@ -1,12 +1,15 @@
 //! Progress on standard error: a bar on a terminal, otherwise a line from time to time.
 
-use std::io::{self, IsTerminal, Write};
+use std::fmt;
+use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use compexp_core::explain::Progress;
 pub(crate) use compexp_run::wording::duration;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+use crate::terminal::{DOUBTFUL, count, styled, tell};
 
 /// Without a terminal, a stage reports its progress at this interval.
 const EVERY: Duration = Duration::from_secs(10);
@@ -50,14 +53,14 @@ impl Reporter {
     pub(crate) fn say(&self, text: &str) {
         self.end();
         if !self.quiet {
-            line(text);
+            tell(text);
         }
     }
 
     /// Prints a warning between bars: `--quiet` silences progress, not what may be wrong.
     pub(crate) fn warn(&self, text: &str) {
         self.end();
-        line(&format!("warning: {text}"));
+        tell(&format!("{} {text}", styled("warning:", DOUBTFUL)));
     }
 
     /// Ends the current stage, and reports it if it took a while.
@@ -65,7 +68,7 @@ impl Reporter {
         let Some(stage) = self.take() else { return };
         let took = stage.started.elapsed();
         if !self.quiet && took >= WORTH_TELLING {
-            line(&format!("{}: {} {} in {}", stage.name, stage.done, stage.counted, duration(took)));
+            tell(&ended(&stage.name, &stage.counted, stage.done, stage.total, took));
         }
     }
 
@@ -86,11 +89,20 @@ impl Reporter {
         if !self.terminal || self.quiet {
             return None;
         }
-        let template = "{msg:<12} [{bar:30}] {human_pos} of {human_len} {prefix}, {per_sec}, {eta} left";
+        // One thing has no share that is done.
+        let template = match total {
+            0..=1 => "{msg:<12} {spinner} {elapsed}",
+            _ => "{msg:<12} [{bar:30}] {human_pos} of {human_len} {prefix}, {rate}, {eta} left",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let speed = |state: &ProgressState, out: &mut dyn fmt::Write| _ = out.write_str(&rate(state.per_sec()));
         let bar = ProgressBar::new(total as u64)
-            .with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+            .with_style(style.with_key("rate", speed))
             .with_message(name.to_owned())
             .with_prefix(counted.to_owned());
+        if total <= 1 {
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
         Some(bar)
     }
 }
@@ -122,16 +134,55 @@ impl Progress for Reporter {
             bar.set_position(stage.done as u64);
         } else if !self.quiet && stage.told.elapsed() >= EVERY && stage.done < stage.total {
             stage.told = Instant::now();
-            let rate = (stage.done - before) as f64 / stage.started.elapsed().as_secs_f64();
-            let left = Duration::try_from_secs_f64((stage.total - stage.done) as f64 / rate);
+            let per_second = (stage.done - before) as f64 / stage.started.elapsed().as_secs_f64();
+            let left = Duration::try_from_secs_f64((stage.total - stage.done) as f64 / per_second);
             let left = left.map_or(String::new(), |left| format!(", about {} left", duration(left)));
-            let (name, done, total, counted) = (&stage.name, stage.done, stage.total, &stage.counted);
-            line(&format!("{name}: {done} of {total} {counted}, {rate:.1} a second{left}"));
+            let (name, counted, rate) = (&stage.name, &stage.counted, rate(per_second));
+            let (done, total) = (count(stage.done), count(stage.total));
+            tell(&format!("{name}: {done} of {total} {counted}, {rate}{left}"));
         }
     }
 }
 
-/// Writes a line to standard error. If that is closed, the line is lost.
-fn line(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+/// The line at the end of a stage. What was not counted, or is one thing, has no number.
+fn ended(name: &str, counted: &str, done: usize, total: usize, took: Duration) -> String {
+    match (done, total) {
+        (0, _) | (_, 0..=1) => format!("{name}: {}", duration(took)),
+        _ => format!("{name}: {} {counted} in {}", count(done), duration(took)),
+    }
+}
+
+/// How many are done in a time, in the unit that leaves a number to read: `1,234 a second`, `2.5 a minute`.
+fn rate(per_second: f64) -> String {
+    let text = |n: f64| if n < 9.95 { format!("{n:.1}") } else { count(n.round() as u64) };
+    match per_second {
+        ..1.0 => format!("{} a minute", text(60.0 * per_second)),
+        _ => format!("{} a second", text(per_second)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_progress_can_be_read() {
+        let rates = [0.0, 0.04, 0.5, 1.0, 9.9, 9.96, 12.3, 1234.5, 1e7].map(rate);
+        let expected = [
+            "0.0 a minute",
+            "2.4 a minute",
+            "30 a minute",
+            "1.0 a second",
+            "9.9 a second",
+            "10 a second",
+            "12 a second",
+            "1,235 a second",
+            "10,000,000 a second",
+        ];
+        assert_eq!(rates, expected);
+        let took = Duration::from_millis(2300);
+        assert_eq!(ended("search", "units", 1024, 1024, took), "search: 1,024 units in 2.3 s");
+        assert_eq!(ended("hash of the masks", "file", 1, 1, took), "hash of the masks: 2.3 s");
+        assert_eq!(ended("pairs", "sentence pairs", 0, 50_000, took), "pairs: 2.3 s");
+    }
 }

@@ -1,9 +1,38 @@
-//! Printed output: columns of numbers, JSON, and names without control characters for a terminal.
+//! Printed output: columns of numbers, JSON, colours, and names without control characters for a terminal.
 
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
 pub(crate) use compexp_core::formula::escape_for_terminal as name;
 pub(crate) use compexp_run::wording::count;
+
+/// The word before an error.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// The word before a warning.
+pub(crate) const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
+
+/// The word before a hint, and for what is as it should be.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+
+/// A word in a style, for standard error by way of [`tell`].
+pub(crate) fn styled(word: &str, style: Style) -> String {
+    format!("{style}{word}{style:#}")
+}
+
+/// A word in a style where standard output is a terminal that shows colours and `NO_COLOR` is not set, otherwise plain.
+pub(crate) fn painted(word: &str, style: Style) -> String {
+    match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never => word.to_owned(),
+        _ => styled(word, style),
+    }
+}
+
+/// Writes a line to standard error, in colours as [`painted`] says. If standard error is closed, the line is lost.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
 
 /// Writes rows under a header, two blanks between columns: numbers to the right, the last column as it is.
 pub(crate) fn write<const N: usize>(

@@ -10,10 +10,10 @@ use super::numbers::{at_least_1, image_batch, whole};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-There are three measures for each unit and target: the weight between them, Pearson's r over the examples, and the IoU
-(intersection over union) of the examples where the unit fires and those where the target is in its top quantile. A unit is
-a contributor if a measure is above its 99% quantile, and an inhibitor if it is below the 1% quantile. From layer to layer,
-the positions of the smaller map take the place of examples. Maps are averaged down to that size, and a unit fires at a
+There are three measures for each unit and target: the weight between them, Pearson's r over the examples, and the IoU \
+(intersection over union) of the examples where the unit fires and those where the target is in its top quantile. A unit is \
+a contributor if a measure is above its 99% quantile, and an inhibitor if it is below the 1% quantile. From layer to layer, \
+the positions of the smaller map take the place of examples. Maps are averaged down to that size, and a unit fires at a \
 position if any of its values there is above the threshold.
 
 Examples:
@@ -21,7 +21,8 @@ Examples:
     compexp vision contributions runs/layer4
 
   Units of layer3 to those of layer4, in runs/layer4/contributions-below.csv:
-    compexp vision contributions runs/layer4 --below runs/layer3 --checkpoint resnet18_places365.pth.tar")]
+    compexp vision contributions runs/layer4 --below runs/layer3 \\
+      --checkpoint resnet18_places365.pth.tar")]
 pub(crate) struct ContributionsArgs {
     /// A run of `vision probe`
     pub(crate) run: PathBuf,
@@ -31,15 +32,18 @@ pub(crate) struct ContributionsArgs {
     /// The network of both runs
     #[arg(long, value_name = "FILE", requires = "below")]
     pub(crate) checkpoint: Option<PathBuf>,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Units are set to zero, or to their mean over the examples. They are removed in the order of IoU (intersection over union), of
-significance if the run has it, of accuracy on the examples where they fire, and at random. The model itself is not needed,
+Units are set to zero, or to their mean over the examples. They are removed in the order of IoU (intersection over union), of \
+significance if the run has it, of accuracy on the examples where they fire, and at random. The model itself is not needed, \
 because the run stores its last layer.
 
-RUN_DIR/ablation gets ablation.csv (every curve), bands.csv (one curve an order), effects.csv (each unit alone),
+RUN_DIR/ablation gets ablation.csv (every curve), bands.csv (one curve an order), effects.csv (each unit alone), \
 ablation.json (the summary) and figures.
 
 Examples:
@@ -64,20 +68,21 @@ pub(crate) struct AblateArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A unit supports a class T if it contributes to T by its weight. The command asks: if an image is edited so that the unit's
-formula becomes true, does the network predict T? It pastes segments of a concept of the formula into images for which the
-network predicts another class and on which the formula is true nowhere. For each segment there is a control: a part of
-another image of the segment's class, with the same area, on which the formula is true nowhere. The effect is the difference
+A unit supports a class T if it contributes to T by its weight. The command asks: if an image is edited so that the unit's \
+formula becomes true, does the network predict T? It pastes segments of a concept of the formula into images for which the \
+network predicts another class and on which the formula is true nowhere. For each segment there is a control: a part of \
+another image of the segment's class, with the same area, on which the formula is true nowhere. The effect is the difference \
 of the two success rates.
 
---auto takes the units with the greatest weight(T, unit) x gain. The gain is the unit's mean feature on images where its
+--auto takes the units with the greatest weight(T, unit) x gain. The gain is the unit's mean feature on images where its \
 formula is true somewhere, minus its mean on the others. The other class is the one nearest to T in logits.
 
 The command writes cases.csv, placements.csv, counterfactuals.json, and pictures of each case's most convincing trial.
 
 Examples:
   compexp vision counterfactual runs/layer4 --auto 20
-  compexp vision counterfactual runs/layer4 --unit 484 --to swimming_pool --class street --concept water --images 20")]
+  compexp vision counterfactual runs/layer4 --unit 484 --to swimming_pool --class street \\
+    --concept water --images 20")]
 pub(crate) struct VisionCounterfactualArgs {
     /// A run of `compexp vision probe` on the layer that the network's last layer reads
     pub(crate) run: PathBuf,
@@ -132,26 +137,27 @@ pub(crate) struct VisionCounterfactualArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A unit supports the class to which it has the greatest weight. The command edits one word of a sentence. In the direction
-`fulfil`, the edit makes the unit's formula true, and the question is whether the classifier then predicts the class; it
-edits pairs with a false formula and another predicted class. In the direction `break`, the edit makes the formula false,
-and the question is whether the classifier then predicts another class; it edits pairs with a true formula for which the
-class is predicted. A word is inserted before the first noun or at the end of a sentence, replaces a word with the same tag,
+A unit supports the class to which it has the greatest weight. The command edits one word of a sentence. In the direction \
+`fulfil`, the edit makes the unit's formula true, and the question is whether the classifier then predicts the class; it \
+edits pairs with a false formula and another predicted class. In the direction `break`, the edit makes the formula false, \
+and the question is whether the classifier then predicts another class; it edits pairs with a true formula for which the \
+class is predicted. A word is inserted before the first noun or at the end of a sentence, replaces a word with the same tag, \
 is replaced by one, or is deleted.
 
-For each edit there is a control that leaves the formula as it was. If the edit inserts a word, the control inserts a random
-word with the same tag and about the same frequency. If the edit removes a word, the control removes another word of the
+For each edit there is a control that leaves the formula as it was. If the edit inserts a word, the control inserts a random \
+word with the same tag and about the same frequency. If the edit removes a word, the control removes another word of the \
 sentence, with the same tag if there is one. The effect is the difference of the two success rates.
 
---auto takes the units with the greatest weight x gain. The weight is the unit's weight to the class minus the mean of its
-weights. The gain is its mean value on pairs where its formula is true, minus its mean on the others. In each direction
+--auto takes the units with the greatest weight x gain. The weight is the unit's weight to the class minus the mean of its \
+weights. The gain is its mean value on pairs where its formula is true, minus its mean on the others. In each direction \
 these are the first N units whose formula one word can change, so most of them are the same.
 
 The folder gets cases.csv, edits.csv and counterfactuals.json.
 
 Examples:
   compexp nli counterfactual runs/bowman --auto 20
-  compexp nli counterfactual runs/bowman --unit 588 --to contradiction --direction break --most-pairs 500")]
+  compexp nli counterfactual runs/bowman --unit 588 --to contradiction --direction break \\
+    --most-pairs 500")]
 pub(crate) struct NliCounterfactualArgs {
     /// A run of `compexp nli probe` on the classifier's features
     pub(crate) run: PathBuf,

@@ -22,7 +22,8 @@ Examples:
       --units 0-9 --out runs/first
 
   Compare with chance, and measure on photographs that the search never saw:
-    compexp explain --broden broden1_224 --activations acts.npy --null-draws 200 --holdout 0.3 --out runs/trust
+    compexp explain --broden broden1_224 --activations acts.npy --null-draws 200 \\
+      --holdout 0.3 --out runs/trust
 
   Explain ready masks, with the search of the reference implementation:
     compexp explain --probe probe/ --masks units.npy --compat --keep-beams --out runs/compat"

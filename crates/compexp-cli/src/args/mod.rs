@@ -33,7 +33,7 @@ use vision::VisionCommand;
 
 /// Explain the units of neural networks by logical formulas over concepts
 #[derive(Debug, Parser)]
-#[command(name = "compexp", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "compexp", version, after_help = EXIT_CODES, max_term_width = WIDTH)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -44,6 +44,9 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "T", value_parser = whole(0, 1024), help_heading = "General")]
     pub(crate) threads: Option<usize>,
 }
+
+/// Help is at most so wide. Text is wrapped to it, examples are written for it.
+const WIDTH: usize = 100;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 `diff` found drift.";
 
@@ -118,6 +121,33 @@ mod tests {
             }
         }
         assert!(seen >= 10, "{seen} commands write to --out");
+    }
+
+    #[test]
+    fn help_is_wrapped_once() {
+        let root = Cli::command();
+        for command in all(&root) {
+            let (name, help) =
+                (command.get_name(), command.get_after_help().map(ToString::to_string).unwrap_or_default());
+            for lines in help.lines().collect::<Vec<_>>().windows(2) {
+                let prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                let ends = lines[0].ends_with(':');
+                assert!(ends || !prose(lines[0]) || !prose(lines[1]), "{name}: a paragraph is one line: {lines:?}");
+            }
+            for line in help.lines().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() <= WIDTH, "{name}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_that_prints_results_can_print_json() {
+        let root = Cli::command();
+        for command in all(&root).into_iter().filter(|command| !command.has_subcommands()) {
+            let json = command.get_arguments().any(|option| option.get_long() == Some("json"));
+            // `nli tag` prints annotations in formats of their own.
+            assert_eq!(json, command.get_name() != "tag", "{}", command.get_name());
+        }
     }
 
     /// The values of `texts` that the option `name` takes, which is the same for every command that has it.

@@ -36,17 +36,18 @@ pub(crate) enum NliCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), head.npy (the weights of
-the classifier's last layer, if it reads the units) and contributions.csv (how units contribute to the classes). A stopped
+The run directory also gets activations.npy, the probe directory `probe` (for `compexp explain`), head.npy (the weights of \
+the classifier's last layer, if it reads the units) and contributions.csv (how units contribute to the classes). A stopped \
 run continues with the activations that it has.
 
 Examples:
   The paper's experiment, with the tagger's own weights and neighbours by GloVe:
-    compexp nli probe --pairs snli_1.0_dev.tok --gold gold.txt --checkpoint 6.pth --tagger en_core_web_sm-3.8.0 \\
-      --vectors glove.6B.50d.txt --out runs/bowman
+    compexp nli probe --pairs snli_1.0_dev.tok --gold gold.txt --checkpoint 6.pth \\
+      --tagger en_core_web_sm-3.8.0 --vectors glove.6B.50d.txt --out runs/bowman
 
   With existing tags, and the search of the reference implementation:
-    compexp nli probe --pairs snli_1.0_dev.tok --checkpoint 6.pth --tags snli_1.0_dev.feats --compat --out runs/compat")]
+    compexp nli probe --pairs snli_1.0_dev.tok --checkpoint 6.pth --tags snli_1.0_dev.feats \\
+      --compat --out runs/compat")]
 pub(crate) struct NliProbeArgs {
     /// Sentence pairs: .tok (premise and hypothesis in turn), .jsonl, or a table separated by tabs that names its columns
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
@@ -117,16 +118,17 @@ pub(crate) enum TagFormat {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The pairs have the habits of annotators that are known from SNLI: negation for contradiction, purposes for neutral, general
-words for entailment. A classifier learns these habits, and its units show them. The folder gets train.tsv, dev.tok,
+The pairs have the habits of annotators that are known from SNLI: negation for contradiction, purposes for neutral, general \
+words for entailment. A classifier learns these habits, and its units show them. The folder gets train.tsv, dev.tok, \
 dev_gold.txt, dev.feats and vectors.txt.
 
 Example:
   compexp nli compose --out toy
-  compexp nli train --train toy/train.tsv --dev toy/dev.tok --dev-gold toy/dev_gold.txt --tokenized --bidirectional \\
-    --embedding-size 24 --hidden 32 --units 64 --epochs 5 --out toy/model
-  compexp nli probe --pairs toy/dev.tok --gold toy/dev_gold.txt --tags toy/dev.feats --vectors toy/vectors.txt \\
-    --checkpoint toy/model/model.safetensors --out runs/toy")]
+  compexp nli train --train toy/train.tsv --dev toy/dev.tok --dev-gold toy/dev_gold.txt \\
+    --tokenized --bidirectional --embedding-size 24 --hidden 32 --units 64 --epochs 5 \\
+    --out toy/model
+  compexp nli probe --pairs toy/dev.tok --gold toy/dev_gold.txt --tags toy/dev.feats \\
+    --vectors toy/vectors.txt --checkpoint toy/model/model.safetensors --out runs/toy")]
 pub(crate) struct NliComposeArgs {
     /// Training pairs, three per premise
     #[arg(long, value_name = "N", default_value_t = ComposeConfig::default().pairs, value_parser = whole(1, MAX_PAIRS as u64))]
@@ -140,12 +142,16 @@ pub(crate) struct NliComposeArgs {
     /// The folder for the files; existing files with the same names are replaced
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  compexp nli predict --checkpoint model.safetensors 'Two dogs are running .' 'An animal is outside .' --tokenized
+  compexp nli predict --checkpoint model.safetensors --tokenized \\
+    'Two dogs are running .' 'An animal is outside .'
   compexp nli predict --checkpoint 6.pth --run runs/bowman - < pairs.tsv")]
 pub(crate) struct NliPredictArgs {
     /// The classifier: the reference's .pth, or safetensors of `nli train`

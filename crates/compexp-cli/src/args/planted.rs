@@ -13,7 +13,7 @@ use super::numbers::{from_0_to_1, share_below_1, share_below_half, whole};
 #[command(
     group(ArgGroup::new("annotated").args(["probe", "broden"]).required(true)),
     after_help = "\
-To test a search on your own annotations, plant units whose formulas are known, explain them like any
+To test a search on your own annotations, plant units whose formulas are known, explain them like any \
 others, and compare:
   compexp plant --probe probe/ --out planted
   compexp explain --probe probe/ --masks planted/masks.npy --out runs/planted
@@ -21,8 +21,10 @@ others, and compare:
 
 For each noise in turn, the units have formulas of the lengths 1 to --length. A noise has one of three forms:
   0.1      a unit misses this share of the formula's positions, and fires on as many others
-  0.1:0.5  it misses the first share, and the positions elsewhere are the second number times those of the formula
-  0.6@0.3  it fires on the first share of the formula's positions, and on the second share of all others"
+  0.1:0.5  it misses the first share, and fires elsewhere on the second number times as many
+           positions as the formula has
+  0.6@0.3  it fires on the first share of the formula's positions, and on the second share of all
+           others"
 )]
 pub(crate) struct PlantArgs {
     #[command(flatten)]
@@ -51,6 +53,9 @@ pub(crate) struct PlantArgs {
     /// The folder for masks.npy and planted.json, which are replaced
     #[arg(help_heading = "Output", long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Print the results as JSON
+    #[arg(help_heading = "Output", long)]
+    pub(crate) json: bool,
 }
 
 /// A level of noise, as it is given.
@@ -81,12 +86,12 @@ impl FromStr for NoiseArg {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-`at length` counts the recovered units: the best formula that is not longer than the planted one is logically equivalent to
-it, or has the same mask. `equivalent` and `same mask` count these two cases for the best formula of any length. That formula
-may be longer, because it also fits noise; without noise the two add up to `at length`, with noise they are often fewer.
-`agreement` is the mean IoU (intersection over union) of the masks of the planted formula and of the one found.
-`below` counts the units for which the search found a smaller IoU than the planted formula has, or in a search by MCC a
-smaller MCC: the search missed a better formula. In all other cases, a formula other than the planted one fits the noisy unit at least as
+`at length` counts the recovered units: the best formula that is not longer than the planted one is logically equivalent to \
+it, or has the same mask. `equivalent` and `same mask` count these two cases for the best formula of any length. That formula \
+may be longer, because it also fits noise; without noise the two add up to `at length`, with noise they are often fewer. \
+`agreement` is the mean IoU (intersection over union) of the masks of the planted formula and of the one found. \
+`below` counts the units for which the search found a smaller IoU than the planted formula has, or in a search by MCC a \
+smaller MCC: the search missed a better formula. In all other cases, a formula other than the planted one fits the noisy unit at least as \
 well.
 
 Examples:

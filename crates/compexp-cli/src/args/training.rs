@@ -12,8 +12,8 @@ use super::sentences::WordArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The network has a first convolution of 3 x 3 and no pooling; each stage after the first halves the maps. To
-continue a stopped training, give the same command again. The folder gets model.safetensors (for `vision probe`
+The network has a first convolution of 3 x 3 and no pooling; each stage after the first halves the maps. To \
+continue a stopped training, give the same command again. The folder gets model.safetensors (for `vision probe` \
 and `vision eval`), curves.csv and curves.json.
 
 Examples:
@@ -23,8 +23,8 @@ Examples:
     compexp vision train learn/list.txt --val probe/list.txt --out models/scenes
 
   Then explain the units of its last layer:
-    compexp vision probe --broden probe --checkpoint models/scenes/model.safetensors --classes probe/classes.txt \\
-      --out runs/scenes")]
+    compexp vision probe --broden probe --checkpoint models/scenes/model.safetensors \\
+      --classes probe/classes.txt --out runs/scenes")]
 pub(crate) struct VisionTrainArgs {
     /// A list with an image's path and the number of its class per line; all images have one size
     pub(crate) list: PathBuf,
@@ -78,22 +78,26 @@ pub(crate) struct VisionTrainArgs {
     /// The folder for the results
     #[arg(help_heading = "Output", long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Print the results as JSON
+    #[arg(help_heading = "Output", long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-To continue a stopped training, give the same command again. The folder gets model.safetensors (the
-best epoch's) with its words in tokenizer.json, training.json (settings and results), curves.csv and curves.svg. With
+To continue a stopped training, give the same command again. The folder gets model.safetensors (the \
+best epoch's) with its words in tokenizer.json, training.json (settings and results), curves.csv and curves.svg. With \
 --embeddings, words that occur only in the held-out pairs are known if they have a vector.
 
 Examples:
   Ten passes with settings for some ten thousand pairs:
-    compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --bidirectional \\
-      --embeddings glove.6B.50d.txt --out models/first
+    compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 \\
+      --bidirectional --embeddings glove.6B.50d.txt --out models/first
 
   The published classifier and procedure, for half a million pairs:
-    compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 --hidden 512 --units 1024 \\
-      --epochs 50 --patience 50 --lr 1e-3 --decay 1:1 --dropout 0.1 --embedding-dropout 0 --averaging 0 --out models/published")]
+    compexp nli train --train train.tsv --dev dev.tsv --tokenizer en_core_web_sm-3.8.0 \\
+      --hidden 512 --units 1024 --epochs 50 --patience 50 --lr 1e-3 --decay 1:1 --dropout 0.1 \\
+      --embedding-dropout 0 --averaging 0 --out models/published")]
 pub(crate) struct NliTrainArgs {
     /// Labelled pairs for training
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
@@ -174,6 +178,9 @@ pub(crate) struct NliTrainArgs {
     /// The folder for the results
     #[arg(help_heading = "Output", long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Print the results as JSON
+    #[arg(help_heading = "Output", long)]
+    pub(crate) json: bool,
 }
 
 /// The number of values in a layer of a classifier.

@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The manifest of a run names every file with its size and hash. A file that is missing, changed or unreadable fails the check.
+The manifest of a run names every file with its size and hash. A file that is missing, changed or unreadable fails the check. \
 The command also lists files that killed commands left, which nothing reads, and files that compexp did not write.
 
 Examples:

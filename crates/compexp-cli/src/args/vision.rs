@@ -104,7 +104,8 @@ pub(crate) struct NetworkArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  compexp vision eval val.txt --checkpoint resnet18_places365.pth.tar --preprocess imagenet --root images/")]
+  compexp vision eval val.txt --checkpoint resnet18_places365.pth.tar --preprocess imagenet \\
+    --root images/")]
 pub(crate) struct VisionEvalArgs {
     /// A list with an image's path and the number of its class per line
     pub(crate) list: PathBuf,
@@ -120,7 +121,7 @@ pub(crate) struct VisionEvalArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The folder also gets classes.txt (the classes of scenes, for `vision probe --classes`) and list.txt (every image with its
+The folder also gets classes.txt (the classes of scenes, for `vision probe --classes`) and list.txt (every image with its \
 class, for `vision eval` and `vision train`).
 
 Examples:
@@ -140,6 +141,9 @@ pub(crate) struct VisionPaintArgs {
     /// The use of the scenes; the two splits have different scenes
     #[arg(long, value_enum, default_value_t = SplitArg::Val)]
     pub(crate) split: SplitArg,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The use of painted scenes.

@@ -1,16 +1,26 @@
 //! `compexp plant`: units of known formulas, planted in the annotations of a probe set.
 
+use std::io;
+
 use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_files::{claim_folder, write_json};
+use compexp_run::wording::many;
 use compexp_run::{divide, write_masks};
 use compexp_trust::planted::{PlantConfig, Planted};
+use serde_json::json;
 
 use crate::annotations::Annotations;
 use crate::args::planted::PlantArgs;
 use crate::failure::refuse_standard_output;
 use crate::progress::Reporter;
-use crate::terminal::count;
+use crate::terminal::{self, count};
+
+/// The masks of the units.
+const MASKS: &str = "masks.npy";
+
+/// Their formulas.
+const PLANTED: &str = "planted.json";
 
 pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     refuse_standard_output(&args.out, "planted units are")?;
@@ -24,14 +34,25 @@ pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     // One byte per position.
     let bytes = units as u64 * partition.n_positions();
     let out = args.out.display();
-    reporter.say(&format!("{units} units of {} positions: {} in `{out}`", count(partition.n_positions()), size(bytes)));
+    reporter.say(&format!(
+        "{} of {} positions: {} in `{out}`",
+        many(units, "unit"),
+        count(partition.n_positions()),
+        size(bytes)
+    ));
     reporter.stage("areas", "units", units);
     let record = planted.record(&set.vocabulary, &|n| reporter.done(n))?;
     reporter.stage("masks", "units", units);
-    write_masks(&args.out.join("masks.npy"), &planted, &|n| reporter.done(n))?;
-    write_json(&args.out.join("planted.json"), &record)?;
+    write_masks(&args.out.join(MASKS), &planted, &|n| reporter.done(n))?;
+    write_json(&args.out.join(PLANTED), &record)?;
     reporter.end();
-    reporter.say(&format!("{units} units in `{out}`: masks.npy and planted.json"));
+    if args.json {
+        let file = |name: &str| args.out.join(name).display().to_string();
+        let (masks, planted, positions) = (file(MASKS), file(PLANTED), partition.n_positions());
+        let value = json!({ "masks": masks, "planted": planted, "units": units, "positions": positions });
+        return Ok(terminal::write_json(&mut io::stdout().lock(), &value)?);
+    }
+    reporter.say(&format!("{} in `{out}`: {MASKS} and {PLANTED}", many(units, "unit")));
     Ok(())
 }
 

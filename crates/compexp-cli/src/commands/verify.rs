@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::args::verify::VerifyArgs;
 use crate::failure::Failure;
-use crate::terminal::{self, count, name};
+use crate::terminal::{self, GOOD, count, name, painted};
 
 /// The version of the JSON that `--json` prints.
 const VERSION: u32 = 1;
@@ -53,7 +53,7 @@ fn print(out: &mut impl Write, run: &Path, found: &Verified, removed: &[PathBuf]
     list("not written by compexp", &found.strangers)?;
     if found.damage.is_empty() {
         let (files, bytes, run) = (count(found.files), count(found.bytes), name(&run.display().to_string()));
-        writeln!(out, "`{run}` is whole: {files} files, {bytes} bytes")?;
+        writeln!(out, "`{run}` is {}: {files} files, {bytes} bytes", painted("whole", GOOD))?;
     }
     Ok(())
 }

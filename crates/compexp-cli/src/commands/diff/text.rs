@@ -8,7 +8,7 @@ use compexp_trust::compare::{Comparison, Difference, Found, Outcome, UnitChange,
 
 use super::wording::{formula, percent, words};
 use crate::args::runs::DiffArgs;
-use crate::terminal::{count, name, write as write_table};
+use crate::terminal::{BAD, GOOD, count, name, painted, write as write_table};
 
 /// The greatest number of differing settings that are printed.
 const SETTINGS: usize = 10;
@@ -55,7 +55,7 @@ fn totals(found: &Comparison) -> String {
         (0, _) => String::new(),
         (_, allowed) => format!(" ({} allowed)", count(allowed as u64)),
     };
-    format!("{text}{allowed}: {}", if found.drift { "drift" } else { "no drift" })
+    format!("{text}{allowed}: {}", if found.drift { painted("drift", BAD) } else { painted("no drift", GOOD) })
 }
 
 fn whole((side, path, outcome): (&str, String, &Outcome)) -> [String; 6] {

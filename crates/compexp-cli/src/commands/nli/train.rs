@@ -100,6 +100,16 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     file.commit()?;
 
     let mut out = BufWriter::new(io::stdout().lock());
+    if args.json {
+        let value = json!({
+            "classifier": args.out.join(MODEL).display().to_string(), "epochs": outcome.curves.len(),
+            "best_epoch": record["best_epoch"], "dev_accuracy": record["dev_accuracy"],
+            "test_accuracy": record["test_accuracy"], "pairs": record["pairs"],
+            "seconds": reporter.elapsed().as_secs_f64(),
+        });
+        terminal::write_json(&mut out, &value)?;
+        return Ok(out.flush()?);
+    }
     if let Some(best) = outcome.best_epoch {
         let row = &outcome.curves[best - 1];
         let (accuracy, n) = (100.0 * row.dev_accuracy, outcome.curves.len());

@@ -1,7 +1,7 @@
 //! `compexp vision contributions`: how the units of a run contribute to classes, or how units of an earlier layer
 //! contribute to them.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -10,6 +10,7 @@ use compexp_files::{hash_file, write_json};
 use compexp_report::analysis::effects::between as measure;
 use compexp_run::layout::CONTRIBUTIONS_BELOW;
 use compexp_run::{BelowRun, FinishedRun, Provenance};
+use serde_json::json;
 
 use super::network;
 use crate::args::device::DeviceArg;
@@ -17,7 +18,7 @@ use crate::args::effects::ContributionsArgs;
 use crate::contributions::{activations, write_contributions, write_contributions_to_classes};
 use crate::failure::Failure;
 use crate::progress::Reporter;
-use crate::terminal::name;
+use crate::terminal::{self, name};
 
 pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
     let run = FinishedRun::open(&args.run)?;
@@ -26,7 +27,11 @@ pub(crate) fn run(args: &ContributionsArgs, reporter: &Reporter) -> Result<()> {
         _ => write_contributions_to_classes(&run)?,
     };
     reporter.end();
-    writeln!(std::io::stdout(), "contributions in `{}`", name(&path.display().to_string()))?;
+    let (path, mut out) = (path.display().to_string(), io::stdout().lock());
+    match args.json {
+        true => terminal::write_json(&mut out, &json!({ "contributions": path }))?,
+        false => writeln!(out, "contributions in `{}`", name(&path))?,
+    }
     Ok(())
 }
 

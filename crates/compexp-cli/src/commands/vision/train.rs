@@ -11,12 +11,13 @@ use compexp_vision::eval::Labelled;
 use compexp_vision::model::save;
 use compexp_vision::resnet::Config;
 use compexp_vision::train::{EpochRow, Images, Progress, Setup, TrainConfig, train};
+use serde_json::json;
 
 use super::network;
 use crate::args::training::VisionTrainArgs;
 use crate::failure::refuse_standard_output;
 use crate::progress::{Reporter, duration};
-use crate::terminal::{count, name};
+use crate::terminal::{self, count, name};
 
 /// The network of a completed training.
 const MODEL: &str = "model.safetensors";
@@ -68,11 +69,21 @@ pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
     save(&model, &outcome.weights, &args.out.join(MODEL))?;
 
     let mut out = io::stdout().lock();
-    if let Some(accuracy) = outcome.curves.last().and_then(|row| row.val_accuracy) {
+    let accuracy = outcome.curves.last().and_then(|row| row.val_accuracy);
+    let network = args.out.join(MODEL).display().to_string();
+    if args.json {
+        let (images, seconds) = (val.as_ref().map(Images::len), reporter.elapsed().as_secs_f64());
+        let value = json!({
+            "network": network, "epochs": outcome.curves.len(), "accuracy": accuracy, "images": images, "seconds": seconds,
+        });
+        terminal::write_json(&mut out, &value)?;
+        return Ok(());
+    }
+    if let Some(accuracy) = accuracy {
         let n = val.as_ref().map_or(0, Images::len);
         writeln!(out, "{:.2}% of {} images are classified right", 100.0 * accuracy, count(n))?;
     }
-    writeln!(out, "network in `{}`", name(&args.out.join(MODEL).display().to_string()))?;
+    writeln!(out, "network in `{}`", name(&network))?;
     writeln!(out, "took {}", duration(reporter.elapsed()))?;
     out.flush()?;
     Ok(())
