@@ -7,6 +7,7 @@ mod counterfactual;
 mod diff;
 mod explain;
 mod golden;
+mod manners;
 mod mcc;
 mod method;
 mod nli;
