@@ -10,8 +10,8 @@
 //! It then runs where `COMPEXP_DATA` names the data folder, and returns early elsewhere. Such a return is never silent: it
 //! prints a line, and `cargo xtask ci` counts them. `COMPEXP_REQUIRE_DATA=1` turns every one into a failure.
 //!
-//! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`. [`permissions_hold`] is for tests
-//! of files that may not be read.
+//! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`, and [`python`] for tests of scripts.
+//! [`permissions_hold`] is for tests of files that may not be read.
 //!
 //! [`files`] makes small files for tests.
 //!
@@ -24,6 +24,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::{env, thread};
 
 /// Environment variable with the absolute path of the data folder.
@@ -79,6 +80,24 @@ pub fn browser() -> Option<PathBuf> {
         }
         Lookup::Failed(message) => panic!("{message}"),
     }
+}
+
+/// The path of a Python that can import these modules (`numpy, torch`), or `None`, recorded as missing data is, where there is
+/// none. The variable `PYTHON` may name it.
+///
+/// # Panics
+///
+/// Where the record cannot be written.
+#[track_caller]
+pub fn python(modules: &str) -> Option<PathBuf> {
+    let name = env::var_os("PYTHON").filter(|name| !name.is_empty()).map_or("python3".into(), PathBuf::from);
+    let imported = Command::new(&name).args(["-c", &format!("import {modules}")]).stderr(Stdio::null()).status();
+    if imported.is_ok_and(|status| status.success()) {
+        return Some(name);
+    }
+    let reason = format!("`{}` cannot import {modules}", name.display());
+    returned_early(Location::caller(), &reason, &format!("Python with {modules}"));
+    None
 }
 
 /// Whether a file of mode 000 is closed to this process; it is not, recorded, where tests run as root.

@@ -162,14 +162,14 @@ fn skipped_tests(record: &str) -> BTreeSet<&str> {
 
 fn skip_summary(text: &str, record: &Path) -> String {
     match skipped_tests(text).len() {
-        0 => "no test returned early for lack of data, a browser or a user other than root".to_owned(),
+        0 => "no test returned early for lack of data, a browser, Python modules or a user other than root".to_owned(),
         1 => format!(
-            "1 test returned early for lack of data, a browser or a user other than root; `{}` names it",
+            "1 test returned early for lack of data, a browser, Python modules or a user other than root; `{}` names it",
             record.display()
         ),
         count => {
             format!(
-                "{count} tests returned early for lack of data, a browser or a user other than root; `{}` names them",
+                "{count} tests returned early for lack of data, a browser, Python modules or a user other than root; `{}` names them",
                 record.display()
             )
         }
@@ -240,13 +240,15 @@ mod tests {
         let text = "vision::reads: places/a\nvision::reads: places/b\nnli::reads: snli/c\n";
         let summary = skip_summary(text, record);
         assert!(
-            summary.starts_with("2 tests returned early for lack of data, a browser or a user other than root"),
+            summary.starts_with(
+                "2 tests returned early for lack of data, a browser, Python modules or a user other than root"
+            ),
             "{summary}"
         );
         assert!(skip_summary("nli::reads: snli/c\n", record).starts_with("1 test returned"));
         assert_eq!(
             skip_summary("", record),
-            "no test returned early for lack of data, a browser or a user other than root"
+            "no test returned early for lack of data, a browser, Python modules or a user other than root"
         );
     }
 }

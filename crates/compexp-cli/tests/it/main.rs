@@ -5,6 +5,7 @@ mod behaviour;
 mod browser;
 mod counterfactual;
 mod diff;
+mod examples;
 mod explain;
 mod golden;
 mod manners;

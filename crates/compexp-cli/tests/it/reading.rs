@@ -51,6 +51,22 @@ fn the_readme_shows_what_its_commands_print() {
 }
 
 #[test]
+fn the_readme_shows_a_unit_of_sentence_pairs_as_its_command_prints_it() {
+    let Some(data) = compexp_tests::data("snli/bowman.pth") else { return };
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let (_, block) = readme.split_once("$ compexp nli probe ").unwrap();
+    let (command, table) = block.split_once("\n$ compexp show runs/pairs\n").unwrap();
+    let (table, _) = table.split_once("```").unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let run = temp.path().join("run");
+    let command = command.replace("\\\n", "").replace("runs/pairs", run.to_str().unwrap());
+    // The files of the README are those of the data folder.
+    let folder = data.parent().unwrap();
+    ok(folder, &format!("nli probe {command}"));
+    assert_eq!(ok(folder, &format!("show {}", run.display())), table);
+}
+
+#[test]
 fn show_tells_everything_about_a_unit() {
     let (_temp, dir) = scene();
     ok(&dir, "explain --probe probe --activations acts.npy --positive --length 2 --keep-beams --out run");
