@@ -45,8 +45,8 @@ Examples:
       --classes categories_places365.txt --scenes ade20k_scenes.json --beam 5 --out runs/resnet18
 
   What formulas score on the same network before any training:
-    compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar --random-weights 0 \\
-      --beam 5 --out runs/random
+    compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar \\
+      --random-weights 0 --beam 5 --out runs/random
 
   Another layer of a network with ImageNet's preprocessing:
     compexp vision probe --broden broden --checkpoint net.safetensors --preprocess imagenet \\

@@ -83,16 +83,19 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     let test = test
         .map(|examples| Ok::<_, Error>((accuracy(&outcome.model, &examples, &device)?, examples.len())))
         .transpose()?;
+    let pairs = json!({ "train": train_examples.len(), "dev": dev_examples.len(), "test": test.map(|(_, n)| n) });
+    let dev_accuracy = outcome.best_epoch.map(|best| outcome.curves[best - 1].dev_accuracy);
+    let test_accuracy = test.map(|(accuracy, _)| accuracy);
     let record = json!({
         "version": 1,
         "classifier": model,
         "training": config,
         "words": words.len(),
         "with_vectors": vectors.len(),
-        "pairs": { "train": train_examples.len(), "dev": dev_examples.len(), "test": test.map(|(_, n)| n) },
+        "pairs": pairs,
         "best_epoch": outcome.best_epoch,
-        "dev_accuracy": outcome.best_epoch.map(|best| outcome.curves[best - 1].dev_accuracy),
-        "test_accuracy": test.map(|(accuracy, _)| accuracy),
+        "dev_accuracy": dev_accuracy,
+        "test_accuracy": test_accuracy,
         "epochs": outcome.curves,
     });
     let mut file = AtomicFile::create(&args.out.join(RECORD))?;
@@ -103,8 +106,7 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
     if args.json {
         let value = json!({
             "classifier": args.out.join(MODEL).display().to_string(), "epochs": outcome.curves.len(),
-            "best_epoch": record["best_epoch"], "dev_accuracy": record["dev_accuracy"],
-            "test_accuracy": record["test_accuracy"], "pairs": record["pairs"],
+            "best_epoch": outcome.best_epoch, "dev_accuracy": dev_accuracy, "test_accuracy": test_accuracy, "pairs": pairs,
             "seconds": reporter.elapsed().as_secs_f64(),
         });
         terminal::write_json(&mut out, &value)?;
