@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use compexp_core::explanation::{Explanation, Scored};
+use compexp_core::explanation::{Explanation, Headline, Scored};
 use compexp_run::run_dir::Summary;
 use compexp_trust::stats::null::NullConfig;
 
@@ -52,22 +52,28 @@ pub(crate) fn write(out: &mut impl Write, unit: &Explanation) -> io::Result<()> 
     Ok(())
 }
 
-/// Writes a unit's scores by length beside the scores that chance reaches and the held-out scores, if the run has
-/// either.
-pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::Result<()> {
+/// Writes a unit's scores by length, of what was searched, beside the scores that chance reaches and the held-out scores, if the
+/// run has either. Of chance a search by MCC has the median alone.
+pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation, headline: Headline) -> io::Result<()> {
     let chance = unit.significance.as_ref().map(|s| &s.by_length);
     let held_out = unit.holdout.as_ref().map(|h| &h.by_length);
     if chance.is_none() && held_out.is_none() {
         return Ok(());
     }
+    let by_mcc = headline == Headline::Mcc;
     let row = |(k, own): (usize, &Scored)| {
         let chance = chance.and_then(|chance| chance.get(k));
-        let held_out = held_out.and_then(|held_out| held_out.get(k));
+        let there = held_out.and_then(|held_out| held_out.get(k)).and_then(|h| match by_mcc {
+            true => h.mcc.map(|mcc| (mcc.value, mcc.interval)),
+            false => Some((h.iou, h.interval)),
+        });
         let show = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
-        let interval = held_out.map_or("-".to_owned(), |h| format!("{:.4} to {:.4}", h.interval[0], h.interval[1]));
-        let numbers = [Some(own.iou), chance.map(|l| l.median), chance.map(|l| l.q95), chance.map(|l| l.p)].map(show);
-        let ([iou, median, q95, p], step) = (numbers, show(chance.and_then(|l| l.step_p)));
-        [own.length.to_string(), iou, median, q95, p, step, show(held_out.map(|h| h.iou)), interval]
+        let interval = there.map_or("-".to_owned(), |(_, [low, high])| format!("{low:.4} to {high:.4}"));
+        let own_score = if by_mcc { own.mcc } else { Some(own.iou) };
+        let median = chance.and_then(|l| if by_mcc { l.metric_median } else { Some(l.median) });
+        let numbers = [own_score, median, chance.map(|l| l.q95), chance.map(|l| l.p), chance.and_then(|l| l.step_p)];
+        let [score, median, q95, p, step] = numbers.map(show);
+        [own.length.to_string(), score, median, q95, p, step, show(there.map(|(value, _)| value)), interval]
     };
     let rows: Vec<_> = unit.by_length.iter().enumerate().map(row).collect();
     let (by_chance, there) = (chance.is_some(), held_out.is_some());
@@ -76,10 +82,10 @@ pub(crate) fn write_by_length(out: &mut impl Write, unit: &Explanation) -> io::R
         (true, false) => " and by chance",
         (false, _) => " and on held-out examples",
     };
-    writeln!(out, "IoU by length{beside}")?;
+    writeln!(out, "{} by length{beside}", headline.name())?;
     let steps = chance.is_some_and(|chance| chance.iter().any(|l| l.step_p.is_some()));
-    let keep = [true, true, by_chance, by_chance, by_chance, steps, there, there];
-    let header = ["length", "IoU", "chance 50%", "chance 95%", "p", "step p", "held-out", "95% interval"];
+    let keep = [true, true, by_chance, by_chance && !by_mcc, by_chance, steps, there, there];
+    let header = ["length", headline.name(), "chance 50%", "chance 95%", "p", "step p", "held-out", "95% interval"];
     terminal::write_columns(out, "  ", header, &rows, keep)
 }
 

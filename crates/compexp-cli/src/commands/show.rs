@@ -229,7 +229,7 @@ fn one(
         let scored = unit.by_length.iter().any(|s| s.mcc.is_some());
         let keep = [true, true, scored, unit.optimal.is_some(), true];
         terminal::write_columns(out, "  ", ["length", "IoU", "MCC", "optimum", "formula"], &rows, keep)?;
-        evidence_text::write_by_length(out, unit)?;
+        evidence_text::write_by_length(out, unit, headline)?;
     }
     for (step, beam) in unit.beams.iter().flatten().enumerate() {
         writeln!(out, "beam of step {}, {} of {}", step + 1, beam.len().min(BEAM), beam.len())?;

@@ -91,6 +91,11 @@ fn evidence_is_of_the_metric_that_was_searched() {
     assert!(number(&unit["significance"]["p"]) < 0.02 && number(&chance["step_p"]) < 0.3, "{unit}");
     let held_out = &unit["holdout"]["mcc"];
     assert!((number(&held_out["value"]) + number(&held_out["drop"]) - mcc).abs() < 1e-12, "{held_out}");
+    let shown = ok(&dir, "show run --unit 0");
+    let header = "MCC by length, by chance, and on held-out examples\n  length     MCC  chance 50%       p  step p  held-out  95% interval\n";
+    assert!(shown.contains(header), "{shown}");
+    let row = format!("       2  {mcc:.4}      {median:.4}  ");
+    assert!(shown.contains(&row) && shown.contains(&format!("{:.4}  ", number(&held_out["value"]))), "{row} {shown}");
     let auto = ok(&dir, &format!("{ARGS} --null-draws auto --units 0 --out auto"));
     assert!(auto.contains("(200 draws)"), "{auto}");
     assert_eq!(json(&dir.join("auto/config.json"))["config"]["trust"]["null_draws"], 200);
