@@ -10,6 +10,7 @@ use compexp_files::{claim_folder, hash_file, make_folder, whole_path, write_json
 use compexp_run::trial_record::{Changed, TrialCase};
 use compexp_run::{FinishedRun, TrialRecord, layout};
 use compexp_trust::behaviour::trial::{Difference, Effect, Tally};
+use compexp_trust::stats::fdr::benjamini_hochberg;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,6 +19,9 @@ use crate::terminal;
 
 /// The number of cases that are tried by default.
 pub(crate) const CASES: usize = 20;
+
+/// The greatest rate of false discoveries at which a case counts as one that differs from its controls.
+const LEVEL: f64 = 0.05;
 
 /// The columns of [`outcomes`]. The columns of controls have `control_` in front.
 const OUTCOMES: [&str; 5] = ["trials", "success", "partial", "failure", "change"];
@@ -34,6 +38,8 @@ pub(crate) struct Tried<'a> {
     /// The expected change of the logit of the class that the unit supports, if the formula becomes true.
     pub(crate) expected: f64,
     pub(crate) effect: &'a Effect,
+    /// The p of the difference of the success rates.
+    pub(crate) p: f64,
     /// The fields of [`Kind::columns`].
     pub(crate) own: Vec<String>,
     /// What was changed, for the record.
@@ -118,6 +124,11 @@ fn success((trials, hits): (usize, usize)) -> String {
 }
 
 impl Trials<'_> {
+    /// The q of every case, over all of them.
+    fn q(&self) -> Vec<f64> {
+        benjamini_hochberg(&self.cases.iter().map(|case| case.p).collect::<Vec<_>>())
+    }
+
     fn class(&self, class: Option<usize>) -> Option<&str> {
         class.map(|class| self.run.head.classes[class].as_str())
     }
@@ -132,7 +143,7 @@ impl Trials<'_> {
         let measures: HashMap<(usize, &str), [Option<f64>; 3]> =
             contributions.iter().map(|row| ((row.unit, row.target.as_str()), row.measures)).collect();
         let (mut rows, mut records) = (Vec::new(), Vec::new());
-        for (nth, case) in (1..).zip(&self.cases) {
+        for ((nth, case), q) in (1..).zip(&self.cases).zip(self.q()) {
             let [from, to] = [case.from, case.to].map(|class| self.class(class));
             let supported = case.to.or(case.from).unwrap_or_default();
             let weight = f64::from(self.run.head.weights[[supported, case.unit]]);
@@ -148,6 +159,7 @@ impl Trials<'_> {
             row.push(effect.examples.to_string());
             row.extend(outcomes(&effect.tested).into_iter().chain(outcomes(&effect.control)));
             row.extend([effect.success, effect.change].into_iter().flat_map(fields));
+            row.extend([case.p, q].map(|value| value.to_string()));
             rows.push(row);
 
             records.push(TrialCase {
@@ -162,6 +174,8 @@ impl Trials<'_> {
                 gain: Some(case.gain),
                 expected: Some(case.expected),
                 effect: *effect,
+                p: Some(case.p),
+                q: Some(q),
                 changed: case.changed.clone(),
             });
         }
@@ -172,7 +186,7 @@ impl Trials<'_> {
             named(&["from", "to", "weight", "correlation", "overlap", "gain", "expected", self.kind.examples]),
             outcome_columns(),
             named(&["difference", "difference_low", "difference_high"]),
-            named(&["change_difference", "change_low", "change_high"]),
+            named(&["change_difference", "change_low", "change_high", "p", "q"]),
         ]
         .concat();
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -183,6 +197,10 @@ impl Trials<'_> {
             run: hash_file(&self.run.run.dir().join(layout::EXPLANATIONS))?,
             config: serde_json::to_value(config)?,
             interval: self.kind.interval.to_owned(),
+            test: format!(
+                "exact sign-flip test over {}, two-sided; q by Benjamini and Hochberg over all cases",
+                self.kind.examples
+            ),
             order: "weight x gain".to_owned(),
             cases: records,
         };
@@ -199,11 +217,17 @@ impl Trials<'_> {
     pub(crate) fn print(&self, out: &Path, between: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut stdout = io::stdout().lock();
         let class = |class| self.class(class).map_or("any other".into(), terminal::name);
-        let rows: Vec<[String; 10]> = self
+        let interval = |difference: Difference| match (difference.low, difference.high) {
+            (Some(low), Some(high)) => format!("[{}, {}]", percent(low), percent(high)),
+            _ => format!("(too few {})", self.kind.examples),
+        };
+        let q = self.q();
+        let rows: Vec<[String; 11]> = self
             .cases
             .iter()
-            .map(|case| {
-                let Difference { value, low, high } = case.effect.success;
+            .zip(&q)
+            .map(|(case, q)| {
+                let difference = case.effect.success;
                 [
                     case.unit.to_string(),
                     terminal::name(&case.own[0]),
@@ -212,7 +236,8 @@ impl Trials<'_> {
                     case.effect.tested.trials.to_string(),
                     success((case.effect.tested.trials, case.effect.tested.success)),
                     success((case.effect.control.trials, case.effect.control.success)),
-                    format!("{} [{}, {}]", percent(value), percent(low), percent(high)),
+                    format!("{} {}", percent(difference.value), interval(difference)),
+                    if *q < 0.001 { "< 0.001".to_owned() } else { format!("{q:.3}") },
                     percent(case.effect.change.value),
                     terminal::name(&case.formula),
                 ]
@@ -227,24 +252,31 @@ impl Trials<'_> {
             "success %",
             "control %",
             "difference [95%]",
+            "q",
             "change of p %",
             "formula",
         ];
         terminal::write(&mut stdout, "", header, &rows)?;
         between(&mut stdout)?;
         writeln!(stdout)?;
+        let mut rest = &q[..];
         for group in self.cases.chunk_by(|a, b| a.group == b.group) {
+            let of_group;
+            (of_group, rest) = rest.split_at(group.len());
             let sum = |of: fn(&Effect) -> Tally| {
                 let tallies = group.iter().map(|case| of(case.effect));
                 tallies.fold((0, 0), |(n, hits), tally| (n + tally.trials, hits + tally.success))
             };
             let (tested, control) = (sum(|effect| effect.tested), sum(|effect| effect.control));
-            let above = group.iter().filter(|case| case.effect.success.low > 0.0).count();
-            let below = group.iter().filter(|case| case.effect.success.high < 0.0).count();
+            let differ = |more: bool| {
+                let cases = group.iter().zip(of_group);
+                cases.filter(|(case, q)| **q < LEVEL && (case.effect.success.value > 0.0) == more).count()
+            };
+            let [above, below] = [true, false].map(differ);
             writeln!(
                 stdout,
-                "{}{} {}: success {}% of {} {}, {}% of the controls; the interval of the difference is above 0 in \
-                 {above}, below 0 in {below}",
+                "{}{} {}: success {}% of {} {}, {}% of the controls; q < {LEVEL} in {}: above the controls \
+                 in {}, below in {}",
                 group[0].group,
                 group.len(),
                 if group.len() == 1 { "case" } else { "cases" },
@@ -252,6 +284,9 @@ impl Trials<'_> {
                 terminal::count(tested.0 as u64),
                 self.kind.trials,
                 success(control),
+                above + below,
+                above,
+                below,
             )?;
         }
         writeln!(stdout, "tables in `{}`", terminal::name(&out.display().to_string()))?;
@@ -286,5 +321,6 @@ pub(crate) fn write_trials<T>(
 }
 
 fn fields(difference: Difference) -> [String; 3] {
-    [difference.value, difference.low, difference.high].map(|v| v.to_string())
+    [Some(difference.value), difference.low, difference.high]
+        .map(|value| value.map_or(String::new(), |v| v.to_string()))
 }

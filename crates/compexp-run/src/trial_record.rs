@@ -20,6 +20,8 @@ pub struct TrialRecord {
     pub config: Value,
     /// What the intervals are of.
     pub interval: String,
+    /// What `p` and `q` are of.
+    pub test: String,
     /// In which order cases were taken.
     pub order: String,
     /// The cases.
@@ -51,6 +53,10 @@ pub struct TrialCase {
     pub expected: Option<f64>,
     /// What the trials came to, beside their controls.
     pub effect: Effect,
+    /// The p of the difference of the success rates; none where it was not tested.
+    pub p: Option<f64>,
+    /// The rate of false discoveries of all cases together, at which this is still a discovery.
+    pub q: Option<f64>,
     /// What was changed.
     #[serde(flatten)]
     pub changed: Changed,

@@ -82,7 +82,7 @@ The command writes cases.csv, placements.csv, counterfactuals.json, and pictures
 Examples:
   compexp vision counterfactual runs/layer4 --auto 20
   compexp vision counterfactual runs/layer4 --unit 484 --to swimming_pool --class street \\
-    --concept water --images 20")]
+    --concept water --images 50")]
 pub(crate) struct VisionCounterfactualArgs {
     /// A run of `compexp vision probe` on the layer that the network's last layer reads
     pub(crate) run: PathBuf,
@@ -115,8 +115,8 @@ pub(crate) struct VisionCounterfactualArgs {
     /// Segments are pasted at the places of a grid with this many on each side
     #[arg(help_heading = "Trials", long, value_name = "G", default_value_t = 3, value_parser = whole(1, 100))]
     pub(crate) grid: usize,
-    /// The greatest number of images that are edited in a case
-    #[arg(help_heading = "Trials", long, value_name = "N", default_value_t = 10, value_parser = whole(1, 100_000))]
+    /// The greatest number of images that are edited in a case. A difference has an interval from 20 on
+    #[arg(help_heading = "Trials", long, value_name = "N", default_value_t = 20, value_parser = whole(1, 100_000))]
     pub(crate) images: usize,
     /// The greatest number of segments of a case
     #[arg(help_heading = "Trials", long, value_name = "N", default_value_t = 2, value_parser = whole(1, 10_000))]

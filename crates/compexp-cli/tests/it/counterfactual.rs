@@ -48,6 +48,18 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
         let of = cases.iter().filter(|case| case["direction"] == direction).count();
         assert!((1..=3).contains(&of), "{of} to {direction}: {record}");
     }
+    // q is over the cases of both directions: the largest p is its own q, and the least at most n times as large.
+    let of = |name: &str| cases.iter().map(|case| case[name].as_f64().unwrap()).collect::<Vec<_>>();
+    let (p, q) = (of("p"), of("q"));
+    let largest = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap();
+    assert_eq!(q[largest], p[largest], "{p:?} {q:?}");
+    assert!(p.iter().zip(&q).all(|(p, q)| p <= q && *q <= p * cases.len() as f64 + 1e-12), "{p:?} {q:?}");
+    assert!(out.contains("q < 0.05 in "), "{out}");
+    for case in cases {
+        let few = case["effect"]["examples"].as_u64().unwrap() < 20;
+        let bounds = ["low", "high"].map(|bound| case["effect"]["success"][bound].is_null());
+        assert_eq!(bounds, [few; 2], "{case}");
+    }
     let edits = rows(&dir.join("run/counterfactuals/edits.csv"));
     let trials: u64 = cases.iter().map(|case| case["effect"]["tested"]["trials"].as_u64().unwrap()).sum();
     assert_eq!(edits.len() as u64, trials);
@@ -89,12 +101,14 @@ fn sentences_are_edited_and_both_files_and_messages_say_what_came_of_it() {
         assert!(one == other, "{name} differs");
     }
 
-    // One direction gives the same cases as both.
+    // One direction gives the same cases as both; q is over the cases of a command.
     ok(dir, "nli counterfactual run --auto 3 --direction break --out broken");
     let [both, broken] = ["run/counterfactuals", "broken"].map(|folder| rows(&dir.join(folder).join("cases.csv")));
     let without = |rows: &[Row]| {
         let broken = rows.iter().filter(|row| row["direction"] == "break").cloned();
-        broken.map(|row| row.into_iter().filter(|(column, _)| column != "case").collect::<Row>()).collect::<Vec<_>>()
+        broken
+            .map(|row| row.into_iter().filter(|(column, _)| !["case", "q"].contains(&&**column)).collect::<Row>())
+            .collect::<Vec<_>>()
     };
     assert_eq!(without(&both), without(&broken));
 

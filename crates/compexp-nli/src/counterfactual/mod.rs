@@ -16,7 +16,7 @@ mod tests;
 use compexp_core::formula::Formula;
 use compexp_core::probe::Neighbors;
 use compexp_core::random::Random;
-use compexp_trust::behaviour::trial::{Effect, Outcome, Trial, likeliest, probabilities};
+use compexp_trust::behaviour::trial::{Effect, Outcome, Trial, likeliest, probabilities, sign_flip_p};
 use compexp_trust::behaviour::{Features, Head};
 use rayon::prelude::*;
 
@@ -144,6 +144,8 @@ pub struct Case {
     pub direction: Direction,
     /// The effect over all edits.
     pub effect: Effect,
+    /// Its p, by [`sign_flip_p`].
+    pub p: f64,
     /// The edits in this order: successes with a control that is not a success, other successes, then the rest. Within
     /// each group, the greatest change of the probability of the wanted outcome, minus that of the control, comes
     /// first.
@@ -296,6 +298,7 @@ impl Case {
             let (a, b) = (merit(a), merit(b));
             (b.0, b.1).cmp(&(a.0, a.1)).then(b.2.total_cmp(&a.2))
         });
-        Ok(Self { candidate: candidate.clone(), direction, effect: Effect::of(&trials, config.seed), edited })
+        let (effect, p) = (Effect::of(&trials, config.seed), sign_flip_p(&trials));
+        Ok(Self { candidate: candidate.clone(), direction, effect, p, edited })
     }
 }

@@ -11,6 +11,9 @@ use crate::material::Material;
 /// Changed sentence pairs of each case.
 const EDITS: usize = 4;
 
+/// The greatest rate of false discoveries at which a case counts as one that differs from its controls.
+const LEVEL: f64 = 0.05;
+
 /// The section of the cases of a run.
 pub(super) fn section(material: &Material<'_>, record: &TrialRecord) -> Markup {
     html! {
@@ -22,7 +25,8 @@ pub(super) fn section(material: &Material<'_>, record: &TrialRecord) -> Markup {
                      Beside each a control is changed as much, and leaves the formula as it was. The unit supports a class: to \
                      it the change is to lead where the formula becomes true, and away from it where it becomes false. What \
                      counts is the difference between the two shares of inputs of which that came about, in percentage points \
-                     with its 95% interval."
+                     with its 95% interval, which fewer than 20 changed inputs do not have. p is of an exact test that exchanges \
+                     each input's changes with its controls; q is corrected for the number of cases."
                 }
                 @for breaks in [false, true] { (sums(&record.cases, breaks)) }
                 @for case in &record.cases { (one(material, case)) }
@@ -55,8 +59,12 @@ fn one(material: &Material<'_>, case: &TrialCase) -> Markup {
             p { (formula::markup(material, &case.formula)) }
             p.sub {
                 "Success " (rate(&effect.tested)) ", controls " (rate(&effect.control)) "; difference "
-                b { (points(effect.success.value)) } " [" (points(effect.success.low)) ", "
-                (points(effect.success.high)) "]"
+                b { (points(effect.success.value)) }
+                @match (effect.success.low, effect.success.high) {
+                    (Some(low), Some(high)) => { " [" (points(low)) ", " (points(high)) "]" },
+                    _ => { " (too few " (if matches!(case.changed, Changed::Images(_)) { "images" } else { "pairs" }) ")" },
+                }
+                @if let (Some(p), Some(q)) = (case.p, case.q) { ", p " (small(p)) ", q " (small(q)) }
                 @if let Some(r) = case.correlation {
                     ". The unit's value and the class's logit correlate by " (format!("{r:+.2}"))
                 }
@@ -69,6 +77,11 @@ fn one(material: &Material<'_>, case: &TrialCase) -> Markup {
     }
 }
 
+/// A p or q.
+fn small(value: f64) -> String {
+    if value < 0.001 { "< 0.001".to_owned() } else { format!("{value:.3}") }
+}
+
 /// The share of successes of all trials; a dash if there are none.
 fn share<'a>(tallies: impl Iterator<Item = &'a Tally>) -> String {
     let (success, trials) = tallies.fold((0, 0), |(success, n), tally| (success + tally.success, n + tally.trials));
@@ -77,17 +90,22 @@ fn share<'a>(tallies: impl Iterator<Item = &'a Tally>) -> String {
 
 /// What all cases of a direction come to.
 fn sums(cases: &[TrialCase], breaks: bool) -> Markup {
-    let effects: Vec<_> = cases.iter().filter(|case| case.breaks() == breaks).map(|case| &case.effect).collect();
-    let tested = share(effects.iter().map(|effect| &effect.tested));
-    let control = share(effects.iter().map(|effect| &effect.control));
-    let above = effects.iter().filter(|effect| effect.success.low > 0.0).count();
-    let below = effects.iter().filter(|effect| effect.success.high < 0.0).count();
+    let cases: Vec<_> = cases.iter().filter(|case| case.breaks() == breaks).collect();
+    let tested = share(cases.iter().map(|case| &case.effect.tested));
+    let control = share(cases.iter().map(|case| &case.effect.control));
+    let q: Vec<_> = cases.iter().filter_map(|case| Some((case.effect.success.value, case.q?))).collect();
+    let differ = |above: bool| q.iter().filter(|(value, q)| *q < LEVEL && (*value > 0.0) == above).count();
+    let [above, below] = [true, false].map(differ);
     html! {
-        @if !effects.is_empty() {
+        @if !cases.is_empty() {
             p {
-                "Formula made " (if breaks { "false" } else { "true" }) ", " (effects.len()) (if effects.len() == 1 { " case" } else { " cases" }) ": success "
-                b { (tested) } ", controls " b { (control) } "; the interval of the difference is above 0 in "
-                (above) ", below 0 in " (below) "."
+                "Formula made " (if breaks { "false" } else { "true" }) ", " (cases.len()) (if cases.len() == 1 { " case" } else { " cases" }) ": success "
+                b { (tested) } ", controls " b { (control) }
+                @if q.len() == cases.len() {
+                    "; q is below " (LEVEL) " in " b { (above + below) } ": above the controls in " (above)
+                    ", below in " (below)
+                }
+                "."
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Trials: an input is changed and predicted again. Its control is an equal change that leaves out what is tested.
 //!
-//! Trials on one example are not independent, so the interval of a difference is a bootstrap over examples: as many
-//! examples are drawn with replacement, and all trials of a drawn example count as often as it was drawn.
+//! Trials on one example are not independent, so examples are what interval and test are over. The interval of a
+//! difference is a bootstrap: as many examples are drawn with replacement, and all trials of a drawn example count as often
+//! as it was drawn. [`sign_flip_p`] tests the difference exactly, and so also where examples are too few for a bootstrap.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 /// Resamples of a bootstrap.
 const RESAMPLES: u64 = 2000;
+
+/// The fewest examples that a difference has an interval of. A bootstrap over fewer is too narrow: over 3 to 5 examples it
+/// leaves out a true difference of 0 three times as often as it should, or more often.
+pub const FEWEST_EXAMPLES: usize = 20;
 
 /// The outcome for a prediction that was not a wanted one before. Wanted is one class, or every class but one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,15 +96,15 @@ impl Tally {
     }
 }
 
-/// A difference with its 95% interval.
+/// A difference with its 95% interval, which is none where there are fewer than [`FEWEST_EXAMPLES`] examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The value.
     pub value: f64,
     /// The 2.5% quantile of the bootstrap over examples.
-    pub low: f64,
+    pub low: Option<f64>,
     /// The 97.5% quantile.
-    pub high: f64,
+    pub high: Option<f64>,
 }
 
 /// Trials beside their controls.
@@ -120,8 +125,8 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// The effect that trials show. With a single example there is nothing to resample, and with no success anywhere
-    /// nothing to vary: the interval then has no width, and says nothing.
+    /// The effect that trials show. With no success anywhere there is nothing to vary: the interval then has no width, and
+    /// says nothing.
     pub fn of(trials: &[Trial], seed: u64) -> Self {
         let mut by_example: BTreeMap<usize, [Vec<Trial>; 2]> = BTreeMap::new();
         for trial in trials {
@@ -133,7 +138,8 @@ impl Effect {
         let [success, change] = differences(&tallies, &all);
         let mut random = Random::new(seed, Purpose::Trials, 0);
         let (mut successes, mut changes) = (Vec::new(), Vec::new());
-        for _ in 0..RESAMPLES {
+        let resamples = if tallies.len() < FEWEST_EXAMPLES { 0 } else { RESAMPLES };
+        for _ in 0..resamples {
             let drawn: Vec<usize> = all.iter().map(|_| random.below(all.len())).collect();
             let [success, change] = differences(&tallies, &drawn);
             successes.push(success);
@@ -166,8 +172,40 @@ fn differences(tallies: &[[Tally; 2]], drawn: &[usize]) -> [f64; 2] {
 fn interval(value: f64, mut resampled: Vec<f64>) -> Difference {
     resampled.sort_unstable_by(f64::total_cmp);
     let last = resampled.len().saturating_sub(1);
-    let at = |q: f64| resampled.get((q * last as f64).round() as usize).copied().unwrap_or(value);
+    let at = |q: f64| resampled.get((q * last as f64).round() as usize).copied();
     Difference { value, low: at(0.025), high: at(0.975) }
+}
+
+/// The p of the successes of trials against those of their controls: an exact sign-flip test over examples, two-sided.
+///
+/// What is tested: on each example, trials and controls could have been exchanged. Each example's difference of the numbers
+/// of successes would then have had the opposite sign as often. p is the share of all choices of signs whose sum is at
+/// least as far from 0 as the sum that was found. Every trial is to have one control. Examples of which both succeed as
+/// often decide nothing; of n others, p is at least 2^(1 - n).
+pub fn sign_flip_p(trials: &[Trial]) -> f64 {
+    let mut by_example: BTreeMap<usize, i64> = BTreeMap::new();
+    for trial in trials.iter().filter(|trial| trial.outcome == Outcome::Success) {
+        *by_example.entry(trial.example).or_default() += if trial.control { -1 } else { 1 };
+    }
+    let found = by_example.values().sum::<i64>().unsigned_abs() as usize;
+    let sizes: Vec<usize> =
+        by_example.values().map(|more| more.unsigned_abs() as usize).filter(|size| *size > 0).collect();
+    // `chances[s]`: the chance that the sizes with a positive sign add up to s.
+    let all: usize = sizes.iter().sum();
+    let mut chances = vec![0.0; all + 1];
+    chances[0] = 1.0;
+    let mut reached = 0;
+    for size in sizes {
+        reached += size;
+        for s in (0..=reached).rev() {
+            let with = if s < size { 0.0 } else { chances[s - size] };
+            chances[s] = 0.5 * (chances[s] + with);
+        }
+    }
+    // With s of them positive, the sum is 2 s - all.
+    let far = |s: usize| (2 * s).abs_diff(all) >= found;
+    let p: f64 = chances.iter().enumerate().filter(|(s, _)| far(*s)).map(|(_, chance)| chance).sum();
+    p.min(1.0)
 }
 
 /// The softmax of logits, in f64.
@@ -215,10 +253,11 @@ mod tests {
         assert_eq!((counts(&effect.tested), counts(&effect.control)), ((3, 2, 0, 1), (3, 1, 0, 2)));
         assert_eq!(effect.examples, 3);
         assert!((effect.success.value - 1.0 / 3.0).abs() < 1e-12, "{effect:?}");
-        assert!((effect.change.value - 0.05).abs() < 1e-12 && (effect.change.high - 0.05).abs() < 1e-12, "{effect:?}");
-        // Only example 1 differs: it is drawn 0 to 3 times of 3.
-        assert_eq!((effect.success.low, effect.success.high), (0.0, 1.0));
-        assert_eq!(effect, Effect::of(&trials, 0));
+        assert!((effect.change.value - 0.05).abs() < 1e-12, "{effect:?}");
+        // Three examples are too few.
+        assert_eq!((effect.success.low, effect.change.high), (None, None));
+        // Only example 1 differs: either sign of it is as far from 0.
+        assert_eq!(sign_flip_p(&trials), 1.0);
     }
 
     #[test]
@@ -236,7 +275,7 @@ mod tests {
                 }
             }
             let found = Effect::of(&trials, seed).success;
-            covered += usize::from(found.low <= 0.3 + 1e-9 && found.high >= 0.3 - 1e-9);
+            covered += usize::from(found.low.unwrap() <= 0.3 + 1e-9 && found.high.unwrap() >= 0.3 - 1e-9);
         }
         assert!((180..=198).contains(&covered), "{covered} of 200 intervals");
     }
@@ -244,9 +283,73 @@ mod tests {
     #[test]
     fn nothing_comes_to_nothing() {
         let effect = Effect::of(&[], 1);
-        assert_eq!((effect.examples, effect.success.value, effect.change.low), (0, 0.0, 0.0));
+        assert_eq!((effect.examples, effect.success.value, effect.change.low), (0, 0.0, None));
         let one = Effect::of(&[trial(5, false, true, 0.5), trial(5, true, false, 0.25)], 1);
-        assert_eq!((one.success.low, one.success.high, one.change.value), (1.0, 1.0, 0.25));
+        assert_eq!((one.success.value, one.success.low, one.change.value), (1.0, None, 0.25));
+        assert_eq!(sign_flip_p(&[]), 1.0);
+    }
+
+    #[test]
+    fn fewer_than_20_examples_have_no_interval() {
+        for examples in [19, 20] {
+            let trials: Vec<Trial> = (0..examples)
+                .flat_map(|example| [false, true].map(|control| trial(example, control, example % 3 == 0, 0.5)))
+                .collect();
+            let effect = Effect::of(&trials, 4);
+            let found = [effect.success.low, effect.success.high, effect.change.low, effect.change.high];
+            assert_eq!(found.map(|bound| bound.is_some()), [examples == 20; 4], "{examples}: {effect:?}");
+            assert_eq!(effect, Effect::of(&trials, 4));
+        }
+    }
+
+    /// Trials of `examples` examples with `each` segments, each tried with a control. An example succeeds readily or hardly
+    /// at all, with tested and control alike; `more` is what the tested ones add to the chance.
+    fn simulated(random: &mut Random, examples: usize, each: usize, more: f64) -> Vec<Trial> {
+        let mut trials = Vec::new();
+        for example in 0..examples {
+            let ease = 0.6 * random.share() * random.share();
+            for _ in 0..each {
+                trials.push(trial(example, false, random.share() < ease + more, 0.0));
+                trials.push(trial(example, true, random.share() < ease, 0.0));
+            }
+        }
+        trials
+    }
+
+    #[test]
+    fn p_is_that_of_all_choices_of_signs_written_down() {
+        let mut random = Random::new(11, 1_u64, 0);
+        for examples in [1, 2, 5, 9, 12] {
+            for each in [1, 3, 8] {
+                let trials = simulated(&mut random, examples, each, 0.2);
+                let tallies = |example: usize, control: bool| {
+                    Tally::of(trials.iter().filter(|t| (t.example, t.control) == (example, control))).success as i64
+                };
+                let more: Vec<i64> = (0..examples).map(|e| tallies(e, false) - tallies(e, true)).collect();
+                let found = more.iter().sum::<i64>().abs();
+                let signed = |signs: u32| -> i64 {
+                    more.iter().enumerate().map(|(e, d)| if signs >> e & 1 == 1 { -d } else { *d }).sum()
+                };
+                let as_far = (0..1_u32 << examples).filter(|signs| signed(*signs).abs() >= found).count();
+                let expected = as_far as f64 / f64::from(1_u32 << examples);
+                assert!((sign_flip_p(&trials) - expected).abs() < 1e-12, "{more:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn p_is_below_5_percent_seldom_without_a_difference_and_often_with_one() {
+        // 2,000 simulations each. Without a difference 5% are 100, with a standard deviation of 9.7.
+        for (examples, least) in [(4, 0), (8, 400), (20, 1400), (100, 1990)] {
+            let below = |more: f64, seed: u64| {
+                let mut random = Random::new(seed, 1_u64, 0);
+                let p = (0..2000).map(|_| sign_flip_p(&simulated(&mut random, examples, 6, more)));
+                p.filter(|p| *p < 0.05).count()
+            };
+            let (without, with) = (below(0.0, 5), below(0.15, 6));
+            assert!(without <= 100 + 29, "{examples} examples: {without} of 2000 without a difference");
+            assert!(with >= least, "{examples} examples: {with} of 2000 with a difference");
+        }
     }
 
     #[test]

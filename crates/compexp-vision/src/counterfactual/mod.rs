@@ -72,7 +72,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { sizes: vec![0.1, 0.25], grid: 3, targets: 10, segments: 2, batch: 32, seed: 0 }
+        Self { sizes: vec![0.1, 0.25], grid: 3, targets: 20, segments: 2, batch: 32, seed: 0 }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 use compexp_core::concept::ConceptId;
-use compexp_trust::behaviour::trial::{Effect, Outcome, Tally, Trial, likeliest, probabilities};
+use compexp_trust::behaviour::trial::{Effect, Outcome, Tally, Trial, likeliest, probabilities, sign_flip_p};
 use rayon::prelude::*;
 
 use super::plan::{Cut, Plan};
@@ -26,6 +26,8 @@ pub struct Case {
     pub sources: Vec<(usize, usize, ConceptId)>,
     /// The effect over all trials.
     pub effect: Effect,
+    /// Its p, by [`sign_flip_p`].
+    pub p: f64,
     /// The mean change of the unit's feature, with segments and with controls.
     pub feature_change: [f64; 2],
     /// The same by place and size: size by size, place by place.
@@ -198,6 +200,7 @@ impl Case {
             concept: plan.concept,
             sources: plan.cuts.iter().map(|c| (c.tested.image, c.control.image, c.control.concept)).collect(),
             effect: Effect::of(&trials, config.seed),
+            p: sign_flip_p(&trials),
             feature_change: changes.map(|sum| sum / (jobs.len() / 2).max(1) as f64),
             places: by_place,
             best,

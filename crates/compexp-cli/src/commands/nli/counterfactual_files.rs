@@ -142,6 +142,7 @@ impl Names<'_> {
                 gain: candidate.gain,
                 expected: candidate.expected(),
                 effect: &case.effect,
+                p: case.p,
                 own: vec![name(case.direction).to_owned(), candidate.weight.to_string()],
                 changed: Changed::Pairs(EditedPairs {
                     direction: Some(direction),
@@ -156,7 +157,7 @@ impl Names<'_> {
             examples: "pairs",
             trials: "edits",
             columns: &["direction", "relative_weight"],
-            interval: "95%, bootstrap over pairs, 2000 resamples",
+            interval: "95%, bootstrap over pairs, 2000 resamples; none of fewer than 20",
         };
         Trials { run: self.run, kind, cases: cases.iter().map(tried).collect() }
     }

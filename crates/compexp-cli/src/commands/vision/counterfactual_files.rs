@@ -99,6 +99,7 @@ impl Names<'_> {
                 gain: candidate.gain,
                 expected: candidate.expected(),
                 effect: &case.effect,
+                p: case.p,
                 own: vec![self.vocabulary.name(case.concept).into_owned(), tested, control],
                 changed: self.changed(nth, case),
                 group: "",
@@ -109,7 +110,7 @@ impl Names<'_> {
             examples: "images",
             trials: "trials",
             columns: &["concept", "feature_change", "control_feature_change"],
-            interval: "95%, bootstrap over target images, 2000 resamples",
+            interval: "95%, bootstrap over target images, 2000 resamples; none of fewer than 20",
         };
         Trials { run: self.run, kind, cases: (1..).zip(cases).map(tried).collect() }
     }
