@@ -5,8 +5,6 @@
 pub(crate) enum Purpose {
     /// The order in which units are ablated.
     Ablation = 259,
-    /// The classes of a unit without any: a round for each unit.
-    Control,
 }
 
 impl From<Purpose> for u64 {

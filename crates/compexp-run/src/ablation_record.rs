@@ -20,7 +20,7 @@ pub struct AblationRecord {
     pub accuracy: f64,
     /// How the curves were drawn.
     pub curves: CurveConfig,
-    /// Decides the controls, and the resamples of intervals.
+    /// Decides the resamples of intervals.
     pub seed: u64,
     /// The share of examples that count as the top quantile of a class.
     pub top_share: f64,
@@ -48,7 +48,7 @@ pub struct Support {
     pub supported: Option<Hurt>,
     /// The same units, on all other classes.
     pub others: Option<Hurt>,
-    /// Units that support nothing, on the classes of supporting units drawn at random.
+    /// Units that support nothing, each on the classes of every supporting unit.
     pub control: Option<Hurt>,
     /// The share of `supported` less that of `others`.
     pub share_above_others: Option<Estimate>,

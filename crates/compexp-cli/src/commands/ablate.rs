@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
 
-/// The seed for the classes that are assigned to units which support none, and for the resamples of intervals.
+/// The seed of the resamples of intervals.
 const SEED: u64 = 0;
 
 /// About the number of points of a curve.
@@ -171,27 +171,34 @@ fn print(out: &mut impl Write, subject: &Subject<'_>, units: usize, bands: &[Ban
         }
     }
     terminal::write(out, "  ", ["set to", "order", "units", "accuracy", "concerned", "10% to 90% of seeds"], &rows)?;
-    writeln!(out, "units whose ablation hurts")?;
-    let share =
-        |hurt: &Option<Hurt>| hurt.map_or(String::new(), |h| format!("{:.1}% of {}", 100.0 * h.share.value, h.units));
+    let share = |h: Hurt| format!("{:.1}% of {}", 100.0 * h.share.value, h.units);
+    let change = |h: Hurt| format!("{:+.2}", 100.0 * h.change.value);
     let above = |estimate: &Option<Estimate>| {
         estimate.map_or(String::new(), |e| {
             let [value, low, high] = [e.value, e.interval[0], e.interval[1]].map(|v| 100.0 * v);
-            format!("{value:+.1} [{low:+.1}, {high:+.1}]")
+            format!("{value:+.2} [{low:+.2}, {high:+.2}]")
         })
     };
-    let row = |s: &Support| {
-        [
-            s.fill.name().into(),
-            s.measure.clone(),
-            share(&s.supported),
-            share(&s.others),
-            share(&s.control),
-            above(&s.share_above_control),
-        ]
+    let text = |hurt: Option<Hurt>, of: &dyn Fn(Hurt) -> String| hurt.map_or(String::new(), of);
+    let table = |of: &dyn Fn(Hurt) -> String, contrasts: &dyn Fn(&Support) -> [Option<Estimate>; 2]| {
+        let row = |s: &Support| -> [String; 7] {
+            let [others, control] = contrasts(s).map(|estimate| above(&estimate));
+            let [own, other, base] = [s.supported, s.others, s.control].map(|hurt| text(hurt, of));
+            [s.fill.name().into(), s.measure.clone(), own, other, base, others, control]
+        };
+        found.iter().map(row).collect::<Vec<_>>()
     };
-    let header = ["set to", "measure", "their classes", "other classes", "others' classes", "above that, 95%"];
-    Ok(terminal::write(out, "  ", header, &found.iter().map(row).collect::<Vec<_>>())?)
+    let header =
+        ["set to", "measure", "their classes", "other classes", "control", "less others [95%]", "less control [95%]"];
+    writeln!(
+        out,
+        "units whose ablation hurts; the control is units that support no class, on the classes of those that do"
+    )?;
+    let shares = table(&share, &|s| [s.share_above_others, s.share_above_control]);
+    terminal::write(out, "  ", header, &shares)?;
+    writeln!(out, "change of accuracy without the unit, in points, over all examples of these classes")?;
+    let changes = table(&change, &|s| [s.change_above_others, s.change_above_control]);
+    Ok(terminal::write(out, "  ", header, &changes)?)
 }
 
 /// The measured number of removed units that is nearest to this one.

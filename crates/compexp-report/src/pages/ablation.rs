@@ -30,6 +30,12 @@ fn points(change: Option<f64>) -> String {
     if matches!(&text[..], "+0.0" | "-0.0") { "0.0".into() } else { text }
 }
 
+/// A change in percentage points to two places, with its sign unless it is nothing.
+fn fine(change: f64) -> String {
+    let text = format!("{:+.2}", 100.0 * change);
+    if matches!(&text[..], "+0.00" | "-0.00") { "0.00".into() } else { text }
+}
+
 fn set_to(fill: Fill) -> &'static str {
     match fill {
         Fill::Zero => "zero",
@@ -70,38 +76,47 @@ fn curves(bands: &[Band]) -> Markup {
 
 /// Whether the classes that a unit supports are those that suffer without it.
 fn support(rows: &[Support]) -> Markup {
-    let share = |hurt: Option<Hurt>| {
-        hurt.map_or(String::new(), |hurt| format!("{} of {}", percent(hurt.share.value), count(hurt.units as u64)))
-    };
+    let share = |hurt: Hurt| format!("{} of {}", percent(hurt.share.value), count(hurt.units as u64));
+    let change = |hurt: Hurt| fine(hurt.change.value);
     let above = |estimate: Option<Estimate>| {
         estimate.map_or(String::new(), |Estimate { value, interval: [low, high] }| {
-            let [value, low, high] = [value, low, high].map(|v| points(Some(v)));
-            format!("{value} [{low}, {high}]")
+            format!("{} [{}, {}]", fine(value), fine(low), fine(high))
         })
+    };
+    let table = |of: &dyn Fn(Hurt) -> String, contrasts: &dyn Fn(&Support) -> [Option<Estimate>; 2]| {
+        html! {
+            div.scroll { table.short {
+                thead { tr {
+                    th scope="col" { "supported by" } th scope="col" { "set to" } th scope="col" { "their classes" }
+                    th scope="col" { "other classes" } th scope="col" { "control" }
+                    th scope="col" { "less other classes" } th scope="col" { "less the control" }
+                } }
+                tbody { @for row in rows {
+                    tr {
+                        th scope="row" { (plain(&row.measure)) }
+                        td { (set_to(row.fill)) }
+                        @for hurt in [row.supported, row.others, row.control] { td.n { (hurt.map_or(String::new(), of)) } }
+                        @for contrast in contrasts(row) { td.n { (above(contrast)) } }
+                    }
+                } }
+            } }
+        }
     };
     html! {
         @if rows.iter().any(|row| row.supported.is_some()) {
             section #support {
                 h2 { "Do their classes suffer?" (anchor("support")) }
                 p.sub {
-                    "The share of units whose ablation makes the model less often right: on the classes that they support, being \
-                     contributors by the measure; on all other classes; and, as a control, units that support nothing, on the \
-                     classes of supporting units. The difference to the control is in percentage points, with its 95% interval."
+                    "What units do, each taken away alone, to the classes that they support, being contributors by the \
+                     measure; to all other classes; and, as a control, what units that support nothing do to the classes of \
+                     supporting units, each unit with each such set of classes. First the share of units whose ablation makes \
+                     the model less often right. Other classes have more examples, of which one is lost more easily, so compare \
+                     shares with the control."
                 }
-                div.scroll { table.short {
-                    thead { tr {
-                        th scope="col" { "supported by" } th scope="col" { "set to" } th scope="col" { "their classes" }
-                        th scope="col" { "other classes" } th scope="col" { "control" } th scope="col" { "above the control" }
-                    } }
-                    tbody { @for row in rows {
-                        tr {
-                            th scope="row" { (plain(&row.measure)) }
-                            td { (set_to(row.fill)) }
-                            td.n { (share(row.supported)) } td.n { (share(row.others)) }
-                            td.n { (share(row.control)) } td.n { (above(row.share_above_control)) }
-                        }
-                    } }
-                } }
+                (table(&share, &|row| [row.share_above_others, row.share_above_control]))
+                p.sub { "The change of accuracy over all examples of these classes, which can be compared with both." }
+                (table(&change, &|row| [row.change_above_others, row.change_above_control]))
+                p.sub { "Differences are in percentage points, with their 95% intervals." }
             }
         }
     }

@@ -30,6 +30,11 @@ impl Bootstrap {
         Self { n_groups, weights }
     }
 
+    /// For each resample, how often it has each group.
+    pub fn weights(&self) -> impl Iterator<Item = &[u32]> {
+        self.weights.chunks_exact(self.n_groups)
+    }
+
     /// For each quantity, given for every group, its sum on every resample. Sums are of integers below 2^53, and exact.
     pub fn sums(&self, quantities: &[&[u64]]) -> Vec<Vec<f64>> {
         let mut found = Vec::with_capacity(quantities.len());
@@ -41,7 +46,7 @@ impl Bootstrap {
                     column[i] = *value as f64;
                 }
             }
-            let sums: Vec<_> = self.weights.chunks_exact(self.n_groups).map(|w| weighted(w, &columns)).collect();
+            let sums: Vec<_> = self.weights().map(|w| weighted(w, &columns)).collect();
             found.extend((0..together.len()).map(|i| sums.iter().map(|s| s[i]).collect::<Vec<f64>>()));
         }
         found

@@ -2,10 +2,11 @@
 //!
 //! By a measure of contribution, a unit supports the classes of which it is a contributor. Three effects are compared: of its
 //! ablation on these classes; of its ablation on the other classes; and, as a control, of the ablation of units that support
-//! no class on the classes of a supporting unit, which a seed draws for each. Intervals are 95%, by bootstrap over units.
+//! no class on the classes of supporting units: of every such unit on the classes of every supporting unit. Intervals are
+//! 95%, by bootstrap over units; the supporting units of a resample are those whose classes its control has.
 
-use crate::random::Purpose;
-use compexp_core::random::Random;
+use std::collections::BTreeMap;
+
 use compexp_run::ablation_record::{Estimate, Hurt, Support};
 use compexp_trust::behaviour::ablation::{Effect, Fill, Subject};
 use compexp_trust::behaviour::contribution::{Contributions, Measure, Role};
@@ -43,24 +44,24 @@ fn one(
         .map(|e| (0..n_classes).filter(|class| measure.role(e.unit, *class) == Role::Contributor).collect())
         .collect();
     let over = |effect: &Effect, of: &dyn Fn(usize) -> bool| subject.over(&effect.gained, of);
-    let supporting: Vec<&Vec<usize>> = classes.iter().filter(|c| !c.is_empty()).collect();
-    let [mut supported, mut others, mut control] = [(); 3].map(|()| Group::new());
+    let [mut supported, mut others] = [(); 2].map(|()| Group::new());
+    let (mut supports, mut control) = (Vec::new(), Vec::new());
     for (effect, own) in effects.iter().zip(&classes) {
         let of_own = over(effect, &|class| own.contains(&class));
         if of_own.1 > 0 {
             supported.push(of_own);
             others.push(over(effect, &|class| !own.contains(&class)));
-        } else if own.is_empty() && !supporting.is_empty() {
-            let drawn = supporting[Random::new(seed, Purpose::Control, effect.unit as u64).below(supporting.len())];
-            control.push(over(effect, &|class| drawn.contains(&class)));
+            supports.push(&own[..]);
+        } else if own.is_empty() {
+            control.push(&effect.gained[..]);
         }
     }
     // A unit is drawn with both what it does to its classes and to the others; the control's units are drawn apart.
     let own = Bootstrap::new(supported.len().max(1), seed);
     let apart = Bootstrap::new(control.len().max(1), seed.wrapping_add(1));
-    let groups = [(&supported, &own), (&others, &own), (&control, &apart)];
-    let groups = groups.map(|(group, resamples)| Resampled::new(group, resamples));
-    let [supported, others, control] = &groups;
+    let pairings = Pairings::new(subject.examples_of(), &supports, &control);
+    let [supported, others] = [&supported, &others].map(|group| Resampled::new(group, &own));
+    let (supported, others, control) = (&supported, &others, &pairings.resampled(&own, &apart));
     let pairs = |value: &dyn Fn(&Effect, usize) -> f64| {
         let all = effects.iter().flat_map(|e| (0..n_classes).map(move |class| (e, class)));
         let all = all.map(|(e, class)| (measure.values[[e.unit, class]], value(e, class)));
@@ -123,12 +124,76 @@ impl Resampled {
     }
 }
 
+/// Every pairing of a unit that supports no class with the classes of a supporting unit.
+///
+/// The pairings are not drawn but added up. Units that support the same classes have the same pairings, so there are only as
+/// many to count as there are distinct sets of classes.
+struct Pairings {
+    /// The units that support no class.
+    units: usize,
+    /// The set of classes of every supporting unit, as one of `sets`.
+    set_of: Vec<usize>,
+    sets: Vec<ClassSet>,
+}
+
+/// A set of classes that units support.
+struct ClassSet {
+    /// The examples of its classes.
+    examples: usize,
+    /// For every unit without a class, how many of these examples are gained without it.
+    gained: Vec<i64>,
+}
+
+impl Pairings {
+    /// Pairs units, each with what it gains of every class, with the classes of supporting units.
+    fn new(examples_of: &[usize], supports: &[&[usize]], control: &[&[i64]]) -> Self {
+        let (mut place_of, mut sets, mut set_of) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for classes in supports {
+            set_of.push(*place_of.entry(*classes).or_insert_with(|| {
+                let gained = control.iter().map(|gained| classes.iter().map(|class| gained[*class]).sum()).collect();
+                sets.push(ClassSet { examples: classes.iter().map(|class| examples_of[*class]).sum(), gained });
+                sets.len() - 1
+            }));
+        }
+        Self { units: control.len(), set_of, sets }
+    }
+
+    /// The share and the change over all pairings, with units and supporting units each as often as is given.
+    fn over(&self, supporting: &[u32], units: &[u32]) -> [f64; 2] {
+        let mut often = vec![0.0; self.sets.len()];
+        supporting.iter().zip(&self.set_of).for_each(|(n, set)| often[*set] += f64::from(*n));
+        let [mut pairings, mut hurt, mut examples, mut gained] = [0.0; 4];
+        for (set, often) in self.sets.iter().zip(often).filter(|(_, often)| *often > 0.0) {
+            let (mut n, mut below, mut sum) = (0_u64, 0_u64, 0_i64);
+            for (gained, times) in set.gained.iter().zip(units) {
+                n += u64::from(*times);
+                below += u64::from(*times) * u64::from(*gained < 0);
+                sum += i64::from(*times) * gained;
+            }
+            pairings += often * n as f64;
+            hurt += often * below as f64;
+            examples += often * n as f64 * set.examples as f64;
+            gained += often * sum as f64;
+        }
+        [(hurt, pairings), (gained, examples)].map(|(top, all)| if all == 0.0 { 0.0 } else { top / all })
+    }
+
+    fn resampled(&self, supporting: &Bootstrap, units: &Bootstrap) -> Resampled {
+        let [share, change] = self.over(&vec![1; self.set_of.len()], &vec![1; self.units]);
+        let drawn = supporting.weights().zip(units.weights()).map(|(supporting, units)| self.over(supporting, units));
+        let (shares, changes) = drawn.map(|[share, change]| (share, change)).unzip();
+        let known = !self.sets.is_empty();
+        Resampled { units: if known { self.units } else { 0 }, share: (share, shares), change: (change, changes) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
 
     use super::super::{targets, tests::case};
     use super::*;
+    use compexp_core::random::Random;
 
     fn contributions(pairs: &[(usize, usize)]) -> Contributions {
         let mut values = Array2::zeros((13, 2));
@@ -157,9 +222,8 @@ mod tests {
         assert_eq!((supported.share.value, others.share.value, control.share.value), (0.5, 0.0, 0.0));
         // One of 3 + 2 examples is lost; of the others, 2 + 3, none.
         assert!((supported.change.value + 0.2).abs() < 1e-12 && others.change.value == 0.0, "{first:?}");
-        let drawn = Random::new(0, Purpose::Control, 12).below(2);
-        let expected = [1.0 / 3.0, 0.0][drawn];
-        assert!((control.change.value - expected).abs() < 1e-12, "{first:?}");
+        // Unit 12 gains one of the 3 examples of x, none of the 2 of y.
+        assert!((control.change.value - 0.2).abs() < 1e-12, "{first:?}");
         let above = first.share_above_others.unwrap();
         assert_eq!((above.value, above.interval), (0.5, [0.0, 1.0]));
         // The values 2, 0, 0, 2, 0, 0 against -gained: only (11, y) has both, and (12, x) is against it.
@@ -176,6 +240,52 @@ mod tests {
         for effects in [vec![], subject.effects(&[10, 11], Fill::Mean, &none.weight).unwrap()] {
             let found = &support(&subject, &effects, Fill::Mean, &none, 0)[0];
             assert_eq!((found.supported, found.control, found.share_above_control), (None, None, None));
+        }
+    }
+
+    #[test]
+    fn the_control_is_of_all_pairings_written_down_one_by_one() {
+        let mut random = Random::new(3, 1_u64, 0);
+        for (n_units, n_supporting, n_classes) in [(1, 1, 1), (7, 3, 2), (20, 31, 4), (40, 25, 12)] {
+            let examples_of: Vec<usize> = (0..n_classes).map(|_| 1 + random.below(20)).collect();
+            let gained: Vec<Vec<i64>> = (0..n_units)
+                .map(|_| examples_of.iter().map(|n| random.below(5) as i64 - (2.min(*n) as i64)).collect())
+                .collect();
+            let supports: Vec<Vec<usize>> = (0..n_supporting)
+                .map(|_| {
+                    let first = random.below(n_classes);
+                    (0..n_classes).filter(|class| *class == first || random.below(4) == 0).collect()
+                })
+                .collect();
+            let (own, apart) = (Bootstrap::new(n_supporting, 8), Bootstrap::new(n_units, 9));
+            let slices: Vec<&[usize]> = supports.iter().map(Vec::as_slice).collect();
+            let of_units: Vec<&[i64]> = gained.iter().map(Vec::as_slice).collect();
+            let found = Pairings::new(&examples_of, &slices, &of_units).resampled(&own, &apart);
+
+            // Each unit as often as it was drawn, with each supporting unit as often as that was drawn.
+            let slow = |supporting: &[u32], units: &[u32]| {
+                let (mut pairings, mut hurt, mut examples, mut sum) = (0, 0, 0, 0);
+                for (gained, times) in gained.iter().zip(units) {
+                    for (classes, often) in supports.iter().zip(supporting) {
+                        for _ in 0..times * often {
+                            let lost: i64 = classes.iter().map(|class| gained[*class]).sum();
+                            pairings += 1;
+                            hurt += i64::from(lost < 0);
+                            examples += classes.iter().map(|class| examples_of[*class] as i64).sum::<i64>();
+                            sum += lost;
+                        }
+                    }
+                }
+                [hurt as f64 / pairings as f64, sum as f64 / examples as f64]
+            };
+            let close = |found: [f64; 2], expected: [f64; 2]| {
+                found.iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{found:?} {expected:?}"));
+            };
+            assert_eq!(found.units, n_units);
+            close([found.share.0, found.change.0], slow(&vec![1; n_supporting], &vec![1; n_units]));
+            for (nth, (supporting, units)) in own.weights().zip(apart.weights()).enumerate() {
+                close([found.share.1[nth], found.change.1[nth]], slow(supporting, units));
+            }
         }
     }
 
