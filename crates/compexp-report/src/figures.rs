@@ -115,7 +115,7 @@ mod tests {
             assert_eq!(rows.records().filter(Result::is_err).count(), 0);
         }
         assert!(
-            all[2].csv.contains("9,unrelated,0.3,\"(\"\"</title><script>\"\" OR b)\",</title><script> | b"),
+            all[2].csv.contains("9,polysemantic,0.3,\"(\"\"</title><script>\"\" OR b)\",</title><script> | b,"),
             "{}",
             all[2].csv
         );

@@ -4,7 +4,7 @@ use compexp_trust::stats::{Association, Estimate, Spread};
 use serde::Serialize;
 
 use super::accuracy::CorrelationRow;
-use super::kind::{Kind, kinds};
+use super::kind::{Coherence, Kind, kinds};
 use super::makeup::{Operators, categories, distinct, literals, operators};
 use super::question::Half;
 use super::{Records, accuracy, iou};
@@ -130,8 +130,14 @@ pub fn quantities(records: &Records) -> Vec<Quantity> {
     let sorted = kinds(records);
     for kind in Kind::ALL {
         let n = sorted.iter().filter(|row| row.kind == kind).count();
-        let id = format!("kind_{}", kind.name().split(' ').next().unwrap_or_default());
-        all.push(share(id, format!("explanations of {}", kind.name()), n));
+        all.push(share(format!("kind_{}", kind.id()), format!("explanations of {}", kind.name_with_paper()), n));
+    }
+    for (id, coherence, name) in [
+        ("lexical", Coherence::Lexical, "related by word vectors alone (lexical coherence)"),
+        ("perceptual", Coherence::Perceptual, "related by the company they keep (perceptual coherence)"),
+    ] {
+        let n = sorted.iter().filter(|row| row.coherence == Some(coherence)).count();
+        all.push(share(format!("kind_coherent_{id}"), format!("alternatives {name}"), n));
     }
     for row in operators(records) {
         let id = format!("operators_{}", row.operators.to_lowercase().replace(" + ", "_").replace(' ', "_"));
@@ -200,8 +206,11 @@ mod tests {
             ("improved", "66.7%"),
             ("distinct_explanations", "2"),
             ("concepts_used", "3"),
-            ("kind_one", "33.3%"),
-            ("kind_unrelated", "66.7%"),
+            ("kind_single", "0.0%"),
+            ("kind_coherent", "0.0%"),
+            ("kind_coherent_lexical", "0.0%"),
+            ("kind_specialised", "33.3%"),
+            ("kind_polysemantic", "66.7%"),
             ("operators_or", "66.7%"),
             ("operators_and_not", "33.3%"),
             ("category_other", "33.3%"),
@@ -221,7 +230,7 @@ mod tests {
     fn a_run_without_explained_units_has_no_shares() {
         let all = quantities(&records("a", &[("-", &[], &[])], &[], &[("", "x")]));
         let value = |id: &str| all.iter().find(|q| q.id == id).unwrap().value;
-        assert_eq!((value("explained"), value("kind_one"), value("improved")), (Some(0.0), None, None));
+        assert_eq!((value("explained"), value("kind_single"), value("improved")), (Some(0.0), None, None));
         assert!(!all.iter().any(|q| q.id == "accuracy"));
     }
 }

@@ -94,15 +94,17 @@ pub(super) fn explanation_kinds(records: &Records) -> Result<Figure> {
     let rows = kinds(records);
     let bar = |kind: Kind| {
         let n = rows.iter().filter(|row| row.kind == kind).count();
-        Bar { name: kind.name().into(), values: vec![n as f64], note: share(n, rows.len()) }
+        Bar { name: kind.name_with_paper(), values: vec![n as f64], note: share(n, rows.len()) }
     };
     let bars: Vec<Bar> = Kind::ALL.into_iter().map(bar).collect();
-    let caption = "Whether a formula's concepts, negated ones aside, belong together: joined by AND, alike in the company they \
-                   keep, or near in meaning; a unit of unrelated concepts is polysemantic.";
+    let caption = "What formulas are: one concept; alternatives (joined by OR) that are linked, near in meaning or alike in the \
+                   company they keep (in the paper's words lexical and perceptual coherence); a concept made narrower by AND \
+                   or AND NOT (specialisation); alternatives without a link (the unit is polysemantic). A concept that \
+                   alternatives share is no link.";
     let groups =
         |row: &crate::analysis::kind::KindRow| row.groups.iter().map(|g| g.join(" + ")).collect::<Vec<_>>().join(" | ");
-    let table: Vec<_> = rows.iter().map(|r| (r.unit, r.kind, r.iou, &r.formula, groups(r))).collect();
-    let csv = table_of("unit,kind,iou,formula,groups", &table)?;
+    let table: Vec<_> = rows.iter().map(|r| (r.unit, r.kind, r.iou, &r.formula, groups(r), r.coherence)).collect();
+    let csv = table_of("unit,kind,iou,formula,groups,coherence", &table)?;
     let (svg, size) = charts::bars(&bars, &["units"], "units");
     Ok(figure("explanation_kinds", "Kinds of explanations", caption, svg, size, csv))
 }

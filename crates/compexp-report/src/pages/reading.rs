@@ -33,6 +33,9 @@ pub(super) fn section(material: &Material<'_>) -> Markup {
                 (term("lift", "", "How many times as often as anywhere the unit fires where the formula is true. 1 is no more often."))
                 (term("literal", "", "A concept in a formula, or its negation. The length of a formula is its number of literals."))
                 (term("AND, OR, NOT", "", "A AND B is true where both are, A OR B where at least one is, NOT A where A is not."))
+                (term("alternatives", "", "What OR joins. They are related where word vectors (lexical coherence) or the company that \
+                    concepts keep (perceptual coherence) link them, and unrelated otherwise: the unit is polysemantic. A formula \
+                    of several concepts joined by AND and AND NOT is a specialised concept (specialisation)."))
                 @if has(|u| u.formula.as_ref().is_some_and(|f| f.contains("NEIGHBORS"))) || texts {
                     (term("NEIGHBORS", "", "NEIGHBORS A is true where A or any of the words nearest to it in meaning is."))
                 }
