@@ -14,12 +14,14 @@ pub mod bootstrap;
 pub mod correlation;
 pub mod fdr;
 pub mod holdout;
+mod kappa;
 pub mod null;
 mod partial;
 pub mod spread;
 
 pub use association::{Association, Estimate, Observed, associations};
 pub use correlation::{Correlation, pearson, spearman};
+pub use kappa::Agreement;
 pub use partial::partial;
 pub use spread::Spread;
 
