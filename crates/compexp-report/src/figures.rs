@@ -3,6 +3,7 @@
 pub(crate) mod ablation;
 mod accuracy;
 mod formulas;
+mod heuristics;
 mod training;
 mod trust;
 
@@ -41,6 +42,7 @@ pub fn figures(records: &Records, untrained: Option<&Records>) -> Result<Vec<Fig
             formulas::distinct_explanations(records, untrained)?,
             formulas::concept_coverage(records)?,
         ]);
+        all.extend(heuristics::words_and_labels(records)?);
         all.extend(trust::figures(records)?);
     }
     let rows = by_activity(records);

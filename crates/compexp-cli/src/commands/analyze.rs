@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use compexp_files::AtomicFile;
 use compexp_report::analysis::Records;
+use compexp_report::analysis::heuristics::heuristics;
 use compexp_report::analysis::paper::{Quantity, quantities};
 use compexp_report::analysis::question::Answer;
 use compexp_report::analysis::what::what;
@@ -44,16 +45,26 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
     }
     let all = quantities(&records);
     let answer = Answer::of(&records);
+    // The words that no formula has are in the table of the figure.
+    let heuristics = heuristics(&records).map(|mut found| {
+        found.words.retain(|word| word.units > 0);
+        found
+    });
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         let all: Vec<Row<'_>> = all.iter().map(|quantity| Row { quantity, text: quantity.text() }).collect();
-        let value = json!({ "version": VERSION, "what": what(&records), "answer": answer, "quantities": all });
+        let value = json!({
+            "version": VERSION, "what": what(&records), "answer": answer, "quantities": all, "heuristics": heuristics,
+        });
         terminal::write_json(&mut out, &value)?;
     } else {
         let row = |q: &Quantity| [terminal::name(&q.name), q.text()];
         let width = all.iter().map(|q| q.name.chars().count()).max().unwrap_or(0);
         for [name, value] in all.iter().map(row) {
             writeln!(out, "{name:width$}  {value}")?;
+        }
+        for uses in heuristics.iter().flat_map(|found| &found.uses) {
+            writeln!(out, "\n{}", uses.sentence())?;
         }
         if let Some(answer) = answer {
             writeln!(out, "\n{}\n{}\n{}", answer.question, answer.paper, answer.here)?;

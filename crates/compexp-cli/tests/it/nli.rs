@@ -138,6 +138,54 @@ fn a_small_classifier_is_trained_probed_and_asked() {
 }
 
 #[test]
+fn words_that_go_with_a_label_are_counted_in_the_run_folder() {
+    let temp = tables();
+    let dir = temp.path();
+    ok(dir, &format!("{TRAIN} --epochs 2 --out model"));
+    let probe = "nli probe --pairs dev.tsv --tokenized --features words --checkpoint model/model.safetensors \
+                 --min-activations 3 --length 3 --out run";
+    ok(dir, probe);
+    let rows = fs::read_to_string(dir.join("dev.tsv")).unwrap();
+    fs::remove_file(dir.join("dev.tsv")).unwrap();
+    let parsed = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
+    let found = parsed(&ok(dir, "analyze run --json --out figures"))["heuristics"].clone();
+    assert_eq!(found["labels"], serde_json::json!(["entailment", "neutral", "contradiction"]));
+
+    let formulas = json(&dir.join("run/explanations.json"));
+    let formulas: Vec<String> =
+        formulas["units"].as_array().unwrap().iter().filter_map(|u| Some(u["formula"].as_str()?.to_owned())).collect();
+    let table = fs::read_to_string(dir.join("figures/words_and_labels.csv")).unwrap();
+    assert_eq!(
+        table.lines().next().unwrap(),
+        "word,side,pairs_entailment,pairs_neutral,pairs_contradiction,pmi_entailment,pmi_neutral,pmi_contradiction,units,\
+         units_supporting_entailment,units_supporting_neutral,units_supporting_contradiction"
+    );
+    let mut met = 0;
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let column = if cells[1] == "hypothesis" { 2 } else { 1 };
+        let with = |label: &str| {
+            let has = |row: &&str| {
+                let fields: Vec<&str> = row.split('\t').collect();
+                fields[0] == label && fields[column].to_lowercase().split(' ').any(|word| word == cells[0])
+            };
+            rows.lines().skip(1).filter(has).count().to_string()
+        };
+        assert_eq!(cells[2..5], ["entailment", "neutral", "contradiction"].map(with), "{line}");
+        let name = format!("{}:tok:{}", &cells[1][..3], cells[0]);
+        let uses = |formula: &&String| {
+            let text = formula.replace(['(', ')'], " ").replace("NEIGHBORS ", "");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            (0..words.len()).any(|i| words[i] == name && (i == 0 || words[i - 1] != "NOT"))
+        };
+        assert_eq!(cells[8].parse::<usize>().unwrap(), formulas.iter().filter(uses).count(), "{line}");
+        met += usize::from(cells[8] != "0");
+    }
+    assert_eq!(found["words"].as_array().unwrap().len(), met);
+    assert!(met > 0 && ok(dir, "analyze run").contains(" hypothesis words in formulas, "));
+}
+
+#[test]
 fn encodings_and_minimal_classifiers_are_probed_too() {
     let temp = tables();
     let dir = temp.path();

@@ -5,6 +5,7 @@
 pub mod accuracy;
 pub mod coverage;
 pub mod effects;
+pub mod heuristics;
 pub mod iou;
 pub mod kind;
 pub mod makeup;
@@ -21,6 +22,7 @@ use compexp_core::formula::Formula;
 use compexp_core::relation::{Extent, Relation};
 use compexp_run::run_dir::Prediction;
 use compexp_run::{FinishedRun, Provenance};
+use heuristics::PairWords;
 
 use crate::{Error, Result};
 
@@ -35,6 +37,8 @@ pub struct Records {
     pub relations: Vec<Relation>,
     /// What the model made of the examples, where the run has that.
     pub predictions: Option<Vec<Prediction>>,
+    /// The words of sentence pairs with gold labels, where the run has those.
+    pub words: Option<PairWords>,
     /// `(units asked for, ceil(n_examples / 8))`: see [`FinishedRun::activity`].
     activity: Vec<u8>,
     vocabulary: Vocabulary,
@@ -50,7 +54,9 @@ impl Records {
     /// [`Self::new`].
     pub fn read(run: &FinishedRun) -> Result<Self> {
         let (explanations, predictions) = (run.explanations.clone(), run.predictions()?);
-        Self::new(explanations, run.concepts()?, run.relations()?, run.activity()?, predictions)
+        let words = PairWords::read(run, predictions.as_deref())?;
+        let records = Self::new(explanations, run.concepts()?, run.relations()?, run.activity()?, predictions)?;
+        Ok(Self { words, ..records })
     }
 
     /// Records from their parts; `activity` has a row of bits for each unit, as [`FinishedRun::activity`] gives them.
@@ -77,7 +83,8 @@ impl Records {
         let parse = |unit: &Explanation| unit.formula.as_ref().map(|f| Formula::parse(f, &vocabulary)).transpose();
         let formulas = explanations.units.iter().map(parse).collect::<compexp_core::Result<_>>()?;
         let correlations = OnceLock::new();
-        Ok(Self { explanations, concepts, relations, predictions, activity, vocabulary, formulas, correlations })
+        let words = None;
+        Ok(Self { explanations, concepts, relations, predictions, words, activity, vocabulary, formulas, correlations })
     }
 
     /// Of `others` the run of the same layer of the same network on the same examples before any training; none for such a
