@@ -60,10 +60,17 @@ Examples:
       | jq '.quantities[] | select(.id == \"mean_iou_length_3\").value'
 
   Every figure as SVG, with its numbers as CSV beside it:
-    compexp analyze runs/layer4 --out figures/")]
+    compexp analyze runs/layer4 --out figures/
+
+  How far the kinds of explanations agree with yours (columns `unit` and `label`: single, coherent, specialised or
+  polysemantic):
+    compexp analyze runs/layer4 --labels mine.csv")]
 pub(crate) struct AnalyzeArgs {
     /// A run directory
     pub(crate) run: PathBuf,
+    /// Compare the kinds of explanations with these labels: a table with the columns `unit` and `label`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
     /// Write figures and their tables to this folder
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

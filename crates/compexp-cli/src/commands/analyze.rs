@@ -7,6 +7,7 @@ use anyhow::Result;
 use compexp_files::AtomicFile;
 use compexp_report::analysis::Records;
 use compexp_report::analysis::heuristics::heuristics;
+use compexp_report::analysis::labels::KindAgreement;
 use compexp_report::analysis::paper::{Quantity, quantities};
 use compexp_report::analysis::question::Answer;
 use compexp_report::analysis::what::what;
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
         refuse_standard_output(out, "figures are")?;
     }
     let records = Records::read(&FinishedRun::open(&args.run)?)?;
+    let agreement = args.labels.as_deref().map(|path| KindAgreement::read(path, &records)).transpose()?;
     if let Some(out) = &args.out {
         let _lock = compexp_files::claim_folder(out)?;
         for figure in figures(&records, None)? {
@@ -55,6 +57,7 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
         let all: Vec<Row<'_>> = all.iter().map(|quantity| Row { quantity, text: quantity.text() }).collect();
         let value = json!({
             "version": VERSION, "what": what(&records), "answer": answer, "quantities": all, "heuristics": heuristics,
+            "agreement": agreement,
         });
         terminal::write_json(&mut out, &value)?;
     } else {
@@ -65,6 +68,9 @@ pub(crate) fn run(args: &AnalyzeArgs) -> Result<()> {
         }
         for uses in heuristics.iter().flat_map(|found| &found.uses) {
             writeln!(out, "\n{}", uses.sentence())?;
+        }
+        if let Some(agreement) = agreement {
+            write!(out, "\n{}", agreement.text())?;
         }
         if let Some(answer) = answer {
             writeln!(out, "\n{}\n{}\n{}", answer.question, answer.paper, answer.here)?;

@@ -36,6 +36,24 @@ unit     IoU     MCC  lift   fires  formula
 }
 
 #[test]
+fn kinds_are_compared_with_labels_of_people() {
+    let (_temp, dir) = scene();
+    ok(&dir, "explain --probe probe --activations acts.npy --positive --length 2 --out run");
+    assert_eq!(value(&ok(&dir, "analyze run --json"))["agreement"], Value::Null);
+    fs::write(dir.join("mine.csv"), "unit,label\n0,specialised\n2,single\n").unwrap();
+    let text = ok(&dir, "analyze run --labels mine.csv");
+    assert!(
+        text.contains("Cohen's kappa of 2 labels and the kinds found: 0.000 (50.0% alike, 50.0% by chance)"),
+        "{text}"
+    );
+    let found = value(&ok(&dir, "analyze run --labels mine.csv --json"))["agreement"].clone();
+    assert_eq!((&found["n"], &found["observed"], &found["kappa"]), (&2.into(), &0.5.into(), &0.0.into()));
+    fs::write(dir.join("mine.csv"), "unit,label\n1,single\n").unwrap();
+    let e = fails(&dir, 1, "analyze run --labels mine.csv");
+    assert!(e.contains("mine.csv`: unit 1: found no formula in the run"), "{e}");
+}
+
+#[test]
 fn the_readme_shows_what_its_commands_print() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
@@ -155,7 +173,8 @@ fn a_run_is_analyzed_without_its_inputs() {
         let all = value["quantities"].as_array().unwrap();
         all.iter().find(|q| q["id"] == id).unwrap_or_else(|| panic!("{id}: {value}"))["value"].clone()
     };
-    for (id, expected) in [("examples", 6.0), ("explained", 2.0), ("mean_iou_length_2", 1.0), ("kind_one", 1.0)] {
+    for (id, expected) in [("examples", 6.0), ("explained", 2.0), ("mean_iou_length_2", 1.0), ("kind_specialised", 1.0)]
+    {
         assert_eq!(quantity(id), expected, "{id}");
     }
     let csv = fs::read_to_string(dir.join("figures/iou_by_length.csv")).unwrap();

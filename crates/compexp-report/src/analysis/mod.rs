@@ -8,6 +8,7 @@ pub mod effects;
 pub mod heuristics;
 pub mod iou;
 pub mod kind;
+pub mod labels;
 pub mod makeup;
 pub mod paper;
 pub mod question;
