@@ -14,6 +14,7 @@ mod explain_config;
 mod failure;
 mod input_files;
 mod layer;
+mod name_vectors;
 mod parent;
 mod progress;
 mod run_folder;

@@ -79,6 +79,9 @@ pub struct ArrayInputs {
     /// The units' masks, where they were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masks: Option<ArrayInput>,
+    /// The hash of the file of word vectors that names of concepts were compared by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_vectors: Option<String>,
 }
 
 /// The inputs of `compexp vision probe`. Hashes are 64 hexadecimal digits.
@@ -106,6 +109,9 @@ pub struct ImageInputs {
     /// The hash of the list of the images' scenes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenes: Option<String>,
+    /// The hash of the file of word vectors that names of concepts were compared by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_vectors: Option<String>,
 }
 
 /// The inputs of `compexp nli probe`. Hashes are 64 hexadecimal digits.

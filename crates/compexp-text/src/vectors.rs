@@ -211,6 +211,20 @@ impl WordVectors {
         Some(a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum())
     }
 
+    /// The direction of several words together: the mean of their vectors, each of length 1, scaled to length 1 again. None if
+    /// there is no word, a word has no vector or a zero vector, or the mean has no direction.
+    pub fn mean(&self, words: &[String]) -> Option<Vec<f64>> {
+        let mut sum = vec![0.0; self.dimension];
+        for word in words {
+            let vector = &self.vectors[self.places.get(word)? * self.dimension..][..self.dimension];
+            vector.iter().any(|v| *v != 0.0).then_some(())?;
+            sum.iter_mut().zip(vector).for_each(|(sum, v)| *sum += f64::from(*v));
+        }
+        let length = sum.iter().map(|v| v * v).sum::<f64>().sqrt();
+        // Vectors are in single precision: what opposite ones leave is no direction.
+        (length > 1e-6).then(|| sum.iter().map(|v| v / length).collect())
+    }
+
     /// For each of `words`, its `k` nearest others by cosine among all words of the file, nearest first, equally near
     /// ones in the order of the file. Empty for a word that has no vector, or one of zeros.
     pub fn nearest(&self, words: &[String], k: usize) -> Vec<Vec<&str>> {

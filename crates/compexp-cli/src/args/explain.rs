@@ -1,5 +1,7 @@
 //! `compexp explain`, from files of any model.
 
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Args};
 
 use super::annotations::AnnotationArgs;
@@ -31,6 +33,9 @@ Examples:
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) annotations: AnnotationArgs,
+    /// Word vectors (GloVe's text): how near names of concepts are in meaning, for the kinds of explanations
+    #[arg(help_heading = "Annotations", long, value_name = "FILE")]
+    pub(crate) vectors: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) layer: LayerArgs,
     #[command(flatten)]

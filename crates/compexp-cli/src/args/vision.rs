@@ -57,6 +57,9 @@ pub(crate) struct VisionProbeArgs {
     pub(crate) broden: PathBuf,
     #[command(flatten)]
     pub(crate) parts: BrodenParts,
+    /// Word vectors (GloVe's text): how near names of concepts are in meaning, for the kinds of explanations
+    #[arg(help_heading = "Annotations", long, value_name = "FILE")]
+    pub(crate) vectors: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     /// The layer to explain, by torchvision's names

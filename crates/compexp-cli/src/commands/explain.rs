@@ -1,6 +1,7 @@
 //! `compexp explain`: from activations or masks in a file to a run directory.
 
 use anyhow::Result;
+use compexp_core::relation::Similarity;
 use compexp_run::provenance::{ArrayInputs, Made, Settings};
 use compexp_run::{Layer as Subject, Method, Outcome, Provenance, check_evidence, explain_run};
 
@@ -9,6 +10,7 @@ use crate::args::explain::ExplainArgs;
 use crate::failure::Failure;
 use crate::input_files::absolute;
 use crate::layer::Layer;
+use crate::name_vectors::NameVectors;
 use crate::progress::Reporter;
 use crate::{explain_config, run_folder, summary, unit_numbers};
 
@@ -24,6 +26,10 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let config = explain_config::explain(&args.search, threshold, annotated.set.variant);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), layer.firing().n_units())?;
+    let vectors = args.vectors.as_deref().map(NameVectors::read).transpose()?;
+    if let Some(vectors) = &vectors {
+        vectors.tell(&annotated.set.vocabulary, reporter);
+    }
     let evidence = explain_config::evidence(&args.trust, units.len());
     check_evidence(&evidence, &annotated.set.examples)?;
 
@@ -31,11 +37,16 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let settings = Settings::new(&config, &units, masks, evidence);
     let (annotations, array) = (annotated.record(reporter)?, Some(layer.record(reporter)?));
     let (activations, masks) = if masks { (None, array) } else { (array, None) };
-    let provenance = Provenance::Explain(Made { inputs: ArrayInputs { annotations, activations, masks }, settings });
+    let name_vectors = vectors.as_ref().map(|vectors| vectors.hash.clone());
+    let inputs = ArrayInputs { annotations, activations, masks, name_vectors };
+    let provenance = Provenance::Explain(Made { inputs, settings });
     let mut paths = annotated.paths.clone();
     let place = if args.layer.masks.is_some() { &mut paths.masks } else { &mut paths.activations };
     *place = Some(absolute(layer.spec())?);
-    let subject = Subject { set: &annotated.set, firing: layer.firing(), similarity: None, predictions: None };
+    paths.vectors = args.vectors.as_deref().map(absolute).transpose()?;
+    let similar = |a, b| vectors.as_ref()?.similarity(&annotated.set.vocabulary, a, b);
+    let similarity = Some(&similar as Similarity<'_>);
+    let subject = Subject { set: &annotated.set, firing: layer.firing(), similarity, predictions: None };
     let method = Method { explain: config, units, evidence };
     let (out, force) = run_folder::target(&args.out)?;
     let (run, up_to_date) = match explain_run(out, subject, &method, &provenance, paths, force, reporter)? {

@@ -36,6 +36,34 @@ unit     IoU     MCC  lift   fires  formula
 }
 
 #[test]
+fn names_of_concepts_are_compared_by_word_vectors() {
+    let (_temp, dir) = scene();
+    fs::write(dir.join("vectors.txt"), "water 3 4\nnight 5 0\n").unwrap();
+    let explain = "explain --probe probe --activations acts.npy --positive --length 2";
+    ok(&dir, &format!("{explain} --out plain"));
+    ok(&dir, &format!("{explain} --vectors vectors.txt --out run"));
+    let similarity = |run: &str| -> Vec<String> {
+        let table = fs::read_to_string(dir.join(run).join("relations.csv")).unwrap();
+        let of_two = |line: &&str| line.contains("water,") && line.contains("night,");
+        table.lines().filter(of_two).map(|line| line.rsplit(',').next().unwrap().to_owned()).collect()
+    };
+    let found: Vec<f64> = similarity("run").iter().map(|v| v.parse().unwrap()).collect();
+    assert!(found.len() == 1 && (found[0] - 0.6).abs() < 1e-6, "{found:?}");
+    assert_eq!(similarity("plain"), [""]);
+    let config = |run: &str| value(&fs::read_to_string(dir.join(run).join("config.json")).unwrap());
+    assert_eq!(config("run")["config"]["inputs"]["name_vectors"].as_str().unwrap().len(), 64);
+    assert_eq!(config("plain")["config"]["inputs"]["name_vectors"], Value::Null);
+    assert!(config("run")["paths"]["vectors"].as_str().unwrap().ends_with("vectors.txt"));
+    let formulas = |run: &str| fs::read_to_string(dir.join(run).join("explanations.csv")).unwrap();
+    assert_eq!(formulas("run"), formulas("plain"));
+    // Nothing of the probe set is another.
+    ok(&dir, "diff plain run");
+    fs::write(dir.join("vectors.txt"), "water 3 4\nnight 5 1\n").unwrap();
+    let e = fails(&dir, 1, &format!("{explain} --vectors vectors.txt --out run"));
+    assert!(e.contains("name_vectors"), "{e}");
+}
+
+#[test]
 fn kinds_are_compared_with_labels_of_people() {
     let (_temp, dir) = scene();
     ok(&dir, "explain --probe probe --activations acts.npy --positive --length 2 --out run");

@@ -29,6 +29,7 @@ fn explain(out: &Path, evidence: Evidence) -> Outcome {
         annotations: AnnotationInput { kind: "probe".into(), categories: None, hash: "a".into() },
         activations: Some(ArrayInput { hash: "b".into(), tensor: None, layout: None, grid: None }),
         masks: None,
+        name_vectors: None,
     };
     let settings = Settings::new(&method.explain, &method.units, false, evidence);
     let provenance = Provenance::Explain(Made { inputs, settings });

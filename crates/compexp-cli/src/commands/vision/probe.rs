@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use compexp_core::exemplar::Firing;
 use compexp_core::probe::Variant;
+use compexp_core::relation::Similarity;
 use compexp_files::hash_file;
 use compexp_run::provenance::{ImageInputs, Made, Settings};
 use compexp_run::{InputPaths, Layer, Method, Provenance, check_evidence, explain_into, write_head};
@@ -16,6 +17,7 @@ use crate::annotations::BrodenFolder;
 use crate::args::vision::VisionProbeArgs;
 use crate::failure::Failure;
 use crate::input_files::{absolute, hash_files};
+use crate::name_vectors::NameVectors;
 use crate::progress::Reporter;
 use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 
@@ -45,6 +47,10 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let config = explain_config::explain(&args.search, threshold, Variant::Vision);
     config.search.check().map_err(Failure::usage)?;
     let units = unit_numbers::units(args.search.units.as_ref(), extraction.shape.n_units)?;
+    let vectors = args.vectors.as_deref().map(NameVectors::read).transpose()?;
+    if let Some(vectors) = &vectors {
+        vectors.tell(&annotated.set.vocabulary, reporter);
+    }
     let evidence = explain_config::evidence(&args.trust, units.len());
     check_evidence(&evidence, &annotated.set.examples)?;
 
@@ -62,6 +68,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         device: args.network.device.recorded(),
         classes: hash(&args.classes)?,
         scenes: hash(&args.scenes)?,
+        name_vectors: vectors.as_ref().map(|vectors| vectors.hash.clone()),
     };
     let settings = Settings::new(&config, &units, false, evidence);
     let provenance = Provenance::VisionProbe(Made { inputs, settings });
@@ -72,6 +79,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         activations: Some(compexp_run::layout::ACTIVATIONS.into()),
         classes: place(&args.classes)?,
         scenes: place(&args.scenes)?,
+        vectors: place(&args.vectors)?,
         ..annotated.paths.clone()
     };
 
@@ -85,7 +93,9 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
             }
             let predictions = targets.map(|t| t.compare(writer.dir(), &annotated.set.examples)).transpose()?;
             let (firing, predictions) = (Firing::Activations(&activations), predictions.as_deref());
-            let layer = Layer { set: &annotated.set, firing, similarity: None, predictions };
+            let similar = |a, b| vectors.as_ref()?.similarity(&annotated.set.vocabulary, a, b);
+            let similarity = Some(&similar as Similarity<'_>);
+            let layer = Layer { set: &annotated.set, firing, similarity, predictions };
             let method = Method { explain: config, units, evidence };
             (explain_into(writer, layer, &method, &provenance, reporter)?, false)
         }
