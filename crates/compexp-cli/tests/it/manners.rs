@@ -80,7 +80,7 @@ fn a_quantile_above_a_half_is_questioned() {
 fn formulas_that_cover_most_positions_and_cells_of_one_position_are_warned_of() {
     let (_temp, dir) = scene();
     // Unit 0 fires on 8 of the 12 positions of water, unit 3 everywhere but in two positions of the night.
-    let wide = |i: usize| if i / 4 == 4 && i % 2 == 0 { -1.0_f32 } else { 1.0 };
+    let wide = |i: usize| if i / 4 == 4 && i.is_multiple_of(2) { -1.0_f32 } else { 1.0 };
     write_npy(&dir.join("wide.npy"), &[6, 1, 2, 2], &(0..24).map(wide).collect::<Vec<_>>()).unwrap();
     let done = run(&dir, "explain --probe probe --activations wide.npy --positive --length 1 --quiet --out wide");
     // NOT night is not searched for: alone, water covers half of the positions, which is not most.
@@ -95,7 +95,7 @@ fn formulas_that_cover_most_positions_and_cells_of_one_position_are_warned_of() 
 
     let (_temp, probe) = crate::feature_probe();
     let dir = probe.parent().unwrap();
-    let features: Vec<u8> = (0..16 * 6).map(|i| (i / 6 >> (i % 6) & 1) as u8).collect();
+    let features: Vec<u8> = (0..16 * 6).map(|i| ((i / 6) >> (i % 6) & 1) as u8).collect();
     write_npy(&probe.join("features.npy"), &[16, 6], &features).unwrap();
     let fires: Vec<f32> = (0..16).map(|i| if i & 3 == 3 { 1.0 } else { -1.0 }).collect();
     write_npy(&dir.join("acts.npy"), &[16, 1], &fires).unwrap();

@@ -19,22 +19,22 @@ const ENTRY: &str = "names";
 /// [`compexp_files::Error::Io`] if `names.txt` cannot be read.
 pub(super) fn compare(tensor: &TensorFile, examples: &[Example]) -> Result<Option<String>> {
     let beside = tensor.path().with_file_name(FILE);
-    let (names, error): (Vec<String>, Box<dyn Fn(&str, String, String) -> compexp_files::Error>) =
-        if let Some(text) = tensor.metadata(ENTRY) {
-            let error =
-                |field: &str, found, expected| tensor.error(&format!("metadata `{ENTRY}`: {field}"), found, expected);
-            let list = serde_json::from_str(text);
-            let expected = r#"a JSON list of the examples' names: ["a.jpg", "b.jpg", ...]"#;
-            (list.map_err(|_| error("form", excerpt(text), expected.to_owned()))?, Box::new(error))
-        } else if is_there(&beside)? {
-            let text = SourceFile::open(&beside)?.read_text()?;
-            let names = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
-            (names, Box::new(|field, found, expected| compexp_files::Error::format(&beside, field, found, expected)))
-        } else {
-            return Ok(None);
-        };
+    let in_metadata = tensor.metadata(ENTRY);
+    let error = |field: &str, found: String, expected: String| match in_metadata {
+        Some(_) => tensor.error(&format!("metadata `{ENTRY}`: {field}"), found, expected),
+        None => compexp_files::Error::format(&beside, field, found, expected),
+    };
+    let names: Vec<String> = if let Some(text) = in_metadata {
+        let expected = r#"a JSON list of the examples' names: ["a.jpg", "b.jpg", ...]"#;
+        serde_json::from_str(text).map_err(|_| error("form", excerpt(text), expected.to_owned()))?
+    } else if is_there(&beside)? {
+        let text = SourceFile::open(&beside)?.read_text()?;
+        text.trim_end().lines().map(|line| line.trim().to_owned()).collect()
+    } else {
+        return Ok(None);
+    };
     if names.len() != examples.len() {
-        let place = if tensor.metadata(ENTRY).is_some() { tensor.path() } else { &beside };
+        let place = if in_metadata.is_some() { tensor.path() } else { &beside };
         return Ok(Some(format!(
             "`{}`: found names of {} examples, where there are {}: the order of the examples is not checked",
             place.display(),

@@ -42,7 +42,7 @@ fn table(labels: usize, pairs: &[&[u64]], supports: &[(usize, usize)]) -> PairWo
 #[test]
 fn information_units_and_uses_are_those_of_a_plain_computation() {
     for case in 0..50 {
-        let mut random = Random::new(5, Purpose::Control, case);
+        let mut random = Random::new(5, Purpose::Ablation, case);
         let pairs: Vec<Vec<u64>> = (0..7).map(|_| (0..3).map(|_| random.below(60) as u64).collect()).collect();
         let pairs: Vec<&[u64]> = pairs.iter().map(Vec::as_slice).collect();
         let letters: Vec<char> = LETTERS.chars().collect();

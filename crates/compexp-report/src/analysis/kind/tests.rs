@@ -135,7 +135,7 @@ fn chains_of_any_operators_agree_with_a_slow_sorting() {
     let letters = ['a', 'b', 'c', 'd', 'e', 'f'];
     let mut seen = [0; 4];
     for case in 0..2000 {
-        let mut random = Random::new(11, Purpose::Control, case);
+        let mut random = Random::new(11, Purpose::Ablation, case);
         let mut relations = Vec::new();
         for (i, a) in letters.iter().enumerate() {
             for b in &letters[i + 1..] {
