@@ -82,12 +82,12 @@ fn information_units_and_uses_are_those_of_a_plain_computation() {
             for word in of_side.clone() {
                 let row = &found.words[word];
                 assert_eq!((&row.word, row.side), (&letters[word].to_string(), side));
-                for label in 0..3 {
+                for (label, of_label) in units.iter_mut().enumerate() {
                     assert!((row.pmi[label] - pmi(word, label)).abs() < 1e-12);
                     let with = (0..12).filter(|u| has(*u, letters[word]) && made[*u].3 == Some(label)).count();
                     assert_eq!(row.supporting[label], with);
                     uses += with as f64;
-                    units[label] += with as f64;
+                    *of_label += with as f64;
                     words[favoured(word)] += with as f64;
                     hits += if favoured(word) == label { with as f64 } else { 0.0 };
                 }
