@@ -78,12 +78,14 @@ fn curves(bands: &[Band]) -> Markup {
 fn support(rows: &[Support]) -> Markup {
     let share = |hurt: Hurt| format!("{} of {}", percent(hurt.share.value), count(hurt.units as u64));
     let change = |hurt: Hurt| fine(hurt.change.value);
-    let above = |estimate: Option<Estimate>| {
+    let above = |estimate: Option<Estimate>, number: fn(f64) -> String| {
         estimate.map_or(String::new(), |Estimate { value, interval: [low, high] }| {
-            format!("{} [{}, {}]", fine(value), fine(low), fine(high))
+            format!("{} [{}, {}]", number(value), number(low), number(high))
         })
     };
-    let table = |of: &dyn Fn(Hurt) -> String, contrasts: &dyn Fn(&Support) -> [Option<Estimate>; 2]| {
+    let table = |of: &dyn Fn(Hurt) -> String,
+                 contrasts: &dyn Fn(&Support) -> [Option<Estimate>; 2],
+                 number: fn(f64) -> String| {
         html! {
             div.scroll { table.short {
                 thead { tr {
@@ -96,7 +98,7 @@ fn support(rows: &[Support]) -> Markup {
                         th scope="row" { (plain(&row.measure)) }
                         td { (set_to(row.fill)) }
                         @for hurt in [row.supported, row.others, row.control] { td.n { (hurt.map_or(String::new(), of)) } }
-                        @for contrast in contrasts(row) { td.n { (above(contrast)) } }
+                        @for contrast in contrasts(row) { td.n { (above(contrast, number)) } }
                     }
                 } }
             } }
@@ -113,9 +115,9 @@ fn support(rows: &[Support]) -> Markup {
                      the model less often right. Other classes have more examples, of which one is lost more easily, so compare \
                      shares with the control."
                 }
-                (table(&share, &|row| [row.share_above_others, row.share_above_control]))
+                (table(&share, &|row| [row.share_above_others, row.share_above_control], |v| points(Some(v))))
                 p.sub { "The change of accuracy over all examples of these classes, which can be compared with both." }
-                (table(&change, &|row| [row.change_above_others, row.change_above_control]))
+                (table(&change, &|row| [row.change_above_others, row.change_above_control], fine))
                 p.sub { "Differences are in percentage points, with their 95% intervals." }
             }
         }
