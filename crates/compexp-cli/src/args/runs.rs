@@ -62,8 +62,7 @@ Examples:
   Every figure as SVG, with its numbers as CSV beside it:
     compexp analyze runs/layer4 --out figures/
 
-  How far the kinds of explanations agree with yours (columns `unit` and `label`: single, coherent, specialised or
-  polysemantic):
+  How far the kinds of explanations agree with yours:
     compexp analyze runs/layer4 --labels mine.csv")]
 pub(crate) struct AnalyzeArgs {
     /// A run directory

@@ -320,7 +320,7 @@ fn with_behaviour(dir: &Path, attack: &str) {
     let outcomes = |success: u32| serde_json::json!({ "trials": 4, "success": success, "failure": 4 - success });
     let difference = serde_json::json!({ "value": 0.5, "low": 0.125, "high": 0.75 });
     let broken = serde_json::json!({
-        "case": 2, "unit": 2, "formula": attack, "direction": "break", "from": attack, "to": null,
+        "case": 2, "unit": 2, "formula": attack, "direction": "break", "from": attack, "to": null, "p": 0.002, "q": 0.004,
         "effect": { "tested": outcomes(3), "control": outcomes(1), "success": difference },
         "edits": [{ "premise": attack, "hypothesis": attack, "side": "premise", "edited_premise": attack, "before": attack,
                     "after": attack, "control": attack, "control_after": attack }],
@@ -370,7 +370,8 @@ fn classes_and_behaviour_have_pages_where_a_run_tells_of_them() {
         "→ any other class, formula made false",
         "Formula made true, 1 case: success <b>25.0%</b>",
         "Formula made false, 1 case: success <b>75.0%</b>, controls <b>25.0%</b>",
-        "above 0 in 1, below 0 in 0.",
+        ", p 0.002, q 0.004",
+        "q is below 0.05 in <b>1</b>: above the controls in 1, below in 0.",
     ] {
         assert!(behaviour.contains(part), "no {part} in {behaviour}");
     }

@@ -12,7 +12,7 @@ const ROUNDING: f64 = 1e-9;
 ///
 /// let [x, y, z] = [[1.0, 2.0, 3.0, 4.0, 6.0], [2.0, 1.0, 4.0, 3.0, 6.0], [1.0, 1.0, 2.0, 2.0, 3.0]];
 /// let r = partial(&x, &y, &[&z]).unwrap();
-/// assert!((r - 1.0 / 15.0).abs() < 1e-12);
+/// assert!((r + 13.0 / 15.0).abs() < 1e-12);
 /// assert_eq!(partial(&x, &x, &[&x]), None);
 /// ```
 pub fn partial(x: &[f64], y: &[f64], controls: &[&[f64]]) -> Option<f64> {
