@@ -48,7 +48,7 @@ pub use rows::{guarded, read_rows, without_guards, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
 pub use staged::{StagedFolder, put_in_place, recover_place};
 pub use table::Header;
-pub use tensor_file::TensorFile;
+pub use tensor_file::{TensorFile, split_spec};
 pub use text::{line_text, mark_len, text_of};
 pub use unnamed::UnnamedFile;
 pub use write::{

@@ -12,6 +12,7 @@ use half::{bf16, f16};
 use crate::dtype::Dtype;
 use crate::source_file::SourceFile;
 use crate::{Error, Result};
+pub use open::split_spec;
 
 /// The bytes read and converted at a time: they stay in the cache between the two.
 const BLOCK: usize = 1 << 16;
@@ -30,7 +31,7 @@ pub struct TensorFile {
     elements: usize,
     /// Where the first element is, in bytes.
     offset: u64,
-    /// All elements in row-major order, where the file has another.
+    /// All elements in row-major order, where the file has another or cannot be read by position.
     reordered: Option<Vec<u8>>,
 }
 

@@ -36,8 +36,36 @@ impl TensorFile {
     /// # Errors
     /// The errors of [`Self::open`]; `Error::Format` if the elements have another type.
     pub fn open_of(spec: impl AsRef<Path>, dtypes: &[Dtype], expected: &str) -> Result<Self> {
-        let file = Self::open_any(spec.as_ref(), expected)?;
-        if dtypes.contains(&file.dtype) { Ok(file) } else { Err(file.wrong_dtype(expected)) }
+        Self::open_any(spec.as_ref(), expected)?.of_type(dtypes, expected)
+    }
+
+    /// The same array, if its elements have one of these types: `expected` is their list in words.
+    ///
+    /// # Errors
+    /// `Error::Format` if the elements have another type.
+    pub fn of_type(self, dtypes: &[Dtype], expected: &str) -> Result<Self> {
+        if dtypes.contains(&self.dtype) { Ok(self) } else { Err(self.wrong_dtype(expected)) }
+    }
+
+    /// An array that another reader took from `file`: all elements, little-endian and in row-major order. `name` is the
+    /// tensor's name in the file.
+    ///
+    /// # Errors
+    /// `Error::Format` if the bytes do not fill the shape.
+    pub fn in_memory(
+        file: SourceFile,
+        name: Option<String>,
+        dtype: Dtype,
+        shape: Vec<usize>,
+        bytes: Vec<u8>,
+    ) -> Result<Self> {
+        let elements = count_elements(&file, &shape, dtype)?;
+        if elements * dtype.size() != bytes.len() {
+            let (found, expected) = (format!("{} bytes", bytes.len()), format!("{shape:?} of {dtype}"));
+            return Err(Error::format(file.path(), "elements", found, expected));
+        }
+        let (metadata, reordered) = (HashMap::new(), Some(bytes));
+        Ok(Self { file, name, metadata, dtype, big_endian: false, shape, elements, offset: 0, reordered })
     }
 
     fn open_any(spec: &Path, dtypes: &str) -> Result<Self> {
@@ -163,8 +191,12 @@ impl TensorFile {
 /// What to do about an array in an order that cannot be held in memory.
 const ROW_MAJOR: &str = "row-major order, or one that fits in memory: save it with `numpy.ascontiguousarray`";
 
-/// The path and the tensor's name of `spec`.
-fn split_spec(spec: &Path) -> Result<(PathBuf, Option<String>)> {
+/// The path and the tensor's name of `spec`, which may have a name after a `#`; a `#` within the path of an existing file
+/// is part of the path.
+///
+/// # Errors
+/// [`Error::Io`] if what stands at the path cannot be told.
+pub fn split_spec(spec: &Path) -> Result<(PathBuf, Option<String>)> {
     let whole = (spec.to_owned(), None);
     let Some(text) = spec.to_str().filter(|text| text.contains('#')) else { return Ok(whole) };
     if Place::behind(spec)? != Place::Nothing {
