@@ -2,6 +2,7 @@
 
 mod axes;
 mod names;
+mod source;
 
 use std::path::{Path, PathBuf};
 
@@ -28,14 +29,15 @@ pub struct ActivationFile {
 }
 
 impl ActivationFile {
-    /// Opens the array that `spec` names, as [`TensorFile::open`] does.
+    /// Opens the array that `spec` names, as [`TensorFile::open`] does, or in a file of `torch.save`, which is read
+    /// into memory: a tensor, one of a dict (`acts.pt#layer4`), or a list of batches.
     ///
     /// # Errors
     /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of activations, or is empty,
     /// or has a shape of two readings between which nothing that is `known` decides.
     pub fn open(spec: impl AsRef<Path>, known: Known) -> Result<Self> {
         let floats = [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64];
-        let tensor = TensorFile::open_of(spec, &floats, "f32, f16, bf16 or f64")?;
+        let tensor = source::open(spec.as_ref(), &floats, "f32, f16, bf16 or f64")?;
         let dimensions = Dimensions::of(&tensor, known)?;
         let advice = "check the model's input, or export the layer again";
         Ok(Self { tensor, dimensions, checked: None, advice })
@@ -188,14 +190,15 @@ pub struct MaskFile {
 }
 
 impl MaskFile {
-    /// Opens the array that `spec` names, as [`TensorFile::open`] does. `n_units_known` is the number of its units, where that
+    /// Opens the array that `spec` names, as [`TensorFile::open`] does, or in a file of `torch.save`, which is read
+    /// into memory: a tensor, one of a dict (`acts.pt#layer4`), or a list of batches. `n_units_known` is the number of its units, where that
     /// is known.
     ///
     /// # Errors
     /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of masks, is empty, or has
     /// another number of units.
     pub fn open(spec: impl AsRef<Path>, n_units_known: Option<usize>) -> Result<Self> {
-        let tensor = TensorFile::open_of(spec, &[Dtype::Bool, Dtype::U8], "bool or u8")?;
+        let tensor = source::open(spec.as_ref(), &[Dtype::Bool, Dtype::U8], "bool or u8")?;
         let ([n_units, n_examples], grid) = mask_dimensions(&tensor)?;
         axes::check_units(&tensor, n_units, n_units_known)?;
         Ok(Self { tensor, n_units, n_examples, grid })

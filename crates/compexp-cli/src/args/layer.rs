@@ -11,7 +11,7 @@ use super::numbers::{at_least_1, grid, part};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layer")]
 pub(crate) struct LayerArgs {
-    /// A layer's activations: .npy or .safetensors (a tensor's name after `#`), [examples, units, height, width],
+    /// A layer's activations: .npy, .safetensors or .pt (a tensor's name after `#`), [examples, units, height, width],
     /// [examples, units], or as --layout says
     #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with = "masks")]
     pub(crate) activations: Option<PathBuf>,
