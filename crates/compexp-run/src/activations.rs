@@ -191,8 +191,8 @@ pub struct MaskFile {
 
 impl MaskFile {
     /// Opens the array that `spec` names, as [`TensorFile::open`] does, or in a file of `torch.save`, which is read
-    /// into memory: a tensor, one of a dict (`acts.pt#layer4`), or a list of batches. `n_units_known` is the number of its units, where that
-    /// is known.
+    /// into memory: a tensor, one of a dict (`acts.pt#layer4`), or a list of batches. `n_units_known` is the number of its
+    /// units, where that is known.
     ///
     /// # Errors
     /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of masks, is empty, or has
