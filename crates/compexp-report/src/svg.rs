@@ -4,6 +4,7 @@
 //! and Ito's colours, which colour-blind readers can tell apart and which show on white and on black. Every drawing has a title
 //! and a description for screen readers, and its marks have titles that browsers show under the pointer.
 
+use std::collections::HashSet;
 use std::fmt::{Display, Write};
 
 use compexp_core::formula::escape_for_terminal;
@@ -11,9 +12,15 @@ use compexp_core::formula::escape_for_terminal;
 /// Okabe and Ito's blue, vermilion, green and purple.
 pub(super) const COLORS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
+/// Dots of units that are all drawn. Of more, those are left out whose pixel has one of the same colour already.
+const ALL_DRAWN: usize = 4000;
+
 /// A drawing that grows.
 pub(super) struct Svg {
     body: String,
+    /// The pixels that have a dot of a unit, and its colour.
+    taken: HashSet<(String, i64, i64)>,
+    unit_dots: usize,
 }
 
 /// Where a text begins, ends, or has its middle.
@@ -26,7 +33,7 @@ pub(super) enum Anchor {
 
 impl Svg {
     pub(super) fn new() -> Self {
-        Self { body: String::new() }
+        Self { body: String::new(), taken: HashSet::new(), unit_dots: 0 }
     }
 
     pub(super) fn text(&mut self, [x, y]: [f64; 2], anchor: Anchor, text: &str) {
@@ -68,8 +75,13 @@ impl Svg {
         );
     }
 
-    /// A dot that stands for a unit.
+    /// A dot that stands for a unit, unless it would cover another one in a drawing of very many.
     pub(super) fn unit_dot(&mut self, unit: usize, at: [f64; 2], radius: f64, fill: &str, opacity: f64, title: &str) {
+        self.unit_dots += 1;
+        let new = self.taken.insert((fill.to_owned(), at[0].round() as i64, at[1].round() as i64));
+        if !new && self.unit_dots > ALL_DRAWN {
+            return;
+        }
         self.body += "<circle data-unit=\"";
         let _ = write!(self.body, "{unit}\" ");
         self.circle(at, radius, fill, opacity, title);
@@ -127,6 +139,19 @@ impl Display for Escaped<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_very_many_dots_no_two_are_on_one_pixel() {
+        let drawn = |n: usize| {
+            let mut svg = Svg::new();
+            (0..n).for_each(|i| svg.unit_dot(i, [(i % 100) as f64 + 0.2, 1.0], 2.0, COLORS[i % 2], 1.0, "a"));
+            svg.finish("a", [10.0, 10.0], "t", "d").matches("<circle").count()
+        };
+        assert_eq!((drawn(ALL_DRAWN), drawn(10 * ALL_DRAWN)), (ALL_DRAWN, ALL_DRAWN));
+        let mut svg = Svg::new();
+        (0..3 * ALL_DRAWN).for_each(|i| svg.unit_dot(i, [i as f64, 1.0], 2.0, COLORS[0], 1.0, "a"));
+        assert_eq!(svg.finish("a", [10.0, 10.0], "t", "d").matches("<circle").count(), 3 * ALL_DRAWN);
+    }
 
     #[test]
     fn names_cannot_leave_their_text() {
