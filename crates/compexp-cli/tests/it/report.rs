@@ -62,6 +62,34 @@ fn several_runs_stand_side_by_side() {
         unit.contains("href=\"../../index.html\"") && !unit.contains("threshold"),
         "masks have no threshold: {unit}"
     );
+    assert!(!dir.join("both/side-by-side.html").exists() && !index.contains("side-by-side"), "the layers are others");
+    assert!(!unit.contains("id=\"elsewhere\""), "{unit}");
+}
+
+#[test]
+fn units_of_one_layer_stand_side_by_side_and_lead_to_each_other() {
+    let (_temp, dir) = scene();
+    ok(&dir, EXPLAIN);
+    let short = EXPLAIN.replace("--out run", "--length 1 --out short");
+    ok(&dir, &short);
+    ok(&dir, "report run short --out both");
+    let page = read(&dir.join("both/side-by-side.html"));
+    let units = |run: &str| json(&dir.join(run).join("explanations.json"))["units"].as_array().unwrap().clone();
+    let (long, short) = (units("run"), units("short"));
+    let different = long.iter().zip(&short).filter(|(a, b)| a["formula"] != b["formula"]).count();
+    assert!(different > 0 && different < long.len(), "{different} of {}", long.len());
+    let told = format!("{different} of {} units have another formula in another run.", long.len());
+    assert!(page.contains(&told) && page.matches("class=\"other\"").count() == different, "no {told} in {page}");
+    for (run, units) in [(1, &long), (2, &short)] {
+        for unit in units.iter().filter(|unit| !unit["formula"].is_null()) {
+            let (number, iou) = (&unit["unit"], unit["iou"].as_f64().unwrap());
+            let link = format!("<a href=\"run-{run}/units/{number}.html\"><span class=\"n\">IoU {iou:.3}</span></a>");
+            assert!(page.contains(&link), "no {link} in {page}");
+        }
+    }
+    let unit = read(&dir.join("both/run-1/units/0.html"));
+    assert!(unit.contains("id=\"elsewhere\"") && unit.contains("../../run-2/units/0.html"), "{unit}");
+    assert!(dir.join("both/run-1").join("units/../../run-2/units/0.html").is_file());
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub(crate) fn page(runs: &[(String, Material<'_>)]) -> Option<String> {
     }
     let body = html! {
         h1 { "Units side by side" }
-        p { "Each table has the units of one layer, searched in different ways. A formula in bold is not that of the first run." }
+        p { "Each table has the units of one layer, searched in different ways. A marked formula is another one than that of the first run." }
         @for (i, group) in groups.iter().enumerate() { (table(i, group)) }
     };
     let nav = html! {
