@@ -146,6 +146,7 @@ pub fn write_report<'a>(runs: &[ReportRun<'a>], sink: &mut dyn Sink, progress: &
         out.write(name, text.as_bytes())?;
     }
     let several = runs.len() > 1;
+    let layers: Vec<Option<LayerFile>> = runs.iter().map(|run| layer_file(run.run)).collect();
     let mut materials = Vec::with_capacity(runs.len());
     let folder = |i: usize| if several { format!("run-{}/", i + 1) } else { String::new() };
     for (i, run) in runs.iter().enumerate() {
@@ -168,7 +169,7 @@ pub fn write_report<'a>(runs: &[ReportRun<'a>], sink: &mut dyn Sink, progress: &
             })
         });
         let peer = |(at, other): (usize, &ReportRun<'a>)| {
-            let same = at != i && material.layer.is_some() && layer_file(other.run).as_ref() == material.layer.as_ref();
+            let same = at != i && layers[i].is_some() && layers[at] == layers[i];
             same.then(|| Peer::new(other, folder_of(at)))
         };
         let peers = runs.iter().enumerate().filter_map(peer).collect();
@@ -177,7 +178,7 @@ pub fn write_report<'a>(runs: &[ReportRun<'a>], sink: &mut dyn Sink, progress: &
         materials.push((folder, material));
     }
     if several {
-        let side_by_side = pages::side_by_side::page(&materials);
+        let side_by_side = pages::side_by_side::page(&materials, &layers);
         out.write("index.html", pages::compare::page(&materials, side_by_side.is_some()).as_bytes())?;
         if let Some(page) = side_by_side {
             out.write("side-by-side.html", page.as_bytes())?;

@@ -17,7 +17,7 @@ use super::class_measures::ClassMeasures;
 use super::layer_below::LayerBelow;
 use crate::analysis::question::Answer;
 use crate::analysis::what::what;
-use crate::{Error, LayerFile, Result, layer_file};
+use crate::{Error, Result};
 use compexp_core::explanation::Headline;
 
 /// The exemplars of each choice that are shown.
@@ -72,8 +72,6 @@ pub(super) struct Material<'a> {
     /// What it answers to the paper's question.
     pub(super) answer: Option<Answer>,
     pub(super) run: &'a FinishedRun,
-    /// The file of its layer, where it tells.
-    pub(super) layer: Option<LayerFile>,
     /// The score that stands first.
     pub(super) headline: Headline,
     pub(super) config: RunConfig,
@@ -172,7 +170,6 @@ impl<'a> Material<'a> {
             categories: concepts.iter().map(|c| (c.name.clone(), c.category.clone())).collect(),
             areas: concepts.into_iter().map(|c| (c.name, c.area)).collect(),
             explanations,
-            layer: layer_file(run),
             kept,
             given,
             places,

@@ -19,8 +19,7 @@ use compexp_core::probe::Annotation;
 use compexp_run::run_dir::Prediction;
 use compexp_run::wording::many;
 use compexp_run::{FinishedRun, Provenance};
-use compexp_trust::stats::bootstrap::Bootstrap;
-use compexp_trust::stats::quantile;
+use compexp_trust::stats::bootstrap::{Bootstrap, interval};
 use serde::Serialize;
 
 use super::{Records, makeup};
@@ -268,13 +267,9 @@ fn uses(side: Side, words: &[WordRow], used: &[(usize, Vec<usize>)], labels: usi
     let draws = (0..resampled[0].len())
         .map(|draw| measured(&resampled.iter().map(|values| values[draw]).collect::<Vec<f64>>()))
         .collect::<Vec<_>>();
-    let interval = |value: fn(&(f64, f64)) -> f64| {
-        let mut values: Vec<f64> = draws.iter().map(value).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        [quantile(&values, 0.025), quantile(&values, 0.975)]
-    };
+    let of = |value: fn(&(f64, f64)) -> f64| interval(&draws.iter().map(value).collect::<Vec<f64>>());
     let (share, chance) = measured(&totals);
-    let (interval, above_chance) = (interval(|draw| draw.0), interval(|draw| draw.0 - draw.1));
+    let (interval, above_chance) = (of(|draw| draw.0), of(|draw| draw.0 - draw.1));
     Some(Uses { side, uses: totals[0] as u64, share, interval, chance, above_chance })
 }
 

@@ -6,8 +6,8 @@ use compexp_core::explanation::{Explanation, Headline};
 use maud::{Markup, html};
 
 use super::{anchor, count, document, formula, plain};
-use crate::ReportRun;
 use crate::material::Material;
+use crate::{LayerFile, ReportRun};
 
 /// The units that a table has at most: those whose scores differ most.
 const MOST: usize = 2000;
@@ -57,10 +57,10 @@ fn score(headline: Headline, unit: &Explanation) -> Markup {
 type Runs<'a, 'm> = Vec<(&'a str, &'a Material<'m>)>;
 
 /// The groups of runs of one layer, of at least two runs each, in the order of their first runs.
-fn groups<'a, 'm>(runs: &'a [(String, Material<'m>)]) -> Vec<Runs<'a, 'm>> {
-    let mut groups: Vec<(&crate::LayerFile, Runs<'a, 'm>)> = Vec::new();
-    for (folder, material) in runs {
-        let Some(layer) = &material.layer else { continue };
+fn groups<'a, 'm>(runs: &'a [(String, Material<'m>)], layers: &'a [Option<LayerFile>]) -> Vec<Runs<'a, 'm>> {
+    let mut groups: Vec<(&LayerFile, Runs<'a, 'm>)> = Vec::new();
+    for ((folder, material), layer) in runs.iter().zip(layers) {
+        let Some(layer) = layer else { continue };
         match groups.iter_mut().find(|(of, _)| *of == layer) {
             Some((_, group)) => group.push((folder, material)),
             None => groups.push((layer, vec![(folder, material)])),
@@ -69,9 +69,10 @@ fn groups<'a, 'm>(runs: &'a [(String, Material<'m>)]) -> Vec<Runs<'a, 'm>> {
     groups.into_iter().map(|(_, group)| group).filter(|group| group.len() > 1).collect()
 }
 
-/// The page that compares the units of runs of one layer; none where no two runs are of one.
-pub(crate) fn page(runs: &[(String, Material<'_>)]) -> Option<String> {
-    let groups = groups(runs);
+/// The page that compares the units of runs of one layer; none where no two runs are of one. `layers` has the layer of each run,
+/// where it tells.
+pub(crate) fn page(runs: &[(String, Material<'_>)], layers: &[Option<LayerFile>]) -> Option<String> {
+    let groups = groups(runs, layers);
     if groups.is_empty() {
         return None;
     }
