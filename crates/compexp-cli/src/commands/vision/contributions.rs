@@ -56,7 +56,7 @@ fn between(run: &FinishedRun, below: &FinishedRun, checkpoint: &Path, reporter: 
     }
     let made = run.provenance()?;
     let Provenance::VisionProbe(own_made) = &made else {
-        return Err(Failure::new("found a run of another command, expected one of `compexp vision probe`").into());
+        return Err(network::of_another_command(run.dir()).into());
     };
     let model = network::of_run(&own_made.inputs, checkpoint, DeviceArg::cpu(), reporter)?;
     let layer = |run: &FinishedRun| {

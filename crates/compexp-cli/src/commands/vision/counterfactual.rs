@@ -36,7 +36,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     config.check().map_err(|e| Failure::usage(format!("arguments: {e}")))?;
     let known = Classified::open(&args.run, "vision probe", "layer4")?;
     let Provenance::VisionProbe(made) = &known.made else {
-        return Err(Failure::new("found a run of another command, expected one of `compexp vision probe`").into());
+        return Err(network::of_another_command(&args.run).into());
     };
     let inputs = &made.inputs;
     let checkpoint = known

@@ -10,6 +10,7 @@ use compexp_vision::preprocess::Preprocess;
 use crate::args::device::DeviceArg;
 use crate::args::preprocess::PreprocessArg;
 use crate::args::vision::NetworkArgs;
+use crate::failure::Failure;
 use crate::progress::Reporter;
 
 /// Opens the network of a command's arguments. Warns of what the file does not state.
@@ -40,6 +41,11 @@ fn open(checkpoint: &Path, random: Option<u64>, device: DeviceArg, reporter: &Re
         reporter.warn(&format!("{assumed}; if that is wrong, so are all results: {way}"));
     }
     Ok(model)
+}
+
+/// The error about a run that no network for images was probed for.
+pub(super) fn of_another_command(run: &Path) -> Failure {
+    Failure::new(format!("`{}`: found a run of another command, expected one of `compexp vision probe`", run.display()))
 }
 
 /// How a network's images are prepared.
