@@ -1,8 +1,8 @@
 //! Fast CPU operations for any candle project.
 //!
 //! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side
-//! is packed once; [`conv`], [`linear`] and [`lstm`] build convolutions, linear layers and LSTMs on it; [`norm`] is a batch
-//! norm in training mode.
+//! is packed once; [`conv`], [`linear`], [`attention`] and [`lstm`] build convolutions, linear layers, self-attention and
+//! LSTMs on it; [`norm`] is a batch norm in training mode.
 //!
 //! # What it does not know
 //! The crate has no networks, no file access and no training loops.
@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+pub mod attention;
 pub mod conv;
 mod device;
 pub mod error;

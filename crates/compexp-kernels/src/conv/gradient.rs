@@ -98,7 +98,7 @@ impl CustomOp2 for ToInput {
         weight: &CpuStorage,
         weight_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let Self(Sizes { c_in, c_out, kernel: (side, _), stride, padding }, (h, w)) = *self;
+        let Self(Sizes { c_in, c_out, kernel: (side, _), stride, padding, .. }, (h, w)) = *self;
         let (n, h_out, w_out, _) = dy_layout.shape().dims4()?;
         let (dy, weight) = (floats(dy, dy_layout)?, floats(weight, weight_layout)?);
         let area = side * side;
@@ -109,7 +109,8 @@ impl CustomOp2 for ToInput {
                 to.iter_mut().zip(taps.iter().rev()).for_each(|(to, tap)| *to = *tap);
             }
         }
-        let back = Sizes { c_in: c_out, c_out: c_in, kernel: (side, side), stride: 1, padding: side - 1 - padding };
+        let back =
+            Sizes { c_in: c_out, c_out: c_in, kernel: (side, side), stride: 1, padding: side - 1 - padding, groups: 1 };
         let kernel = Kernel::new(back, &turned);
         let out = if stride == 1 {
             kernel.run(back, dy, n, (h_out, w_out), Epilogue::default())
@@ -179,7 +180,7 @@ impl ToWeight {
         (h_out, w_out): (usize, usize),
         sum: &mut [f32],
     ) {
-        let Sizes { c_in, c_out, kernel: (side, _), stride, padding } = self.0;
+        let Sizes { c_in, c_out, kernel: (side, _), stride, padding, .. } = self.0;
         let (tall, wide) = (h + 2 * padding, w + 2 * padding);
         // Channels first with their border, so that a tap's inputs lie in rows.
         let mut planes = vec![0.0; c_in * tall * wide];

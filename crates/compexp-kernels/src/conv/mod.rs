@@ -8,7 +8,9 @@
 //! not a copy), which the next [`Conv`] takes as it is. The result for one image is the same to the bit in any batch
 //! and with any number of threads.
 
+mod channels;
 mod gradient;
+mod groups;
 mod layout;
 mod pool;
 mod rows;
@@ -19,9 +21,10 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor, bail}
 use crate::error::{Error, Result};
 use crate::gemm::Epilogue;
 
+pub use channels::{gelu, scale_shift};
 pub use gradient::conv2d_channels_last;
 pub use layout::channels_first;
-pub use pool::max_pool;
+pub use pool::{Window, max_pool};
 
 use crate::storage::floats;
 use layout::channels_last;
@@ -37,6 +40,7 @@ struct Sizes {
     kernel: (usize, usize),
     stride: usize,
     padding: usize,
+    groups: usize,
 }
 
 impl Sizes {
@@ -50,7 +54,12 @@ impl Sizes {
             let found = format!("weights {:?} with stride {stride}", weight.dims());
             return Err(Error::mismatch("convolution", found, "sizes and a stride of at least 1"));
         }
-        Ok(Self { c_in, c_out, kernel: (kh, kw), stride, padding })
+        Ok(Self { c_in, c_out, kernel: (kh, kw), stride, padding, groups: 1 })
+    }
+
+    /// Those of one group.
+    fn of_group(self) -> Self {
+        Self { c_in: self.c_in / self.groups, c_out: self.c_out / self.groups, groups: 1, ..self }
     }
 
     /// Refuses an input of `c` channels and `h x w` that cannot be convolved.
@@ -83,7 +92,7 @@ enum Kernel {
 impl Kernel {
     /// The convolution by `weight (c_out, c_in, kernel rows, kernel columns)`.
     fn new(sizes: Sizes, weight: &[f32]) -> Self {
-        let Sizes { c_in, c_out, kernel, stride, padding } = sizes;
+        let Sizes { c_in, c_out, kernel, stride, padding, .. } = sizes;
         if (kernel, stride) == ((3, 3), 1) && Winograd::fits(c_in, c_out) {
             Self::Winograd(Winograd::new(weight, c_out, c_in, padding))
         } else {
@@ -112,8 +121,15 @@ pub struct Conv {
 
 #[derive(Debug, Clone)]
 enum Plan {
-    Cpu { kernel: Kernel, bias: Option<Vec<f32>> },
-    Device { weight: Tensor, bias: Option<Tensor> },
+    /// A kernel a group.
+    Cpu {
+        kernels: Vec<Kernel>,
+        bias: Option<Vec<f32>>,
+    },
+    Device {
+        weight: Tensor,
+        bias: Option<Tensor>,
+    },
 }
 
 impl Conv {
@@ -123,13 +139,37 @@ impl Conv {
     /// # Errors
     /// [`Error::Mismatch`] if the shapes do not belong together or the stride is 0; [`Error::Candle`] for other dtypes.
     pub fn new(weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: usize) -> Result<Self> {
-        let sizes = Sizes::new(weight, stride, padding)?;
+        Self::grouped(weight, bias, stride, padding, 1)
+    }
+
+    /// As [`Self::new`], in `groups` that share no channels: the input has `groups` times the channels that `weight` states,
+    /// and the outputs of a group are next to each other.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`Error::Mismatch`] if the outputs cannot be divided into the groups.
+    pub fn grouped(
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        stride: usize,
+        padding: usize,
+        groups: usize,
+    ) -> Result<Self> {
+        let each = Sizes::new(weight, stride, padding)?;
+        if groups == 0 || !each.c_out.is_multiple_of(groups) {
+            let found = format!("{groups} for {} outputs", each.c_out);
+            return Err(Error::mismatch("groups of a convolution", found, "a number that divides the outputs"));
+        }
+        let c_in = each.c_in.checked_mul(groups);
+        let c_in = c_in.ok_or_else(|| Error::mismatch("groups of a convolution", groups, "a smaller number"))?;
+        let sizes = Sizes { c_in, groups, ..each };
         if let Some(bias) = bias.filter(|bias| bias.dims() != [sizes.c_out]) {
             return Err(Error::mismatch("shape of a convolution's bias", format!("{:?}", bias.dims()), sizes.c_out));
         }
         let plan = if weight.device().is_cpu() {
             let bias = bias.map(Tensor::to_vec1::<f32>).transpose()?;
-            Plan::Cpu { kernel: Kernel::new(sizes, &weight.flatten_all()?.to_vec1::<f32>()?), bias }
+            let (weight, of_group) = (weight.flatten_all()?.to_vec1::<f32>()?, sizes.of_group());
+            let kernels = weight.chunks_exact(weight.len() / groups).map(|weight| Kernel::new(of_group, weight));
+            Plan::Cpu { kernels: kernels.collect(), bias }
         } else {
             Plan::Device { weight: weight.clone(), bias: bias.cloned() }
         };
@@ -151,7 +191,7 @@ impl Conv {
             return Err(Error::mismatch("shape of a residual", format!("{:?}", residual.dims()), format!("{shape:?}")));
         }
         if let Plan::Device { weight, bias } = &self.plan {
-            let mut y = x.contiguous()?.conv2d(weight, self.sizes.padding, self.sizes.stride, 1, 1)?;
+            let mut y = x.contiguous()?.conv2d(weight, self.sizes.padding, self.sizes.stride, 1, self.sizes.groups)?;
             if let Some(bias) = bias {
                 y = y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
             }
@@ -179,12 +219,15 @@ struct Run<'a> {
 impl Run<'_> {
     fn run(&self, x: &[f32], layout: &Layout, residual: Option<&[f32]>) -> candle_core::Result<(CpuStorage, Shape)> {
         let (n, h, w, _) = layout.shape().dims4()?;
-        let Conv { sizes, plan: Plan::Cpu { kernel, bias } } = self.conv else {
+        let Conv { sizes, plan: Plan::Cpu { kernels, bias } } = self.conv else {
             bail!("the weights of this convolution are on another device than its input")
         };
         let (h_out, w_out) = sizes.out_size(h, w);
         let epilogue = Epilogue { bias: bias.as_deref(), residual, relu: self.relu, ..Epilogue::default() };
-        let out = kernel.run(*sizes, x, n, (h, w), epilogue);
+        let out = match kernels.as_slice() {
+            [kernel] => kernel.run(*sizes, x, n, (h, w), epilogue),
+            kernels => groups::run(kernels, *sizes, x, n, (h, w), epilogue),
+        };
         Ok((CpuStorage::F32(out), Shape::from((n, h_out, w_out, sizes.c_out))))
     }
 }

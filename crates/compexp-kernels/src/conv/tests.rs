@@ -47,6 +47,30 @@ proptest! {
     }
 
     #[test]
+    fn groups_agree_with_the_plain_convolution(
+        (n, groups, c_in, c_out) in (1usize..4, 2usize..6, 1usize..5, 1usize..8),
+        (h, w, kernel) in (3usize..9, 3usize..9, 1usize..4),
+        (stride, residual, relu) in (1usize..3, any::<bool>(), any::<bool>()),
+    ) {
+        let (x, weight) = (noise(&[n, groups * c_in, h, w], 1), noise(&[groups * c_out, c_in, kernel, kernel], 2));
+        let f64 = |t: &Tensor| t.to_dtype(DType::F64).unwrap();
+        let bias = noise(&[groups * c_out], 3);
+        let plain = f64(&x).conv2d(&f64(&weight), kernel / 2, stride, 1, groups).unwrap();
+        let residual = residual.then(|| noise(plain.dims(), 4));
+        let mut expected = plain.broadcast_add(&f64(&bias).reshape((1, (), 1, 1)).unwrap()).unwrap();
+        if let Some(residual) = &residual {
+            expected = (expected + f64(residual)).unwrap();
+        }
+        if relu {
+            expected = expected.relu().unwrap();
+        }
+        let conv = Conv::grouped(&weight, Some(&bias), stride, kernel / 2, groups).unwrap();
+        let found = conv.forward(&x, residual.as_ref(), relu).unwrap();
+        let off = (f64(&found) - &expected).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+        prop_assert!(off.to_scalar::<f64>().unwrap() < 1e-5);
+    }
+
+    #[test]
     fn winograd_agrees_with_the_plain_convolution(
         (n, c_in, c_out) in (1usize..4, 1usize..4, 1usize..6),
         (h, w, padding) in (1usize..15, 1usize..15, 0usize..3),
@@ -117,7 +141,7 @@ fn nan_is_not_hidden_by_a_relu_or_a_pool() {
     for (c, kernel) in [(16, 3), (3, 3), (5, 1)] {
         let conv = Conv::new(&noise(&[16, c, kernel, kernel], 1), None, 1, kernel / 2).unwrap();
         let x = noise(&[1, c, 6, 6], 1).affine(f64::NAN, 0.0).unwrap();
-        let y = max_pool(&conv.forward(&x, None, true).unwrap()).unwrap();
+        let y = max_pool(&conv.forward(&x, None, true).unwrap(), Window { kernel: 3, stride: 2, padding: 1 }).unwrap();
         assert!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|v| v.is_nan()));
     }
 }
