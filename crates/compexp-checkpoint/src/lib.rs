@@ -53,6 +53,6 @@ mod value;
 
 pub use error::Error;
 pub use read::read;
-pub use state_dict::{StateDict, absent, state_dict};
+pub use state_dict::{StateDict, absent, state_dict, state_dict_at};
 pub use tensor::{Dtype, Tensor};
 pub use value::Value;

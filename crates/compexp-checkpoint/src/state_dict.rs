@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 /// The prefixes that wrappers add to every name: `DataParallel`, `torch.compile`, Lightning.
 const PREFIXES: [&str; 3] = ["module.", "_orig_mod.", "model."];
+/// What `DataParallel` adds within a name, where it wraps a part of a network.
+const WRAPPED: &str = "module.";
+/// The entry that PyTorch's `AveragedModel` has beside its weights.
+const COUNTER: &str = "n_averaged";
 
 /// The named tensors of a network, without the prefixes that wrappers add.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,16 +23,37 @@ pub struct StateDict {
 
 /// The state dict of a checkpoint: its entry `state_dict`, `model_state_dict` or `model` if that is a dict of tensors,
 /// otherwise the checkpoint itself. The prefixes `module.`, `_orig_mod.` and `model.`, in any order, are removed if all
-/// tensors have them.
+/// tensors have them; `module.` is also removed behind a part of a name that it always follows. The counter `n_averaged` of an
+/// average of weights is left out.
 ///
 /// # Errors
 /// [`Error::NoStateDict`] if none of them contains a tensor; [`Error::Value`] if two of the entries do.
-pub fn state_dict(mut value: Value) -> Result<StateDict, Error> {
+pub fn state_dict(value: Value) -> Result<StateDict, Error> {
+    state_dict_at(value, None)
+}
+
+/// [`state_dict`] of the entry of this name, such as `model_ema`.
+///
+/// # Errors
+/// As [`state_dict`]; [`Error::Entry`] if there is no such entry.
+pub fn state_dict_at(mut value: Value, entry: Option<&str>) -> Result<StateDict, Error> {
+    if let Some(name) = entry {
+        let dicts = value.as_dict().unwrap_or_default().iter().filter(|(_, value)| holds_tensors(value));
+        let names: Vec<String> = dicts.filter_map(|(key, _)| key.as_str()).map(compexp_files::excerpt).collect();
+        value = value.take(name).filter(|value| value.as_dict().is_some()).ok_or_else(|| Error::Entry {
+            name: name.to_owned(),
+            found: "no dict of that name".to_owned(),
+            expected: match names.is_empty() {
+                true => "a name of a dict of tensors, of which there is none: leave `#` and the name out".to_owned(),
+                false => format!("one of {}", names.join(", ")),
+            },
+        })?;
+    }
     let found = value.describe();
     let mut wrappers = WRAPPERS.into_iter().filter(|name| value.get(name).is_some_and(holds_tensors));
     let wrapper = wrappers.next();
     if let (Some(one), Some(other)) = (wrapper, wrappers.next()) {
-        let what = format!("found tensors here and under `{other}`: save one of the two alone");
+        let what = format!("found tensors here and under `{other}`: choose with `FILE#{one}` or `FILE#{other}`");
         return Err(Error::Value { name: one.to_owned(), what });
     }
     if let Some(inner) = wrapper.and_then(|name| value.take(name)) {
@@ -39,7 +64,7 @@ pub fn state_dict(mut value: Value) -> Result<StateDict, Error> {
     let mut state = StateDict::default();
     for (key, value) in entries {
         match (key, value) {
-            (Value::Str(name), Value::Tensor(tensor)) => {
+            (Value::Str(name), Value::Tensor(tensor)) if name != COUNTER => {
                 state.tensors.insert(name, tensor);
             }
             (Value::Str(name), _) => state.skipped.push(name),
@@ -56,7 +81,29 @@ pub fn state_dict(mut value: Value) -> Result<StateDict, Error> {
         let tensors = std::mem::take(&mut state.tensors);
         state.tensors = tensors.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_string(), tensor)).collect();
     }
+    unwrap_parts(&mut state.tensors);
     Ok(state)
+}
+
+/// Removes `module.` behind the first part of a name, where it follows that part in all names: `features.module.0.weight`.
+fn unwrap_parts(tensors: &mut BTreeMap<String, Tensor>) {
+    let split = |name: &str| name.find('.').map(|at| at + 1);
+    let mut wrapped: BTreeMap<String, bool> = BTreeMap::new();
+    for name in tensors.keys() {
+        let Some(at) = split(name) else { continue };
+        let all = wrapped.entry(name[..at].to_owned()).or_insert(true);
+        *all &= name[at..].starts_with(WRAPPED);
+    }
+    if !wrapped.values().any(|all| *all) {
+        return;
+    }
+    let without = |name: String| match split(&name) {
+        Some(at) if wrapped.get(&name[..at]) == Some(&true) => {
+            format!("{}{}", &name[..at], &name[at + WRAPPED.len()..])
+        }
+        _ => name,
+    };
+    *tensors = std::mem::take(tensors).into_iter().map(|(name, tensor)| (without(name), tensor)).collect();
 }
 
 impl StateDict {
@@ -144,7 +191,35 @@ mod tests {
     fn a_choice_between_two_state_dicts_is_refused() {
         let both = dict([("model", dict([("w", tensor(1))])), ("state_dict", dict([("w", tensor(2))]))]);
         let e = state_dict(both).unwrap_err().to_string();
-        assert_eq!(e, "`state_dict`: found tensors here and under `model`: save one of the two alone");
+        assert_eq!(
+            e,
+            "`state_dict`: found tensors here and under `model`: choose with `FILE#state_dict` or `FILE#model`"
+        );
+    }
+
+    #[test]
+    fn an_entry_is_chosen_by_its_name() {
+        let both = || {
+            dict([
+                ("model", dict([("w", tensor(1))])),
+                ("model_ema", dict([("n_averaged", tensor(9)), ("module.w", tensor(2))])),
+            ])
+        };
+        let state = state_dict_at(both(), Some("model_ema")).unwrap();
+        assert_eq!((names(&state), state.get("w").unwrap().data.as_slice()), (vec!["w"], &[2][..]));
+        assert_eq!(state_dict(both()).unwrap().get("w").unwrap().data, [1]);
+        let e = state_dict_at(both(), Some("ema")).unwrap_err().to_string();
+        assert!(e.contains("`ema`: found no dict of that name, expected one of `model`, `model_ema`"), "{e}");
+        let e = state_dict_at(dict([("w", tensor(1))]), Some("w")).unwrap_err().to_string();
+        assert!(e.contains("of which there is none"), "{e}");
+    }
+
+    #[test]
+    fn a_part_that_was_wrapped_alone_is_unwrapped() {
+        let some = state_dict(dict([("features.module.0.w", tensor(1)), ("classifier.1.w", tensor(2))])).unwrap();
+        assert_eq!(names(&some), ["classifier.1.w", "features.0.w"]);
+        let mixed = state_dict(dict([("features.module.0.w", tensor(1)), ("features.1.w", tensor(2))])).unwrap();
+        assert_eq!(names(&mixed), ["features.1.w", "features.module.0.w"]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) enum Global {
     NumpyDtype,
     /// `numpy.core.multiarray.scalar`.
     NumpyScalar,
+    /// `argparse.Namespace`, the options of a training script: read as an empty dict.
+    Namespace,
 }
 
 impl Global {
@@ -38,6 +40,7 @@ impl Global {
             ("_codecs", "encode") => Global::Encode,
             ("numpy", "dtype") => Global::NumpyDtype,
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Global::NumpyScalar,
+            ("argparse", "Namespace") => Global::Namespace,
             // Counted in bytes.
             ("torch" | "torch.storage", "UntypedStorage") => Global::Storage(Dtype::U8),
             // Old files have `torch.cuda` for storages on a GPU.
@@ -64,6 +67,7 @@ impl Global {
             Global::Encode => "_codecs.encode",
             Global::NumpyDtype => "numpy.dtype",
             Global::NumpyScalar => "numpy.core.multiarray.scalar",
+            Global::Namespace => "argparse.Namespace",
         }
     }
 }

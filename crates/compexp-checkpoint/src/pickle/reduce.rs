@@ -23,6 +23,7 @@ impl<R: BufRead> Machine<'_, R> {
         let arguments: Vec<Object> = self.heap.tuples[at as usize].iter().copied().take(9).collect();
         match (global, arguments.as_slice()) {
             (Global::OrderedDict, []) => Ok(self.heap.dict(Vec::new())),
+            (Global::Namespace, []) => Ok(self.heap.dict(Vec::new())),
             (Global::OrderedDict, &[pairs]) => self.ordered_dict(pairs),
             (Global::Size, &[size @ Object::Tuple(_)]) => Ok(size),
             (Global::RebuildTensor(1), &[storage, offset, size, stride])
@@ -48,8 +49,8 @@ impl<R: BufRead> Machine<'_, R> {
         }
     }
 
-    /// Sets an object's state: the byte order of a NumPy type, and nothing for an `OrderedDict`, whose attributes
-    /// (`_metadata` of a state dict) are no part of its content.
+    /// Sets an object's state: the byte order of a NumPy type, and nothing for an `OrderedDict` or a `Namespace`, whose
+    /// attributes (`_metadata` of a state dict, options of a training) are no part of its content.
     pub(super) fn build(&mut self, object: Object, state: Object) -> Result<(), Error> {
         match object {
             Object::Dict(_) => Ok(()),
