@@ -56,6 +56,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
     match &cli.command {
         Command::Explain(args) => commands::explain::run(args, reporter),
         Command::Vision(VisionCommand::Probe(args)) => commands::vision::probe::run(args, reporter),
+        Command::Vision(VisionCommand::Layers(args)) => commands::vision::layers::run(args, reporter),
         Command::Vision(VisionCommand::Eval(args)) => commands::vision::eval::run(args, reporter),
         Command::Vision(VisionCommand::Counterfactual(args)) => commands::vision::counterfactual::run(args, reporter),
         Command::Vision(VisionCommand::Paint(args)) => commands::vision::paint::run(args, reporter),

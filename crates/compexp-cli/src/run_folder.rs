@@ -24,6 +24,19 @@ pub(crate) fn target(args: &OutArgs) -> Result<(&Path, bool)> {
 /// The errors of [`RunDir::open`], and a [`Failure`] if the folder holds another run.
 pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: InputPaths) -> Result<Result<RunWriter, FinishedRun>> {
     let (out, force) = target(args)?;
+    open_at(out, force, made, paths)
+}
+
+/// [`open`] of the folder `out`, in place of the one that the arguments name.
+///
+/// # Errors
+/// The errors of [`open`].
+pub(crate) fn open_at(
+    out: &Path,
+    force: bool,
+    made: &Provenance,
+    paths: InputPaths,
+) -> Result<Result<RunWriter, FinishedRun>> {
     Ok(match RunDir::open(out, &RunConfig::new(made, paths), force)? {
         RunDir::Open(writer) => Ok(writer),
         RunDir::Complete(run) => Err(run),
@@ -32,7 +45,11 @@ pub(crate) fn open(args: &OutArgs, made: &Provenance, paths: InputPaths) -> Resu
 }
 
 /// The arguments that set a setting, if their names differ.
-const ARGUMENTS: [(&str, &str); 21] = [
+const ARGUMENTS: [(&str, &str); 25] = [
+    ("inputs.layer", "--layer"),
+    ("inputs.entry", "--checkpoint FILE#NAME"),
+    ("inputs.arch", "--arch"),
+    ("inputs.heads", "--heads"),
     ("inputs.activations.layout", "--layout"),
     ("inputs.activations.grid", "--grid"),
     ("search.length", "--length"),

@@ -15,24 +15,36 @@ use crate::terminal::{self, count, name};
 /// The number of best units that the summary shows.
 const BEST: usize = 5;
 
-/// Prints a finished run's summary on standard output, and warns of results that say little. `up_to_date` says that the
-/// command found the run complete.
+/// Prints the summaries of finished runs on standard output, as JSON an object, or an array of objects where there are
+/// several. Warns of results that say little. The flags say that the command found a run complete.
 ///
 /// # Errors
-/// `Error::Io` or `Error::Format` if a file of the run cannot be read; an I/O error if standard output cannot be
+/// `Error::Io` or `Error::Format` if a file of a run cannot be read; an I/O error if standard output cannot be
 /// written.
-pub(crate) fn print(run: &FinishedRun, up_to_date: bool, as_json: bool, reporter: &Reporter) -> Result<()> {
+pub(crate) fn print(runs: &[(FinishedRun, bool)], as_json: bool, reporter: &Reporter) -> Result<()> {
+    if as_json {
+        let seconds = reporter.elapsed().as_secs_f64();
+        let value = |(run, up_to_date): &(FinishedRun, bool)| {
+            let dir = run.dir().display().to_string();
+            Ok(json!({ "run": dir, "up_to_date": up_to_date, "seconds": seconds, "summary": run.summary()? }))
+        };
+        let values: Vec<serde_json::Value> = runs.iter().map(value).collect::<Result<_>>()?;
+        let mut out = BufWriter::new(io::stdout().lock());
+        match values.as_slice() {
+            [one] => terminal::write_json(&mut out, one)?,
+            all => terminal::write_json(&mut out, &all)?,
+        }
+        out.flush()?;
+        runs.iter().for_each(|(run, _)| warn(&run.explanations, reporter));
+        return Ok(());
+    }
+    runs.iter().try_for_each(|(run, up_to_date)| print_text(run, *up_to_date, reporter))
+}
+
+fn print_text(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let summary = run.summary()?;
     let dir = run.dir().display().to_string();
-    if as_json {
-        let seconds = reporter.elapsed().as_secs_f64();
-        let value = json!({ "run": dir, "up_to_date": up_to_date, "seconds": seconds, "summary": summary });
-        terminal::write_json(&mut out, &value)?;
-        out.flush()?;
-        warn(&run.explanations, reporter);
-        return Ok(());
-    }
     let universe = run.explanations.universe;
     if up_to_date {
         writeln!(out, "`{}` is up to date: it has this run with the same inputs", name(&dir))?;

@@ -91,6 +91,15 @@ pub struct ImageInputs {
     pub annotations: AnnotationInput,
     /// The hash of the network's checkpoint.
     pub checkpoint: String,
+    /// The entry of the checkpoint that was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// The family of networks that was stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<String>,
+    /// The attention heads that were stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads: Option<usize>,
     /// The hash of all images.
     pub images: String,
     /// The probed layer.

@@ -35,7 +35,7 @@ fn network(criterion: &mut Criterion) {
         })
         .collect();
     let model = Model::new(&config, &weights, &Device::Cpu).expect("a network of these weights");
-    let tapped = model.tap("layer4").expect("layer4");
+    let tapped = model.tap(&["layer4"]).expect("layer4");
     let images = noise(&[BATCH, 3, 224, 224]);
     criterion.bench_function("ResNet-18 forward, 224 x 224, batch 8", |bencher| {
         bencher.iter(|| tapped.forward(black_box(&images)).expect("a forward pass"));

@@ -21,8 +21,8 @@ pub enum Error {
     },
     /// A checkpoint holds a network of another kind than can be run.
     #[error(
-        "`{}`: network: looks like {kind}, expected a ResNet of basic blocks, such as ResNet-18: export the activations of a \
-         layer from the framework that runs the network, and give them to `compexp explain`",
+        "`{}`: network: looks like {kind}, expected a ResNet, ResNeXt, AlexNet, VGG, DenseNet or ViT with torchvision's names: \
+         export the network as ONNX, or the activations of a layer for `compexp explain`",
         path.display()
     )]
     Architecture {

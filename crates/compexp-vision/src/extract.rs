@@ -1,4 +1,4 @@
-//! The activations of a layer over many images: one batch runs while the next is read.
+//! The activations of layers over many images: one batch runs while the next is read.
 
 use std::path::PathBuf;
 
@@ -14,8 +14,8 @@ use compexp_kernels::conv::channels_first;
 /// The settings of an extraction.
 #[derive(Debug, Clone, Copy)]
 pub struct Extract<'a> {
-    /// The layer, one of [`Model::layers`].
-    pub layer: &'a str,
+    /// The layers, of [`Model::layers`].
+    pub layers: &'a [&'a str],
     /// How pixels are scaled.
     pub preprocess: Preprocess,
     /// Images that run at once, at least 1. Results do not depend on it (on the CPU).
@@ -29,12 +29,21 @@ pub struct Extract<'a> {
 pub struct Block<'a> {
     /// The first image, counted from 0 over all.
     pub first: usize,
-    /// `(n, units, h, w)` of [`Block::maps`].
-    pub shape: [usize; 4],
-    /// The layer's values, all finite.
-    pub maps: &'a [f32],
+    /// The number of images.
+    pub n: usize,
+    /// The values of each layer.
+    pub maps: &'a [Maps],
     /// `(n, classes)`, all finite.
     pub logits: &'a [f32],
+}
+
+/// A layer's values for a run of images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maps {
+    /// `(n, units, h, w)`.
+    pub shape: [usize; 4],
+    /// The values, all finite.
+    pub values: Vec<f32>,
 }
 
 impl Extract<'_> {
@@ -62,7 +71,7 @@ impl Extract<'_> {
             let expected = format!("at most {}, the number of images", images.len());
             return Err(Error::mismatch("first image to run", self.start_at, expected));
         }
-        let tapped = model.tap(self.layer)?;
+        let tapped = model.tap(self.layers)?;
         progress(self.start_at, images.len());
         let mut groups = images[self.start_at..].chunks(self.batch);
         let Some(group) = groups.next() else { return Ok(()) };
@@ -76,18 +85,23 @@ impl Extract<'_> {
             let (output, read) = rayon::join(
                 || -> Result<_> {
                     let output = tapped.forward(&batch.into_tensor(model.device())?)?;
-                    let maps = channels_first(&output.maps)?.to_device(&Device::Cpu)?;
-                    Ok((maps, output.logits.to_device(&Device::Cpu)?))
+                    let maps = output.maps.iter().map(|maps| Ok(channels_first(maps)?.to_device(&Device::Cpu)?));
+                    Ok((maps.collect::<Result<Vec<_>>>()?, output.logits.to_device(&Device::Cpu)?))
                 },
                 || next.map(read).transpose(),
             );
             let (maps, logits) = output?;
-            let (n, units, h, w) = maps.dims4()?;
-            let shape = [n, units, h, w];
-            let (maps, logits) = (maps.flatten_all()?.to_vec1::<f32>()?, logits.flatten_all()?.to_vec1::<f32>()?);
-            check_finite(&maps, first, units, h * w)?;
+            let n = logits.dim(0)?;
+            let maps = maps.iter().map(|maps| {
+                let (n, units, h, w) = maps.dims4()?;
+                let values = maps.flatten_all()?.to_vec1::<f32>()?;
+                check_finite(&values, first, units, h * w)?;
+                Ok(Maps { shape: [n, units, h, w], values })
+            });
+            let maps = maps.collect::<Result<Vec<_>>>()?;
+            let logits = logits.flatten_all()?.to_vec1::<f32>()?;
             check_finite(&logits, first, model.classes(), 1)?;
-            sink(Block { first, shape, maps: &maps, logits: &logits })?;
+            sink(Block { first, n, maps: &maps, logits: &logits })?;
             first += n;
             progress(first, images.len());
             waiting = read?;

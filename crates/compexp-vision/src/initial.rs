@@ -31,12 +31,31 @@ pub fn initial_weights(config: &Config, classes: usize, seed: u64, last_gain: La
     drawn.collect()
 }
 
+/// Random weights of the names and shapes of `like`, by the rules of [`initial_weights`]; embeddings of positions are normal
+/// with a deviation of 0.02, a class token is 0. Counters of batches stay. f32 on the CPU.
+///
+/// # Errors
+/// [`crate::Error::Candle`] if a tensor cannot be made.
+pub fn random_weights(like: &Weights, seed: u64) -> Result<Weights> {
+    let drawn = like.iter().enumerate().map(|(round, (name, weight))| {
+        if weight.dims().is_empty() {
+            return Ok((name.clone(), weight.clone()));
+        }
+        let values = initial(Random::new(seed, Purpose::Weights, round as u64), name, weight.dims(), LastGain::One);
+        Ok((name.clone(), Tensor::from_vec(values, weight.dims(), &Device::Cpu)?))
+    });
+    drawn.collect()
+}
+
 fn initial(mut random: Random, name: &str, shape: &[usize], last_gain: LastGain) -> Vec<f32> {
     let n: usize = shape.iter().product();
     if shape.len() == 4 {
         let deviation = (2.0 / (shape[0] * shape[2] * shape[3]) as f32).sqrt();
         (0..n).map(|_| random.near_normal() * deviation).collect()
-    } else if name == "fc.weight" {
+    } else if shape.len() == 3 {
+        let deviation = if name.ends_with("class_token") { 0.0 } else { 0.02 };
+        (0..n).map(|_| random.near_normal() * deviation).collect()
+    } else if shape.len() == 2 {
         let bound = 1.0 / (shape[1] as f32).sqrt();
         (0..n).map(|_| random.between(-bound, bound)).collect()
     } else if name.ends_with("bias")

@@ -1,7 +1,7 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
-//! In reading order: [`image`] decodes files and [`preprocess`] scales them; `compexp_kernels::conv` is the arithmetic of [`resnet`],
-//! of which [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
+//! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`network`] has the families of networks, on the
+//! arithmetic of `compexp_kernels::conv`, and [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
 //! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
 //! are painted. [`paste`] puts a part of one image into another, and [`counterfactual`] measures what that does to
 //! predictions.
@@ -16,10 +16,10 @@
 //!
 //! let model = Model::load(Path::new("resnet18_places365.pth.tar"), &Device::Cpu)?;
 //! let images = [PathBuf::from("a.jpg"), PathBuf::from("b.jpg")];
-//! let extract = Extract { layer: "layer4", preprocess: Preprocess::Reference, batch: 8, start_at: 0 };
+//! let extract = Extract { layers: &["layer4"], preprocess: Preprocess::Reference, batch: 8, start_at: 0 };
 //! let mut all = Vec::new(); // (images, 512, 7, 7) for images of 224 x 224
 //! let mut keep = |block: compexp_vision::extract::Block<'_>| {
-//!     all.extend_from_slice(block.maps);
+//!     all.extend_from_slice(&block.maps[0].values);
 //!     Ok(())
 //! };
 //! extract.run(&model, &images, &mut keep, &|done, total| println!("{done} of {total}"))?;
@@ -49,6 +49,7 @@ pub mod extract;
 pub mod image;
 pub mod initial;
 pub mod model;
+pub mod network;
 pub mod paste;
 pub mod preprocess;
 mod random;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use compexp_checkpoint::Value;
 use compexp_files::AtomicFile;
 pub use compexp_kernels::DeviceName;
@@ -13,9 +13,10 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::initial::{LastGain, initial_weights};
-use crate::recognise::looks_like;
-use crate::resnet::{Config, Reads, ResNet, Tapped, Weights};
+use crate::initial::{LastGain, initial_weights, random_weights};
+use crate::network::{Family, LayerName, Network, Reads, Shape, Tapped};
+use crate::recognise::{looks_like, network_name, recognise};
+use crate::resnet::{Config, Weights};
 
 /// The entry of a file's metadata that states the sizes of its network.
 const ENTRY: &str = "compexp";
@@ -63,91 +64,118 @@ pub(crate) fn write_tensors<'a>(
     Ok(file.commit()?)
 }
 
+/// What a checkpoint does not say, and how it is read. The default leaves all to the checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The entry of the checkpoint that holds the weights, such as `model_ema`.
+    pub entry: Option<String>,
+    /// The family, where the weights leave doubt.
+    pub family: Option<Family>,
+    /// The heads of a transformer's attention.
+    pub heads: Option<usize>,
+    /// The seed of random weights in place of the checkpoint's, which follow from it ([`initial_weights`]): the network before
+    /// any training.
+    pub random: Option<u64>,
+}
+
 /// A network on a device, ready to run.
 #[derive(Debug, Clone)]
 pub struct Model {
-    network: ResNet,
+    network: Network,
+    name: String,
     device: Device,
     assumed: Option<String>,
 }
 
 impl Model {
-    /// Reads a ResNet of basic blocks from a checkpoint of any format that `compexp_checkpoint` knows. Its sizes are
-    /// those that a file of [`save`] states, else follow from its weights ([`Config::of`]).
+    /// Reads a network from a checkpoint of any format that `compexp_checkpoint` knows ([`Self::open`]).
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if the file cannot be read, [`Error::Architecture`] if it holds a known network of another kind,
-    /// [`compexp_files::Error::Format`] if it holds anything else.
+    /// As [`Self::open`].
     pub fn load(checkpoint: &Path, device: &Device) -> Result<Self> {
-        Self::read(checkpoint, None, device)
+        Self::open(checkpoint, &Options::default(), device)
     }
 
-    /// The network of a checkpoint before any training: of its sizes, with random weights that follow from `seed`
-    /// ([`initial_weights`]).
+    /// Reads a network from a checkpoint of any format that `compexp_checkpoint` knows. Its family follows from the names of
+    /// its weights; its sizes are those that a file of [`save`] states, else follow from their shapes ([`Config::of`]).
     ///
     /// # Errors
-    /// As [`Self::load`].
-    pub fn untrained(checkpoint: &Path, seed: u64, device: &Device) -> Result<Self> {
-        Self::read(checkpoint, Some(seed), device)
-    }
-
-    fn read(checkpoint: &Path, random: Option<u64>, device: &Device) -> Result<Self> {
+    /// [`Error::Checkpoint`] if the file cannot be read, [`Error::Architecture`] if it holds a network of no family that is
+    /// known, [`compexp_files::Error::Format`] if its weights do not fit the family;
+    /// [`compexp_core::Error::Mismatch`] if the heads of a transformer are not known or do not fit.
+    pub fn open(checkpoint: &Path, options: &Options, device: &Device) -> Result<Self> {
         let file = compexp_checkpoint::read(checkpoint)?;
-        let entry = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str);
-        let header = entry.map(serde_json::from_str::<Header>).transpose();
-        let header = header.map_err(|e| {
-            Error::format(
-                checkpoint,
-                format!("metadata `{ENTRY}`"),
-                e.to_string(),
-                format!("the sizes of a ResNet: {FORM}"),
-            )
-        })?;
-        if let Some(header) = header.as_ref().filter(|header| header.version != VERSION) {
-            let found = format!("version {}", header.version);
-            return Err(Error::format(checkpoint, format!("metadata `{ENTRY}`"), found, format!("version {VERSION}")));
-        }
-        let state = compexp_checkpoint::state_dict(file).map_err(|e| e.in_file(checkpoint))?;
+        let stated = stated_sizes(checkpoint, &file)?;
+        let entry = options.entry.as_deref();
+        let state = compexp_checkpoint::state_dict_at(file, entry).map_err(|e| e.in_file(checkpoint))?;
         let mut weights = Weights::new();
         for (name, tensor) in state.tensors {
             let values = Tensor::from_vec(tensor.to_f32(), tensor.shape, &Device::Cpu)?;
             weights.insert(name, values);
         }
-        let stated = header.map(|header| header.config);
-        let config = stated.clone().unwrap_or_else(|| Config::of(&weights));
-        let assumed = stated.is_none().then(|| {
-            let pool = if config.pool { "a max pooling after it" } else { "no pooling after it" };
-            let Config { kernel, stride, .. } = config;
-            format!(
-                "`{}` does not state how its first convolution ({kernel} x {kernel}) moves: stride {stride} and {pool} are \
-                 assumed",
-                checkpoint.display()
-            )
-        });
-        // The first convolution of networks for photographs, which is the same in all of them.
-        let assumed = assumed.filter(|_| config.kernel != Config::default().kernel);
-        let made = Self::new(&config, &weights, device).and_then(|model| match random {
-            Some(seed) => Self::new(&config, &initial_weights(&config, model.classes(), seed, LastGain::One)?, device),
-            None => Ok(model),
-        });
-        made.map(|model| Self { assumed, ..model }).map_err(|e| match (looks_like(&weights), e) {
-            (Some(kind), Error::Weight { .. } | Error::Core(_)) => {
-                Error::Architecture { path: checkpoint.to_owned(), kind }
-            }
-            (_, Error::Weight { name, found, expected }) => {
+        let (mut weights, family) = recognise(weights);
+        let wrong = |e: Error| match e {
+            Error::Weight { name, found, expected } => {
                 Error::format(checkpoint, format!("weight `{name}`"), found, expected)
             }
-            (_, other) => other,
-        })
+            other => other,
+        };
+        let Some(family) = options.family.or(family) else {
+            return Err(match looks_like(&weights) {
+                Some(kind) => Error::Architecture { path: checkpoint.to_owned(), kind: kind.to_owned() },
+                // The error about what the most common network has and this one has not.
+                None => match Network::new(Family::ResNet, &Shape::default(), &weights, device) {
+                    Ok(_) => Error::mismatch("network", "none of a known family", "a ResNet"),
+                    Err(e) => wrong(e),
+                },
+            });
+        };
+        let mut shape = Shape { config: None, heads: options.heads };
+        let mut assumed = None;
+        if family == Family::ResNet {
+            let config = stated.clone().unwrap_or_else(|| Config::of(&weights));
+            // The first convolution of networks for photographs is the same in all of them.
+            if stated.is_none() && config.kernel != Config::default().kernel {
+                let pool = if config.pool { "a max pooling after it" } else { "no pooling after it" };
+                let Config { kernel, stride, .. } = config;
+                assumed = Some(format!(
+                    "`{}` does not state how its first convolution ({kernel} x {kernel}) moves: stride {stride} and {pool} \
+                     are assumed",
+                    checkpoint.display()
+                ));
+            }
+            shape.config = Some(config);
+        }
+        let network = Network::new(family, &shape, &weights, device).map_err(wrong)?;
+        let name = network_name(family, &weights);
+        let network = match options.random {
+            Some(seed) => {
+                let basic = shape.config.as_ref().filter(|_| !weights.contains_key("layer1.0.conv3.weight"));
+                weights = match basic {
+                    Some(config) => initial_weights(config, network.classes(), seed, LastGain::One)?,
+                    None => random_weights(&weights, seed)?,
+                };
+                Network::new(family, &shape, &weights, device)?
+            }
+            None => network,
+        };
+        Ok(Self { network, name, device: device.clone(), assumed })
     }
 
-    /// A network from weights.
+    /// A residual network of basic blocks from weights.
     ///
     /// # Errors
     /// `Error::Weight` if a weight is missing, superfluous, of another shape, or not finite; `Error::Mismatch` if
-    /// `config` describes no network ([`ResNet::new`]).
+    /// `config` describes no network ([`Network::new`]).
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
-        Ok(Self { network: ResNet::new(config, weights, device)?, device: device.clone(), assumed: None })
+        let shape = Shape { config: Some(config.clone()), heads: None };
+        let network = Network::new(Family::ResNet, &shape, weights, device)?;
+        Ok(Self { network, name: network_name(Family::ResNet, weights), device: device.clone(), assumed: None })
+    }
+
+    /// What the network is, such as "ResNet-50".
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What the file does not state and other networks of such weights have otherwise, in a sentence: the stride and the
@@ -166,9 +194,30 @@ impl Model {
         self.network.classes()
     }
 
-    /// The names of all layers that can be tapped, in the order in which they are computed.
-    pub fn layers(&self) -> impl Iterator<Item = &str> {
+    /// Rows and columns of the images, if only images of one size can be run.
+    pub fn image_size(&self) -> Option<usize> {
+        self.network.image_size()
+    }
+
+    /// All layers that can be tapped, in the order in which they are computed.
+    pub fn layers(&self) -> Vec<LayerName> {
         self.network.layers()
+    }
+
+    /// Units, rows and columns of every layer for an image of `height x width`, in the order of [`Self::layers`], from a run
+    /// of the network.
+    ///
+    /// # Errors
+    /// As [`Tapped::forward`].
+    pub fn shapes(&self, height: usize, width: usize) -> Result<Vec<[usize; 3]>> {
+        let layers = self.layers();
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        let image = Tensor::zeros((1, 3, height, width), DType::F32, &self.device)?;
+        let shape = |maps: &Tensor| {
+            let (_, units, height, width) = maps.dims4()?;
+            Ok([units, height, width])
+        };
+        self.tap(&names)?.forward(&image)?.maps.iter().map(shape).collect()
     }
 
     /// The last layer, with these names of its classes.
@@ -193,11 +242,26 @@ impl Model {
         self.network.reads(layer)
     }
 
-    /// The network with `layer` tapped; its [`Tapped::forward`] gives the layer's maps and the logits.
+    /// The network with `layers` tapped; its [`Tapped::forward`] gives their maps and the logits.
     ///
     /// # Errors
     /// [`Error::UnknownLayer`], with the names of all layers, if the network has no such layer.
-    pub fn tap(&self, layer: &str) -> Result<Tapped<'_>> {
-        self.network.tap(layer)
+    pub fn tap(&self, layers: &[&str]) -> Result<Tapped<'_>> {
+        self.network.tap(layers)
     }
+}
+
+/// The sizes of a residual network that the metadata of a file of [`save`] states.
+fn stated_sizes(checkpoint: &Path, file: &Value) -> Result<Option<Config>> {
+    let field = || format!("metadata `{ENTRY}`");
+    let Some(text) = file.get("__metadata__").and_then(|m| m.get(ENTRY)).and_then(Value::as_str) else {
+        return Ok(None);
+    };
+    let header = serde_json::from_str::<Header>(text)
+        .map_err(|e| Error::format(checkpoint, field(), e.to_string(), format!("the sizes of a ResNet: {FORM}")))?;
+    if header.version != VERSION {
+        let found = format!("version {}", header.version);
+        return Err(Error::format(checkpoint, field(), found, format!("version {VERSION}")));
+    }
+    Ok(Some(header.config))
 }

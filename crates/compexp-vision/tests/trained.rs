@@ -43,8 +43,8 @@ fn layers_and_logits_are_those_of_pytorch() {
     let (shape, input) = golden(&file, "input");
     let images = Tensor::from_vec(input, shape, &Device::Cpu).unwrap();
     for layer in ["layer3", "layer4"] {
-        let output = model.tap(layer).unwrap().forward(&images).unwrap();
-        let maps = channels_first(&output.maps).unwrap();
+        let output = model.tap(&[layer]).unwrap().forward(&images).unwrap();
+        let maps = channels_first(&output.maps[0]).unwrap();
         for (name, found, bound) in [(layer, &maps, 2e-5), ("logits", &output.logits, 2e-5)] {
             let (shape, expected) = golden(&file, name);
             assert_eq!(found.dims(), shape, "{name}");
@@ -87,11 +87,11 @@ fn extraction_is_resumable_and_the_same_in_any_batch() {
     let run = |images: &[PathBuf], batch, start_at| {
         let (mut maps, mut logits, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
         let told = RefCell::new(Vec::new());
-        let extract = Extract { layer: "layer4.1.conv2", preprocess: Preprocess::ImageNet, batch, start_at };
+        let extract = Extract { layers: &["layer4.1.conv2"], preprocess: Preprocess::ImageNet, batch, start_at };
         let sink = &mut |block: Block<'_>| {
-            assert_eq!(block.shape[1..], [512, 4, 4]);
+            assert_eq!(block.maps[0].shape[1..], [512, 4, 4]);
             firsts.push(block.first);
-            maps.extend(block.maps.iter().map(|v| v.to_bits()));
+            maps.extend(block.maps[0].values.iter().map(|v| v.to_bits()));
             logits.extend(block.logits.iter().map(|v| v.to_bits()));
             Ok(())
         };
@@ -115,7 +115,7 @@ fn what_cannot_be_extracted_is_named() {
     let (Some(model), Some((_folder, list))) = (model(), photographs()) else { return };
     let mut images = Labelled::read(&list, None, model.classes()).unwrap().paths;
     images.truncate(4);
-    let base = Extract { layer: "layer4", preprocess: Preprocess::ImageNet, batch: 2, start_at: 0 };
+    let base = Extract { layers: &["layer4"], preprocess: Preprocess::ImageNet, batch: 2, start_at: 0 };
     let run = |extract: Extract<'_>, images: &[PathBuf]| {
         let mut blocks = 0;
         let sink = &mut |_: Block<'_>| {
@@ -125,7 +125,7 @@ fn what_cannot_be_extracted_is_named() {
         let result = extract.run(&model, images, sink, &|_, _| ());
         (result.unwrap_err(), blocks)
     };
-    assert!(matches!(run(Extract { layer: "layer5", ..base }, &images).0, Error::UnknownLayer { .. }));
+    assert!(matches!(run(Extract { layers: &["layer5"], ..base }, &images).0, Error::UnknownLayer { .. }));
     assert!(run(Extract { batch: 0, ..base }, &images).0.to_string().contains("batch size: found 0"));
     assert!(run(Extract { start_at: 5, ..base }, &images).0.to_string().contains("found 5, expected at most 4"));
     std::fs::write(&images[3], b"no image").unwrap();

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use compexp_core::probe::Grid;
 use compexp_vision::scenes::MAX_IMAGES;
 
 use super::annotations::BrodenParts;
 use super::device::DeviceArg;
 use super::effects::{AblateArgs, ContributionsArgs, VisionCounterfactualArgs};
 use super::layer::ThresholdArgs;
-use super::numbers::{image_batch, whole};
+use super::numbers::{grid, image_batch, whole};
 use super::output::OutArgs;
 use super::preprocess::PreprocessArg;
 use super::search::SearchArgs;
@@ -21,6 +22,8 @@ use super::trust::TrustArgs;
 pub(crate) enum VisionCommand {
     /// Run a network on a Broden folder's images, and explain the units of a layer
     Probe(VisionProbeArgs),
+    /// List the layers of a network
+    Layers(VisionLayersArgs),
     /// Measure a network's accuracy on labelled images
     Eval(VisionEvalArgs),
     /// Paint labelled scenes as a Broden folder, for experiments
@@ -48,9 +51,9 @@ Examples:
     compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar \\
       --random-weights 0 --beam 5 --out runs/random
 
-  Another layer of a network with ImageNet's preprocessing:
-    compexp vision probe --broden broden --checkpoint net.safetensors --preprocess imagenet \\
-      --layer layer3 --out runs/layer3")]
+  Two layers of a network with ImageNet's preprocessing, in runs/net/layer3 and runs/net/layer4:
+    compexp vision probe --broden broden --checkpoint resnet50.pth --preprocess imagenet \\
+      --layer layer3 --layer layer4 --out runs/net")]
 pub(crate) struct VisionProbeArgs {
     /// A folder in Broden's format
     #[arg(help_heading = "Annotations", long, value_name = "DIR")]
@@ -62,9 +65,10 @@ pub(crate) struct VisionProbeArgs {
     pub(crate) vectors: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
-    /// The layer to explain, by torchvision's names
-    #[arg(help_heading = "Network", long, default_value = "layer4")]
-    pub(crate) layer: String,
+    /// A layer to explain, as `vision layers` names it [default: layer4, if the network has it]. Each of several layers
+    /// gets a folder of its name in RUN_DIR
+    #[arg(help_heading = "Network", long = "layer", value_name = "LAYER")]
+    pub(crate) layers: Vec<String>,
     /// The names of the network's classes, one per line; predictions are then compared with the images' scenes
     #[arg(help_heading = "Network", long, value_name = "FILE")]
     pub(crate) classes: Option<PathBuf>,
@@ -88,9 +92,12 @@ pub(crate) struct VisionProbeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// A ResNet-18: PyTorch's formats or safetensors
+    /// A ResNet, ResNeXt, AlexNet, VGG, DenseNet or ViT with torchvision's names of weights: PyTorch's formats or
+    /// safetensors. FILE#NAME takes the entry NAME of the file, such as `model_ema`
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
     /// How pixels are scaled: as the paper's code does, or as torchvision's models expect
     #[arg(long, value_enum, default_value_t = PreprocessArg::Reference)]
     pub(crate) preprocess: PreprocessArg,
@@ -102,6 +109,49 @@ pub(crate) struct NetworkArgs {
     pub(crate) random_weights: Option<u64>,
     #[command(flatten)]
     pub(crate) device: DeviceArg,
+}
+
+/// What the weights of a network do not tell.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ShapeArgs {
+    /// The family of the network [default: found from the names of its weights]
+    #[arg(long, value_enum)]
+    pub(crate) arch: Option<ArchArg>,
+    /// The attention heads of a ViT [default: one for each 64 values of its width]
+    #[arg(long, value_name = "N", value_parser = whole(1, 4096))]
+    pub(crate) heads: Option<usize>,
+}
+
+/// A family of networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ArchArg {
+    /// ResNet, Wide ResNet, ResNeXt
+    Resnet,
+    Alexnet,
+    Vgg,
+    Densenet,
+    /// Vision transformer
+    Vit,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The network runs once on an image of one colour, so that shapes are those that a probe has. A shape is units x rows x columns.
+
+Examples:
+  compexp vision layers resnet50.pth
+  compexp vision layers vit_b_16.pth --json")]
+pub(crate) struct VisionLayersArgs {
+    /// The network, as `vision probe --checkpoint` takes it
+    pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+    /// The size of the image [default: what the network takes, or 224x224]
+    #[arg(long, value_name = "HxW", value_parser = grid)]
+    pub(crate) image_size: Option<Grid>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

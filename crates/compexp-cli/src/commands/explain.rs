@@ -55,5 +55,5 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
         Outcome::Other(differences) => return Err(run_folder::refusal(out, &differences).into()),
     };
     reporter.end();
-    summary::print(&run, up_to_date, args.out.json, reporter)
+    summary::print(&[(run, up_to_date)], args.out.json, reporter)
 }

@@ -11,6 +11,7 @@ mod golden;
 mod manners;
 mod mcc;
 mod method;
+mod networks;
 mod nli;
 mod nli_input;
 mod odd_inputs;

@@ -222,23 +222,14 @@ fn an_unsupported_network_is_named() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path();
     fs::write(dir.join("list.txt"), "a.png 0\n").unwrap();
-    let shapes: Vec<(String, Vec<usize>)> = [3, 4, 6, 3]
-        .into_iter()
-        .enumerate()
-        .flat_map(|(stage, blocks)| (0..blocks).map(move |block| format!("layer{}.{block}", stage + 1)))
-        .flat_map(|block| [1, 2, 3].map(|conv| (format!("module.{block}.conv{conv}.weight"), vec![1, 1, 1, 1])))
-        .collect();
+    let names = ["patch_embed.proj.weight", "layers.0.blocks.0.attn.relative_position_bias_table"];
+    let shapes = names.map(|name| (format!("module.{name}"), vec![1, 1, 1, 1]));
     let tensors: Vec<_> =
         shapes.iter().map(|(name, shape)| (name.as_str(), "F32", shape.as_slice(), &[0; 4][..])).collect();
     fs::write(dir.join("net.safetensors"), compexp_tests::files::safetensors(&tensors)).unwrap();
     let e = fails(dir, 1, "vision eval list.txt --checkpoint net.safetensors");
-    assert!(
-        e.contains(
-            "`net.safetensors`: network: looks like a ResNet-50 (bottleneck blocks), expected a ResNet of basic"
-        ),
-        "{e}"
-    );
-    assert!(e.contains("give them to `compexp explain`"), "{e}");
+    assert!(e.contains("`net.safetensors`: network: looks like a Swin transformer, expected a ResNet, ResNeXt"), "{e}");
+    assert!(e.contains("export the network as ONNX"), "{e}");
 }
 
 #[test]

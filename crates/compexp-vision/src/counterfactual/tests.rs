@@ -92,9 +92,9 @@ fn with_subject(test: impl Fn(&Subject<'_>, &[Unit])) {
     let (images, scenes) = scenes(dir.path());
     let model = model();
     let (mut features, mut logits) = (Vec::new(), Vec::new());
-    let extract = Extract { layer: "avgpool", preprocess: Preprocess::ImageNet, batch: 4, start_at: 0 };
+    let extract = Extract { layers: &["avgpool"], preprocess: Preprocess::ImageNet, batch: 4, start_at: 0 };
     let mut keep = |block: crate::extract::Block<'_>| {
-        features.extend_from_slice(block.maps);
+        features.extend_from_slice(&block.maps[0].values);
         logits.extend_from_slice(block.logits);
         Ok(())
     };

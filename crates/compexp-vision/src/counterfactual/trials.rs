@@ -232,9 +232,9 @@ fn jobs(plan: &Plan, config: &Config) -> Vec<Job> {
 impl Subject<'_> {
     /// Predicts images of one size.
     fn answer(&self, images: &[Image], unit: usize) -> Result<Vec<Answer>> {
-        let tapped = self.model.tap(self.layer)?;
+        let tapped = self.model.tap(&[self.layer])?;
         let output = tapped.forward(&batch(images, self.preprocess)?.into_tensor(self.model.device())?)?;
-        let maps = channels_first(&output.maps)?.to_device(&Device::Cpu)?;
+        let maps = channels_first(&output.maps[0])?.to_device(&Device::Cpu)?;
         let (_, units, height, width) = maps.dims4()?;
         let positions = height * width;
         let maps = maps.flatten_all()?.to_vec1::<f32>()?;

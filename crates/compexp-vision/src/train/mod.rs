@@ -243,7 +243,7 @@ impl Trainee for Training<'_> {
 /// The share of images that a network in evaluation mode classifies right.
 fn accuracy(setup: &Setup<'_>, weights: &Weights, images: &Images) -> Result<f64> {
     let model = Model::new(setup.model, weights, setup.device)?;
-    let tapped = model.tap("fc")?;
+    let tapped = model.tap(&[])?;
     let mut correct = 0;
     for chosen in (0..images.len()).collect::<Vec<_>>().chunks(BATCH) {
         let x = images.batch(chosen, setup.preprocess, None)?.to_device(setup.device)?.permute((0, 3, 1, 2))?;

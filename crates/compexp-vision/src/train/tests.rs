@@ -229,7 +229,7 @@ fn a_saved_network_states_its_sizes_and_is_read_back() {
     let read = Model::load(&path, &Device::Cpu).unwrap();
     let direct = Model::new(&model, &trained.weights, &Device::Cpu).unwrap();
     let x = Tensor::ones((1, 3, 12, 12), DType::F32, &Device::Cpu).unwrap();
-    let maps = |model: &Model| model.tap("layer2").unwrap().forward(&x).unwrap().maps;
+    let maps = |model: &Model| model.tap(&["layer2"]).unwrap().forward(&x).unwrap().maps.remove(0);
     assert_eq!(maps(&read).dims(), [1, 16, 3, 3]);
     let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     assert_eq!(values(maps(&read)), values(maps(&direct)));

@@ -113,7 +113,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
         contributions::measure_to_classes(&run, up_to_date, reporter)?;
     }
     reporter.end();
-    summary::print(&run, up_to_date, args.out.json, reporter)
+    summary::print(&[(run, up_to_date)], args.out.json, reporter)
 }
 
 /// The words of both sides.

@@ -1,4 +1,4 @@
-//! A layer's activations on all images, kept in the run directory so that a stopped run can go on.
+//! Activations of layers on all images, kept in the run directories so that a stopped run can go on.
 
 use std::path::{Path, PathBuf};
 
@@ -6,97 +6,141 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_core::probe::Grid;
 use compexp_files::ContentHash;
+use compexp_run::provenance::ImageInputs;
 use compexp_run::{ActivationFile, ActivationStore, StoreShape};
 use compexp_vision::extract::Extract;
 use compexp_vision::model::Model;
 use compexp_vision::preprocess::Preprocess;
 
-use crate::args::vision::NetworkArgs;
 use crate::failure::Failure;
 use crate::progress::Reporter;
 
-/// The extraction of one layer's activations on the images of a probe set.
+/// The extraction of the activations of layers on the images of a probe set, all of them in one pass.
 pub(crate) struct Extraction<'a> {
     model: &'a Model,
-    extract: Extract<'a>,
+    preprocess: Preprocess,
+    batch: usize,
     images: Vec<PathBuf>,
-    /// The shape of the result.
-    pub(crate) shape: StoreShape,
+    layers: Vec<LayerStore<'a>>,
+}
+
+/// What a layer's store holds.
+struct LayerStore<'a> {
+    name: &'a str,
+    shape: StoreShape,
     key: ContentHash,
 }
 
 impl<'a> Extraction<'a> {
-    /// Prepares the extraction of `layer` on `images`, and runs the first image to find the shape of the result.
+    /// Prepares the extraction of `layers` on `images`, and runs the first image to find the shapes of the results.
     ///
     /// # Errors
     /// The errors of [`Extract::run`]; a [`Failure`] if the network has no such layer, or if there are no images.
     pub(crate) fn new(
         model: &'a Model,
-        layer: &'a str,
+        layers: &[&'a str],
         preprocess: Preprocess,
         batch: usize,
         images: &[(String, PathBuf)],
     ) -> Result<Self> {
-        model.tap(layer).map_err(|e| Failure::usage(format!("--layer: {e}")))?;
+        model.tap(layers).map_err(|e| Failure::usage(format!("--layer: {e}")))?;
         let images: Vec<PathBuf> = images.iter().map(|(_, path)| path.clone()).collect();
-        let extract = Extract { layer, preprocess, batch, start_at: 0 };
-        let mut shape = None;
+        let extract = Extract { layers, preprocess, batch, start_at: 0 };
+        let mut shapes = Vec::new();
         let first = &images[..images.len().min(1)];
         extract.run(
             model,
             first,
             &mut |block| {
-                shape = Some(block.shape);
+                shapes = block.maps.iter().map(|maps| maps.shape).collect();
                 Ok(())
             },
             &|_, _| (),
         )?;
-        let Some([_, n_units, height, width]) = shape else {
+        if images.is_empty() {
             return Err(Failure::new("images of the probe set: found none, expected at least one").into());
+        }
+        let store = |(name, [_, n_units, height, width]): (&&'a str, [usize; 4])| {
+            let grid = Grid { height, width };
+            let shape = StoreShape { n_examples: images.len(), n_units, grid, maps: true, n_classes: model.classes() };
+            let mut key = ContentHash::new("activations");
+            key.field("version", env!("CARGO_PKG_VERSION").as_bytes());
+            key.field("layer", name.as_bytes()).field("preprocess", format!("{preprocess:?}").as_bytes());
+            LayerStore { name, shape, key }
         };
-        let grid = Grid { height, width };
-        let shape = StoreShape { n_examples: images.len(), n_units, grid, maps: true, n_classes: model.classes() };
-        let mut key = ContentHash::new("activations");
-        key.field("version", env!("CARGO_PKG_VERSION").as_bytes());
-        key.field("layer", layer.as_bytes()).field("preprocess", format!("{preprocess:?}").as_bytes());
-        Ok(Self { model, extract, images, shape, key })
+        let layers = layers.iter().zip(shapes).map(store).collect();
+        Ok(Self { model, preprocess, batch, images, layers })
     }
 
-    /// Adds the hashes of the checkpoint and of the images to the key of the activations, and what else of the network
+    /// The number of units of each layer.
+    pub(crate) fn n_units(&self) -> Vec<usize> {
+        self.layers.iter().map(|layer| layer.shape.n_units).collect()
+    }
+
+    /// Adds the hashes of the checkpoint and of the images to the keys of the activations, and what else of the network
     /// changes them.
-    pub(crate) fn made_from(&mut self, checkpoint: &str, images: &str, network: &NetworkArgs) {
-        self.key.field("checkpoint", checkpoint.as_bytes()).field("images", images.as_bytes());
-        if let Some(seed) = network.random_weights {
-            self.key.field("random weights", seed.to_string().as_bytes());
-        }
-        if let Some(device) = network.device.recorded() {
-            self.key.field("device", device.as_bytes());
+    pub(crate) fn made_from(&mut self, inputs: &ImageInputs) {
+        for LayerStore { key, .. } in &mut self.layers {
+            key.field("checkpoint", inputs.checkpoint.as_bytes()).field("images", inputs.images.as_bytes());
+            if let Some(seed) = inputs.random_weights {
+                key.field("random weights", seed.to_string().as_bytes());
+            }
+            let heads = inputs.heads.map(|heads| heads.to_string());
+            let others =
+                [("device", &inputs.device), ("entry", &inputs.entry), ("arch", &inputs.arch), ("heads", &heads)];
+            for (name, value) in others {
+                if let Some(value) = value {
+                    key.field(name, value.as_bytes());
+                }
+            }
         }
     }
 
-    /// Returns the activations in the store `dir`, after extracting those that are missing there.
+    /// Returns the activations in the stores `dirs`, one a layer, after extracting those that are missing there. A layer
+    /// without a folder is left out.
     ///
     /// # Errors
-    /// The errors of [`ActivationStore::open_or_resume`] and [`Extract::run`]; `Error::Io` if the store cannot be
+    /// The errors of [`ActivationStore::open_or_resume`] and [`Extract::run`]; `Error::Io` if a store cannot be
     /// written.
-    pub(crate) fn run(&self, dir: &Path, reporter: &Reporter) -> Result<ActivationFile> {
-        let mut writer = match ActivationStore::open_or_resume(dir, &self.key.finish(), self.shape)? {
-            ActivationStore::Complete(activations) => {
-                reporter.say("activations: all are there");
-                return Ok(activations);
-            }
-            ActivationStore::Partial(writer) => writer,
+    pub(crate) fn run(&self, dirs: &[Option<&Path>], reporter: &Reporter) -> Result<Vec<Option<ActivationFile>>> {
+        let mut complete: Vec<Option<ActivationFile>> = Vec::new();
+        let mut partial = Vec::new();
+        for (at, (layer, dir)) in self.layers.iter().zip(dirs).enumerate() {
+            let store = dir.map(|dir| ActivationStore::open_or_resume(dir, &layer.key.finish(), layer.shape));
+            complete.push(match store.transpose()? {
+                Some(ActivationStore::Complete(activations)) => Some(activations),
+                Some(ActivationStore::Partial(writer)) => {
+                    partial.push((at, writer));
+                    None
+                }
+                None => None,
+            });
+        }
+        let Some(start_at) = partial.iter().map(|(_, writer)| writer.next_example()).min() else {
+            reporter.say("activations: all are there");
+            return Ok(complete);
         };
-        let start_at = writer.next_example();
         if start_at > 0 {
             reporter.say(&format!("activations: going on after {start_at} images"));
         }
         reporter.stage("activations", "images", self.images.len());
-        let extract = Extract { start_at, ..self.extract };
+        let layers: Vec<&str> = partial.iter().map(|(at, _)| self.layers[*at].name).collect();
+        let extract = Extract { layers: &layers, preprocess: self.preprocess, batch: self.batch, start_at };
         let mut append = |block: compexp_vision::extract::Block<'_>| {
-            writer.append(block.first, block.maps, block.logits).map_err(compexp_vision::Error::from)
+            for ((_, writer), maps) in partial.iter_mut().zip(block.maps) {
+                // A layer may be ahead of the others, where a command was stopped.
+                let skip = writer.next_example().saturating_sub(block.first);
+                if skip < block.n {
+                    let (values, logits) = (maps.values.len() / block.n, block.logits.len() / block.n);
+                    writer.append(block.first + skip, &maps.values[skip * values..], &block.logits[skip * logits..])?;
+                }
+            }
+            Ok(())
         };
         extract.run(self.model, &self.images, &mut append, &|done, _| reporter.done(done))?;
-        Ok(writer.finish()?)
+        for (at, writer) in partial {
+            complete[at] = Some(writer.finish()?);
+        }
+        Ok(complete)
     }
 }

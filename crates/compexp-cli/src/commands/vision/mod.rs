@@ -5,6 +5,7 @@ pub(crate) mod counterfactual;
 mod counterfactual_files;
 pub(crate) mod eval;
 mod extraction;
+pub(crate) mod layers;
 mod network;
 pub(crate) mod paint;
 mod predictions;

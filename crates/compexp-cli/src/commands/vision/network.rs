@@ -1,24 +1,55 @@
 //! Opens the network that the arguments name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use compexp_files::split_spec;
 use compexp_run::provenance::ImageInputs;
-use compexp_vision::model::Model;
+use compexp_vision::model::{Model, Options};
+use compexp_vision::network::Family;
 use compexp_vision::preprocess::Preprocess;
 
 use crate::args::device::DeviceArg;
 use crate::args::preprocess::PreprocessArg;
-use crate::args::vision::NetworkArgs;
+use crate::args::vision::{ArchArg, NetworkArgs, ShapeArgs};
 use crate::failure::Failure;
 use crate::progress::Reporter;
+
+/// The file of a network, and the entry in it that `FILE#NAME` chooses.
+pub(super) struct Checkpoint {
+    pub(super) file: PathBuf,
+    pub(super) entry: Option<String>,
+}
+
+impl Checkpoint {
+    /// # Errors
+    /// `Error::Io` if what stands at the path cannot be told.
+    pub(super) fn new(spec: &Path) -> Result<Self> {
+        let (file, entry) = split_spec(spec)?;
+        Ok(Self { file, entry })
+    }
+}
 
 /// Opens the network of a command's arguments. Warns of what the file does not state.
 ///
 /// # Errors
-/// The errors of the device and of [`Model::load`].
+/// The errors of the device and of [`Model::open`].
 pub(super) fn load(args: &NetworkArgs, reporter: &Reporter) -> Result<Model> {
-    open(&args.checkpoint, args.random_weights, args.device, reporter)
+    let Checkpoint { file, entry } = Checkpoint::new(&args.checkpoint)?;
+    let options = Options { entry, random: args.random_weights, ..options(&args.shape) };
+    open(&file, &options, args.device, reporter)
+}
+
+/// What the arguments say that weights do not tell.
+pub(super) fn options(args: &ShapeArgs) -> Options {
+    let family = args.arch.map(|arch| match arch {
+        ArchArg::Resnet => Family::ResNet,
+        ArchArg::Alexnet => Family::AlexNet,
+        ArchArg::Vgg => Family::Vgg,
+        ArchArg::Densenet => Family::DenseNet,
+        ArchArg::Vit => Family::Vit,
+    });
+    Options { family, heads: args.heads, ..Options::default() }
 }
 
 /// Opens the network that a run was made with; `checkpoint` is where its file is now.
@@ -26,15 +57,21 @@ pub(super) fn load(args: &NetworkArgs, reporter: &Reporter) -> Result<Model> {
 /// # Errors
 /// As [`load`].
 pub(super) fn of_run(inputs: &ImageInputs, checkpoint: &Path, device: DeviceArg, reporter: &Reporter) -> Result<Model> {
-    open(checkpoint, inputs.random_weights, device, reporter)
+    let options = Options {
+        entry: inputs.entry.clone(),
+        family: inputs.arch.as_deref().and_then(Family::of_name),
+        heads: inputs.heads,
+        random: inputs.random_weights,
+    };
+    open(checkpoint, &options, device, reporter)
 }
 
-fn open(checkpoint: &Path, random: Option<u64>, device: DeviceArg, reporter: &Reporter) -> Result<Model> {
-    let device = device.device.open()?;
-    let model = match random {
-        Some(seed) => Model::untrained(checkpoint, seed, &device)?,
-        None => Model::load(checkpoint, &device)?,
-    };
+/// Opens the network of a file.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn open(checkpoint: &Path, options: &Options, device: DeviceArg, reporter: &Reporter) -> Result<Model> {
+    let model = Model::open(checkpoint, options, &device.device.open()?)?;
     if let Some(assumed) = model.assumed() {
         let way = "the metadata `compexp` of a safetensors file states it (docs/formats.md), and is lost when the weights are \
                    saved again without it";
