@@ -45,11 +45,13 @@ pub(crate) fn open_at(
 }
 
 /// The arguments that set a setting, if their names differ.
-const ARGUMENTS: [(&str, &str); 25] = [
+const ARGUMENTS: [(&str, &str); 27] = [
     ("inputs.layer", "--layer"),
     ("inputs.entry", "--checkpoint FILE#NAME"),
     ("inputs.arch", "--arch"),
     ("inputs.heads", "--heads"),
+    ("inputs.grid", "--grid"),
+    ("inputs.skip_tokens", "--skip-tokens"),
     ("inputs.activations.layout", "--layout"),
     ("inputs.activations.grid", "--grid"),
     ("search.length", "--length"),

@@ -119,7 +119,7 @@ fn percent(share: f64) -> String {
 }
 
 /// The share of successes of trials; a dash if there are none.
-fn success((trials, hits): (usize, usize)) -> String {
+pub(crate) fn success((trials, hits): (usize, usize)) -> String {
     if trials == 0 { "-".to_owned() } else { percent(hits as f64 / trials as f64) }
 }
 
@@ -320,7 +320,8 @@ pub(crate) fn write_trials<T>(
     Ok((own, done))
 }
 
-fn fields(difference: Difference) -> [String; 3] {
+/// A difference and the ends of its interval as fields of a table.
+pub(crate) fn fields(difference: Difference) -> [String; 3] {
     [Some(difference.value), difference.low, difference.high]
         .map(|value| value.map_or(String::new(), |v| v.to_string()))
 }

@@ -76,6 +76,8 @@ pub const CASES: &str = "cases.csv";
 pub const EDITS: &str = "edits.csv";
 /// Its trials by place in the image, in the same folder.
 pub const PLACEMENTS: &str = "placements.csv";
+/// What other networks made of its images, in the same folder.
+pub const TRANSFER: &str = "transfer.csv";
 /// The folder of a report.
 pub const REPORT: &str = "report";
 

@@ -100,6 +100,12 @@ pub struct ImageInputs {
     /// The attention heads that were stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heads: Option<usize>,
+    /// The patches that tokens stand for, where it was stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Grid>,
+    /// The tokens before those of the patches, where it was stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_tokens: Option<usize>,
     /// The hash of all images.
     pub images: String,
     /// The probed layer.

@@ -90,6 +90,22 @@ pub struct PastedParts {
     pub placements: Vec<Placement>,
     /// The most convincing trial.
     pub best: Option<BestTrial>,
+    /// What other networks made of the same images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfer: Vec<Transfer>,
+}
+
+/// What another network made of the images of a case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The name of its file.
+    pub network: String,
+    /// The hash of its file.
+    pub checkpoint: String,
+    /// Images that it took for the wanted class before they were changed; they are left out of the effect.
+    pub already: usize,
+    /// What the other trials came to, beside their controls.
+    pub effect: Effect,
 }
 
 /// A part of an image, and its control.

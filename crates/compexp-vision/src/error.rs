@@ -31,8 +31,18 @@ pub enum Error {
         /// What its weights look like.
         kind: String,
     },
+    /// An ONNX file cannot be read or run.
+    #[error("`{}`: ONNX: {problem}: {hint}", path.display())]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+        /// A hint at the fix.
+        hint: String,
+    },
     /// A network has no layer of this name.
-    #[error("unknown layer `{name}`: the layers are {}", valid.join(", "))]
+    #[error("unknown layer `{name}`: the layers are {}", listed(valid))]
     UnknownLayer {
         /// The requested name.
         name: String,
@@ -51,6 +61,18 @@ pub enum Error {
     /// A tensor operation failed.
     #[error("tensor operation: {0}")]
     Candle(#[from] candle_core::Error),
+}
+
+/// The names of layers, of which those in the middle are left out where there are very many.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 100;
+    match names.len() {
+        ..=SHOWN => names.join(", "),
+        n => {
+            let (first, last) = (&names[..SHOWN / 2], &names[n - SHOWN / 2..]);
+            format!("{}, ..., {}; `compexp vision layers` lists all", first.join(", "), last.join(", "))
+        }
+    }
 }
 
 impl Error {

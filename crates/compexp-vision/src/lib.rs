@@ -37,7 +37,8 @@
 //!   is allocated.
 //!
 //! # Features
-//! `cuda` and `metal` let a [`model::Model`] run on such a device, with candle's own kernels.
+//! `onnx` (on by default) reads networks from ONNX files; they run on the CPU, by `rten`. `cuda` and `metal` let a
+//! [`model::Model`] run on such a device, with candle's own kernels.
 #![forbid(unsafe_code)]
 
 pub mod broden;
@@ -50,6 +51,8 @@ pub mod image;
 pub mod initial;
 pub mod model;
 pub mod network;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod paste;
 pub mod preprocess;
 mod random;

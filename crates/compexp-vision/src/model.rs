@@ -1,4 +1,4 @@
-//! A network from a checkpoint file.
+//! A network from a checkpoint or an ONNX file.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::initial::{LastGain, initial_weights, random_weights};
-use crate::network::{Family, LayerName, Network, Reads, Shape, Tapped};
+use crate::network::{Family, LayerName, Network, Output, Reads, Shape, Tapped as Steps, Tokens};
 use crate::recognise::{looks_like, network_name, recognise};
 use crate::resnet::{Config, Weights};
 
@@ -73,6 +73,8 @@ pub struct Options {
     pub family: Option<Family>,
     /// The heads of a transformer's attention.
     pub heads: Option<usize>,
+    /// Where the tokens of an ONNX graph lie in an image.
+    pub tokens: Tokens,
     /// The seed of random weights in place of the checkpoint's, which follow from it ([`initial_weights`]): the network before
     /// any training.
     pub random: Option<u64>,
@@ -81,10 +83,44 @@ pub struct Options {
 /// A network on a device, ready to run.
 #[derive(Debug, Clone)]
 pub struct Model {
-    network: Network,
+    network: Inner,
     name: String,
     device: Device,
     assumed: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Inner {
+    Steps(Box<Network>),
+    #[cfg(feature = "onnx")]
+    Onnx(Box<crate::onnx::Onnx>),
+}
+
+/// A network with layers tapped.
+#[derive(Debug)]
+pub struct Tapped<'a>(TappedInner<'a>);
+
+#[derive(Debug)]
+enum TappedInner<'a> {
+    Steps(Steps<'a>),
+    #[cfg(feature = "onnx")]
+    Onnx(&'a crate::onnx::Onnx, Vec<String>),
+}
+
+impl Tapped<'_> {
+    /// Runs `images (n, 3, h, w)`, f32 and scaled as the network expects, as [`Steps::forward`] describes it. In an ONNX file,
+    /// a layer is a tensor of the graph.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] if images do not have 3 channels, are empty, or of a size that the network does not
+    /// take; [`Error::Onnx`] if an operator of a graph fails.
+    pub fn forward(&self, images: &Tensor) -> Result<Output> {
+        match &self.0 {
+            TappedInner::Steps(tapped) => tapped.forward(images),
+            #[cfg(feature = "onnx")]
+            TappedInner::Onnx(network, tensors) => network.run(images, tensors),
+        }
+    }
 }
 
 impl Model {
@@ -97,13 +133,17 @@ impl Model {
     }
 
     /// Reads a network from a checkpoint of any format that `compexp_checkpoint` knows. Its family follows from the names of
-    /// its weights; its sizes are those that a file of [`save`] states, else follow from their shapes ([`Config::of`]).
+    /// its weights; its sizes are those that a file of [`save`] states, else follow from their shapes ([`Config::of`]). A file
+    /// `*.onnx` is read as an ONNX graph, which runs on the CPU.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if the file cannot be read, [`Error::Architecture`] if it holds a network of no family that is
     /// known, [`compexp_files::Error::Format`] if its weights do not fit the family;
     /// [`compexp_core::Error::Mismatch`] if the heads of a transformer are not known or do not fit.
     pub fn open(checkpoint: &Path, options: &Options, device: &Device) -> Result<Self> {
+        if is_onnx(checkpoint) {
+            return Self::open_onnx(checkpoint, options, device);
+        }
         let file = compexp_checkpoint::read(checkpoint)?;
         let stated = stated_sizes(checkpoint, &file)?;
         let entry = options.entry.as_deref();
@@ -159,7 +199,29 @@ impl Model {
             }
             None => network,
         };
-        Ok(Self { network, name, device: device.clone(), assumed })
+        Ok(Self { network: Inner::Steps(Box::new(network)), name, device: device.clone(), assumed })
+    }
+
+    #[cfg(feature = "onnx")]
+    fn open_onnx(path: &Path, options: &Options, device: &Device) -> Result<Self> {
+        let refuse = |option: &str, why: &str| Err(Error::mismatch(option, path.display(), why));
+        if options.random.is_some() {
+            return refuse("--random-weights of an ONNX file", "a checkpoint: the weights are part of the graph");
+        }
+        if options.entry.is_some() || options.family.is_some() || options.heads.is_some() {
+            return refuse("entry, --arch or --heads of an ONNX file", "none of them: the graph says all");
+        }
+        if !device.is_cpu() {
+            return refuse("--device of an ONNX file", "the CPU, where graphs run");
+        }
+        let network = Inner::Onnx(Box::new(crate::onnx::Onnx::open(path, options.tokens)?));
+        Ok(Self { network, name: "an ONNX graph".to_owned(), device: device.clone(), assumed: None })
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    fn open_onnx(path: &Path, _: &Options, _: &Device) -> Result<Self> {
+        let hint = "build compexp with its feature `onnx`".to_owned();
+        Err(Error::Onnx { path: path.to_owned(), problem: "this build reads no ONNX files".to_owned(), hint })
     }
 
     /// A residual network of basic blocks from weights.
@@ -170,7 +232,8 @@ impl Model {
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self> {
         let shape = Shape { config: Some(config.clone()), heads: None };
         let network = Network::new(Family::ResNet, &shape, weights, device)?;
-        Ok(Self { network, name: network_name(Family::ResNet, weights), device: device.clone(), assumed: None })
+        let (network, name) = (Inner::Steps(Box::new(network)), network_name(Family::ResNet, weights));
+        Ok(Self { network, name, device: device.clone(), assumed: None })
     }
 
     /// What the network is, such as "ResNet-50".
@@ -189,57 +252,84 @@ impl Model {
         &self.device
     }
 
+    /// The steps of a network that is no ONNX graph.
+    fn steps(&self) -> Option<&Network> {
+        match &self.network {
+            Inner::Steps(network) => Some(network),
+            #[cfg(feature = "onnx")]
+            Inner::Onnx(_) => None,
+        }
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
-        self.network.classes()
+        match &self.network {
+            Inner::Steps(network) => network.classes(),
+            #[cfg(feature = "onnx")]
+            Inner::Onnx(network) => network.classes(),
+        }
     }
 
     /// Rows and columns of the images, if only images of one size can be run.
-    pub fn image_size(&self) -> Option<usize> {
-        self.network.image_size()
+    pub fn image_size(&self) -> Option<(usize, usize)> {
+        match &self.network {
+            Inner::Steps(network) => network.image_size(),
+            #[cfg(feature = "onnx")]
+            Inner::Onnx(network) => network.image_size(),
+        }
     }
 
-    /// All layers that can be tapped, in the order in which they are computed.
+    /// All layers that can be tapped, in the order in which they are computed. Of an ONNX graph they are the outputs of all
+    /// operators, of which some may have no values for an image ([`Self::shapes`] leaves those out).
     pub fn layers(&self) -> Vec<LayerName> {
-        self.network.layers()
+        match &self.network {
+            Inner::Steps(network) => network.layers(),
+            #[cfg(feature = "onnx")]
+            Inner::Onnx(network) => network.layers(),
+        }
     }
 
-    /// Units, rows and columns of every layer for an image of `height x width`, in the order of [`Self::layers`], from a run
-    /// of the network.
+    /// Every layer with its shape for an image of `height x width`: units, rows and columns, or what an ONNX graph has in
+    /// place of them (`[tokens, units]`, `[units]`); from a run of the network.
     ///
     /// # Errors
     /// As [`Tapped::forward`].
-    pub fn shapes(&self, height: usize, width: usize) -> Result<Vec<[usize; 3]>> {
+    pub fn shapes(&self, height: usize, width: usize) -> Result<Vec<(LayerName, Vec<usize>)>> {
+        #[cfg(feature = "onnx")]
+        if let Inner::Onnx(network) = &self.network {
+            return network.shapes(height, width);
+        }
         let layers = self.layers();
         let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
         let image = Tensor::zeros((1, 3, height, width), DType::F32, &self.device)?;
-        let shape = |maps: &Tensor| {
-            let (_, units, height, width) = maps.dims4()?;
-            Ok([units, height, width])
-        };
-        self.tap(&names)?.forward(&image)?.maps.iter().map(shape).collect()
+        let maps = self.tap(&names)?.forward(&image)?.maps;
+        let shapes: Vec<Vec<usize>> = maps.iter().map(|maps| maps.dims()[1..].to_vec()).collect();
+        Ok(layers.into_iter().zip(shapes).collect())
     }
 
     /// The last layer, with these names of its classes.
     ///
     /// # Errors
-    /// [`compexp_core::Error::Mismatch`] if the names are more or fewer than the classes.
+    /// [`compexp_core::Error::Mismatch`] if the names are more or fewer than the classes, or the last layer of an ONNX graph is
+    /// asked for.
     pub fn head(&self, classes: Vec<String>) -> Result<Head> {
-        self.network.head(classes)
+        let steps =
+            self.steps().ok_or_else(|| Error::mismatch("last layer", "that of an ONNX graph", "a checkpoint's"))?;
+        steps.head(classes)
     }
 
-    /// Whether the last layer reads the mean of this layer's maps.
+    /// Whether the last layer reads the mean of this layer's maps, as far as that is known: of an ONNX graph it is not.
     pub fn feeds_head(&self, layer: &str) -> bool {
-        self.network.feeds_head(layer)
+        self.steps().is_some_and(|steps| steps.feeds_head(layer))
     }
 
     /// How a stage or block reads the layer before it, by its first convolution, or the convolution of this name; none
-    /// for other layers.
+    /// for other layers, and of an ONNX graph.
     ///
     /// # Errors
     /// [`Error::Candle`] if a tensor operation fails.
     pub fn reads(&self, layer: &str) -> Result<Option<Reads>> {
-        self.network.reads(layer)
+        self.steps().map_or(Ok(None), |steps| steps.reads(layer))
     }
 
     /// The network with `layers` tapped; its [`Tapped::forward`] gives their maps and the logits.
@@ -247,8 +337,20 @@ impl Model {
     /// # Errors
     /// [`Error::UnknownLayer`], with the names of all layers, if the network has no such layer.
     pub fn tap(&self, layers: &[&str]) -> Result<Tapped<'_>> {
-        self.network.tap(layers)
+        Ok(Tapped(match &self.network {
+            Inner::Steps(network) => TappedInner::Steps(network.tap(layers)?),
+            #[cfg(feature = "onnx")]
+            Inner::Onnx(network) => {
+                let tensors = layers.iter().map(|layer| network.tensor(layer)).collect::<Result<_>>()?;
+                TappedInner::Onnx(network, tensors)
+            }
+        }))
     }
+}
+
+/// Whether a file is taken for an ONNX graph, by its name.
+fn is_onnx(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("onnx"))
 }
 
 /// The sizes of a residual network that the metadata of a file of [`save`] states.

@@ -105,8 +105,8 @@ fn the_same_weights_saved_in_two_ways_give_the_same_bits() {
         };
         let options = Options { heads, ..Options::default() };
         let [one, other] = [one, other].map(|path| Model::open(&path, &options, &Device::Cpu).unwrap());
-        let side = one.image_size().unwrap_or(64);
-        let images = Tensor::ones((1, 3, side, side), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let (height, width) = one.image_size().unwrap_or((64, 64));
+        let images = Tensor::ones((1, 3, height, width), candle_core::DType::F32, &Device::Cpu).unwrap();
         let [one, other] = [one, other].map(|model| model.tap(&[]).unwrap().forward(&images).unwrap().logits);
         assert_eq!(off(&one, &other), 0.0);
     }
@@ -121,7 +121,7 @@ fn what_weights_do_not_tell_is_asked_for() {
     let error = open(&Options { heads: Some(3), ..Options::default() }).unwrap_err().to_string();
     assert_eq!(error, "--heads: found 3, expected a number that divides the width of 40");
     let model = open(&Options { heads: Some(4), ..Options::default() }).unwrap();
-    assert_eq!(model.image_size(), Some(64));
+    assert_eq!(model.image_size(), Some((64, 64)));
     let images = Tensor::zeros((1, 3, 80, 64), candle_core::DType::F32, &Device::Cpu).unwrap();
     let error = model.tap(&["encoder.ln"]).unwrap().forward(&images).unwrap_err().to_string();
     assert!(error.starts_with("size of the images: found 80 x 64, expected 64 x 64") && error.contains("--resize 64"));
@@ -137,8 +137,8 @@ fn random_weights_follow_from_the_seed_and_give_other_logits() {
         let Some(path) = data(&format!("networks/{folder}/weights.pth")) else { return };
         let logits = |random: Option<u64>| {
             let model = Model::open(&path, &Options { heads, random, ..Options::default() }, &Device::Cpu).unwrap();
-            let side = model.image_size().unwrap_or(64);
-            let images = Tensor::ones((1, 3, side, side), candle_core::DType::F32, &Device::Cpu).unwrap();
+            let (height, width) = model.image_size().unwrap_or((64, 64));
+            let images = Tensor::ones((1, 3, height, width), candle_core::DType::F32, &Device::Cpu).unwrap();
             model.tap(&[]).unwrap().forward(&images).unwrap().logits
         };
         let (trained, first, again, second) = (logits(None), logits(Some(1)), logits(Some(1)), logits(Some(2)));

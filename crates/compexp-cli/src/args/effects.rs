@@ -77,10 +77,12 @@ of the two success rates.
 --auto takes the units with the greatest weight(T, unit) x gain. The gain is the unit's mean feature on images where its \
 formula is true somewhere, minus its mean on the others. The other class is the one nearest to T in logits.
 
-The command writes cases.csv, placements.csv, counterfactuals.json, and pictures of each case's most convincing trial.
+The command writes cases.csv, placements.csv, counterfactuals.json, and pictures of each case's most convincing trial; with \
+--also, transfer.csv too. An image that another network takes for the wanted class before the edit is left out of its rates.
 
 Examples:
   compexp vision counterfactual runs/layer4 --auto 20
+  compexp vision counterfactual runs/layer4 --also alexnet_places365.pth.tar resnet50_places365.pth.tar
   compexp vision counterfactual runs/layer4 --unit 484 --to swimming_pool --class street \\
     --concept water --images 50")]
 pub(crate) struct VisionCounterfactualArgs {
@@ -94,6 +96,10 @@ pub(crate) struct VisionCounterfactualArgs {
     pub(crate) checkpoint: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Inputs")]
     pub(crate) device: DeviceArg,
+    /// Another network of the same classes, which predicts the same edited images: does the effect transfer to it? May be given
+    /// several times
+    #[arg(help_heading = "Inputs", long, value_name = "CHECKPOINT", num_args = 1..)]
+    pub(crate) also: Vec<PathBuf>,
     /// The number of cases to choose [default: 20, unless --unit names one]
     #[arg(help_heading = "Cases", long, value_name = "N", value_parser = whole(1, 100_000), conflicts_with = "unit")]
     pub(crate) auto: Option<usize>,

@@ -47,6 +47,10 @@ Examples:
     compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar \\
       --classes categories_places365.txt --scenes ade20k_scenes.json --beam 5 --out runs/resnet18
 
+  A tensor of an ONNX graph, whose tokens are a class token and 14 x 14 patches:
+    compexp vision probe --broden broden --checkpoint vit.onnx --preprocess imagenet \\
+      --layer /blocks.11/mlp/act/Mul_1_output_0 --grid 14x14 --skip-tokens 1 --out runs/vit
+
   What formulas score on the same network before any training:
     compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar \\
       --random-weights 0 --beam 5 --out runs/random
@@ -93,7 +97,7 @@ pub(crate) struct VisionProbeArgs {
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
     /// A ResNet, ResNeXt, AlexNet, VGG, DenseNet or ViT with torchvision's names of weights: PyTorch's formats or
-    /// safetensors. FILE#NAME takes the entry NAME of the file, such as `model_ema`
+    /// safetensors; or any network as an ONNX file (*.onnx). FILE#NAME takes the entry NAME of a checkpoint, such as `model_ema`
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
@@ -120,6 +124,12 @@ pub(crate) struct ShapeArgs {
     /// The attention heads of a ViT [default: one for each 64 values of its width]
     #[arg(long, value_name = "N", value_parser = whole(1, 4096))]
     pub(crate) heads: Option<usize>,
+    /// Rows and columns of the patches that the tokens of an ONNX graph stand for
+    #[arg(long, value_name = "HxW", value_parser = grid)]
+    pub(crate) grid: Option<Grid>,
+    /// Tokens of an ONNX graph before those of the patches, such as a class token [default: 0]
+    #[arg(long, value_name = "N", requires = "grid")]
+    pub(crate) skip_tokens: Option<usize>,
 }
 
 /// A family of networks.

@@ -6,7 +6,7 @@ use compexp_core::search::Status;
 use maud::{Markup, html};
 
 use super::overview::{mean_mcc, settings};
-use super::{anchor, answers, count, document, formula, percent, plain};
+use super::{across, anchor, answers, count, document, formula, percent, plain};
 use crate::material::Material;
 
 /// The page that leads to the runs; each comes with the folder of its pages. `side_by_side` says whether there is a page of
@@ -52,6 +52,7 @@ pub(crate) fn page(runs: &[(String, Material<'_>)], side_by_side: bool) -> Strin
                 tr { th scope="row" { "best unit" } @for (folder, m) in runs { td { (best(folder, m)) } } }
             }
         } }
+        (across::section(runs))
         @if side_by_side {
             p { a href="side-by-side.html" { "Units side by side" } ": the same units, searched in different ways." }
         }

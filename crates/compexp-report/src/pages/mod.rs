@@ -1,6 +1,7 @@
 //! Pages: what all of them share. Every text that comes from a run goes through [`plain`] and through maud, which escapes it.
 
 mod ablation;
+mod across;
 mod answers;
 pub(super) mod cards;
 pub(super) mod class;

@@ -70,7 +70,10 @@ fn one(material: &Material<'_>, case: &TrialCase) -> Markup {
                 }
             }
             @match &case.changed {
-                Changed::Images(parts) => (pictures(material, parts, case.case)),
+                Changed::Images(parts) => {
+                    (pictures(material, parts, case.case))
+                    (transfer(parts))
+                },
                 Changed::Pairs(pairs) => (edits(&pairs.edits)),
             }
         }
@@ -130,6 +133,29 @@ fn pictures(material: &Material<'_>, parts: &PastedParts, nth: u64) -> Markup {
                 }
             }
         } }
+    }
+}
+
+/// What other networks made of the images of a case.
+fn transfer(parts: &PastedParts) -> Markup {
+    html! {
+        @if !parts.transfer.is_empty() {
+            div.scroll { table {
+                thead { tr {
+                    th scope="col" { "other network" } th scope="col" { "success" } th scope="col" { "controls" }
+                    th scope="col" { "difference" } th scope="col" { "trials" }
+                } }
+                tbody { @for other in &parts.transfer {
+                    tr {
+                        td { bdi { (plain(&other.network)) } }
+                        td.n { (share([&other.effect.tested].into_iter())) }
+                        td.n { (share([&other.effect.control].into_iter())) }
+                        td.n { (format!("{:+.1}", 100.0 * other.effect.success.value)) }
+                        td.n { (other.effect.tested.trials) }
+                    }
+                } }
+            } }
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use compexp_core::probe::AnnotationSource;
 use compexp_trust::behaviour::{Features, Head};
 
 pub use plan::{Candidate, Survey};
-pub use trials::{Best, Case, PlaceTally};
+pub use trials::{Best, Case, PlaceTally, Transfer};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -51,6 +51,8 @@ pub struct Subject<'a> {
     pub logits: &'a [f32],
     /// The class of each image, if it is known.
     pub known: &'a [Option<usize>],
+    /// Other networks of the same classes, which predict the edited images too.
+    pub others: &'a [Model],
 }
 
 /// How cases are tried. The default makes 720 predictions per case.
@@ -139,6 +141,14 @@ impl<'a> Subject<'a> {
         if !self.model.feeds_head(self.layer) {
             let expected = "the output of the network's last stage, whose mean its last layer reads";
             return Err(Error::mismatch("layer", self.layer, expected));
+        }
+        if let Some(other) = self.others.iter().find(|other| other.classes() != n_classes) {
+            let expected = format!("{n_classes}, the same as the probed network has");
+            return Err(Error::mismatch(
+                format!("classes of another network, {}", other.name()),
+                other.classes(),
+                expected,
+            ));
         }
         let sizes = [
             ("examples of the annotations", self.annotations.n_examples(), n),

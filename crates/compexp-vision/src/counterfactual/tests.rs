@@ -19,6 +19,11 @@ const HORIZON: u32 = 3;
 
 /// Units red, green and blue; classes red, blue and never.
 fn model() -> Model {
+    biased(0.55)
+}
+
+/// The same with another bias of blue.
+fn biased(blue: f32) -> Model {
     let sizes = Sizes { stem: 3, kernel: 7, stride: 2, pool: true, widths: vec![3], blocks: vec![1] };
     let value = |name: &str, shape: &[usize]| -> Vec<f32> {
         let n = shape.iter().product();
@@ -26,7 +31,7 @@ fn model() -> Model {
             // The pixel in the middle of the window, channel by channel.
             "conv1.weight" => (0..n).map(|i| f32::from(u8::from(i % 49 == 24 && i / 147 == i / 49 % 3))).collect(),
             "fc.weight" => [1.0, 0.0, 0.0].into_iter().chain([0.0; 6]).collect(),
-            "fc.bias" => vec![0.0, 0.55, -9.0],
+            "fc.bias" => vec![0.0, blue, -9.0],
             _ if name.ends_with("running_var") || (name.contains("bn") && name.ends_with("weight")) => vec![1.0; n],
             _ => vec![0.0; n],
         }
@@ -112,6 +117,7 @@ fn with_subject(test: impl Fn(&Subject<'_>, &[Unit])) {
         features: &features,
         logits: &logits,
         known: &known,
+        others: &[],
     };
     subject.check().unwrap();
     let concept = |id| Formula::concept(ConceptId(id));
@@ -167,6 +173,24 @@ fn what_is_pasted_large_enough_changes_the_prediction_and_controls_do_not() {
         assert_eq!(same, (case.effect, case.places, case.targets, case.sources));
         let seeds: Vec<_> = (0..5).map(|seed| again(Config { seed, ..config() }).3).collect();
         assert!(seeds.iter().any(|sources| *sources != seeds[0]), "{seeds:?}");
+    });
+}
+
+#[test]
+fn edited_images_are_shown_to_other_networks() {
+    with_subject(|subject, units| {
+        // The same network, one that takes every image for red, and one that takes none for it.
+        let others = [biased(0.55), biased(-1.0), biased(9.0)];
+        let subject = Subject { others: &others, ..*subject };
+        subject.check().unwrap();
+        let survey = Survey::of(&subject, units, &|_| ()).unwrap();
+        let candidate = survey.chosen(&subject, units, 0, 0, None).unwrap();
+        let case = Case::run(&subject, &survey, units, &candidate, None, &config(), &|_, _| ()).unwrap();
+        let [same, always, never] = case.transfers.as_slice() else { panic!("{:?}", case.transfers) };
+        assert_eq!((same.already, same.effect), (0, case.effect));
+        assert_eq!((always.already, always.effect.tested.trials), (3, 0));
+        let tested = never.effect.tested;
+        assert_eq!((never.already, tested.trials, tested.success, tested.failure), (0, 108, 0, 108));
     });
 }
 

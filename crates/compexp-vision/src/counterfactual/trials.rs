@@ -9,6 +9,7 @@ use super::plan::{Cut, Plan};
 use super::{Candidate, Config, Subject, Survey, Unit};
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::model::Model;
 use crate::paste::{Place, Segment, places};
 use crate::preprocess::{Batch, Preprocess};
 use compexp_kernels::conv::channels_first;
@@ -35,6 +36,17 @@ pub struct Case {
     /// The most convincing trial: a success before others, then the greatest change of the class's probability minus
     /// that of its control.
     pub best: Best,
+    /// What the other networks make of the same images, in their order.
+    pub transfers: Vec<Transfer>,
+}
+
+/// What another network makes of the edited images of a case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transfer {
+    /// Targets that it takes for the wanted class before they are edited; they are left out of the effect.
+    pub already: usize,
+    /// The effect over all other trials. An outcome is by its own prediction before.
+    pub effect: Effect,
 }
 
 /// The trials at one place and in one size.
@@ -123,12 +135,27 @@ impl Case {
         };
         let jobs = jobs(&plan, config);
         let mut answers = Vec::with_capacity(jobs.len());
+        let mut of_others: Vec<Vec<Vec<f32>>> = vec![Vec::with_capacity(jobs.len()); subject.others.len()];
         for chunk in jobs.chunks(config.batch) {
             let images: Vec<Image> = chunk.par_iter().map(picture).collect::<Result<_>>()?;
             answers.extend(subject.answer(&images, unit.unit)?);
+            for (other, logits) in subject.others.iter().zip(&mut of_others) {
+                logits.extend(predict(other, &images, subject.preprocess)?);
+            }
             progress(answers.len(), jobs.len());
         }
-        Self::of(subject, unit, candidate, plan, config, &jobs, &answers, &picture, &pictures)
+        let others = subject.others.iter().zip(&of_others);
+        let transfers = others
+            .map(|(other, after)| {
+                let mut before = Vec::new();
+                for images in pictures.chunks(config.batch) {
+                    before.extend(predict(other, images, subject.preprocess)?);
+                }
+                Ok(Transfer::of(&before, after, &jobs, &plan.targets, candidate.to, config.seed))
+            })
+            .collect::<Result<_>>()?;
+        let case = Self::of(subject, unit, candidate, plan, config, &jobs, &answers, &picture, &pictures)?;
+        Ok(Self { transfers, ..case })
     }
 
     #[allow(clippy::too_many_arguments, reason = "the second half of `run`")]
@@ -204,6 +231,7 @@ impl Case {
             feature_change: changes.map(|sum| sum / (jobs.len() / 2).max(1) as f64),
             places: by_place,
             best,
+            transfers: Vec::new(),
             targets: plan.targets,
         })
     }
@@ -227,6 +255,35 @@ fn jobs(plan: &Plan, config: &Config) -> Vec<Job> {
         }
     }
     jobs
+}
+
+impl Transfer {
+    /// From the logits of the targets `before`, and `after`, of the pictures of all jobs.
+    fn of(before: &[Vec<f32>], after: &[Vec<f32>], jobs: &[Job], targets: &[usize], to: usize, seed: u64) -> Self {
+        let predicted: Vec<usize> = before.iter().map(|logits| likeliest(logits)).collect();
+        let trials: Vec<Trial> = jobs
+            .iter()
+            .zip(after)
+            .filter(|(job, _)| predicted[job.target] != to)
+            .map(|(job, logits)| {
+                let after = likeliest(logits);
+                Trial {
+                    example: targets[job.target],
+                    control: job.control,
+                    outcome: Outcome::of(predicted[job.target], after, after == to),
+                    change: probabilities(logits)[to] - probabilities(&before[job.target])[to],
+                }
+            })
+            .collect();
+        let already = predicted.iter().filter(|class| **class == to).count();
+        Self { already, effect: Effect::of(&trials, seed) }
+    }
+}
+
+/// The logits of images of one size.
+fn predict(model: &Model, images: &[Image], preprocess: Preprocess) -> Result<Vec<Vec<f32>>> {
+    let output = model.tap(&[])?.forward(&batch(images, preprocess)?.into_tensor(model.device())?)?;
+    Ok(output.logits.to_device(&Device::Cpu)?.to_vec2()?)
 }
 
 impl Subject<'_> {

@@ -37,10 +37,19 @@ pub struct Reads {
 /// A layer of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerName {
-    /// The name of its module.
+    /// The name of its module; in an ONNX graph, of its tensor.
     pub name: String,
-    /// What it is.
-    pub kind: Kind,
+    /// What it is: a [`Kind`], or the operator of an ONNX graph.
+    pub kind: String,
+}
+
+/// How the positions of tokens lie in an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Rows and columns of the patches.
+    pub grid: Option<(usize, usize)>,
+    /// Tokens before those of the patches, such as a class token.
+    pub skip: usize,
 }
 
 /// What makes a family of networks from weights.
@@ -66,7 +75,7 @@ pub struct Network {
     head: (Vec<f32>, Vec<f32>),
     classes: usize,
     /// Rows and columns of the images, if only images of one size can be run.
-    image: Option<usize>,
+    image: Option<(usize, usize)>,
 }
 
 impl Network {
@@ -76,7 +85,8 @@ impl Network {
     /// [`Error::Weight`] naming the first weight that is missing, superfluous, of another shape, or not finite;
     /// [`compexp_core::Error::Mismatch`] if `shape` describes no network.
     pub fn new(family: Family, shape: &Shape, weights: &Weights, device: &Device) -> Result<Self> {
-        let (builder, image) = families::build(family, shape, weights, device)?;
+        let (builder, side) = families::build(family, shape, weights, device)?;
+        let image = side.map(|side| (side, side));
         builder.all_used()?;
         let Builder { steps, names, .. } = builder;
         let mut readers = vec![Vec::new(); steps.len()];
@@ -143,13 +153,13 @@ impl Network {
     }
 
     /// Rows and columns of the images, if only images of one size can be run.
-    pub fn image_size(&self) -> Option<usize> {
+    pub fn image_size(&self) -> Option<(usize, usize)> {
         self.image
     }
 
     /// All layers that can be tapped, in the order in which they are computed.
     pub fn layers(&self) -> Vec<LayerName> {
-        self.names.iter().map(|(name, _, kind)| LayerName { name: name.clone(), kind: *kind }).collect()
+        self.names.iter().map(|(name, _, kind)| LayerName { name: name.clone(), kind: kind.to_string() }).collect()
     }
 
     /// The last layer, with these names of its classes.
@@ -226,6 +236,20 @@ impl Network {
         };
         Tapped::new(self, layers.iter().map(step).collect::<Result<_>>()?)
     }
+}
+
+/// The error about images of another size than the only one that a network takes.
+pub(crate) fn other_size((height, width): (usize, usize), (rows, columns): (usize, usize)) -> Error {
+    let found = format!("{height} x {width}");
+    let hint = match rows == columns {
+        true => format!("give --resize {rows}x{rows}, or --resize and --crop {rows}"),
+        false => format!("give --resize {rows}x{columns}"),
+    };
+    Error::mismatch(
+        "size of the images",
+        found,
+        format!("{rows} x {columns}, the only size that this network takes: {hint}"),
+    )
 }
 
 #[cfg(test)]

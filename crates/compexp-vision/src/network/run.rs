@@ -61,12 +61,10 @@ impl<'a> Tapped<'a> {
         if channels != 3 {
             return Err(Error::mismatch("channels of the images", channels, 3));
         }
-        if let Some(side) = network.image
-            && (height, width) != (side, side)
+        if let Some(size) = network.image
+            && size != (height, width)
         {
-            let expected =
-                format!("{side} x {side}, the only size that this network takes: give --resize {side} or --crop");
-            return Err(Error::mismatch("size of the images", format!("{height} x {width}"), expected));
+            return Err(super::other_size((height, width), size));
         }
         let mut values: Vec<Option<Tensor>> = vec![None; network.steps.len()];
         let mut maps: Vec<Option<Tensor>> = vec![None; self.layers.len()];

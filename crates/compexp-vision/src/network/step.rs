@@ -4,8 +4,7 @@ use candle_core::Tensor;
 use compexp_kernels::conv::Window;
 
 /// What a layer is, for people who look for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A convolution, before the batch norm that may follow it.
     Convolution,
@@ -27,8 +26,6 @@ pub enum Kind {
     Stage,
     /// Nothing in evaluation: a dropout.
     Identity,
-    /// A value of an ONNX graph; its operator says what it is.
-    Tensor,
 }
 
 impl std::fmt::Display for Kind {
@@ -44,7 +41,6 @@ impl std::fmt::Display for Kind {
             Self::Block => "block",
             Self::Stage => "stage",
             Self::Identity => "identity",
-            Self::Tensor => "tensor",
         })
     }
 }

@@ -11,11 +11,12 @@ use compexp_run::Provenance;
 use compexp_trust::behaviour::contribution::Measure;
 use compexp_vision::broden::Broden;
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
+use compexp_vision::model::{Model, Options};
 use compexp_vision::preprocess::Preprocess;
 use ndarray::Array2;
 
 use super::counterfactual_files::{self as files, Names};
-use super::network;
+use super::network::{self, Checkpoint};
 use crate::annotations::BrodenFolder;
 use crate::args::effects::VisionCounterfactualArgs;
 use crate::classifier_run::Classified;
@@ -58,6 +59,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     let set = broden.into_probe_set();
     let names: Vec<String> = set.examples.iter().map(|example| example.name.clone()).collect();
     let model = network::of_run(inputs, &checkpoint, args.device, reporter)?;
+    let others = Others::open(args, reporter)?;
     let subject = Subject {
         model: &model,
         layer: &layer,
@@ -68,6 +70,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
         features: &known.features,
         logits: &known.logits,
         known: &known.known,
+        others: &others.models,
     };
     subject.check()?;
 
@@ -101,13 +104,35 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     let cases = trials
         .run(&candidates, wanted, concept, predictions, to.is_some(), reporter)
         .map_err(|e| if to.is_some() { lacking(e) } else { e })?;
-    let names = Names { run: &known, images: &names, vocabulary: &set.vocabulary, units: &units };
+    let names =
+        Names { run: &known, images: &names, vocabulary: &set.vocabulary, units: &units, others: &others.files };
     let write = |out: &Path| files::write(out, &names, &config, &cases);
     let command = "vision counterfactual";
     let (out, record) = write_trials(&known.run, args.out.as_deref(), command, write)?;
     match args.json {
         true => print_json(&record),
-        false => names.trials(&cases).print(&out, |_| Ok(())),
+        false => names.trials(&cases).print(&out, |out| names.print_transfer(&cases, out)),
+    }
+}
+
+/// Other networks that predict the edited images.
+struct Others {
+    models: Vec<Model>,
+    /// The name of each file, and its hash.
+    files: Vec<(String, String)>,
+}
+
+impl Others {
+    fn open(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Result<Self> {
+        let (mut models, mut files) = (Vec::new(), Vec::new());
+        for spec in &args.also {
+            let Checkpoint { file, entry } = Checkpoint::new(spec)?;
+            let options = Options { entry, ..Options::default() };
+            models.push(network::open(&file, &options, args.device, reporter)?);
+            let name = spec.file_name().unwrap_or(spec.as_os_str());
+            files.push((name.to_string_lossy().into_owned(), hash_file(&file)?));
+        }
+        Ok(Self { models, files })
     }
 }
 

@@ -5,21 +5,26 @@
 //! | `cases.csv` | a row per case: unit, classes, concept, weight, gain, success rates, their difference with its interval |
 //! | `placements.csv` | a row for every case, size and place: trials and their outcomes, with segments and with controls |
 //! | `counterfactuals.json` | version 1: all of it, and the most convincing trial of each case with its pictures |
+//! | `transfer.csv` | with other networks: a row for every case and network, with its trials and their outcomes |
 //! | `case-001-before.png`, `-after`, `-control` | those pictures |
 
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::concept::Vocabulary;
 use compexp_files::{entries, remove_tree, write_bytes, write_rows};
 use compexp_run::layout;
-use compexp_run::trial_record::{Answer, Answers, BestTrial, Changed, FeatureChange, PastedParts, Placement, Segment};
-use compexp_trust::behaviour::trial::likeliest;
+use compexp_run::trial_record::{
+    Answer, Answers, BestTrial, Changed, FeatureChange, PastedParts, Placement, Segment, Transfer,
+};
+use compexp_trust::behaviour::trial::{Effect, Tally, likeliest};
 use compexp_vision::counterfactual::{Case, Config, Unit};
 use serde_json::Value;
 
 use crate::classifier_run::Classified;
-use crate::trials::{Kind, Trials, Tried, outcome_columns, outcomes};
+use crate::terminal;
+use crate::trials::{Kind, Trials, Tried, fields, outcome_columns, outcomes, success};
 
 /// The meaning of numbers: names and texts.
 pub(super) struct Names<'a> {
@@ -27,6 +32,8 @@ pub(super) struct Names<'a> {
     pub(super) images: &'a [String],
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) units: &'a [Unit],
+    /// Of every other network: the name of its file, and its hash.
+    pub(super) others: &'a [(String, String)],
 }
 
 const PICTURES: [&str; 3] = ["before", "after", "control"];
@@ -63,6 +70,12 @@ impl Names<'_> {
                 unit_activation: Some(*feature),
             }
         };
+        let transfer = self.others.iter().zip(&case.transfers).map(|((network, checkpoint), transfer)| Transfer {
+            network: network.clone(),
+            checkpoint: checkpoint.clone(),
+            already: transfer.already,
+            effect: transfer.effect,
+        });
         let [before, after, control] = &best.answers;
         let [tested_change, control_change] = case.feature_change.map(Some);
         Changed::Images(Box::new(PastedParts {
@@ -83,6 +96,7 @@ impl Names<'_> {
                     control: answer("control", control),
                 },
             }),
+            transfer: transfer.collect(),
         }))
     }
 
@@ -114,6 +128,53 @@ impl Names<'_> {
         };
         Trials { run: self.run, kind, cases: (1..).zip(cases).map(tried).collect() }
     }
+
+    /// Prints what the other networks made of the images of all cases.
+    ///
+    /// # Errors
+    /// An I/O error if `out` cannot be written.
+    pub(super) fn print_transfer(&self, cases: &[Case], out: &mut dyn Write) -> Result<()> {
+        if !self.others.is_empty() {
+            writeln!(out, "\nother networks, on the same images")?;
+        }
+        for (nth, (network, _)) in self.others.iter().enumerate() {
+            let all = || cases.iter().filter_map(move |case| case.transfers.get(nth));
+            let rate = |of: fn(&Effect) -> Tally| {
+                let sum = all().map(|transfer| of(&transfer.effect));
+                let (trials, hits) = sum.fold((0, 0), |(n, hits), tally| (n + tally.trials, hits + tally.success));
+                success((trials, hits))
+            };
+            let already: usize = all().map(|transfer| transfer.already).sum();
+            writeln!(
+                out,
+                "  {}: success {}%, controls {}%; {already} images were of the wanted class before",
+                terminal::name(network),
+                rate(|effect| effect.tested),
+                rate(|effect| effect.control),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes `transfer.csv`.
+    fn write_transfer(&self, out: &Path, cases: &[Case]) -> Result<()> {
+        let mut rows = Vec::new();
+        for (nth, case) in (1_usize..).zip(cases) {
+            for ((network, _), transfer) in self.others.iter().zip(&case.transfers) {
+                let effect = &transfer.effect;
+                let mut row = vec![nth.to_string(), self.units[case.candidate.at].unit.to_string(), network.clone()];
+                row.extend([case.targets.len(), transfer.already].map(|n| n.to_string()));
+                row.extend(outcomes(&effect.tested).into_iter().chain(outcomes(&effect.control)));
+                row.extend(fields(effect.success));
+                rows.push(row);
+            }
+        }
+        let outcomes = outcome_columns();
+        let columns = ["case", "unit", "network", "images", "already"].into_iter();
+        let columns = columns.chain(outcomes.iter().map(String::as_str));
+        let columns = columns.chain(["difference", "difference_low", "difference_high"]);
+        Ok(write_rows(&out.join(layout::TRANSFER), &columns.collect::<Vec<_>>(), &rows)?)
+    }
 }
 
 /// Writes all files into the folder `out`. Returns the content of `counterfactuals.json`.
@@ -136,6 +197,9 @@ pub(super) fn write(out: &Path, names: &Names<'_>, config: &Config, cases: &[Cas
     let outcomes = outcome_columns();
     let columns = ["case", "unit", "size", "row", "column"].into_iter().chain(outcomes.iter().map(String::as_str));
     write_rows(&out.join(layout::PLACEMENTS), &columns.collect::<Vec<_>>(), &by_place)?;
+    if !names.others.is_empty() {
+        names.write_transfer(out, cases)?;
+    }
     names.trials(cases).write(out, config)
 }
 

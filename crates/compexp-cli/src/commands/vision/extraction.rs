@@ -86,8 +86,16 @@ impl<'a> Extraction<'a> {
                 key.field("random weights", seed.to_string().as_bytes());
             }
             let heads = inputs.heads.map(|heads| heads.to_string());
-            let others =
-                [("device", &inputs.device), ("entry", &inputs.entry), ("arch", &inputs.arch), ("heads", &heads)];
+            let grid = inputs.grid.map(|Grid { height, width }| format!("{height}x{width}"));
+            let skip = inputs.skip_tokens.map(|skip| skip.to_string());
+            let others = [
+                ("device", &inputs.device),
+                ("entry", &inputs.entry),
+                ("arch", &inputs.arch),
+                ("heads", &heads),
+                ("grid", &grid),
+                ("skip tokens", &skip),
+            ];
             for (name, value) in others {
                 if let Some(value) = value {
                     key.field(name, value.as_bytes());

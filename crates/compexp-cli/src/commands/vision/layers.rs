@@ -4,7 +4,6 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use compexp_core::probe::Grid;
-use compexp_vision::network::LayerName;
 use serde_json::json;
 
 use super::network::{self, Checkpoint};
@@ -20,10 +19,9 @@ pub(crate) fn run(args: &VisionLayersArgs, reporter: &Reporter) -> Result<()> {
     let Checkpoint { file, entry } = Checkpoint::new(&args.checkpoint)?;
     let options = compexp_vision::model::Options { entry, ..network::options(&args.shape) };
     let model = network::open(&file, &options, DeviceArg::cpu(), reporter)?;
-    let side = model.image_size().unwrap_or(SIDE);
-    let Grid { height, width } = args.image_size.unwrap_or(Grid { height: side, width: side });
-    let layers = model.layers();
-    let all: Vec<(&LayerName, [usize; 3])> = layers.iter().zip(model.shapes(height, width)?).collect();
+    let (rows, columns) = model.image_size().unwrap_or((SIDE, SIDE));
+    let Grid { height, width } = args.image_size.unwrap_or(Grid { height: rows, width: columns });
+    let all = model.shapes(height, width)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         let layers: Vec<_> = all
@@ -43,7 +41,8 @@ pub(crate) fn run(args: &VisionLayersArgs, reporter: &Reporter) -> Result<()> {
         let rows: Vec<[String; 3]> = all
             .iter()
             .map(|(layer, shape)| {
-                [shape.map(|size| size.to_string()).join(" x "), layer.kind.to_string(), name(&layer.name).to_string()]
+                let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+                [shape.join(" x "), layer.kind.clone(), name(&layer.name).to_string()]
             })
             .collect();
         terminal::write(&mut out, "  ", ["shape", "kind", "layer"], &rows)?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use compexp_files::split_spec;
 use compexp_run::provenance::ImageInputs;
 use compexp_vision::model::{Model, Options};
-use compexp_vision::network::Family;
+use compexp_vision::network::{Family, Tokens};
 use compexp_vision::preprocess::Preprocess;
 
 use crate::args::device::DeviceArg;
@@ -49,7 +49,8 @@ pub(super) fn options(args: &ShapeArgs) -> Options {
         ArchArg::Densenet => Family::DenseNet,
         ArchArg::Vit => Family::Vit,
     });
-    Options { family, heads: args.heads, ..Options::default() }
+    let tokens = Tokens { grid: args.grid.map(|grid| (grid.height, grid.width)), skip: args.skip_tokens.unwrap_or(0) };
+    Options { family, heads: args.heads, tokens, ..Options::default() }
 }
 
 /// Opens the network that a run was made with; `checkpoint` is where its file is now.
@@ -62,6 +63,10 @@ pub(super) fn of_run(inputs: &ImageInputs, checkpoint: &Path, device: DeviceArg,
         family: inputs.arch.as_deref().and_then(Family::of_name),
         heads: inputs.heads,
         random: inputs.random_weights,
+        tokens: Tokens {
+            grid: inputs.grid.map(|grid| (grid.height, grid.width)),
+            skip: inputs.skip_tokens.unwrap_or(0),
+        },
     };
     open(checkpoint, &options, device, reporter)
 }

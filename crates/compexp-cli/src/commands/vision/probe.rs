@@ -64,6 +64,8 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         entry,
         arch: network::options(&args.network.shape).family.map(|family| family.name().to_owned()),
         heads: args.network.shape.heads,
+        grid: args.network.shape.grid,
+        skip_tokens: args.network.shape.skip_tokens,
         images: hash_files("images", b"", &images, "images", reporter)?,
         layer: String::new(),
         preprocess: preprocess.name().to_owned(),
