@@ -6,7 +6,7 @@
 //! - [`AtomicFile`], [`NpyWriter`], [`write_json`] and [`write_bytes`] write files that are whole or absent,
 //!   [`remove_partials`] clears away what killed processes left; a [`GrowingFile`] is filled while a long command works;
 //! - [`Place`] tells what stands at a path, [`entries`] what is in a folder; [`make_folder`], [`rename`] and
-//!   [`remove_tree`] change that;
+//!   [`remove_tree`] change that, and [`free_space`] tells what still fits;
 //! - [`FolderLock`] keeps other processes away from a folder, [`StagedFolder`] replaces one as a whole;
 //! - [`ContentHash`] and [`hash_file`] tell whether two files were made from the same things.
 //!
@@ -42,7 +42,8 @@ pub use growing::GrowingFile;
 pub use hash::{ContentHash, hash_file};
 pub use json::{parse_json, read_json, read_json_of, write_json};
 pub use place::{
-    Entry, Place, beside, entries, is_there, link_or_copy, make_folder, real_path, remove_tree, rename, whole_path,
+    Entry, Place, beside, entries, free_space, is_there, link_or_copy, make_folder, point_to, real_path, remove_tree,
+    rename, whole_path,
 };
 pub use rows::{guarded, read_rows, without_guards, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};

@@ -135,6 +135,36 @@ pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Makes a link at `link` that leads to `target`, seen from the link's folder; where the system has no links, a second name or a
+/// copy. A link that is there is replaced.
+///
+/// # Errors
+/// `Error::Io`, also if something else than a link is there.
+pub fn point_to(target: &Path, link: &Path) -> Result<()> {
+    if Place::at(link)? == Place::Other {
+        remove_tree(link)?;
+    }
+    #[cfg(unix)]
+    let made = std::os::unix::fs::symlink(target, link).map_err(Error::io("link", link));
+    #[cfg(not(unix))]
+    let made = link_or_copy(&link.with_file_name("").join(target), link);
+    made
+}
+
+/// The bytes that may still be written to the disk that `folder` is on; none where the system does not tell.
+///
+/// # Errors
+/// `Error::Io` if there is no such folder.
+pub fn free_space(folder: &Path) -> Result<Option<u64>> {
+    #[cfg(unix)]
+    {
+        let found = rustix::fs::statvfs(folder).map_err(|e| Error::io("open", folder)(e.into()))?;
+        Ok(Some(found.f_bavail.saturating_mul(found.f_frsize)))
+    }
+    #[cfg(not(unix))]
+    Place::required(folder).map(|_| None)
+}
+
 /// Removes a file, or a folder with all that is in it; links are removed and not followed. Nothing there is no error.
 ///
 /// # Errors
@@ -252,6 +282,30 @@ mod tests {
         assert_eq!(all[0].path, scratch.path("a"));
         assert!(matches!(entries(&scratch.path("none")), Err(Error::Io { op: "read", .. })));
         assert!(matches!(entries(&scratch.path("a")), Err(Error::Io { op: "read", .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_leads_to_its_target_and_replaces_links_only() {
+        let scratch = Scratch::new();
+        make_folder(&scratch.path("blobs")).unwrap();
+        make_folder(&scratch.path("names")).unwrap();
+        let link = scratch.path("names/a");
+        for name in ["old", "new"] {
+            scratch.write(&format!("blobs/{name}"), name.as_bytes());
+            point_to(&Path::new("../blobs").join(name), &link).unwrap();
+            assert_eq!(fs::read(&link).unwrap(), name.as_bytes());
+        }
+        let file = scratch.write("names/b", b"mine");
+        assert!(matches!(point_to(Path::new("../blobs/new"), &file), Err(Error::Io { op: "link", .. })));
+        assert_eq!(fs::read(&file).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_disk_has_room_and_a_folder_that_is_not_there_has_no_disk() {
+        let scratch = Scratch::new();
+        assert!(free_space(scratch.dir()).unwrap().is_none_or(|bytes| bytes > 1 << 20));
+        assert!(matches!(free_space(&scratch.path("none")), Err(Error::Io { op: "open", .. })));
     }
 
     #[test]
