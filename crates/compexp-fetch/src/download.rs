@@ -126,6 +126,12 @@ impl Downloader {
         Self { http: Http::new(&settings.http), settings }
     }
 
+    /// Whether nothing may be fetched.
+    #[cfg(feature = "hub")]
+    pub(crate) fn is_offline(&self) -> bool {
+        self.settings.http.offline
+    }
+
     /// Refuses what does not fit the disk of `folder`, which exists.
     ///
     /// # Errors

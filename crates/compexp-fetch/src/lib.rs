@@ -16,6 +16,10 @@ mod download;
 mod error;
 mod fetch;
 mod http;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(feature = "hub")]
+mod hub_id;
 mod list;
 mod unpack;
 
@@ -23,5 +27,9 @@ pub use download::{Downloader, Fetched, Settings, Wanted, Watch};
 pub use error::{Error, Result};
 pub use fetch::{Collection, Mirror, Outcome};
 pub use http::HttpSettings;
-pub use list::{Address, Artifact, artifacts, named, parse};
+#[cfg(feature = "hub")]
+pub use hub::{Hub, HubSettings, hub_is_offline, hub_spelling};
+#[cfg(feature = "hub")]
+pub use hub_id::HubId;
+pub use list::{Address, Artifact, artifacts, named, parse, read_list};
 pub use unpack::{Form, Limits, Take, unpack};

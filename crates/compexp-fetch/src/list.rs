@@ -1,7 +1,9 @@
 //! The list of public artifacts: `data/artifacts.toml`, which says what its fields mean.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+use compexp_files::read_text;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -13,6 +15,9 @@ const TEXT: &str = include_str!("../../../data/artifacts.toml");
 
 /// The version of the file.
 const VERSION: u32 = 1;
+
+/// The longest list, in bytes.
+const MAX_LIST: u64 = 1 << 20;
 
 /// A public artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -75,6 +80,17 @@ impl Artifact {
 /// `Error::List` if the list that was built in is wrong.
 pub fn artifacts() -> Result<Vec<Artifact>> {
     parse(TEXT)
+}
+
+/// The artifacts of another list, in the same form.
+///
+/// # Errors
+/// `Error::Files` if the file cannot be read; `Error::List` if it is wrong.
+pub fn read_list(path: &Path) -> Result<Vec<Artifact>> {
+    parse(&read_text(path, MAX_LIST)?).map_err(|e| match e {
+        Error::List(text) => Error::List(format!("`{}`: {text}", path.display())),
+        other => other,
+    })
 }
 
 /// The artifacts of these names, in the order of the list; all of them if there are no names.

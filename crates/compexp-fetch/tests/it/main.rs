@@ -3,6 +3,8 @@
 
 mod collections;
 mod downloads;
+#[cfg(feature = "hub")]
+mod hub;
 
 use std::cell::RefCell;
 use std::path::Path;
