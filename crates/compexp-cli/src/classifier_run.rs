@@ -10,6 +10,7 @@ use compexp_run::{FinishedRun, Provenance, RunConfig, layout};
 use compexp_trust::behaviour::{Features, Head};
 
 use crate::failure::Failure;
+use crate::hub_paths::config_of;
 
 /// A run on the layer that the model's last layer reads.
 pub(crate) struct Classified {
@@ -95,7 +96,7 @@ impl Classified {
             }
             _ => vec![None; n],
         };
-        Ok(Self { config: run.config()?, made, run, head, features, logits, known })
+        Ok(Self { config: config_of(&run)?, made, run, head, features, logits, known })
     }
 
     /// The path of the input `what` of the run: `given`, or else `recorded`.

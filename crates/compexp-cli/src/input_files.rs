@@ -10,6 +10,7 @@ use compexp_files::{ContentHash, hash_file, text_of};
 use rayon::prelude::*;
 
 use crate::failure::Failure;
+use crate::hub_paths::spelling;
 
 /// The hash of files with their names, and of `options`.
 ///
@@ -38,12 +39,16 @@ pub(crate) fn hash_files(
     Ok(all.finish())
 }
 
-/// A path that is the same from any folder, for `config.json`.
+/// A path that is the same from any folder, for `config.json`; a file of the hub is an `hf://` id.
 ///
 /// # Errors
 /// A [`Failure`] if the path is not UTF-8, because `config.json` could not store it exactly.
 pub(crate) fn absolute(path: &Path) -> Result<String> {
-    as_text(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match spelling(&whole) {
+        Some(id) => Ok(id),
+        None => as_text(&whole),
+    }
 }
 
 /// A path as text.

@@ -12,6 +12,8 @@ mod contributions;
 mod evidence_text;
 mod explain_config;
 mod failure;
+mod fetching;
+mod hub_paths;
 mod input_files;
 mod layer;
 mod name_vectors;
@@ -37,12 +39,13 @@ use progress::Reporter;
 /// Runs the command. `arguments` start with the name of the program. Wrong arguments give exit code 2.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     parent::watch();
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(told) => return failure::tell_usage(&told),
     };
     let reporter = Reporter::new(cli.quiet);
-    let done = run(&cli, &reporter);
+    let done = hub_paths::localise(cli, arguments, &reporter).and_then(|cli| run(&cli, &reporter));
     reporter.clear();
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,5 +83,6 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Verify(args) => commands::verify::run(args),
         Command::Plant(args) => commands::plant::run(args, reporter),
         Command::Recovered(args) => commands::recovered::run(args, reporter),
+        Command::Fetch(args) => commands::fetch::run(args, cli.offline, reporter),
     }
 }

@@ -7,6 +7,7 @@ use compexp_run::FinishedRun;
 
 use crate::annotations::{Annotated, Annotations};
 use crate::failure::Failure;
+use crate::hub_paths::config_of;
 use crate::progress::Reporter;
 
 /// Opens the annotations of a run, and checks that they did not change.
@@ -15,7 +16,7 @@ use crate::progress::Reporter;
 /// `Error::Io` or `Error::Format` if a file cannot be read; a [`Failure`] if the annotations changed or the run does
 /// not record their path.
 pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<Annotated> {
-    let (dir, config) = (run.dir(), run.config()?);
+    let (dir, config) = (run.dir(), config_of(run)?);
     let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
     // Checks the probe set that the run itself keeps, if it has one.
     run.probe()?;

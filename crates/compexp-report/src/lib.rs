@@ -202,8 +202,9 @@ fn layer_file(run: &FinishedRun) -> Option<LayerFile> {
         _ => None,
     };
     let file = paths.activations.or(paths.masks)?;
-    // Paths within a run are relative to it.
-    Some(LayerFile { path: std::path::absolute(run.dir().join(file)).ok()?, tensor })
+    // Paths within a run are relative to it; an id of the hub is the same everywhere.
+    let path = if file.contains("://") { file.into() } else { std::path::absolute(run.dir().join(file)).ok()? };
+    Some(LayerFile { path, tensor })
 }
 
 fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dyn Progress) -> Result<()> {

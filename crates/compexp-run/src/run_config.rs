@@ -74,6 +74,48 @@ pub struct InputPaths {
     pub vectors: Option<String>,
 }
 
+impl InputPaths {
+    /// All paths that are there, to be changed.
+    pub fn each(&mut self) -> impl Iterator<Item = &mut String> {
+        // Named one by one, so that none is forgotten.
+        let Self {
+            activations,
+            broden,
+            checkpoint,
+            classes,
+            gold,
+            image_root,
+            index,
+            masks,
+            pairs,
+            probe,
+            scenes,
+            symbols,
+            tagger,
+            tags,
+            vectors,
+        } = self;
+        let all = [
+            activations,
+            broden,
+            checkpoint,
+            classes,
+            gold,
+            image_root,
+            index,
+            masks,
+            pairs,
+            probe,
+            scenes,
+            symbols,
+            tagger,
+            tags,
+            vectors,
+        ];
+        all.into_iter().flatten()
+    }
+}
+
 impl RunConfig {
     /// The configuration of a run.
     pub fn new(made: &Provenance, paths: InputPaths) -> Self {
@@ -137,6 +179,12 @@ mod tests {
         let read = InputPaths::deserialize(&all).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), all.to_string());
         assert_eq!(serde_json::to_string(&InputPaths::default()).unwrap(), "{}");
+        let mut changed = read;
+        changed.each().for_each(|path| *path = path.to_uppercase());
+        assert_eq!(
+            serde_json::to_string(&changed.each().collect::<Vec<_>>()).unwrap(),
+            json!(["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O"]).to_string()
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(crate) mod concepts;
 pub(crate) mod device;
 pub(crate) mod effects;
 pub(crate) mod explain;
+pub(crate) mod fetch;
 pub(crate) mod layer;
 pub(crate) mod nli;
 mod numbers;
@@ -24,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use concepts::ConceptsArgs;
 use explain::ExplainArgs;
+use fetch::FetchArgs;
 use nli::NliCommand;
 use numbers::whole;
 use planted::{PlantArgs, RecoveredArgs};
@@ -43,6 +45,9 @@ pub(crate) struct Cli {
     /// The number of threads; 0 = as many as there are cores. Results do not depend on it
     #[arg(long, global = true, value_name = "T", value_parser = whole(0, 1024), help_heading = "General")]
     pub(crate) threads: Option<usize>,
+    /// Fetch nothing from the network
+    #[arg(long, global = true, help_heading = "General")]
+    pub(crate) offline: bool,
 }
 
 /// Help is at most so wide. Text is wrapped to it, examples are written for it.
@@ -78,6 +83,8 @@ pub(crate) enum Command {
     Plant(PlantArgs),
     /// Report how many of the planted formulas a run recovered
     Recovered(RecoveredArgs),
+    /// Fetch the public data and networks of the paper
+    Fetch(FetchArgs),
 }
 
 #[cfg(test)]

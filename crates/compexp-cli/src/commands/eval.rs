@@ -20,6 +20,7 @@ use crate::annotations::{Annotated, Annotations};
 use crate::args::runs::EvalArgs;
 use crate::explain_config;
 use crate::failure::Failure;
+use crate::hub_paths::config_of;
 use crate::layer::Layer;
 use crate::progress::Reporter;
 use crate::run_inputs::{annotations_of, lacks, unchanged};
@@ -83,7 +84,7 @@ impl Inputs {
     /// The inputs of a run, which must not have changed.
     fn of_run(dir: &Path, unit: Option<usize>, reporter: &Reporter) -> Result<Self> {
         let run = FinishedRun::open(dir)?;
-        let paths = run.config()?.paths;
+        let paths = config_of(&run)?.paths;
         let annotated = annotations_of(&run, reporter)?;
         // The path of activations that the run made is relative to the run directory.
         let [activations, masks] =

@@ -6,6 +6,7 @@ pub(crate) mod concepts;
 pub(crate) mod diff;
 pub(crate) mod eval;
 pub(crate) mod explain;
+pub(crate) mod fetch;
 pub(crate) mod nli;
 pub(crate) mod plant;
 pub(crate) mod recovered;

@@ -7,7 +7,10 @@ mod counterfactual;
 mod diff;
 mod examples;
 mod explain;
+mod fetch;
 mod golden;
+#[cfg(feature = "hub")]
+mod hub;
 mod manners;
 mod mcc;
 mod method;

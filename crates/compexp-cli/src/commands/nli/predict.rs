@@ -17,6 +17,7 @@ use super::sentences::{Words, warn_of_unknown};
 use crate::args::nli::NliPredictArgs;
 use crate::classifier_run::likeliest;
 use crate::failure::Failure;
+use crate::hub_paths::config_of;
 use crate::input_files::read_stdin;
 use crate::progress::Reporter;
 use crate::terminal::{self, name};
@@ -103,7 +104,7 @@ fn of_another_layer(dir: &Path) -> Failure {
 /// How to split text: as the arguments say, otherwise by the run's tagger folder, otherwise at blanks.
 fn words(args: &NliPredictArgs, run: Option<&FinishedRun>, reporter: &Reporter) -> Result<Words> {
     let mut recorded = match run {
-        Some(run) => run.config()?.paths.tagger.map(PathBuf::from),
+        Some(run) => config_of(run)?.paths.tagger.map(PathBuf::from),
         None => None,
     };
     if let Some(dir) = &recorded

@@ -11,6 +11,7 @@ use compexp_run::probe_dir::CONCEPTS;
 use compexp_vision::thumbnail::thumbnail;
 
 use crate::annotations::{Annotated, Annotations};
+use crate::hub_paths::config_of;
 use crate::progress::Reporter;
 use crate::terminal::name;
 
@@ -38,7 +39,7 @@ impl Sources {
         let root = match image_root {
             Some(root) => Ok(real_path(root)?),
             // A relative path is relative to the run directory, which may move.
-            None => recorded(run.config()?.paths.image_root.map(|root| run.dir().join(root))),
+            None => recorded(config_of(run)?.paths.image_root.map(|root| run.dir().join(root))),
         };
         let texts = run.examples()?.iter().any(|example| !example.text.is_empty());
         let probe = if texts && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
@@ -81,7 +82,7 @@ fn recorded(root: Option<PathBuf>) -> Result<PathBuf, String> {
 /// # Errors
 /// `Error::Io` or `Error::Format` if the run's `config.json` cannot be read.
 fn probe_of_texts(run: &FinishedRun, reporter: &Reporter) -> anyhow::Result<Option<ProbeSet>> {
-    let Some(dir) = run.config()?.paths.probe.map(|dir| run.dir().join(dir)) else { return Ok(None) };
+    let Some(dir) = config_of(run)?.paths.probe.map(|dir| run.dir().join(dir)) else { return Ok(None) };
     let made = run.provenance()?;
     let same = |annotated: &Annotated| {
         let found = annotated.record(&Silent).ok();

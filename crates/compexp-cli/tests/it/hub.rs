@@ -1,0 +1,113 @@
+//! Inputs by `hf://` ids, from a hub on loopback.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use compexp_tests::server::{Reply, Server, nobody};
+
+use crate::{Done, compexp, finished, json, scene};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// A hub that has the folder `dir` as the data set `some/set`.
+fn hub(dir: &Path) -> Server {
+    let dir = dir.to_owned();
+    Server::start(move |asked| {
+        let below = |folder: &Path| -> Vec<String> {
+            let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            names.filter(|path| path.is_file()).map(|path| path.file_name().unwrap().to_str().unwrap().into()).collect()
+        };
+        if asked.path == "/api/datasets/some/set/revision/main" {
+            let probe = below(&dir.join("probe")).into_iter().map(|name| format!("probe/{name}"));
+            let all = below(&dir).into_iter().chain(probe).map(|name| format!("{{\"rfilename\": \"{name}\"}}"));
+            let all = all.collect::<Vec<_>>().join(", ");
+            return Reply::body(format!("{{\"sha\": \"{COMMIT}\", \"siblings\": [{all}]}}").as_bytes());
+        }
+        let name = ["main", COMMIT]
+            .iter()
+            .find_map(|revision| asked.path.strip_prefix(&format!("/datasets/some/set/resolve/{revision}/")));
+        match name.map(|name| (name, fs::read(dir.join(name)))) {
+            Some((name, Ok(content))) => {
+                let tag = format!("\"tag-{}\"", name.replace('/', "-"));
+                Reply::file(&content, &tag, asked).with("X-Repo-Commit", COMMIT)
+            }
+            Some(_) => Reply::status(404).with("X-Error-Code", "EntryNotFound"),
+            None => Reply::status(401).with("X-Error-Code", "RepoNotFound"),
+        }
+    })
+}
+
+/// The command with this hub, and a cache in `dir`.
+fn with_hub(dir: &Path, endpoint: &str, args: &str) -> Command {
+    let mut command = compexp(dir, args);
+    command.env("HF_ENDPOINT", endpoint).env("HF_HOME", dir.join("hf"));
+    command.env_remove("HF_TOKEN").env_remove("HF_HUB_OFFLINE");
+    command
+}
+
+fn run(dir: &Path, endpoint: &str, args: &str) -> Done {
+    finished(with_hub(dir, endpoint, args).output().unwrap())
+}
+
+#[test]
+fn a_run_on_files_of_the_hub_is_the_run_on_the_same_files() {
+    let (_temp, dir) = scene();
+    let server = hub(&dir);
+    let endpoint = server.url("");
+    let ok = |endpoint: &str, args: &str| {
+        let done = run(&dir, endpoint, args);
+        assert_eq!(done.code, 0, "{args}\n{}{}", done.out, done.err);
+        done.out
+    };
+    let settings = "--positive --length 2";
+    ok(&endpoint, &format!("explain --probe probe --activations acts.npy {settings} --out plain"));
+    let from_hub = "explain --probe hf://datasets/some/set/probe --activations=hf://datasets/some/set/acts.npy";
+    ok(&endpoint, &format!("{from_hub} {settings} --out run"));
+    let read = |run: &str, name: &str| fs::read(dir.join(run).join(name)).unwrap();
+    assert!(read("run", "explanations.json") == read("plain", "explanations.json"));
+    let [plain, config] = ["plain", "run"].map(|run| json(&dir.join(run).join("config.json")));
+    assert_eq!(plain["config"], config["config"], "contents are recorded, and not from where they came");
+    assert_eq!(config["paths"]["activations"], format!("hf://datasets/some/set@{COMMIT}/acts.npy"));
+    assert_eq!(config["paths"]["probe"], format!("hf://datasets/some/set@{COMMIT}/probe"));
+    // Later commands find the inputs in the cache, without the hub.
+    let [first, second] = ["plain", "run"].map(|name| ok(&nobody(), &format!("eval water --run {name}")));
+    assert_eq!(first, second);
+    let before = server.asked().len();
+    ok(&endpoint, &format!("{from_hub} {settings} --out run"));
+    ok(&nobody(), &format!("{from_hub} {settings} --offline --out again"));
+    assert_eq!(server.asked().len(), before);
+}
+
+#[test]
+fn what_the_hub_cannot_give_is_told() {
+    let (_temp, dir) = scene();
+    let server = hub(&dir);
+    let explain = |endpoint: &str, code: i32, id: &str, more: &str| {
+        let done = run(&dir, endpoint, &format!("explain --probe probe --activations {id} --positive {more}"));
+        assert_eq!(done.code, code, "{}", done.err);
+        done.err
+    };
+    let endpoint = server.url("");
+    let set = "hf://datasets/some/set";
+    for (id, part) in [
+        (format!("{set}/none.npy"), "the hub has no such file"),
+        ("hf://nobody/model/acts.npy".to_owned(), "the hub has no such repository"),
+        ("hf://nobody".to_owned(), "expected hf://[datasets/]owner/name"),
+    ] {
+        let e = explain(&endpoint, 1, &id, "--out run");
+        assert!(e.contains(part) && e.contains(&id), "{e}");
+    }
+    let id = format!("{set}/acts.npy");
+    let e = explain(&nobody(), 1, &id, "--out run");
+    assert!(e.contains("cannot reach http://127.0.0.1:"), "{e}");
+    let e = explain(&endpoint, 1, &id, "--out run --offline");
+    assert!(e.contains(&format!("`{id}` is not here, and nothing may be fetched offline")), "{e}");
+    let mut command =
+        with_hub(&dir, &endpoint, &format!("explain --probe probe --activations {id} --positive --out run"));
+    let done = finished(command.env("HF_HUB_OFFLINE", "1").output().unwrap());
+    assert!(done.code == 1 && done.err.contains("nothing may be fetched offline"), "{}", done.err);
+    let e = explain(&endpoint, 2, "acts.npy", &format!("--out {set}"));
+    assert!(e.contains("found an id of the hub, expected a local path for `out`"), "{e}");
+    assert!(!dir.join("hf:").exists());
+}
