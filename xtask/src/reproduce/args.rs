@@ -19,7 +19,7 @@ pub(crate) struct ReproduceArgs {
     /// What to run on
     #[arg(long, value_enum, default_value_t = Profile::Toy, conflicts_with_all = ["broden", "snli"])]
     pub(crate) profile: Profile,
-    /// Where the artifacts of profile `paper` are
+    /// Where the artifacts of profile `paper` are: the folder that `compexp fetch --to` fills
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Only one half
@@ -49,6 +49,9 @@ pub(crate) struct ReproduceArgs {
     /// Print what would be run and what is missing, and do nothing
     #[arg(long)]
     pub(crate) plan: bool,
+    /// The compexp to run [default: the one that is built from the sources]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) program: Option<PathBuf>,
     /// Threads to work with. Results do not depend on it
     #[arg(long, value_name = "T")]
     pub(crate) threads: Option<usize>,

@@ -1,64 +1,91 @@
-//! The paper's own artifacts: where they come from, and where they are expected.
+//! The paper's own artifacts: what they are and where they come from, as `data/artifacts.toml` says, and where they are
+//! expected.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
 
 /// An artifact that must be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
+    /// The name by which `compexp fetch` knows it.
+    pub(crate) name: String,
     /// What it is.
-    what: &'static str,
+    what: String,
     /// Where it is expected.
     pub(crate) path: PathBuf,
-    /// Where it comes from.
-    source: &'static str,
+    /// Its address.
+    source: String,
+    /// The bytes of the download, rounded, where they are known.
+    pub(crate) about: Option<u64>,
+}
+
+/// What is read of an artifact; `compexp-fetch` reads all of it.
+#[derive(Deserialize)]
+struct Artifact {
+    name: String,
+    what: String,
+    about: Option<u64>,
+    file: String,
+    #[serde(default)]
+    take: Vec<Take>,
+    urls: Vec<Address>,
+}
+
+#[derive(Deserialize)]
+struct Take {
+    to: String,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct List {
+    artifact: Vec<Artifact>,
 }
 
 impl Need {
-    /// Whether it is there, what it is, its place and its source.
+    /// Whether it is there, what it is, its size, place and source.
     pub(crate) fn line(&self) -> String {
         let found = if self.path.exists() { "found  " } else { "missing" };
-        format!("  {found}  {}\n             at {}\n             from {}", self.what, self.path.display(), self.source)
+        let size =
+            self.about.map_or("size unknown".to_owned(), |bytes| format!("about {} MB", bytes.div_ceil(1_000_000)));
+        let Self { name, what, path, source, .. } = self;
+        format!("  {found}  {name}: {what} ({size})\n             at {}\n             from {source}", path.display())
     }
 }
 
 /// Broden, the network, its classes, and the scenes of the images.
-pub(crate) fn vision(data: &Path) -> [Need; 4] {
-    let need = |what, place: &str, source| Need { what, path: data.join(place), source };
-    [
-        need(
-            "Broden at 224 pixels, with the index of its ADE20k part (index_ade20k.csv) in it",
-            "broden1_224",
-            "http://netdissect.csail.mit.edu/data/broden1_224.zip; the index is in the reference implementation, \
-             https://github.com/jayelm/compexp",
-        ),
-        need(
-            "ResNet-18 trained on Places365",
-            "resnet18_places365.pth.tar",
-            "http://places2.csail.mit.edu/models_places365/resnet18_places365.pth.tar",
-        ),
-        need("the names of its 365 classes", "categories_places365.txt", "https://github.com/CSAILVision/places365"),
-        need("the scenes of ADE20k's images", "ade20k_scenes.json", "https://github.com/jayelm/compexp"),
-    ]
-}
-
-/// The options of `nli probe` for [`nli`].
-pub(crate) const NLI_OPTIONS: [&str; 4] = ["--pairs", "--checkpoint", "--vectors", "--tagger"];
+pub(crate) const VISION: [&str; 4] = ["broden-224", "places365-resnet18", "places365-classes", "scenes"];
 
 /// Sentence pairs, the classifier, word vectors and a tagger.
-pub(crate) fn nli(data: &Path) -> [Need; 4] {
-    let need = |what, place: &str, source| Need { what, path: data.join(place), source };
-    [
-        need(
-            "SNLI's development pairs, with their labels",
-            "snli_1.0_dev.jsonl",
-            "https://nlp.stanford.edu/projects/snli/snli_1.0.zip",
-        ),
-        need("the classifier of the reference implementation", "6.pth", "https://github.com/jayelm/compexp"),
-        need("GloVe vectors", "glove.6B.300d.txt", "https://nlp.stanford.edu/data/glove.6B.zip"),
-        need(
-            "the English tagger of spaCy, small, version 3.8",
-            "en_core_web_sm-3.8.0",
-            "https://github.com/explosion/spacy-models/releases/tag/en_core_web_sm-3.8.0",
-        ),
-    ]
+pub(crate) const NLI: [&str; 4] = ["snli", "snli-model", "glove", "spacy-en"];
+
+/// The options of `nli probe` for [`NLI`].
+pub(crate) const NLI_OPTIONS: [&str; 4] = ["--pairs", "--checkpoint", "--vectors", "--tagger"];
+
+/// The artifacts of these names in the folder `data`; `root` is the workspace.
+pub(crate) fn needs(root: &Path, data: &Path, names: [&str; 4]) -> Result<[Need; 4]> {
+    let path = root.join("data/artifacts.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let list: List = toml::from_str(&text).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let need = |name: &str| {
+        let artifact = list.artifact.iter().find(|artifact| artifact.name == name)?;
+        let place = artifact.take.first().map_or(&artifact.file, |take| &take.to);
+        Some(Need {
+            name: name.to_owned(),
+            what: artifact.what.clone(),
+            path: data.join(place),
+            source: artifact.urls.first()?.url.clone(),
+            about: artifact.about,
+        })
+    };
+    let all: Option<Vec<Need>> = names.into_iter().map(need).collect();
+    let all = all.and_then(|all| <[Need; 4]>::try_from(all).ok());
+    all.with_context(|| format!("`{}` lacks one of {}", path.display(), names.join(", ")))
 }

@@ -15,6 +15,8 @@ use crate::stage::Stage;
 pub(crate) struct Plan {
     /// What must be there.
     pub(crate) needs: Vec<Need>,
+    /// The index to derive, and from which.
+    pub(crate) index: Option<[PathBuf; 2]>,
     /// In order.
     pub(crate) stages: Vec<Stage>,
     /// The runs whose quantities are printed at the end.
@@ -41,10 +43,14 @@ pub(crate) struct Run {
 /// The arguments that say where the vision half's data are.
 struct Vision {
     broden: PathBuf,
+    /// `--index`.
+    annotations: Vec<OsString>,
     checkpoint: PathBuf,
-    /// `--classes`, `--scenes`, `--preprocess`.
+    /// `--classes`, `--scenes`, `--preprocess`, and settings of the search.
     network: Vec<OsString>,
     inputs: Vec<PathBuf>,
+    /// Whether the reference's search is run beside the others.
+    compat: bool,
 }
 
 /// The same of the sentence half.
@@ -52,6 +58,8 @@ struct Nli {
     /// All but `--out`.
     arguments: Vec<OsString>,
     inputs: Vec<PathBuf>,
+    /// Whether the reference's search is run beside the others.
+    compat: bool,
 }
 
 /// The name of the output folder.
@@ -67,6 +75,7 @@ pub(crate) fn name(args: &ReproduceArgs) -> &'static str {
 pub(crate) fn make(root: &Path, args: &ReproduceArgs, out: &Path) -> Result<Plan> {
     let mut plan = Plan {
         needs: Vec::new(),
+        index: None,
         stages: Vec::new(),
         runs: Vec::new(),
         also: Vec::new(),
@@ -88,7 +97,7 @@ pub(crate) fn make(root: &Path, args: &ReproduceArgs, out: &Path) -> Result<Plan
     if wanted(Half::Vision) {
         let half = match &paper {
             _ if own => own_vision(args)?,
-            Some(data) => paper_vision(data, &mut plan.needs),
+            Some(data) => paper_vision(root, data, out, &mut plan)?,
             None => toy_vision(root, out, &mut plan),
         };
         vision(&half, out, &mut plan);
@@ -96,7 +105,7 @@ pub(crate) fn make(root: &Path, args: &ReproduceArgs, out: &Path) -> Result<Plan
     if wanted(Half::Nli) {
         let half = match &paper {
             _ if own => own_nli(args)?,
-            Some(data) => paper_nli(data, &mut plan.needs),
+            Some(data) => paper_nli(root, data, &mut plan.needs)?,
             None => toy_nli(root, out, &mut plan),
         };
         nli(&half, out, &mut plan);
@@ -126,7 +135,9 @@ fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
         [("vision", "3", None), ("vision-lengths", "10", None), ("vision-random", "3", Some("0"))]
     {
         let mut probe = words(["vision", "probe", "--broden"]);
-        probe.extend([OsString::from(&half.broden), "--checkpoint".into(), OsString::from(&half.checkpoint)]);
+        probe.push(OsString::from(&half.broden));
+        probe.extend(half.annotations.iter().cloned());
+        probe.extend(["--checkpoint".into(), OsString::from(&half.checkpoint)]);
         probe.extend(half.network.iter().cloned());
         probe.extend(words(["--layer", "layer4", "--length", length]));
         probe.extend(weights.into_iter().flat_map(|seed| words(["--random-weights", seed])));
@@ -135,12 +146,19 @@ fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
     let activations = run.join("activations.npy");
     let explain = |name: &str, more: &[&str]| {
         let mut arguments = words(["explain", "--broden"]);
-        arguments.extend([OsString::from(&half.broden), "--activations".into(), OsString::from(&activations)]);
+        arguments.push(OsString::from(&half.broden));
+        arguments.extend(half.annotations.iter().cloned());
+        arguments.extend(["--activations".into(), OsString::from(&activations)]);
         arguments.extend(words(more.iter().copied()));
-        stage(name, arguments, vec![half.broden.clone(), activations.clone()], &out.join(name), true)
+        let mut inputs = vec![half.broden.clone(), activations.clone()];
+        inputs.extend(plan.index.iter().map(|[_, to]| to.clone()));
+        stage(name, arguments, inputs, &out.join(name), true)
     };
-    plan.stages.push(explain("vision-exact", &["--length", "3", "--mode", "exact"]));
-    plan.stages.push(explain("vision-trust", &["--length", "3", "--holdout", "0.5", "--null-draws", "100"]));
+    let compat = half.compat.then(|| explain("vision-compat", &["--compat", "--length", "10"]));
+    let exact = explain("vision-exact", &["--length", "3", "--mode", "exact"]);
+    let trust = explain("vision-trust", &["--length", "3", "--holdout", "0.5", "--null-draws", "100"]);
+    plan.stages.extend([exact, trust]);
+    plan.stages.extend(compat);
     let paths = [
         ("vision", run),
         ("vision, N=10", out.join("vision-lengths")),
@@ -148,6 +166,9 @@ fn vision(half: &Vision, out: &Path, plan: &mut Plan) {
         ("vision, untrained", out.join("vision-random")),
     ];
     plan.runs.extend(paths.map(|(title, path)| Run { title, path, half: Half::Vision }));
+    if half.compat {
+        plan.runs.push(Run { title: "vision, compat", path: out.join("vision-compat"), half: Half::Vision });
+    }
     plan.also.push(out.join("vision-trust"));
 }
 
@@ -157,6 +178,11 @@ fn nli(half: &Nli, out: &Path, plan: &mut Plan) {
     let mut probe = words(["nli", "probe"]);
     probe.extend(half.arguments.iter().cloned());
     plan.stages.push(stage("nli", probe.clone(), half.inputs.clone(), &run, true));
+    if half.compat {
+        let mut compat = probe.clone();
+        compat.push("--compat".into());
+        plan.stages.push(stage("nli-compat", compat, half.inputs.clone(), &out.join("nli-compat"), true));
+    }
     probe.extend(words(["--random-weights", "0"]));
     plan.stages.push(stage("nli-random", probe, half.inputs.clone(), &out.join("nli-random"), true));
     let inputs = [run.join("probe"), run.join("activations.npy")];
@@ -169,6 +195,9 @@ fn nli(half: &Nli, out: &Path, plan: &mut Plan) {
     plan.stages.push(stage("nli-mcc", by_mcc, inputs.into(), &out.join("nli-mcc"), true));
     let paths = [("nli", run), ("nli, by MCC", out.join("nli-mcc")), ("nli, untrained", out.join("nli-random"))];
     plan.runs.extend(paths.map(|(title, path)| Run { title, path, half: Half::Nli }));
+    if half.compat {
+        plan.runs.push(Run { title: "nli, compat", path: out.join("nli-compat"), half: Half::Nli });
+    }
     plan.also.push(out.join("nli-trust"));
 }
 
@@ -193,7 +222,9 @@ fn toy_vision(root: &Path, out: &Path, plan: &mut Plan) -> Vision {
         network: vec!["--classes".into(), scenes.join("classes.txt").into()],
         inputs: vec![scenes.clone(), checkpoint.clone()],
         broden: scenes,
+        annotations: Vec::new(),
         checkpoint,
+        compat: false,
     }
 }
 
@@ -208,29 +239,38 @@ fn toy_nli(root: &Path, out: &Path, plan: &mut Plan) -> Nli {
         ("--vectors", pairs.join("vectors.txt")),
         ("--checkpoint", checkpoint.clone()),
     ];
-    Nli { arguments: options(&named), inputs: vec![pairs, checkpoint] }
+    Nli { arguments: options(&named), inputs: vec![pairs, checkpoint], compat: false }
 }
 
-fn paper_vision(data: &Path, needs: &mut Vec<Need>) -> Vision {
-    let [broden, checkpoint, classes, scenes] = needs::vision(data);
-    let network = options(&[("--classes", classes.path.clone()), ("--scenes", scenes.path.clone())]);
-    let all = [broden, checkpoint, classes, scenes];
+/// The paper's settings: the 0.5% quantile, a beam of 10, and up to 10 concepts; the reference's search beside the default one.
+fn paper_vision(root: &Path, data: &Path, out: &Path, plan: &mut Plan) -> Result<Vision> {
+    let all = needs::needs(root, data, needs::VISION)?;
+    let [broden, checkpoint, classes, scenes] = all.each_ref().map(|need| need.path.clone());
+    let index = out.join("index_ade20k.csv");
+    plan.index = Some([broden.join("index.csv"), index.clone()]);
+    let mut network = options(&[("--classes", classes), ("--scenes", scenes)]);
+    network.extend(words(["--quantile", "0.005", "--beam", "10"]));
     let half = Vision {
-        broden: all[0].path.clone(),
-        checkpoint: all[1].path.clone(),
+        broden,
+        annotations: options(&[("--index", index.clone())]),
+        checkpoint,
         network,
-        inputs: all.iter().map(|need| need.path.clone()).collect(),
+        inputs: all.iter().map(|need| need.path.clone()).chain([index]).collect(),
+        compat: true,
     };
-    needs.extend(all);
-    half
+    plan.needs.extend(all);
+    Ok(half)
 }
 
-fn paper_nli(data: &Path, needs: &mut Vec<Need>) -> Nli {
-    let all = needs::nli(data);
+/// The paper's settings: a beam of 10, and up to 5 concepts.
+fn paper_nli(root: &Path, data: &Path, needs: &mut Vec<Need>) -> Result<Nli> {
+    let all = needs::needs(root, data, needs::NLI)?;
     let named: Vec<_> = needs::NLI_OPTIONS.into_iter().zip(all.iter().map(|need| need.path.clone())).collect();
-    let half = Nli { arguments: options(&named), inputs: named.iter().map(|(_, path)| path.clone()).collect() };
+    let mut arguments = options(&named);
+    arguments.extend(words(["--length", "5", "--beam", "10"]));
+    let half = Nli { arguments, inputs: named.iter().map(|(_, path)| path.clone()).collect(), compat: true };
     needs.extend(all);
-    half
+    Ok(half)
 }
 
 fn own_vision(args: &ReproduceArgs) -> Result<Vision> {
@@ -249,7 +289,7 @@ fn own_vision(args: &ReproduceArgs) -> Result<Vision> {
         network.extend(["--preprocess".into(), preprocess.into()]);
     }
     found(&inputs)?;
-    Ok(Vision { broden, checkpoint, network, inputs })
+    Ok(Vision { broden, annotations: Vec::new(), checkpoint, network, inputs, compat: false })
 }
 
 /// What `--snli` is to hold: of each kind the first that is there.
@@ -278,7 +318,7 @@ fn own_nli(args: &ReproduceArgs) -> Result<Nli> {
     }
     let inputs: Vec<PathBuf> = named.iter().map(|(_, path)| path.clone()).collect();
     found(&inputs)?;
-    Ok(Nli { arguments: options(&named), inputs })
+    Ok(Nli { arguments: options(&named), inputs, compat: false })
 }
 
 /// The only `.feats` file in a folder.
