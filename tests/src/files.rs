@@ -1,5 +1,6 @@
 //! Files for tests: a temporary folder, and arrays written byte by byte.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A temporary folder.
@@ -73,4 +74,22 @@ pub fn safetensors(tensors: &[(&str, &str, &[usize], &[u8])]) -> Vec<u8> {
     }
     let header = serde_json::to_vec(&header).unwrap();
     [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat()
+}
+
+/// An `.npz` archive of arrays given as name and `.npy` file.
+pub fn npz(arrays: &[(&str, &[u8])], compressed: bool) -> Vec<u8> {
+    let named: Vec<_> = arrays.iter().map(|(name, bytes)| (format!("{name}.npy"), *bytes)).collect();
+    let entries: Vec<_> = named.iter().map(|(name, bytes)| (&**name, *bytes)).collect();
+    zip_file(&entries, if compressed { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored })
+}
+
+/// A zip file of these entries.
+pub fn zip_file(entries: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    for (name, bytes) in entries {
+        writer.start_file(*name, options).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
 }

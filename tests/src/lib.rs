@@ -13,13 +13,14 @@
 //! [`browser`] does the same for tests that look at pages, with `COMPEXP_REQUIRE_BROWSER=1`, and [`python`] for tests of scripts.
 //! [`permissions_hold`] is for tests of files that may not be read.
 //!
-//! [`files`] makes small files for tests, [`server`] is a server for those that fetch files.
+//! [`files`] makes small files for tests, [`torch`] those of PyTorch; [`server`] is a server for tests that fetch files.
 //!
 //! The library depends on no other crate of the project, so that any of them can have it as a dev-dependency.
 #![forbid(unsafe_code)]
 
 pub mod files;
 pub mod server;
+pub mod torch;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};

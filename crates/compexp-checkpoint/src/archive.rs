@@ -4,7 +4,7 @@
 //! The checksum of every entry that is used is verified, unless it is 0: PyTorch can be told to leave checksums out.
 
 use crate::pickle::{Source, run};
-use crate::storage::{Extent, Storages, fill, read_at};
+use crate::storage::{Extent, Plan, Storages, read_at};
 use crate::tree::unfold;
 use crate::{Error, Value};
 use compexp_files::SourceFile;
@@ -18,8 +18,8 @@ struct Index {
     byte_order: Option<Extent>,
 }
 
-/// Reads a file whose content begins like a zip archive.
-pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
+/// Reads a file whose content begins like a zip archive: all but the elements of its tensors, and where these are.
+pub(crate) fn read(file: &SourceFile) -> Result<(Value, Vec<Plan>), Error> {
     let index = index(file)?;
     if let Some(extent) = index.byte_order {
         let found = read_at(file, extent.start, extent.len.min(16))?;
@@ -30,9 +30,7 @@ pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
     let program = read_at(file, index.pickle.start, index.pickle.len)?;
     let graph = run(&mut Source::new(program.as_slice(), 0, index.pickle.len))?;
     drop(program);
-    let (mut value, plans) = unfold(&graph, &index.storages)?;
-    fill(file, &mut value, &plans)?;
-    Ok(value)
+    unfold(&graph, &index.storages)
 }
 
 fn index(file: &SourceFile) -> Result<Index, Error> {

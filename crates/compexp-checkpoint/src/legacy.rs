@@ -6,7 +6,7 @@
 //! 4. for each key in that order, the number of elements (i64, little-endian) and the elements.
 
 use crate::pickle::{Graph, Source, run};
-use crate::storage::{Extent, Storages, fill, read_at};
+use crate::storage::{Extent, Plan, Storages, read_at};
 use crate::tree::unfold;
 use crate::{Dtype, Error, Value};
 use compexp_files::SourceFile;
@@ -15,8 +15,8 @@ use std::collections::HashMap;
 const MAGIC: &str = "119547037146038801333356";
 const PROTOCOL_VERSION: i64 = 1001;
 
-/// Reads a file whose content begins like a pickle.
-pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
+/// Reads a file whose content begins like a pickle: all but the elements of its tensors, and where these are.
+pub(crate) fn read(file: &SourceFile) -> Result<(Value, Vec<Plan>), Error> {
     // The buffer reads ahead, so the end of the pickles is the position of the source, not of the file.
     let mut source = Source::new(file.reader(), 0, file.len());
     let magic = plain(&run(&mut source)?)?;
@@ -39,10 +39,7 @@ pub(crate) fn read(file: &SourceFile) -> Result<Value, Error> {
     let keys = plain(&run(&mut source)?)?;
     let at = source.at();
 
-    let storages = locate(file, at, &graph, &keys)?;
-    let (mut value, plans) = unfold(&graph, &storages)?;
-    fill(file, &mut value, &plans)?;
-    Ok(value)
+    unfold(&graph, &locate(file, at, &graph, &keys)?)
 }
 
 /// A pickle without tensors.

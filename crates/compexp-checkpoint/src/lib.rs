@@ -1,7 +1,8 @@
 //! Reads the checkpoints of neural networks: PyTorch's zip format, its older pickle format, and safetensors.
 //!
 //! [`read()`] recognises the format by the content and returns the whole checkpoint as a tree of [`Value`]s.
-//! [`state_dict()`] finds the named [`Tensor`]s in it, for the usual ways of storing them.
+//! [`state_dict()`] finds the named [`Tensor`]s in it, for the usual ways of storing them. [`Outline`] leaves the elements in
+//! a PyTorch file and says where they are.
 //!
 //! ```
 //! use compexp_checkpoint::{Value, read, state_dict};
@@ -42,6 +43,7 @@
 mod archive;
 mod error;
 mod legacy;
+mod outline;
 mod pickle;
 mod read;
 mod safe;
@@ -52,6 +54,7 @@ mod tree;
 mod value;
 
 pub use error::Error;
+pub use outline::{Outline, TensorPlace};
 pub use read::read;
 pub use state_dict::{StateDict, absent, state_dict, state_dict_at};
 pub use tensor::{Dtype, Tensor};

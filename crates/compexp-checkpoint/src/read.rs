@@ -1,12 +1,12 @@
 //! Reads a checkpoint from a path; the content determines the format.
 
-use crate::storage::read_at;
+use crate::storage::{Plan, fill, read_at};
 use crate::{Error, Value, archive, legacy, safe};
 use compexp_files::SourceFile;
 use std::path::Path;
 
 /// The number of bytes that contain a tar header's magic.
-const HEAD: u64 = 512;
+pub(crate) const HEAD: u64 = 512;
 
 /// Reads a checkpoint: PyTorch's zip format, its older pickle format, or safetensors. The name of the file does not
 /// matter (`.pth.tar` files are not tar archives).
@@ -21,15 +21,25 @@ pub fn read(path: &Path) -> Result<Value, Error> {
 fn read_file(path: &Path) -> Result<Value, Error> {
     let file = SourceFile::open(path)?;
     let head = read_at(&file, 0, HEAD.min(file.len()))?;
-    match &head[..] {
-        head if safe::looks_right(head) => safe::read(&file),
-        [b'P', b'K', ..] => archive::read(&file),
+    if safe::looks_right(&head) {
+        return safe::read(&file);
+    }
+    let (mut value, plans) = read_torch(&file, &head)?;
+    fill(&file, &mut value, &plans)?;
+    Ok(value)
+}
+
+/// Reads one of PyTorch's formats, all but the elements of its tensors; the plans say where these are, in the order of
+/// [`Value::visit_tensors`]. `head` is the beginning of the file.
+pub(crate) fn read_torch(file: &SourceFile, head: &[u8]) -> Result<(Value, Vec<Plan>), Error> {
+    match head {
+        [b'P', b'K', ..] => archive::read(file),
         head if is_tar(head) => Err(Error::NotACheckpoint {
             found: "a tar archive",
             hint: "unpack it and give the checkpoint inside; a tar written by torch.save before 2017 must be saved again",
         }),
-        [0x80, ..] => legacy::read(&file),
-        head if head.starts_with(b"L119547") => legacy::read(&file),
+        [0x80, ..] => legacy::read(file),
+        head if head.starts_with(b"L119547") => legacy::read(file),
         head => Err(foreign(head)),
     }
 }

@@ -7,6 +7,7 @@
 use crate::pickle::SLACK;
 use crate::{Dtype, Error, Value};
 use compexp_files::SourceFile;
+use compexp_files::strided::{gather, is_row_major, reach};
 use std::collections::HashMap;
 
 /// All tensors together may take this many times the bytes of all storages. Ties and views share a storage (factor 2
@@ -78,48 +79,9 @@ impl Plan {
         Some(if dims.iter().any(|dim| dim.0 == 0) { 0 } else { product })
     }
 
-    /// The distance from the first to the last element, in elements; `None` if it overflows. No size is 0.
-    pub(crate) fn reach(dims: &[(u64, u64)]) -> Option<u64> {
-        dims.iter().try_fold(0u64, |reach, &(size, stride)| reach.checked_add((size - 1).checked_mul(stride)?))
-    }
-
-    fn is_contiguous(&self) -> bool {
-        let mut expected = 1;
-        self.dims.iter().rev().all(|&(size, stride)| {
-            let fits = size == 1 || stride == expected;
-            expected *= size;
-            fits
-        })
-    }
-
     /// One past the tensor's last byte, from the start of the storage. No size is 0, and the plan was checked.
     fn end(&self) -> u64 {
-        self.first + (Self::reach(&self.dims).unwrap_or(0) + 1) * self.dtype.size() as u64
-    }
-
-    /// Copies the elements in row-major order out of `bytes`, which start at byte `low` of the storage.
-    fn gather(&self, bytes: &[u8], low: u64) -> Vec<u8> {
-        let size = self.dtype.size();
-        let base = (self.first - low) as usize;
-        let mut out = Vec::with_capacity(self.n_bytes as usize);
-        let (&(inner, inner_stride), outer) = self.dims.split_last().unwrap_or((&(1, 1), &[]));
-        let (inner, step) = (inner as usize, inner_stride as usize * size);
-        let mut index = vec![0u64; outer.len()];
-        loop {
-            let offset: u64 = index.iter().zip(outer).map(|(i, dim)| i * dim.1).sum();
-            let row = base + offset as usize * size;
-            if step == size {
-                out.extend_from_slice(&bytes[row..row + inner * size]);
-            } else {
-                for at in (0..inner).map(|i| row + i * step) {
-                    out.extend_from_slice(&bytes[at..at + size]);
-                }
-            }
-            // The next row: count up, the innermost index first.
-            let Some(d) = (0..outer.len()).rev().find(|&d| index[d] + 1 < outer[d].0) else { return out };
-            index[d] += 1;
-            index[d + 1..].fill(0);
-        }
+        self.first + (reach(&self.dims).unwrap_or(0) + 1) * self.dtype.size() as u64
     }
 }
 
@@ -130,7 +92,8 @@ pub(crate) fn fill(file: &SourceFile, value: &mut Value, plans: &[Plan]) -> Resu
     order.sort_by_key(|&i| (plans[i].storage, plans[i].first));
     for group in order.chunk_by(|&a, &b| plans[a].storage == plans[b].storage) {
         let start = plans[group[0]].storage.start;
-        let (contiguous, strided): (Vec<usize>, Vec<usize>) = group.iter().partition(|&&i| plans[i].is_contiguous());
+        let (contiguous, strided): (Vec<usize>, Vec<usize>) =
+            group.iter().partition(|&&i| is_row_major(&plans[i].dims));
         for i in contiguous {
             data[i] = read_at(file, start + plans[i].first, plans[i].n_bytes)?;
         }
@@ -138,7 +101,7 @@ pub(crate) fn fill(file: &SourceFile, value: &mut Value, plans: &[Plan]) -> Resu
         let high = strided.iter().map(|&i| plans[i].end()).max().unwrap_or(0);
         let bytes = read_at(file, start + low, high - low)?;
         for i in strided {
-            data[i] = plans[i].gather(&bytes, low);
+            data[i] = gather(&bytes[(plans[i].first - low) as usize..], &plans[i].dims, plans[i].dtype.size());
         }
     }
     let mut data = data.into_iter();
@@ -160,60 +123,6 @@ pub(crate) fn read_at(file: &SourceFile, start: u64, n: u64) -> Result<Vec<u8>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn plan(first: u64, dims: &[(u64, u64)]) -> Plan {
-        let n_bytes = Plan::n_elements(dims).unwrap() * 2;
-        Plan { storage: Extent::default(), first, dims: dims.into(), dtype: Dtype::I16, n_bytes }
-    }
-
-    /// A slow reference implementation: one element at a time.
-    fn slowly(plan: &Plan, bytes: &[u8]) -> Vec<u8> {
-        let n: u64 = plan.dims.iter().map(|d| d.0).product();
-        (0..n)
-            .flat_map(|flat| {
-                let mut rest = flat;
-                let mut at = plan.first / 2;
-                for &(size, stride) in plan.dims.iter().rev() {
-                    at += rest % size * stride;
-                    rest /= size;
-                }
-                bytes[at as usize * 2..][..2].to_vec()
-            })
-            .collect()
-    }
-
-    #[test]
-    fn gathering_equals_indexing_for_any_strides() {
-        let bytes: Vec<u8> = (0..=255).collect();
-        for dims in [
-            &[][..],
-            &[(5, 1)],
-            &[(5, 3)],
-            &[(4, 0)],
-            &[(4, 1), (6, 4)],
-            &[(3, 7), (2, 1)],
-            &[(2, 60), (3, 1), (4, 15), (5, 3)],
-            &[(1, 99), (3, 2), (1, 77)],
-        ] {
-            for first in [0, 2, 12] {
-                let plan = plan(first, dims);
-                let end = plan.end() as usize;
-                let low = first.saturating_sub(2);
-                let found = plan.gather(&bytes[low as usize..end.max(low as usize)], low);
-                assert_eq!(found, slowly(&plan, &bytes), "{dims:?} from {first}");
-            }
-        }
-    }
-
-    #[test]
-    fn only_row_major_strides_are_contiguous() {
-        assert!(plan(0, &[]).is_contiguous());
-        assert!(plan(0, &[(2, 3), (3, 1)]).is_contiguous());
-        assert!(plan(0, &[(2, 3), (1, 99), (3, 1)]).is_contiguous());
-        assert!(!plan(0, &[(2, 1), (3, 2)]).is_contiguous());
-        assert!(!plan(0, &[(2, 4), (3, 1)]).is_contiguous());
-        assert!(!plan(0, &[(2, 0)]).is_contiguous());
-    }
 
     #[test]
     fn absurd_sizes_are_not_hidden_by_a_zero() {

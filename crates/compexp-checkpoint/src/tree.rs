@@ -8,6 +8,7 @@
 use crate::pickle::{COPY_FACTOR, Global, Graph, MAX_INSTRUCTIONS, Object, SLACK, StorageRef, TensorRef};
 use crate::storage::{Plan, Storages};
 use crate::{Error, Tensor, Value};
+use compexp_files::strided::reach;
 use std::collections::HashSet;
 
 /// Deepest nesting; a training checkpoint has 5.
@@ -175,8 +176,7 @@ impl Unfolding<'_> {
         let Some(n) = Plan::n_elements(&tensor.dims) else {
             return Err(self.wrong_tensor(format!("found shape {:?}, which no memory can hold", shape())));
         };
-        let last =
-            if n > 0 { Plan::reach(&tensor.dims).and_then(|reach| reach.checked_add(tensor.offset)) } else { None };
+        let last = if n > 0 { reach(&tensor.dims).and_then(|reach| reach.checked_add(tensor.offset)) } else { None };
         if n > 0 && last.is_none_or(|last| last >= len / size) {
             return Err(self.wrong_tensor(format!(
                 "found sizes and strides {:?} from element {}, which reach beyond the storage's {} elements",

@@ -108,6 +108,14 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
+/// At most the first twenty of `names` for a message, in backticks; "none" if there are none.
+pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{}`", name.as_ref())).collect();
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    if names.is_empty() { "none".into() } else { shown.join(", ") + &more }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Files: how every crate of compexp opens, reads, hashes and writes them.
 //!
 //! - [`SourceFile`] is the one way to open a file for reading, [`read_bytes`] and [`read_text`] read one whole;
-//! - [`TensorFile`] reads arrays (`.npy`, `.safetensors`) in blocks, by position;
+//! - [`TensorFile`] reads arrays in blocks, by position; [`strided`] is about those that are not in row-major order;
 //! - [`read_json`], [`read_rows`] and their counterparts read and write JSON and CSV within limits;
 //! - [`AtomicFile`], [`NpyWriter`], [`write_json`] and [`write_bytes`] write files that are whole or absent,
 //!   [`remove_partials`] clears away what killed processes left; a [`GrowingFile`] is filled while a long command works;
@@ -29,6 +29,7 @@ mod place;
 mod rows;
 mod source_file;
 mod staged;
+pub mod strided;
 mod table;
 mod tensor_file;
 mod text;
@@ -36,7 +37,7 @@ mod unnamed;
 mod write;
 
 pub use dtype::Dtype;
-pub use error::{Error, Result, excerpt, shorten};
+pub use error::{Error, Result, excerpt, listed, shorten};
 pub use folder_lock::{FolderLock, claim_folder};
 pub use growing::GrowingFile;
 pub use hash::{ContentHash, hash_file};
@@ -49,7 +50,7 @@ pub use rows::{guarded, read_rows, without_guards, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
 pub use staged::{StagedFolder, put_in_place, recover_place};
 pub use table::Header;
-pub use tensor_file::{TensorFile, split_spec};
+pub use tensor_file::{TensorFile, View, is_npz, split_spec};
 pub use text::{line_text, mark_len, text_of};
 pub use unnamed::UnnamedFile;
 pub use write::{

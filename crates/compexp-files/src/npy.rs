@@ -3,8 +3,9 @@
 //! The header is a Python dictionary of three entries. It is read by hand: the parser that `npyz` brings accepts any
 //! Python literal, and backtracks so that its time doubles with every nested bracket (6 s for twenty).
 
+use std::path::Path;
+
 use crate::dtype::Dtype;
-use crate::source_file::SourceFile;
 use crate::{Error, Result};
 
 /// What every `.npy` file starts with.
@@ -28,17 +29,23 @@ pub struct Header {
     pub offset: u64,
 }
 
-/// Reads the header of a file that starts with [`MAGIC`]. `dtypes` are the element types that its reader takes, in words.
-pub fn read_header(file: &SourceFile, dtypes: &str) -> Result<Header> {
-    let error = |field: &str, found: String, expected: &str| Error::format(file.path(), field, found, expected);
-    let cut = |needed: u64| {
-        error("length", format!("{} bytes", file.len()), &format!("at least {needed} bytes, for the header"))
-    };
+/// Reads the header of `len` bytes that start with [`MAGIC`], which `read_at` gives by their position. `path` is the file that
+/// they are in, and `dtypes` are the element types that its reader takes, in words.
+pub(crate) fn read_header(
+    path: &Path,
+    len: u64,
+    read_at: &dyn Fn(&mut [u8], u64) -> Result<()>,
+    dtypes: &str,
+) -> Result<Header> {
+    let error = |field: &str, found: String, expected: &str| Error::format(path, field, found, expected);
+    let all = len;
+    let cut =
+        |needed: u64| error("length", format!("{all} bytes"), &format!("at least {needed} bytes, for the header"));
     let mut preamble = [0; 12];
-    if file.len() < 12 {
+    if all < 12 {
         return Err(cut(12));
     }
-    file.read_at(&mut preamble, 0)?;
+    read_at(&mut preamble, 0)?;
     let [.., major, minor, l0, l1, l2, l3] = preamble;
     let (len, start) = match (major, minor) {
         (1, 0) => (u64::from(u16::from_le_bytes([l0, l1])), 10),
@@ -48,11 +55,11 @@ pub fn read_header(file: &SourceFile, dtypes: &str) -> Result<Header> {
     if len > MAX_HEADER {
         return Err(error("header length", format!("{len} bytes"), &format!("at most {MAX_HEADER} bytes")));
     }
-    if start + len > file.len() {
+    if start + len > all {
         return Err(cut(start + len));
     }
     let mut text = vec![0; len as usize];
-    file.read_at(&mut text, start)?;
+    read_at(&mut text, start)?;
     let dict = Parser { text: &text, at: 0 }.dict().map_err(|(at, expected)| {
         let shown: String = String::from_utf8_lossy(&text[at.min(text.len())..]).chars().take(24).collect();
         error("header", format!("`{}` at byte {at}", shown.trim_end()), expected)
@@ -213,7 +220,8 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Header> {
         let scratch = Scratch::new();
-        read_header(&SourceFile::open(&scratch.write("a.npy", bytes))?, "f32")
+        let file = crate::SourceFile::open(&scratch.write("a.npy", bytes))?;
+        read_header(file.path(), file.len(), &|buf, at| file.read_at(buf, at), "f32")
     }
 
     fn header(text: &str) -> Result<Header> {

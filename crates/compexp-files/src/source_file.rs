@@ -16,7 +16,8 @@ const MAX_TEXT: u64 = 1 << 30;
 #[derive(Debug)]
 pub struct SourceFile {
     path: PathBuf,
-    file: File,
+    /// None if each read opens it anew.
+    file: Option<File>,
     len: u64,
     modified: Option<SystemTime>,
 }
@@ -35,18 +36,15 @@ impl SourceFile {
 
     /// Opens a path that nobody has looked at, and looks at what was opened.
     fn open_unseen(path: &Path) -> Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            // Opening a pipe would wait for its writer; of a plain file nothing changes.
-            options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
-        }
-        let file = options.open(path).map_err(Error::io("open", path))?;
+        let file = open_plain(path)?;
         let meta = file.metadata().map_err(Error::io("open", path))?;
-        expect_plain(path, &meta)?;
-        Ok(Self { path: path.to_owned(), file, len: meta.len(), modified: meta.modified().ok() })
+        Ok(Self { path: path.to_owned(), file: Some(file), len: meta.len(), modified: meta.modified().ok() })
+    }
+
+    /// The same, which no longer holds the file open: each read opens it anew. For those that read more files than a process
+    /// may have open.
+    pub fn released(self) -> Self {
+        Self { file: None, ..self }
     }
 
     /// Its path, as it was opened.
@@ -69,14 +67,22 @@ impl SourceFile {
     /// # Errors
     /// [`Error::Io`], and [`Error::Format`] where the file is not what it was when it was opened.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
-        let read = read_exact_at(&self.file, buf, offset);
+        let opened;
+        let file = match &self.file {
+            Some(file) => file,
+            None => {
+                opened = open_plain(&self.path)?;
+                &opened
+            }
+        };
+        let read = read_exact_at(file, buf, offset);
         if let Err(e) = &read
             && e.kind() != io::ErrorKind::UnexpectedEof
         {
             return read.map_err(Error::io("read", &self.path));
         }
         // Looked at after the read, so that what was read is of the file that was opened.
-        let now = self.file.metadata().map_err(Error::io("read", &self.path))?;
+        let now = file.metadata().map_err(Error::io("read", &self.path))?;
         if now.len() != self.len {
             return Err(self.changed("length", format!("{} bytes", now.len()), format!("{} bytes", self.len)));
         }
@@ -118,6 +124,21 @@ impl SourceFile {
         let hint = "the file changed while it was being read; run again when it is complete";
         Error::format(&self.path, field, found, format!("{expected}: {hint}"))
     }
+}
+
+/// Opens a path without waiting for anybody, and looks at what was opened.
+fn open_plain(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Opening a pipe would wait for its writer; of a plain file nothing changes.
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    }
+    let file = options.open(path).map_err(Error::io("open", path))?;
+    expect_plain(path, &file.metadata().map_err(Error::io("open", path))?)?;
+    Ok(file)
 }
 
 /// Reads a [`SourceFile`] in order: never beyond the length that it was opened with. Its errors are those of

@@ -1,18 +1,22 @@
-//! Arrays in `.npy` and `.safetensors` files, read in blocks.
+//! Arrays in files, read in blocks.
 
+mod npz;
 mod open;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use half::{bf16, f16};
 
 use crate::dtype::Dtype;
 use crate::source_file::SourceFile;
+use crate::strided::{gather, reach};
 use crate::{Error, Result};
-pub use open::split_spec;
+pub use npz::is_npz;
+pub use open::{View, split_spec};
 
 /// The bytes read and converted at a time: they stay in the cache between the two.
 const BLOCK: usize = 1 << 16;
@@ -20,8 +24,8 @@ const BLOCK: usize = 1 << 16;
 /// An array in a file, of which blocks of elements are read in row-major (C) order.
 #[derive(Debug)]
 pub struct TensorFile {
-    file: SourceFile,
-    /// The tensor's name in a safetensors file.
+    file: Arc<SourceFile>,
+    /// The tensor's name in a file that holds several.
     name: Option<String>,
     /// The free-form texts in the header of a safetensors file.
     metadata: HashMap<String, String>,
@@ -31,8 +35,10 @@ pub struct TensorFile {
     elements: usize,
     /// Where the first element is, in bytes.
     offset: u64,
+    /// How far apart neighbours are along each axis, in elements, where rows of other elements lie between.
+    strides: Option<Vec<u64>>,
     /// All elements in row-major order, where the file has another or cannot be read by position.
-    reordered: Option<Vec<u8>>,
+    in_memory: Option<Vec<u8>>,
 }
 
 impl TensorFile {
@@ -156,18 +162,7 @@ impl TensorFile {
                 format!("no more than the array has: {}", self.elements),
             ));
         }
-        let mut scratch = vec![0; (out.len() * N).min(BLOCK)];
-        let mut at = first * N;
-        for out in out.chunks_mut(BLOCK / N) {
-            let scratch = &mut scratch[..out.len() * N];
-            let bytes: &[u8] = match &self.reordered {
-                Some(all) => &all[at..at + scratch.len()],
-                None => {
-                    self.file.read_at(scratch, self.offset + at as u64)?;
-                    scratch
-                }
-            };
-            at += bytes.len();
+        let convert_all = |bytes: &[u8], out: &mut [T]| {
             let elements = bytes.as_chunks().0;
             if self.big_endian {
                 for (o, &b) in out.iter_mut().zip(elements) {
@@ -180,6 +175,48 @@ impl TensorFile {
                     *o = convert(*b);
                 }
             }
+        };
+        if let Some(all) = &self.in_memory {
+            convert_all(&all[first * N..(first + out.len()) * N], out);
+            return Ok(());
+        }
+        if let Some(strides) = &self.strides {
+            return self.read_rows(strides, first, out, convert_all);
+        }
+        let mut scratch = vec![0; (out.len() * N).min(BLOCK)];
+        let mut at = self.offset + (first * N) as u64;
+        for out in out.chunks_mut(BLOCK / N) {
+            let scratch = &mut scratch[..out.len() * N];
+            self.file.read_at(scratch, at)?;
+            at += scratch.len() as u64;
+            convert_all(scratch, out);
+        }
+        Ok(())
+    }
+
+    /// Reads elements of an array whose rows, along its first axis, lie one after the other: the part of the file that a row
+    /// spans is read at once, and its elements are gathered.
+    fn read_rows<T>(
+        &self,
+        strides: &[u64],
+        mut first: usize,
+        mut out: &mut [T],
+        convert_all: impl Fn(&[u8], &mut [T]),
+    ) -> Result<()> {
+        let size = self.dtype.size();
+        let dims: Vec<(u64, u64)> = self.shape.iter().map(|d| *d as u64).zip(strides.iter().copied()).collect();
+        let (outer, inner) = dims.split_at(1);
+        let row_len: usize = self.shape[1..].iter().product();
+        // It was checked when the array was opened.
+        let span = reach(inner).unwrap_or(0) + 1;
+        let mut bytes = vec![0; span as usize * size];
+        while !out.is_empty() {
+            let (row, from) = (first / row_len, first % row_len);
+            self.file.read_at(&mut bytes, self.offset + row as u64 * outer[0].1 * size as u64)?;
+            let (part, rest) = out.split_at_mut(out.len().min(row_len - from));
+            convert_all(&gather(&bytes, inner, size)[from * size..(from + part.len()) * size], part);
+            first += part.len();
+            out = rest;
         }
         Ok(())
     }

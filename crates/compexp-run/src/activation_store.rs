@@ -233,7 +233,7 @@ fn open_complete(dir: &Path, meta: &Meta) -> Result<Option<ActivationFile>> {
     };
     let StoreShape { n_examples, n_units, grid, maps, n_classes } = meta.shape;
     let shape = [n_examples, n_units, grid.height, grid.width];
-    if file.tensor().shape() != if maps { &shape[..] } else { &shape[..2] } {
+    if file.shape() != if maps { &shape[..] } else { &shape[..2] } {
         return Ok(None);
     }
     if n_classes > 0 {

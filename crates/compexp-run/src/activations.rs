@@ -1,6 +1,8 @@
 //! Activations and masks in array files.
 
+mod array;
 mod axes;
+mod file;
 mod names;
 mod source;
 
@@ -9,10 +11,10 @@ use std::path::{Path, PathBuf};
 use compexp_core::activation::{ActivationSource, MaskSource};
 use compexp_core::probe::{Example, Grid};
 use compexp_files::Dtype;
-use compexp_files::TensorFile;
 
 use crate::blocks::CheckedFile;
 use crate::error::{Error, Result};
+use array::Array;
 use axes::Dimensions;
 pub use axes::{Axes, Known};
 
@@ -20,7 +22,7 @@ pub use axes::{Axes, Known};
 /// or `(n_examples, n_units)`, or one whose [`Axes`] are known to stand in another order.
 #[derive(Debug)]
 pub struct ActivationFile {
-    tensor: TensorFile,
+    array: Array,
     dimensions: Dimensions,
     /// What its blocks must be, where that is known.
     checked: Option<CheckedFile>,
@@ -29,18 +31,19 @@ pub struct ActivationFile {
 }
 
 impl ActivationFile {
-    /// Opens the array that `spec` names, as [`TensorFile::open`] does, or in a file of `torch.save`, which is read
-    /// into memory: a tensor, one of a dict (`acts.pt#layer4`), or a list of batches.
+    /// Opens the array that `spec` names: as [`compexp_files::TensorFile::open`] does; in a file of `torch.save` a tensor, one
+    /// of a dict (`acts.pt#layer4`), or a list of batches; all files of batches in a folder, in the natural order of their
+    /// names; or a tensor in the shards of an index, which is given as a file or by its folder (`model#layer4`).
     ///
     /// # Errors
-    /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of activations, or is empty,
-    /// or has a shape of two readings between which nothing that is `known` decides.
+    /// Those of [`compexp_files::TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of activations,
+    /// or is empty, or has a shape of two readings between which nothing that is `known` decides.
     pub fn open(spec: impl AsRef<Path>, known: Known) -> Result<Self> {
         let floats = [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64];
-        let tensor = source::open(spec.as_ref(), &floats, "f32, f16, bf16 or f64")?;
-        let dimensions = Dimensions::of(&tensor, known)?;
+        let array = source::open(spec.as_ref(), &floats, "f32, f16, bf16 or f64")?;
+        let dimensions = Dimensions::of(&array, known)?;
         let advice = "check the model's input, or export the layer again";
-        Ok(Self { tensor, dimensions, checked: None, advice })
+        Ok(Self { array, dimensions, checked: None, advice })
     }
 
     /// The same, which is a run's own.
@@ -55,12 +58,17 @@ impl ActivationFile {
 
     /// The file's path, without a tensor's name.
     pub fn path(&self) -> &Path {
-        self.tensor.path()
+        self.array.path()
+    }
+
+    /// All files that the array is in.
+    pub fn files(&self) -> &[PathBuf] {
+        self.array.files()
     }
 
     /// Whether the array has a map for each unit and example, and not a single value.
     pub fn has_maps(&self) -> bool {
-        self.tensor.shape().len() > 2
+        self.array.shape().len() > 2
     }
 
     /// What its axes are; [`Axes::Nchw`] also for `(n_examples, n_units)`.
@@ -76,11 +84,12 @@ impl ActivationFile {
     /// [`compexp_files::Error::Format`] naming the first example with another name, or if the names are no list;
     /// [`compexp_files::Error::Io`] if `names.txt` cannot be read.
     pub fn compare_names(&self, examples: &[Example]) -> Result<Option<String>> {
-        names::compare(&self.tensor, examples)
+        names::compare(&self.array, examples)
     }
 
-    pub(crate) fn tensor(&self) -> &TensorFile {
-        &self.tensor
+    /// The sizes of the array as they are in the file.
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.array.shape()
     }
 }
 
@@ -101,11 +110,12 @@ impl ActivationSource for ActivationFile {
         let per_example = self.n_units() * self.grid().positions();
         let start = block_start(first, out.len(), self.n_examples(), per_example)?;
         match self.dimensions.axes {
-            Axes::Nchw => self.tensor.read_f32(start, out).map_err(Error::from)?,
+            Axes::Nchw => self.array.read_f32(start, out)?,
             Axes::Nhwc | Axes::Ntu => self.read_units_last(start, out)?,
         }
-        if let Some(file) = &self.checked {
-            let bytes = |elements: usize| self.tensor.offset() + (elements * self.tensor.dtype().size()) as u64;
+        // A run's own file holds the array in one piece.
+        if let (Some(file), Some(tensor)) = (&self.checked, self.array.batches().next()) {
+            let bytes = |elements: usize| tensor.offset() + (elements * tensor.dtype().size()) as u64;
             file.check(bytes(start), bytes(start + out.len()))?;
         }
         match out.iter().position(|value| !value.is_finite()) {
@@ -138,7 +148,7 @@ impl ActivationFile {
         let (units, positions) = (self.dimensions.units, self.dimensions.grid.positions());
         let mut example = vec![0.0; units * positions];
         for (i, out) in out.chunks_exact_mut(units * positions).enumerate() {
-            self.tensor.read_f32(start + i * example.len(), &mut example)?;
+            self.array.read_f32(start + i * example.len(), &mut example)?;
             for (position, values) in example.chunks_exact(units).enumerate() {
                 for (unit, value) in values.iter().enumerate() {
                     out[unit * positions + position] = *value;
@@ -158,9 +168,9 @@ impl ActivationFile {
             Axes::Nchw => at,
             Axes::Nhwc | Axes::Ntu => (example * positions + position) * units + unit,
         };
-        let value = match self.tensor.element(in_file) {
-            Ok(value) => value,
-            Err(error) => return Error::from(error).into(),
+        let (path, value) = match self.array.element(in_file) {
+            Ok(found) => found,
+            Err(error) => return error.into(),
         };
         let place = match positions {
             1 => String::new(),
@@ -168,7 +178,7 @@ impl ActivationFile {
         };
         let within = if value.parse::<f64>().is_ok_and(f64::is_finite) { " within f32" } else { "" };
         compexp_core::Error::source(NotFinite {
-            path: self.path().to_owned(),
+            path: path.to_owned(),
             unit,
             example,
             value,
@@ -183,30 +193,34 @@ impl ActivationFile {
 /// `(n_units, n_examples)`.
 #[derive(Debug)]
 pub struct MaskFile {
-    tensor: TensorFile,
+    array: Array,
     n_units: usize,
     n_examples: usize,
     grid: Grid,
 }
 
 impl MaskFile {
-    /// Opens the array that `spec` names, as [`TensorFile::open`] does, or in a file of `torch.save`, which is read
-    /// into memory: a tensor, one of a dict (`acts.pt#layer4`), or a list of batches. `n_units_known` is the number of its
-    /// units, where that is known.
+    /// Opens the array that `spec` names, as [`ActivationFile::open`] does. `n_units_known` is the number of its units, where
+    /// that is known.
     ///
     /// # Errors
-    /// Those of [`TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of masks, is empty, or has
-    /// another number of units.
+    /// Those of [`ActivationFile::open`] where the array cannot be read, and [`compexp_files::Error::Format`] where it is not of
+    /// masks, is empty, or has another number of units.
     pub fn open(spec: impl AsRef<Path>, n_units_known: Option<usize>) -> Result<Self> {
-        let tensor = source::open(spec.as_ref(), &[Dtype::Bool, Dtype::U8], "bool or u8")?;
-        let ([n_units, n_examples], grid) = mask_dimensions(&tensor)?;
-        axes::check_units(&tensor, n_units, n_units_known)?;
-        Ok(Self { tensor, n_units, n_examples, grid })
+        let array = source::open(spec.as_ref(), &[Dtype::Bool, Dtype::U8], "bool or u8")?;
+        let ([n_units, n_examples], grid) = mask_dimensions(&array)?;
+        axes::check_units(&array, n_units, n_units_known)?;
+        Ok(Self { array, n_units, n_examples, grid })
     }
 
     /// The file's path, without a tensor's name.
     pub fn path(&self) -> &Path {
-        self.tensor.path()
+        self.array.path()
+    }
+
+    /// All files that the array is in.
+    pub fn files(&self) -> &[PathBuf] {
+        self.array.files()
     }
 
     /// Compares the examples with the names that stand with the array, as [`ActivationFile::compare_names`] does.
@@ -214,7 +228,7 @@ impl MaskFile {
     /// # Errors
     /// Those of [`ActivationFile::compare_names`].
     pub fn compare_names(&self, examples: &[Example]) -> Result<Option<String>> {
-        names::compare(&self.tensor, examples)
+        names::compare(&self.array, examples)
     }
 }
 
@@ -237,21 +251,21 @@ impl MaskSource for MaskFile {
         }
         let positions = self.grid.positions();
         let start = block_start(first_example, out.len(), self.n_examples, positions)?;
-        Ok(self.tensor.read_bool(unit * self.n_examples * positions + start, out).map_err(Error::from)?)
+        Ok(self.array.read_bool(unit * self.n_examples * positions + start, out)?)
     }
 }
 
 /// Units and examples of an array of masks, and the grid; none of them is 0.
-fn mask_dimensions(tensor: &TensorFile) -> Result<([usize; 2], Grid)> {
+fn mask_dimensions(array: &Array) -> Result<([usize; 2], Grid)> {
     let expected = "[units, examples, height, width] or [units, examples]";
-    let (first, grid) = match *tensor.shape() {
+    let (first, grid) = match *array.shape() {
         [a, b] => ([a, b], Grid::SINGLE),
         [a, b, height, width] => ([a, b], Grid { height, width }),
-        _ => return Err(tensor.error("shape", format!("{:?}", tensor.shape()), expected).into()),
+        _ => return Err(array.error("shape", format!("{:?}", array.shape()), expected).into()),
     };
-    if tensor.elements() == 0 {
+    if array.elements() == 0 {
         let hint = format!("{expected}, no dimension of them 0");
-        return Err(tensor.error("shape", format!("{:?}", tensor.shape()), hint).into());
+        return Err(array.error("shape", format!("{:?}", array.shape()), hint).into());
     }
     Ok((first, grid))
 }

@@ -2,27 +2,55 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use safetensors::tensor::Metadata;
 
-use super::{BLOCK, TensorFile};
+use super::{BLOCK, TensorFile, npz};
 use crate::dtype::Dtype;
 use crate::npy;
 use crate::place::Place;
 use crate::source_file::SourceFile;
-use crate::{Error, Result};
+use crate::strided::{gather, is_row_major, reach};
+use crate::{Error, Result, listed};
 
 /// The longest header of a safetensors file that is read: some 100,000 tensors. The format itself allows 100 MB, which
 /// parsed would take a multiple of that.
 const MAX_SAFETENSORS_HEADER: u64 = 16 << 20;
 
+/// Where an array is within a file: little-endian elements, not necessarily in row-major order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The type of the elements.
+    pub dtype: Dtype,
+    /// The sizes, outermost first.
+    pub shape: Vec<usize>,
+    /// How far apart neighbours are along each axis, in elements.
+    pub strides: Vec<u64>,
+    /// Where the first element is, in bytes.
+    pub offset: u64,
+}
+
+/// The bytes of a file that are an array with its header.
+pub(super) enum Content {
+    /// A run of them.
+    Section {
+        /// The first one.
+        start: u64,
+        /// How many they are.
+        len: u64,
+    },
+    /// They were unpacked.
+    Memory(Vec<u8>),
+}
+
 impl TensorFile {
-    /// Opens the array that `spec` names: the path of a `.npy` or `.safetensors` file, told apart by their content. A
-    /// safetensors file of several tensors needs the name of one after a `#`, as in `acts.safetensors#layer4`; a `#`
-    /// within the path of an existing file is part of the path.
+    /// Opens the array that `spec` names: the path of a `.npy`, `.npz` or `.safetensors` file, told apart by their content. A
+    /// file of several arrays needs the name of one after a `#`, as in `acts.safetensors#layer4`; a `#` within the path of an
+    /// existing file is part of the path.
     ///
-    /// Only the header is read, unless the array is in column-major (Fortran) order: then all of it is read, and kept
-    /// in row-major order.
+    /// Only the header is kept in memory, unless the array is in column-major (Fortran) order, or compressed: then all of it
+    /// is, in row-major order.
     ///
     /// # Errors
     /// [`Error::Io`], and [`Error::Format`] where the header is broken, the element type is none of [`Dtype`], the
@@ -47,70 +75,133 @@ impl TensorFile {
         if dtypes.contains(&self.dtype) { Ok(self) } else { Err(self.wrong_dtype(expected)) }
     }
 
-    /// An array that another reader took from `file`: all elements, little-endian and in row-major order. `name` is the
-    /// tensor's name in the file.
+    /// The array that another reader found in `file`; `name` is the tensor's name there. It is read by position, unless rows
+    /// along its first axis do not lie one after the other: then all of it is read, and kept in row-major order.
     ///
     /// # Errors
-    /// `Error::Format` if the bytes do not fill the shape.
-    pub fn in_memory(
-        file: SourceFile,
-        name: Option<String>,
-        dtype: Dtype,
-        shape: Vec<usize>,
-        bytes: Vec<u8>,
-    ) -> Result<Self> {
+    /// `Error::Format` if an element lies outside the file, or an array that must be held does not fit the memory; the errors
+    /// of [`SourceFile::read_at`].
+    pub fn view(file: Arc<SourceFile>, name: Option<String>, view: View) -> Result<Self> {
+        let View { dtype, shape, strides, offset } = view;
         let elements = count_elements(&file, &shape, dtype)?;
-        if elements * dtype.size() != bytes.len() {
-            let (found, expected) = (format!("{} bytes", bytes.len()), format!("{shape:?} of {dtype}"));
+        let dims: Vec<(u64, u64)> = shape.iter().map(|d| *d as u64).zip(strides.iter().copied()).collect();
+        let bytes = |reach: u64| (reach + 1).checked_mul(dtype.size() as u64);
+        let span = if elements == 0 { Some(0) } else { reach(&dims).and_then(bytes) };
+        let end = span.and_then(|span| span.checked_add(offset));
+        if strides.len() != shape.len() || end.is_none_or(|end| end > file.len()) {
+            let found = format!("{shape:?} of {dtype} with strides {strides:?} from byte {offset} on");
+            let expected = format!("an array within the file's {} bytes", file.len());
             return Err(Error::format(file.path(), "elements", found, expected));
         }
-        let (metadata, reordered) = (HashMap::new(), Some(bytes));
-        Ok(Self { file, name, metadata, dtype, big_endian: false, shape, elements, offset: 0, reordered })
+        let metadata = HashMap::new();
+        let mut this = Self {
+            file,
+            name,
+            metadata,
+            dtype,
+            big_endian: false,
+            shape,
+            elements,
+            offset,
+            strides: None,
+            in_memory: None,
+        };
+        if elements == 0 || is_row_major(&dims) {
+            return Ok(this);
+        }
+        if dims.len() > 1 && reach(&dims[1..]).is_some_and(|reach| reach < dims[0].1) {
+            this.strides = Some(strides);
+            return Ok(this);
+        }
+        let mut all = this.reserve(span.unwrap_or(0))?;
+        this.file.read_at(&mut all, offset)?;
+        this.in_memory = Some(gather(&all, &dims, dtype.size()));
+        Ok(this)
     }
 
     fn open_any(spec: &Path, dtypes: &str) -> Result<Self> {
         let (path, name) = split_spec(spec)?;
-        let file = SourceFile::open(&path)?;
+        Self::open_in(SourceFile::open(&path)?, name.as_deref(), dtypes)
+    }
+
+    /// Opens the array of this name in an open file. `dtypes` are the element types that the caller takes, in words.
+    ///
+    /// # Errors
+    /// The errors of [`Self::open`].
+    pub fn open_in(file: SourceFile, name: Option<&str>, dtypes: &str) -> Result<Self> {
+        let file = Arc::new(file);
         let mut magic = [0; 9];
         let len = magic.len().min(file.len() as usize);
         file.read_at(&mut magic[..len], 0)?;
         if magic.starts_with(npy::MAGIC) {
             match name {
                 Some(name) => Err(Error::format(
-                    &path,
+                    file.path(),
                     "tensor name",
                     format!("`{name}`"),
                     format!("no name: an .npy file holds a single array; give the path without `#{name}`"),
                 )),
-                None => Self::open_npy(file, dtypes),
+                None => {
+                    let content = Content::Section { start: 0, len: file.len() };
+                    Self::open_npy(file, None, content, dtypes)
+                }
             }
         } else if magic[8] == b'{' {
-            Self::open_safetensors(file, name.as_deref(), dtypes)
+            Self::open_safetensors(file, name, dtypes)
+        } else if magic.starts_with(b"PK") && npz::is_npz(&file)? {
+            npz::open(file, name, dtypes)
         } else {
             let found = match &magic {
-                [b'P', b'K', ..] => "a zip archive (.npz or .pt)".into(),
+                [b'P', b'K', ..] => "a zip archive that is no whole .npz (a .pt, or cut off)".into(),
                 _ if len == 0 => "an empty file".into(),
                 _ => format!("`{}`", magic[..len].escape_ascii()),
             };
-            let expected = "the start of an .npy or .safetensors file: write one with `numpy.save` or \
+            let expected = "the start of an .npy, .npz or .safetensors file: write one with `numpy.save` or \
                             `safetensors.numpy.save_file`";
-            Err(Error::format(&path, "first bytes", found, expected))
+            Err(Error::format(file.path(), "first bytes", found, expected))
         }
     }
 
-    fn open_npy(file: SourceFile, dtypes: &str) -> Result<Self> {
-        let npy::Header { dtype, big_endian, fortran_order, shape, offset } = npy::read_header(&file, dtypes)?;
+    /// Opens the `.npy` file that is `content` of `file`.
+    pub(super) fn open_npy(
+        file: Arc<SourceFile>,
+        name: Option<String>,
+        content: Content,
+        dtypes: &str,
+    ) -> Result<Self> {
+        let (start, len, mut in_memory) = match content {
+            Content::Section { start, len } => (start, len, None),
+            Content::Memory(bytes) => (0, bytes.len() as u64, Some(bytes)),
+        };
+        let read_at = |buf: &mut [u8], at: u64| match &in_memory {
+            Some(bytes) => {
+                buf.copy_from_slice(&bytes[at as usize..at as usize + buf.len()]);
+                Ok(())
+            }
+            None => file.read_at(buf, start + at),
+        };
+        let mut magic = [0; npy::MAGIC.len()];
+        read_at(&mut magic[..npy::MAGIC.len().min(len as usize)], 0)?;
+        if magic != *npy::MAGIC {
+            let found = format!("`{}`", magic.escape_ascii());
+            return Err(Error::format(file.path(), "first bytes of the array", found, "those of an .npy file"));
+        }
+        let header = npy::read_header(file.path(), len, &read_at, dtypes)?;
+        let npy::Header { dtype, big_endian, fortran_order, shape, offset } = header;
         let elements = count_elements(&file, &shape, dtype)?;
-        check_length(&file, offset, (elements * dtype.size()) as u64)?;
-        let metadata = HashMap::new();
-        let mut this = Self { file, name: None, metadata, dtype, big_endian, shape, elements, offset, reordered: None };
+        check_length(&file, len, offset, (elements * dtype.size()) as u64)?;
+        if let Some(bytes) = &mut in_memory {
+            bytes.drain(..offset as usize);
+        }
+        let (metadata, strides, offset) = (HashMap::new(), None, start + offset);
+        let mut this = Self { file, name, metadata, dtype, big_endian, shape, elements, offset, strides, in_memory };
         if fortran_order && this.shape.iter().filter(|d| **d > 1).count() > 1 {
-            this.reordered = Some(this.read_column_major()?);
+            this.in_memory = Some(this.read_column_major()?);
         }
         Ok(this)
     }
 
-    fn open_safetensors(file: SourceFile, name: Option<&str>, dtypes: &str) -> Result<Self> {
+    fn open_safetensors(file: Arc<SourceFile>, name: Option<&str>, dtypes: &str) -> Result<Self> {
         let error =
             |field: String, found: String, expected: String| Err(Error::format(file.path(), field, found, expected));
         let mut len = [0; 8];
@@ -126,7 +217,7 @@ impl TensorFile {
             Ok(parsed) => parsed,
             Err(e) => return error("header".into(), e.to_string(), "the header of a safetensors file".into()),
         };
-        check_length(&file, 8 + len, parsed.data_len() as u64)?;
+        check_length(&file, file.len(), 8 + len, parsed.data_len() as u64)?;
 
         let mut names = parsed.offset_keys();
         names.sort();
@@ -134,12 +225,12 @@ impl TensorFile {
             Some(name) => name.to_owned(),
             None if names.len() == 1 => names[0].clone(),
             None => {
-                let hint = format!("a single tensor, or the name of one after `#`: {}", list(&names));
+                let hint = format!("a single tensor, or the name of one after `#`: {}", listed(&names));
                 return error("tensors".into(), names.len().to_string(), hint);
             }
         };
         let Some(info) = parsed.info(&name) else {
-            return error("tensor name".into(), format!("`{name}`"), format!("one of {}", list(&names)));
+            return error("tensor name".into(), format!("`{name}`"), format!("one of {}", listed(&names)));
         };
         let Some(dtype) = Dtype::from_safetensors(info.dtype) else {
             let expected = format!("{dtypes}: convert the tensor before saving");
@@ -149,17 +240,26 @@ impl TensorFile {
         let (shape, offset) = (info.shape.clone(), 8 + len + info.data_offsets.0 as u64);
         let elements = count_elements(&file, &shape, dtype)?;
         let metadata = parsed.metadata().clone().unwrap_or_default();
-        let (name, big_endian) = (Some(name), false);
-        Ok(Self { file, name, metadata, dtype, big_endian, shape, elements, offset, reordered: None })
+        let (name, big_endian, strides, in_memory) = (Some(name), false, None, None);
+        Ok(Self { file, name, metadata, dtype, big_endian, shape, elements, offset, strides, in_memory })
+    }
+
+    /// So many bytes of 0, if there is memory for them.
+    fn reserve(&self, total: u64) -> Result<Vec<u8>> {
+        let mut all = Vec::new();
+        let reserved = usize::try_from(total).is_ok_and(|total| all.try_reserve_exact(total).is_ok());
+        if !reserved {
+            let found = format!("an array of {total} bytes that is not in row-major order");
+            return Err(self.error("order", found, ROW_MAJOR));
+        }
+        all.resize(total as usize, 0);
+        Ok(all)
     }
 
     /// All elements of a file in column-major order, in row-major order.
     fn read_column_major(&self) -> Result<Vec<u8>> {
         let (size, total) = (self.dtype.size(), self.elements * self.dtype.size());
-        let mut all = Vec::new();
-        all.try_reserve_exact(total)
-            .map_err(|_| self.error("order", format!("a column-major array of {total} bytes"), ROW_MAJOR))?;
-        all.resize(total, 0);
+        let mut all = self.reserve(total as u64)?;
         // How far apart neighbours along each axis are in row-major order, in bytes.
         let mut strides = vec![size; self.shape.len()];
         for axis in (1..self.shape.len()).rev() {
@@ -170,7 +270,10 @@ impl TensorFile {
         let mut block = vec![0; BLOCK.min(total)];
         for start in (0..total).step_by(BLOCK) {
             let block = &mut block[..BLOCK.min(total - start)];
-            self.file.read_at(block, self.offset + start as u64)?;
+            match &self.in_memory {
+                Some(bytes) => block.copy_from_slice(&bytes[start..start + block.len()]),
+                None => self.file.read_at(block, self.offset + start as u64)?,
+            }
             for element in block.chunks_exact(size) {
                 all[to..to + size].copy_from_slice(element);
                 for axis in 0..index.len() {
@@ -189,10 +292,11 @@ impl TensorFile {
 }
 
 /// What to do about an array in an order that cannot be held in memory.
-const ROW_MAJOR: &str = "row-major order, or one that fits in memory: save it with `numpy.ascontiguousarray`";
+const ROW_MAJOR: &str =
+    "row-major order, or one that fits in memory: save it with `numpy.ascontiguousarray`, or `.contiguous()`";
 
-/// The path and the tensor's name of `spec`, which may have a name after a `#`; a `#` within the path of an existing file
-/// is part of the path.
+/// The path and the tensor's name of `spec`, which may have a name after a `#`; a `#` within the path of an existing file or
+/// folder is part of the path.
 ///
 /// # Errors
 /// [`Error::Io`] if what stands at the path cannot be told.
@@ -205,7 +309,7 @@ pub fn split_spec(spec: &Path) -> Result<(PathBuf, Option<String>)> {
     let parts =
         || text.rmatch_indices('#').map(|(at, _)| (PathBuf::from(&text[..at]), Some(text[at + 1..].to_owned())));
     for (path, name) in parts() {
-        if matches!(Place::behind(&path)?, Place::File(_)) {
+        if matches!(Place::behind(&path)?, Place::File(_) | Place::Folder) {
             return Ok((path, name));
         }
     }
@@ -226,20 +330,13 @@ fn count_elements(file: &SourceFile, shape: &[usize], dtype: Dtype) -> Result<us
     }
 }
 
-/// Checks that a file has nothing but a header that ends at `start`, and `data` bytes.
-fn check_length(file: &SourceFile, start: u64, data: u64) -> Result<()> {
+/// Checks that `len` bytes of a file are nothing but a header of `start` bytes, and `data` bytes.
+fn check_length(file: &SourceFile, len: u64, start: u64, data: u64) -> Result<()> {
     let expected = start.checked_add(data);
-    if expected == Some(file.len()) {
+    if expected == Some(len) {
         return Ok(());
     }
-    let found = format!("{} bytes", file.len());
+    let found = format!("{len} bytes");
     let expected = format!("{start} bytes of header and {data} of data: the file is cut off, or not what it says");
     Err(Error::format(file.path(), "length", found, expected))
-}
-
-/// At most the first twenty of `names`, in backticks.
-fn list(names: &[String]) -> String {
-    let shown: Vec<_> = names.iter().take(20).map(|n| format!("`{n}`")).collect();
-    let more = if names.len() > 20 { format!(" and {} more", names.len() - 20) } else { String::new() };
-    if names.is_empty() { "none (the file holds no tensor)".into() } else { shown.join(", ") + &more }
 }

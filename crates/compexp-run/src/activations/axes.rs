@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use compexp_core::probe::Grid;
-use compexp_files::TensorFile;
 use serde::{Deserialize, Serialize};
 
+use super::array::Array;
 use crate::error::Result;
 use crate::layout::ACTIVATIONS;
 use crate::manifest::Manifest;
@@ -52,19 +52,19 @@ pub(super) struct Dimensions {
 const SHAPES: &str = "[examples, units, height, width] or [examples, units]";
 
 impl Dimensions {
-    /// Tells the dimensions of `tensor` apart.
+    /// Tells the dimensions of `array` apart.
     ///
     /// # Errors
     /// [`compexp_files::Error::Format`] if the array has another shape, if its shape has two readings and nothing decides
     /// between them, or if what is known of it is wrong.
-    pub(super) fn of(tensor: &TensorFile, known: Known) -> Result<Self> {
+    pub(super) fn of(array: &Array, known: Known) -> Result<Self> {
         let fail = |expected: String| -> Result<Self> {
-            Err(tensor.error("shape", format!("{:?}", tensor.shape()), expected).into())
+            Err(array.error("shape", format!("{:?}", array.shape()), expected).into())
         };
-        if tensor.elements() == 0 && matches!(tensor.shape().len(), 2..=4) {
+        if array.elements() == 0 && matches!(array.shape().len(), 2..=4) {
             return fail(format!("{SHAPES}, no dimension of them 0"));
         }
-        let found = match (tensor.shape(), known.axes) {
+        let found = match (array.shape(), known.axes) {
             (&[examples, units], None | Some(Axes::Nchw)) => {
                 Self { axes: Axes::Nchw, examples, units, grid: Grid::SINGLE }
             }
@@ -90,7 +90,7 @@ impl Dimensions {
             }
             (&[examples, positions, units], None) => {
                 if known.units == Some(units) && units != positions {
-                    return Self::of(tensor, Known { axes: Some(Axes::Ntu), ..known });
+                    return Self::of(array, Known { axes: Some(Axes::Ntu), ..known });
                 }
                 return fail(format!(
                     "{SHAPES}; if it is {units} units on {positions} positions, add --layout ntu (with --grid HxW, unless they \
@@ -101,7 +101,7 @@ impl Dimensions {
                 let axes = match (known.axes, known.units) {
                     (Some(axes), _) => axes,
                     (None, Some(units)) if units == c && units != a => Axes::Nhwc,
-                    (None, None) if a == b && b != c && !is_of_a_run(tensor.path()) => {
+                    (None, None) if a == b && b != c && !is_of_a_run(array.path()) => {
                         return fail(format!(
                             "--layout nchw, if it is {a} units on maps of {b} x {c}, or --layout nhwc, if it is {c} units \
                              on maps of {a} x {b}; --units-expected N decides too"
@@ -118,7 +118,7 @@ impl Dimensions {
             (_, Some(Axes::Ntu)) => return fail("[examples, positions, units], as --layout ntu says".to_owned()),
             (_, None | Some(Axes::Nchw)) => return fail(SHAPES.to_owned()),
         };
-        check_units(tensor, found.units, known.units)?;
+        check_units(array, found.units, known.units)?;
         Ok(found)
     }
 }
@@ -134,11 +134,11 @@ fn is_of_a_run(path: &Path) -> bool {
 ///
 /// # Errors
 /// [`compexp_files::Error::Format`] if it is another.
-pub(super) fn check_units(tensor: &TensorFile, found: usize, known: Option<usize>) -> Result<()> {
+pub(super) fn check_units(array: &Array, found: usize, known: Option<usize>) -> Result<()> {
     match known {
         Some(units) if units != found => {
-            let found = format!("{found} units in {:?}", tensor.shape());
-            Err(tensor.error("shape", found, format!("{units} units, as --units-expected says")).into())
+            let found = format!("{found} units in {:?}", array.shape());
+            Err(array.error("shape", found, format!("{units} units, as --units-expected says")).into())
         }
         _ => Ok(()),
     }
