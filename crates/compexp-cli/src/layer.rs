@@ -13,6 +13,7 @@ use compexp_run::{ActivationFile, Axes, Known, MaskFile};
 use crate::annotations::Annotated;
 use crate::args::layer::{LayerArgs, LayoutArg};
 use crate::failure::Failure;
+use crate::input_files::hash_files;
 use crate::progress::Reporter;
 
 /// A layer's activations or masks.
@@ -101,14 +102,28 @@ impl Layer {
         }
     }
 
-    /// A run's record of the layer: the hash of its file, the tensor's name, and what its axes are.
+    /// A run's record of the layer: the hash of its file or of all its files, the tensor's name, and what its axes are.
     ///
     /// # Errors
-    /// `Error::Io` if the file cannot be read.
+    /// `Error::Io` if a file cannot be read.
     pub(crate) fn record(&self, progress: &dyn Progress) -> Result<ArrayInput> {
-        progress.stage(&format!("hash of the {}", self.kind()), "file", 1);
-        let hash = hash_file(self.path())?;
-        progress.done(1);
+        let files = match &self.values {
+            Values::Activations(file) => file.files(),
+            Values::Masks(file) => file.files(),
+        };
+        let hash = match files {
+            [only] => {
+                progress.stage(&format!("hash of the {}", self.kind()), "file", 1);
+                let hash = hash_file(only)?;
+                progress.done(1);
+                hash
+            }
+            several => {
+                // Batches count by their order, whatever their names.
+                let named: Vec<_> = several.iter().enumerate().map(|(i, path)| (i.to_string(), path.clone())).collect();
+                hash_files("array", b"", &named, self.kind(), progress)?
+            }
+        };
         let (layout, grid) = match &self.values {
             Values::Activations(file) => match file.axes() {
                 Axes::Nchw => (None, None),

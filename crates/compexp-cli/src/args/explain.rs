@@ -19,6 +19,9 @@ Examples:
   Explain a layer of any model, exported from Python with `numpy.save`:
     compexp explain --probe probe/ --activations layer4.npy --out runs/layer4
 
+  The layer `layer4` of the batches in a folder (batch_1.npz, batch_2.npz, ...), channels last:
+    compexp explain --probe probe/ --activations batches/#layer4 --layout nhwc --out runs/layer4
+
   The paper's settings on Broden's ADE20k part, units 0 to 9 only:
     compexp explain --broden broden1_224 --activations acts.safetensors#layer4 --length 3 --beam 5 \\
       --units 0-9 --out runs/first

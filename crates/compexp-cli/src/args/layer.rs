@@ -11,8 +11,8 @@ use super::numbers::{at_least_1, grid, part};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layer")]
 pub(crate) struct LayerArgs {
-    /// A layer's activations: .npy, .safetensors or .pt (a tensor's name after `#`), [examples, units, height, width],
-    /// [examples, units], or as --layout says
+    /// A layer's activations: .npy, .npz, .safetensors or .pt (a tensor's name after `#`), a folder of batches, or shards with
+    /// their index; [examples, units, height, width], [examples, units], or as --layout says
     #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with = "masks")]
     pub(crate) activations: Option<PathBuf>,
     /// Masks of units, used as they are: bool or u8 [units, examples, height, width] or [units, examples]
