@@ -192,7 +192,7 @@ pub struct AnnotationInput {
 /// An array in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayInput {
-    /// The hash of the file.
+    /// The hash of the file; of an array in several files, that of all of them in their order.
     pub hash: String,
     /// The name of the tensor, where the file holds several.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,6 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::TensorFile;
-use super::open::Content;
 use crate::source_file::{SourceFile, SourceReader};
 use crate::{Error, Result, listed};
 
@@ -16,6 +15,19 @@ const SUFFIX: &str = ".npy";
 
 /// Deflate makes at most this many bytes of one.
 const MAX_RATIO: u64 = 1032;
+
+/// The bytes of a file that are an array with its header.
+pub(super) enum Content {
+    /// A run of them.
+    Section {
+        /// The first one.
+        start: u64,
+        /// How many they are.
+        len: u64,
+    },
+    /// They were unpacked.
+    Memory(Vec<u8>),
+}
 
 /// Whether a file is a zip archive of `.npy` files. A file that is no whole archive is not one.
 ///

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use safetensors::tensor::Metadata;
 
-use super::{BLOCK, TensorFile, npz};
+use super::npz::{self, Content};
+use super::{BLOCK, TensorFile};
 use crate::dtype::Dtype;
 use crate::npy;
 use crate::place::Place;
@@ -29,19 +30,6 @@ pub struct View {
     pub strides: Vec<u64>,
     /// Where the first element is, in bytes.
     pub offset: u64,
-}
-
-/// The bytes of a file that are an array with its header.
-pub(super) enum Content {
-    /// A run of them.
-    Section {
-        /// The first one.
-        start: u64,
-        /// How many they are.
-        len: u64,
-    },
-    /// They were unpacked.
-    Memory(Vec<u8>),
 }
 
 impl TensorFile {
