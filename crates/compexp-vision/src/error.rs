@@ -98,6 +98,17 @@ impl Error {
     }
 }
 
+/// Adds the purpose of a file to the error that it is missing.
+pub(crate) fn missing(hint: &str, error: compexp_files::Error) -> Error {
+    Error::File(match error {
+        compexp_files::Error::Io { op, path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            let source = std::io::Error::new(source.kind(), format!("no such file or folder; {hint}"));
+            compexp_files::Error::Io { op, path, source }
+        }
+        other => other,
+    })
+}
+
 impl From<compexp_run::Error> for Error {
     fn from(error: compexp_run::Error) -> Self {
         match error {

@@ -59,6 +59,20 @@ impl Image {
         }
     }
 
+    /// The height and width that [`Self::read`] gives, from the file's header.
+    ///
+    /// # Errors
+    /// As [`Image::read`], but pixels are not looked at.
+    pub fn size(path: &Path) -> Result<(usize, usize)> {
+        let bytes = compexp_files::read_bytes(path, MAX_BYTES)?;
+        let (width, height) = match &bytes[..] {
+            [0xff, 0xd8, ..] => jpeg_header(&bytes, path)?.1,
+            [0x89, b'P', b'N', b'G', ..] => png_header(&bytes, path)?.1,
+            _ => return Self::decode(&bytes, path).map(|image| (image.height, image.width)),
+        };
+        Ok((height, width))
+    }
+
     /// The bytes of a PNG file.
     ///
     /// # Errors
@@ -74,7 +88,11 @@ impl Image {
     }
 }
 
-fn check_size(path: &Path, width: usize, height: usize) -> Result<()> {
+/// Refuses an image that is larger than any that is read, or has no pixel.
+///
+/// # Errors
+/// [`compexp_files::Error::Format`]
+pub(crate) fn check_size(path: &Path, width: usize, height: usize) -> Result<()> {
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
         let expected = format!("1 to {MAX_SIDE} pixels a side and at most {MAX_PIXELS} in all");
         return Err(Error::format(path, "image size", format!("{width} x {height}"), expected));
@@ -82,23 +100,33 @@ fn check_size(path: &Path, width: usize, height: usize) -> Result<()> {
     Ok(())
 }
 
-fn decode_jpeg(bytes: &[u8], path: &Path) -> Result<Image> {
-    let damaged = |error: zune_jpeg::errors::DecodeErrors| Error::format(path, "JPEG", error.to_string(), WHOLE_JPEG);
+/// A decoder that has read the header, and the width and height that it states.
+type Header<D> = (D, (usize, usize));
+
+fn jpeg_header<'a>(bytes: &'a [u8], path: &Path) -> Result<Header<JpegDecoder<ZCursor<&'a [u8]>>>> {
     // The decoder's own limits are a pixel apart from ours, so that ours give the message.
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let cut = |found: &str| Error::format(path, "JPEG", found, WHOLE_JPEG);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(damaged)?;
+    decoder.decode_headers().map_err(|e| damaged_jpeg(path, &e))?;
     let (width, height) = decoder.info().map_or((0, 0), |info| (usize::from(info.width), usize::from(info.height)));
     check_size(path, width, height)?;
+    Ok((decoder, (width, height)))
+}
+
+fn damaged_jpeg(path: &Path, error: &zune_jpeg::errors::DecodeErrors) -> Error {
+    Error::format(path, "JPEG", error.to_string(), WHOLE_JPEG)
+}
+
+fn decode_jpeg(bytes: &[u8], path: &Path) -> Result<Image> {
+    let (mut decoder, (width, height)) = jpeg_header(bytes, path)?;
     // Where pixels are missing, the decoder makes them up.
     if !has_end(bytes) {
-        return Err(cut("a file without its end: it was cut off"));
+        return Err(Error::format(path, "JPEG", "a file without its end: it was cut off", WHOLE_JPEG));
     }
-    let rgb = decoder.decode().map_err(damaged)?;
+    let rgb = decoder.decode().map_err(|e| damaged_jpeg(path, &e))?;
     if rgb.len() != width * height * 3 {
         let found = format!("{} bytes of pixels", rgb.len());
         return Err(Error::format(path, "JPEG", found, format!("{width} x {height} x 3; convert the image to RGB")));
@@ -124,15 +152,23 @@ fn has_end(bytes: &[u8]) -> bool {
     false
 }
 
-fn decode_png(bytes: &[u8], path: &Path) -> Result<Image> {
-    let damaged =
-        |error: png::DecodingError| Error::format(path, "PNG", error.to_string(), "a whole and undamaged PNG file");
+fn damaged_png(path: &Path, error: &png::DecodingError) -> Error {
+    Error::format(path, "PNG", error.to_string(), "a whole and undamaged PNG file")
+}
+
+fn png_header<'a>(bytes: &'a [u8], path: &Path) -> Result<Header<png::Decoder<Cursor<&'a [u8]>>>> {
     let limits = png::Limits { bytes: 4 * MAX_PIXELS };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let header = decoder.read_header_info().map_err(damaged)?;
+    let header = decoder.read_header_info().map_err(|e| damaged_png(path, &e))?;
     let (width, height) = (header.width as usize, header.height as usize);
     check_size(path, width, height)?;
+    Ok((decoder, (width, height)))
+}
+
+fn decode_png(bytes: &[u8], path: &Path) -> Result<Image> {
+    let damaged = |e: png::DecodingError| damaged_png(path, &e);
+    let (decoder, (width, height)) = png_header(bytes, path)?;
     let mut reader = decoder.read_info().map_err(damaged)?;
     let size = reader.output_buffer_size().filter(|&size| size <= 4 * MAX_PIXELS);
     let size = size.ok_or_else(|| Error::format(path, "PNG", "too many bytes of pixels", "at most 4 a pixel"))?;

@@ -1,7 +1,8 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
-//! In reading order: [`image`] decodes files and [`preprocess`] scales them; [`network`] has the families of networks, on the
-//! arithmetic of `compexp_kernels::conv`, and [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
+//! In reading order: [`broden`] and [`annotations`] read annotated images; [`image`] decodes files and [`preprocess`] scales
+//! them; [`network`] has the families of networks, on the arithmetic of `compexp_kernels::conv`, and [`model`] makes one from a
+//! checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
 //! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
 //! are painted. [`paste`] puts a part of one image into another, and [`counterfactual`] measures what that does to
 //! predictions.
@@ -41,6 +42,7 @@
 //! [`model::Model`] run on such a device, with candle's own kernels.
 #![forbid(unsafe_code)]
 
+pub mod annotations;
 pub mod broden;
 pub mod classes;
 pub mod counterfactual;
@@ -54,6 +56,7 @@ pub mod network;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod paste;
+mod png_file;
 pub mod preprocess;
 mod random;
 mod recognise;

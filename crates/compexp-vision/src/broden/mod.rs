@@ -55,9 +55,9 @@ pub(crate) use table::read_limited;
 
 use index::{Categories, Index};
 use masks::Masks;
-use table::{Table, missing};
+use table::Table;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, missing};
 
 /// What to read of a Broden folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

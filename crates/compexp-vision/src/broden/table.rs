@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use compexp_files::{Header, excerpt};
 use csv::{ByteRecord, StringRecord};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, missing};
 
 /// The largest table that is read; Broden's whole index has about 11 MB.
 const MAX_BYTES: u64 = 64 << 20;
@@ -173,15 +173,4 @@ impl Row<'_> {
 /// The text of a file of at most `limit` bytes. `hint` is part of the error if the file is missing.
 pub(crate) fn read_limited(path: &Path, hint: &str, limit: u64) -> Result<String> {
     compexp_files::read_text(path, limit).map_err(|e| missing(hint, e))
-}
-
-/// Adds the purpose of a file to the error that it is missing.
-pub(crate) fn missing(hint: &str, error: compexp_files::Error) -> Error {
-    Error::File(match error {
-        compexp_files::Error::Io { op, path, source } if source.kind() == std::io::ErrorKind::NotFound => {
-            let source = std::io::Error::new(source.kind(), format!("no such file or folder; {hint}"));
-            compexp_files::Error::Io { op, path, source }
-        }
-        other => other,
-    })
 }
