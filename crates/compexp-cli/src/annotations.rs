@@ -5,131 +5,267 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_core::probe::ProbeSet;
-use compexp_run::provenance::AnnotationInput;
-use compexp_run::{InputPaths, OpenedProbe, RunConfig, layout, open_probe};
-use compexp_vision::broden::{self, Broden, BrodenOptions};
+use compexp_core::probe::{Grid, ProbeSet};
+use compexp_run::provenance::{AnnotationInput, Choice};
+use compexp_run::{InputPaths, OpenedProbe, RunConfig, choose, layout, open_probe};
+use compexp_vision::annotations::{self, MASK_SIZE, Options, Pictures};
+use compexp_vision::broden::{self, BrodenOptions};
 
-use crate::args::annotations::{AnnotationArgs, BrodenParts};
+use crate::args::annotations::{AnnotationArgs, PictureArgs};
+use crate::failure::Failure;
 use crate::input_files::{absolute, as_text, hash_files};
 
-/// Where annotations come from.
-pub(crate) enum Annotations {
-    Probe(PathBuf),
-    Broden(BrodenFolder),
+/// Where annotations come from, and which concepts are used.
+pub(crate) struct Annotations {
+    form: Form,
+    choice: Option<Choice>,
 }
 
-/// A folder in Broden's format, and the parts of it that are used. A run's record of these options is written and read
-/// here.
-pub(crate) struct BrodenFolder {
-    dir: PathBuf,
-    options: BrodenOptions,
+/// The forms of annotations. A run's record of their options is written and read here.
+enum Form {
+    Probe(PathBuf),
+    Broden { dir: PathBuf, options: BrodenOptions },
+    Pictures(PictureForm),
+}
+
+/// Annotations that bring pictures of any size to one mask size.
+struct PictureForm {
+    kind: Kind,
+    /// The file or folder of the annotations.
+    path: PathBuf,
+    /// The names of the classes of a folder of masks.
+    names: Option<PathBuf>,
+    images: Option<PathBuf>,
+    options: Options,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Coco,
+    Panoptic,
+    Ade20k,
+    MaskDir,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Coco, Self::Panoptic, Self::Ade20k, Self::MaskDir];
+
+    /// Its name in the record of a run.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Coco => "coco",
+            Self::Panoptic => "panoptic",
+            Self::Ade20k => "ade20k",
+            Self::MaskDir => "mask-dir",
+        }
+    }
 }
 
 /// Annotated examples, and the files they were read from.
 pub(crate) struct Annotated {
     pub(crate) set: ProbeSet,
+    /// The scene of each example, for predictions; empty where the annotations have none.
+    pub(crate) scenes: Vec<Option<String>>,
     /// The options that the hash covers, beside the files.
     kind: &'static str,
-    /// For a Broden folder, the categories that were read.
+    /// The categories that were read, of a form that has several.
     categories: Option<Vec<String>>,
+    mask_size: Option<Grid>,
+    choice: Option<Choice>,
     files: Vec<(String, PathBuf)>,
     pub(crate) paths: InputPaths,
-}
-
-impl BrodenFolder {
-    /// The parts that the arguments name.
-    pub(crate) fn new(dir: &Path, parts: &BrodenParts) -> Self {
-        let options = BrodenOptions { categories: parts.categories.clone(), index: parts.index.clone() };
-        Self { dir: dir.to_owned(), options }
-    }
-
-    /// The parts that a run used. `dir` is the present path of the folder.
-    ///
-    /// # Errors
-    /// An error if the run is of another version of compexp.
-    pub(crate) fn of_run(run: &RunConfig, dir: PathBuf) -> Result<Self> {
-        let categories = run.provenance()?.annotations().and_then(|recorded| recorded.categories.clone());
-        Ok(Self { dir, options: BrodenOptions { categories, index: run.paths.index.as_ref().map(PathBuf::from) } })
-    }
-
-    /// Reads the folder's tables.
-    ///
-    /// # Errors
-    /// The errors of [`broden::load`].
-    pub(crate) fn load(&self) -> Result<Broden> {
-        Ok(broden::load(&self.dir, &self.options)?)
-    }
-
-    /// The probe set of the folder, which is already loaded.
-    ///
-    /// # Errors
-    /// The error of [`absolute`].
-    pub(crate) fn annotated(&self, broden: Broden) -> Result<Annotated> {
-        let named = |path: PathBuf| {
-            let below = path.strip_prefix(&self.dir).ok().or(path.file_name().map(Path::new));
-            Ok((as_text(below.unwrap_or(&path))?, path))
-        };
-        let files = broden.fingerprint_files().into_iter().map(named).collect::<Result<_>>()?;
-        let mut paths = InputPaths {
-            broden: Some(absolute(&self.dir)?),
-            image_root: Some(absolute(broden.image_root())?),
-            ..InputPaths::default()
-        };
-        if let Some(index) = &self.options.index {
-            // An index within the folder is recorded relative to the folder.
-            let within = broden.index_file() == self.dir.join(index);
-            paths.index = Some(if within { as_text(index)? } else { absolute(index)? });
-        }
-        let categories = Some(broden.categories().to_vec());
-        Ok(Annotated { set: broden.into_probe_set(), kind: "broden", categories, files, paths })
-    }
+    /// What the user should know about the annotations.
+    pub(crate) warning: Option<String>,
 }
 
 impl Annotations {
-    /// The given folder. The argument parser ensures that there is one.
+    /// The given annotations. The argument parser ensures that there are some.
     pub(crate) fn new(args: &AnnotationArgs) -> Self {
-        match (&args.broden, &args.probe) {
-            (Some(dir), _) => Self::Broden(BrodenFolder::new(dir, &args.parts)),
-            (None, probe) => Self::Probe(probe.clone().unwrap_or_else(|| ".".into())),
+        match &args.probe {
+            Some(dir) => Self { form: Form::Probe(dir.clone()), choice: choice(&args.pictures) },
+            None => Self::of_pictures(&args.pictures),
         }
     }
 
-    /// The path of the annotations of the run in `dir`; none if the run does not record it.
+    /// A probe directory with all its concepts.
+    pub(crate) fn probe(dir: &Path) -> Self {
+        Self { form: Form::Probe(dir.to_owned()), choice: None }
+    }
+
+    /// The same choice of concepts in a probe directory.
+    pub(crate) fn in_probe(self, dir: &Path) -> Self {
+        Self { form: Form::Probe(dir.to_owned()), ..self }
+    }
+
+    /// The given pictures. The argument parser ensures that there are some.
+    pub(crate) fn of_pictures(args: &PictureArgs) -> Self {
+        let forms = [
+            (Kind::Coco, &args.coco),
+            (Kind::Panoptic, &args.panoptic),
+            (Kind::Ade20k, &args.ade20k),
+            (Kind::MaskDir, &args.mask_dir),
+        ];
+        let given = forms.into_iter().find_map(|(kind, path)| Some((kind, path.clone()?)));
+        let form = match given {
+            Some((kind, path)) => Form::Pictures(PictureForm {
+                kind,
+                path,
+                names: args.names.clone(),
+                images: args.images.clone(),
+                options: Options {
+                    mask_size: args.mask_size.unwrap_or(MASK_SIZE),
+                    categories: args.categories.clone(),
+                },
+            }),
+            None => Form::Broden {
+                dir: args.broden.clone().unwrap_or_else(|| ".".into()),
+                options: BrodenOptions { categories: args.categories.clone(), index: args.index.clone() },
+            },
+        };
+        Self { form, choice: choice(args) }
+    }
+
+    /// The annotations of the run in `dir`; none if the run does not record where they are.
     ///
     /// # Errors
-    /// The errors of [`BrodenFolder::of_run`].
+    /// An error if the run is of another version of compexp.
     pub(crate) fn of_run(run: &RunConfig, dir: &Path) -> Result<Option<Self>> {
-        Ok(match (&run.paths.broden, &run.paths.probe) {
-            (Some(broden), _) => Some(Self::Broden(BrodenFolder::of_run(run, broden.into())?)),
+        // A run on sentence pairs has a probe set of its own, and no record of annotations.
+        let made = run.provenance()?;
+        let recorded = made.annotations();
+        let categories = recorded.and_then(|recorded| recorded.categories.clone());
+        let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
+        let pictures = path(&run.paths.annotations).zip(recorded).and_then(|(path, recorded)| {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == recorded.kind)?;
+            Some((path, kind, recorded.mask_size.unwrap_or(MASK_SIZE)))
+        });
+        let form = match (pictures, &run.paths.broden, &run.paths.probe) {
+            (Some((at, kind, mask_size)), ..) => Form::Pictures(PictureForm {
+                kind,
+                path: at,
+                names: path(&run.paths.names),
+                images: path(&run.paths.image_root).filter(|_| kind != Kind::Ade20k),
+                options: Options { mask_size, categories: categories.filter(|_| kind != Kind::MaskDir) },
+            }),
+            (None, Some(broden), _) => Form::Broden {
+                dir: broden.into(),
+                options: BrodenOptions { categories, index: path(&run.paths.index) },
+            },
             // A folder that the run made itself is relative to the run directory.
-            (None, Some(probe)) => Some(Self::Probe(dir.join(probe))),
-            (None, None) => None,
-        })
+            (None, None, Some(probe)) => Form::Probe(dir.join(probe)),
+            (None, None, None) => return Ok(None),
+        };
+        Ok(Some(Self { form, choice: recorded.and_then(|recorded| recorded.concepts.clone()) }))
     }
 
-    /// Opens the folder.
+    /// Opens the annotations, and chooses concepts.
     ///
     /// # Errors
-    /// The errors of [`open_probe`] or [`broden::load`].
-    pub(crate) fn open(&self) -> Result<Annotated> {
-        match self {
-            Self::Probe(dir) => {
-                let OpenedProbe { set, files } = open_probe(dir)?;
-                let files = files.into_iter().map(|name| (name.to_owned(), dir.join(name))).collect();
-                let [probe, image_root] = [absolute(dir)?, absolute(dir)?].map(Some);
-                let paths = InputPaths { probe, image_root, ..InputPaths::default() };
-                Ok(Annotated { set, kind: "probe", categories: None, files, paths })
-            }
-            Self::Broden(folder) => folder.annotated(folder.load()?),
+    /// The errors of [`open_probe`], [`broden::load`], the readers of [`annotations`] and [`choose`].
+    pub(crate) fn open(&self, progress: &dyn Progress) -> Result<Annotated> {
+        let mut annotated = match &self.form {
+            Form::Probe(dir) => open_folder(dir)?,
+            Form::Broden { dir, options } => open_broden(dir, options)?,
+            Form::Pictures(form) => form.open()?,
+        };
+        if let Some(choice) = &self.choice {
+            annotated.set = choose(choice, annotated.set, &std::env::temp_dir(), progress)?;
+            annotated.choice = Some(choice.clone());
         }
+        Ok(annotated)
+    }
+}
+
+/// The concepts that the arguments choose.
+fn choice(args: &PictureArgs) -> Option<Choice> {
+    Choice { include: args.include.clone(), exclude: args.exclude.clone(), min_area: args.min_area }.asked()
+}
+
+fn open_folder(dir: &Path) -> Result<Annotated> {
+    let OpenedProbe { set, files } = open_probe(dir)?;
+    let files = files.into_iter().map(|name| (name.to_owned(), dir.join(name))).collect();
+    let [probe, image_root] = [absolute(dir)?, absolute(dir)?].map(Some);
+    Ok(Annotated { files, ..Annotated::new(set, "probe", InputPaths { probe, image_root, ..InputPaths::default() }) })
+}
+
+fn open_broden(dir: &Path, options: &BrodenOptions) -> Result<Annotated> {
+    let broden = broden::load(dir, options)?;
+    let named = |path: PathBuf| {
+        let below = path.strip_prefix(dir).ok().or(path.file_name().map(Path::new));
+        Ok((as_text(below.unwrap_or(&path))?, path))
+    };
+    let files = broden.fingerprint_files().into_iter().map(named).collect::<Result<_>>()?;
+    let mut paths = InputPaths {
+        broden: Some(absolute(dir)?),
+        image_root: Some(absolute(broden.image_root())?),
+        ..InputPaths::default()
+    };
+    if let Some(index) = &options.index {
+        // An index within the folder is recorded relative to the folder.
+        let within = broden.index_file() == dir.join(index);
+        paths.index = Some(if within { as_text(index)? } else { absolute(index)? });
+    }
+    let categories = Some(broden.categories().to_vec());
+    let scenes = broden.images().iter().map(|image| image.scene_name.clone()).collect();
+    Ok(Annotated { files, categories, scenes, ..Annotated::new(broden.into_probe_set(), "broden", paths) })
+}
+
+impl PictureForm {
+    fn open(&self) -> Result<Annotated> {
+        let Self { kind, path, names, images, options } = self;
+        let Pictures { set, image_root, categories, files, left_out } = match kind {
+            Kind::Coco => annotations::coco(path, images.as_deref(), options)?,
+            Kind::Panoptic => annotations::panoptic(path, images.as_deref(), options)?,
+            Kind::Ade20k => annotations::ade20k(path, options)?,
+            Kind::MaskDir => {
+                let names = names.as_deref().ok_or_else(|| {
+                    Failure::usage("--mask-dir: found no names of classes").hint("give --names FILE, one a line")
+                })?;
+                annotations::mask_dir(path, names, images.as_deref(), options)?
+            }
+        };
+        let paths = InputPaths {
+            annotations: Some(absolute(path)?),
+            names: names.as_deref().map(absolute).transpose()?,
+            image_root: image_root.as_deref().map(absolute).transpose()?,
+            ..InputPaths::default()
+        };
+        let warning = (left_out > 0).then(|| format!("{left_out} pictures have no mask, and are no examples"));
+        let mask_size = Some(options.mask_size);
+        Ok(Annotated { files, categories, mask_size, warning, ..Annotated::new(set, kind.name(), paths) })
     }
 }
 
 impl Annotated {
+    fn new(set: ProbeSet, kind: &'static str, paths: InputPaths) -> Self {
+        Self {
+            set,
+            scenes: Vec::new(),
+            kind,
+            categories: None,
+            mask_size: None,
+            choice: None,
+            files: Vec::new(),
+            paths,
+            warning: None,
+        }
+    }
+
     /// Whether the examples have names of their own, and not only numbers.
     pub(crate) fn has_names(&self) -> bool {
-        self.kind == "broden" || self.files.iter().any(|(name, _)| name == layout::EXAMPLES)
+        self.kind != "probe" || self.files.iter().any(|(name, _)| name == layout::EXAMPLES)
+    }
+
+    /// The name and the path of the picture of each example.
+    ///
+    /// # Errors
+    /// A [`Failure`] if it is not known where the pictures are.
+    pub(crate) fn images(&self) -> Result<Vec<(String, PathBuf)>> {
+        let Some(root) = self.paths.image_root.as_ref().map(Path::new) else {
+            let message = "pictures: found only their annotations, expected the folder that they are in";
+            return Err(Failure::usage(message).hint("give --images DIR").into());
+        };
+        Ok(self.set.examples.iter().map(|e| (e.image.clone(), root.join(&e.image))).collect())
     }
 
     /// A run's record of the annotations: the hash of all their files.
@@ -140,6 +276,12 @@ impl Annotated {
         // As JSON: `null`, or `["object", ...]`.
         let options = serde_json::to_string(&self.categories)?;
         let hash = hash_files(self.kind, options.as_bytes(), &self.files, "annotations", progress)?;
-        Ok(AnnotationInput { kind: self.kind.to_owned(), categories: self.categories.clone(), hash })
+        Ok(AnnotationInput {
+            kind: self.kind.to_owned(),
+            categories: self.categories.clone(),
+            mask_size: self.mask_size,
+            concepts: self.choice.clone(),
+            hash,
+        })
     }
 }

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::nli::NliCommand;
+use args::probe::ProbeCommand;
 use args::vision::VisionCommand;
 use args::{Cli, Command};
 use progress::Reporter;
@@ -74,6 +75,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Nli(NliCommand::Counterfactual(args)) => commands::nli::counterfactual::run(args, reporter),
         Command::Nli(NliCommand::Compose(args)) => commands::nli::compose::run(args, reporter),
         Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
+        Command::Probe(ProbeCommand::Convert(args)) => commands::convert::run(args, reporter),
         Command::Show(args) => commands::show::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Report(args) => commands::report::run(args, reporter),

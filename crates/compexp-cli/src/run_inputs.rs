@@ -20,7 +20,7 @@ pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<A
     let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
     // Checks the probe set that the run itself keeps, if it has one.
     run.probe()?;
-    let annotated = annotations.open()?;
+    let annotated = annotations.open(reporter)?;
     // A run on sentence pairs has its own annotations, which are not among its inputs.
     if let Some(recorded) = run.provenance()?.annotations() {
         let found = annotated.record(reporter)?;

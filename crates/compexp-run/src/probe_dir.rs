@@ -25,6 +25,7 @@ mod arrays;
 mod examples;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -41,6 +42,7 @@ use arrays::{ProbeDir, open_array};
 use examples::number_examples;
 pub(crate) use examples::read_examples;
 pub use examples::write_examples;
+pub use write::write_probe;
 
 /// The file of concepts.
 pub const CONCEPTS: &str = "probe.json";

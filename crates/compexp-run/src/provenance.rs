@@ -178,15 +178,35 @@ pub struct PairFeatures {
 }
 
 /// An annotated probe set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnnotationInput {
-    /// The form it has: `probe` or `broden`.
+    /// The form it has: `probe`, `broden`, `coco`, `panoptic`, `ade20k` or `mask-dir`.
     pub kind: String,
-    /// The categories that were read, of a Broden folder.
+    /// The categories that were read, of a form that has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Vec<String>>,
+    /// The size that masks were brought to, of a form whose pictures differ in size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask_size: Option<Grid>,
+    /// Which concepts were used, where not all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concepts: Option<Choice>,
     /// The hash of all its files.
     pub hash: String,
+}
+
+/// Which concepts of a probe set are used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Only concepts of these names; all if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// No concepts of these names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Only concepts on at least this share of all positions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_area: Option<f64>,
 }
 
 /// An array in a file.
@@ -203,6 +223,13 @@ pub struct ArrayInput {
     /// The map that its positions form, where the array has them in one axis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Grid>,
+}
+
+impl Choice {
+    /// What a run records of it: nothing where all concepts are used.
+    pub fn asked(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
+    }
 }
 
 impl Evidence {

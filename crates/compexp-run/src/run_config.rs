@@ -30,6 +30,9 @@ pub struct InputPaths {
     /// The layer's activations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activations: Option<String>,
+    /// The annotations of pictures, where these are neither a Broden folder nor a probe directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<String>,
     /// The Broden folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broden: Option<String>,
@@ -51,6 +54,9 @@ pub struct InputPaths {
     /// The units' masks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masks: Option<String>,
+    /// The file of the names of classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<String>,
     /// The file of sentence pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairs: Option<String>,
@@ -172,8 +178,8 @@ mod tests {
     #[test]
     fn paths_are_written_as_a_map_sorted_by_name_would_be() {
         let all = json!({
-            "activations": "a", "broden": "b", "checkpoint": "c", "classes": "d", "gold": "e", "image_root": "f",
-            "index": "g", "masks": "h", "pairs": "i", "probe": "j", "scenes": "k", "symbols": "l", "tagger": "m",
+            "activations": "a", "annotations": "aa", "broden": "b", "checkpoint": "c", "classes": "d", "gold": "e", "image_root": "f",
+            "index": "g", "masks": "h", "names": "hh", "pairs": "i", "probe": "j", "scenes": "k", "symbols": "l", "tagger": "m",
             "tags": "n", "vectors": "o",
         });
         let read = InputPaths::deserialize(&all).unwrap();

@@ -1,31 +1,71 @@
-//! Annotated examples: a probe directory, or a folder in Broden's format.
+//! Annotated examples: a probe directory, or pictures annotated in one of several forms.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use compexp_core::probe::Grid;
 
-/// Where annotations come from. A command that needs one of the two says so by a group of arguments.
+use super::numbers::{grid, part};
+
+/// The forms of annotated pictures, for the group of arguments of which a command needs one.
+pub(crate) const PICTURES: [&str; 5] = ["broden", "coco", "panoptic", "ade20k", "mask_dir"];
+
+/// The same with a probe directory.
+pub(crate) const ANNOTATED: [&str; 6] = ["probe", "broden", "coco", "panoptic", "ade20k", "mask_dir"];
+
+/// Where annotations come from. A command that needs one of them says so by a group of arguments.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Annotations")]
 pub(crate) struct AnnotationArgs {
     /// A probe directory: probe.json and arrays of concepts
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["broden", "index", "categories"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = PICTURES, conflicts_with_all = ["index", "categories", "names", "images", "mask_size"])]
     pub(crate) probe: Option<PathBuf>,
-    /// A folder in Broden's format
-    #[arg(long, value_name = "DIR")]
-    pub(crate) broden: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) parts: BrodenParts,
+    pub(crate) pictures: PictureArgs,
 }
 
-/// Which parts of a Broden folder are used.
+/// Annotated pictures, and what is used of them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Annotations")]
-pub(crate) struct BrodenParts {
+pub(crate) struct PictureArgs {
+    /// A folder in Broden's format
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["names", "images", "mask_size"])]
+    pub(crate) broden: Option<PathBuf>,
+    /// A JSON file of COCO's instances
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["names", "index"])]
+    pub(crate) coco: Option<PathBuf>,
+    /// A JSON file of COCO's panoptic segments; the PNGs are in the folder of its name without `.json`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["names", "index"])]
+    pub(crate) panoptic: Option<PathBuf>,
+    /// The folder of the whole ADE20K, ADE20K_2021_17_01
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["names", "index", "images"])]
+    pub(crate) ade20k: Option<PathBuf>,
+    /// A folder of PNGs whose pixels are numbers of classes, 255 for none, as of Pascal VOC and Cityscapes
+    #[arg(long, value_name = "DIR", requires = "names", conflicts_with_all = ["index", "categories"])]
+    pub(crate) mask_dir: Option<PathBuf>,
+    /// The names of the classes of --mask-dir, one a line, from class 0
+    #[arg(long, value_name = "FILE", requires = "mask_dir")]
+    pub(crate) names: Option<PathBuf>,
+    /// The folder of the pictures of --coco, --panoptic or --mask-dir [default: for the first two, `images` beside FILE]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// The size that masks of pictures of any size are brought to [default: 112x112]
+    #[arg(long, value_name = "HxW", value_parser = grid)]
+    pub(crate) mask_size: Option<Grid>,
     /// The index within the Broden folder, or elsewhere [default: index_ade20k.csv, else index.csv]
     #[arg(long, value_name = "FILE")]
     pub(crate) index: Option<PathBuf>,
-    /// The categories whose concepts are used [default: those of object,part,scene,texture,color that the folder has]
+    /// The categories whose concepts are used [default: of Broden those of object,part,scene,texture,color that the folder has;
+    /// of the others all but `supercategory`]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) categories: Option<Vec<String>>,
+    /// Use only the concepts of these names
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) include: Vec<String>,
+    /// Use no concepts of these names
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+    /// Use only concepts on at least this share of all positions
+    #[arg(long, value_name = "SHARE", value_parser = part::<f64>, allow_negative_numbers = true)]
+    pub(crate) min_area: Option<f64>,
 }

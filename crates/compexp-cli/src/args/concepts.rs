@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::annotations::AnnotationArgs;
+use super::annotations::{ANNOTATED, AnnotationArgs};
 
 #[derive(Debug, Args)]
 #[command(
-    group(ArgGroup::new("concepts").args(["dir", "probe", "broden"]).required(true)),
+    group(ArgGroup::new("concepts").args(ANNOTATED).arg("dir").required(true)),
     after_help = "\
 Names are printed as formulas write them. The area is the number of positions that have the concept.
 
@@ -18,7 +18,7 @@ Examples:
 )]
 pub(crate) struct ConceptsArgs {
     /// A probe directory
-    #[arg(value_name = "DIR", conflicts_with_all = ["index", "categories"])]
+    #[arg(value_name = "DIR", conflicts_with_all = ["names", "images", "mask_size", "index", "categories"])]
     pub(crate) dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) annotations: AnnotationArgs,

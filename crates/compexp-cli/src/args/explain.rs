@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::annotations::AnnotationArgs;
+use super::annotations::{ANNOTATED, AnnotationArgs};
 use super::layer::{LayerArgs, ThresholdArgs};
 use super::output::OutArgs;
 use super::search::SearchArgs;
@@ -12,7 +12,7 @@ use super::trust::TrustArgs;
 
 #[derive(Debug, Args)]
 #[command(
-    group(ArgGroup::new("annotated").args(["probe", "broden"]).required(true)),
+    group(ArgGroup::new("annotated").args(ANNOTATED).required(true)),
     group(ArgGroup::new("layer").args(["activations", "masks"]).required(true)),
     after_help = "\
 Examples:
@@ -29,6 +29,10 @@ Examples:
   Compare with chance, and measure on photographs that the search never saw:
     compexp explain --broden broden1_224 --activations acts.npy --null-draws 200 \\
       --holdout 0.3 --out runs/trust
+
+  Objects of COCO, whose pictures differ in size:
+    compexp explain --coco instances_val2017.json --mask-size 56x56 --activations acts.npy \
+      --out runs/coco
 
   Explain ready masks, with the search of the reference implementation:
     compexp explain --probe probe/ --masks units.npy --compat --keep-beams --out runs/compat"

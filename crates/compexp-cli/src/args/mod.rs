@@ -13,6 +13,7 @@ mod numbers;
 pub(crate) mod output;
 pub(crate) mod planted;
 pub(crate) mod preprocess;
+pub(crate) mod probe;
 pub(crate) mod runs;
 pub(crate) mod search;
 pub(crate) mod sentences;
@@ -29,6 +30,7 @@ use fetch::FetchArgs;
 use nli::NliCommand;
 use numbers::whole;
 use planted::{PlantArgs, RecoveredArgs};
+use probe::ProbeCommand;
 use runs::{AnalyzeArgs, DiffArgs, EvalArgs, ReportArgs, ShowArgs};
 use verify::VerifyArgs;
 use vision::VisionCommand;
@@ -65,6 +67,9 @@ pub(crate) enum Command {
     /// Explain classifiers of sentence pairs: from pairs and a checkpoint
     #[command(subcommand)]
     Nli(NliCommand),
+    /// Write probe directories from annotations in other forms
+    #[command(subcommand)]
+    Probe(ProbeCommand),
     /// Print the explanations of a run
     Show(ShowArgs),
     /// Print the paper's quantities of a run, and draw its figures

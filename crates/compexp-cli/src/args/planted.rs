@@ -6,12 +6,12 @@ use std::str::FromStr;
 use clap::{ArgGroup, Args};
 use compexp_trust::planted::Noise;
 
-use super::annotations::AnnotationArgs;
+use super::annotations::{ANNOTATED, AnnotationArgs};
 use super::numbers::{from_0_to_1, share_below_1, share_below_half, whole};
 
 #[derive(Debug, Args)]
 #[command(
-    group(ArgGroup::new("annotated").args(["probe", "broden"]).required(true)),
+    group(ArgGroup::new("annotated").args(ANNOTATED).required(true)),
     after_help = "\
 To test a search on your own annotations, plant units whose formulas are known, explain them like any \
 others, and compare:

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum};
 use compexp_trust::compare::{Allowance, Tolerances};
 
-use super::annotations::AnnotationArgs;
+use super::annotations::{ANNOTATED, AnnotationArgs};
 use super::layer::{LayerArgs, ThresholdArgs};
 use super::numbers::from_0_to_1;
 use super::search::Units;
@@ -116,7 +116,7 @@ pub(crate) struct ReportArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    group(ArgGroup::new("annotated").args(["run", "probe", "broden"]).required(true)),
+    group(ArgGroup::new("annotated").args(ANNOTATED).arg("run").required(true)),
     after_help = "\
 NOT binds most tightly, then AND, then OR; names with blanks or parentheses need double quotes.
 
@@ -138,7 +138,7 @@ pub(crate) struct EvalArgs {
         help_heading = "Annotations",
         long,
         value_name = "RUN_DIR",
-        conflicts_with_all = ["activations", "masks", "layout", "units_expected", "quantile", "positive", "index", "categories"]
+        conflicts_with_all = ["activations", "masks", "layout", "units_expected", "quantile", "positive", "names", "images", "mask_size", "index", "categories", "include", "exclude", "min_area"]
     )]
     pub(crate) run: Option<PathBuf>,
     #[command(flatten)]

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use compexp_core::probe::Grid;
 use compexp_vision::scenes::MAX_IMAGES;
 
-use super::annotations::BrodenParts;
+use super::annotations::{PICTURES, PictureArgs};
 use super::device::DeviceArg;
 use super::effects::{AblateArgs, ContributionsArgs, VisionCounterfactualArgs};
 use super::layer::ThresholdArgs;
@@ -20,7 +20,7 @@ use super::trust::TrustArgs;
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub(crate) enum VisionCommand {
-    /// Run a network on a Broden folder's images, and explain the units of a layer
+    /// Run a network on annotated images, and explain the units of a layer
     Probe(VisionProbeArgs),
     /// List the layers of a network
     Layers(VisionLayersArgs),
@@ -39,7 +39,7 @@ pub(crate) enum VisionCommand {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(group(ArgGroup::new("annotated").args(PICTURES).required(true)), after_help = "\
 To continue a stopped run, give the same command again. The run directory keeps the activations.
 
 Examples:
@@ -59,11 +59,8 @@ Examples:
     compexp vision probe --broden broden --checkpoint resnet50.pth --preprocess imagenet \\
       --layer layer3 --layer layer4 --out runs/net")]
 pub(crate) struct VisionProbeArgs {
-    /// A folder in Broden's format
-    #[arg(help_heading = "Annotations", long, value_name = "DIR")]
-    pub(crate) broden: PathBuf,
     #[command(flatten)]
-    pub(crate) parts: BrodenParts,
+    pub(crate) pictures: PictureArgs,
     /// Word vectors (GloVe's text): how near names of concepts are in meaning, for the kinds of explanations
     #[arg(help_heading = "Annotations", long, value_name = "FILE")]
     pub(crate) vectors: Option<PathBuf>,
@@ -76,7 +73,7 @@ pub(crate) struct VisionProbeArgs {
     /// The names of the network's classes, one per line; predictions are then compared with the images' scenes
     #[arg(help_heading = "Network", long, value_name = "FILE")]
     pub(crate) classes: Option<PathBuf>,
-    /// The scene of each image (ade20k_scenes.json) [default: the scene column of the index]
+    /// The scene of each image (ade20k_scenes.json) [default: the scene column of a Broden folder's index]
     #[arg(help_heading = "Network", long, value_name = "FILE", requires = "classes")]
     pub(crate) scenes: Option<PathBuf>,
     /// Also measure how units contribute to classes, as `vision contributions` does

@@ -15,11 +15,11 @@ use crate::progress::Reporter;
 use crate::terminal::{self, count, name};
 
 pub(crate) fn run(args: &ConceptsArgs, reporter: &Reporter) -> Result<()> {
-    let annotations = match &args.dir {
-        Some(dir) => Annotations::Probe(dir.clone()),
-        None => Annotations::new(&args.annotations),
-    };
-    let set = annotations.open()?.set;
+    let mut annotations = Annotations::new(&args.annotations);
+    if let Some(dir) = &args.dir {
+        annotations = annotations.in_probe(dir);
+    }
+    let set = annotations.open(reporter)?.set;
     let (partition, _) = divide(&set, &std::env::temp_dir(), reporter)?;
     reporter.end();
     // Concepts that are listed and nowhere annotated have an area of 0.

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &EvalArgs, reporter: &Reporter) -> Result<()> {
 impl Inputs {
     fn of_args(args: &EvalArgs, reporter: &Reporter) -> Result<Self> {
         let layer = Layer::new(&args.layer)?;
-        let annotated = Annotations::new(&args.annotations).open()?;
+        let annotated = Annotations::new(&args.annotations).open(reporter)?;
         let units = match (&layer, args.unit) {
             (Some(layer), unit) => {
                 layer.check(&annotated, reporter)?;

@@ -19,7 +19,8 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
     let Some(layer) = Layer::new(&args.layer)? else {
         return Err(Failure::usage("give a layer, with --activations or --masks").into());
     };
-    let annotated = Annotations::new(&args.annotations).open()?;
+    let annotated = Annotations::new(&args.annotations).open(reporter)?;
+    annotated.warning.iter().for_each(|text| reporter.warn(text));
     layer.check(&annotated, reporter)?;
     let threshold = explain_config::threshold(&args.threshold, layer.has_maps(), args.search.compat, reporter);
     explain_config::check_search(&args.search)?;

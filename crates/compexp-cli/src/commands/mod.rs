@@ -3,6 +3,7 @@
 pub(crate) mod ablate;
 pub(crate) mod analyze;
 pub(crate) mod concepts;
+pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod eval;
 pub(crate) mod explain;

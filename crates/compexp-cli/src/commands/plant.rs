@@ -24,7 +24,7 @@ const PLANTED: &str = "planted.json";
 
 pub(crate) fn run(args: &PlantArgs, reporter: &Reporter) -> Result<()> {
     refuse_standard_output(&args.out, "planted units are")?;
-    let set = Annotations::new(&args.annotations).open()?.set;
+    let set = Annotations::new(&args.annotations).open(reporter)?.set;
     let _lock = claim_folder(&args.out)?;
     let (partition, map) = divide(&set, &args.out, reporter)?;
     let noise = args.noise.iter().map(|noise| noise.0).collect();

@@ -1,5 +1,6 @@
 //! The binary, driven as a person drives it.
 
+mod annotations;
 mod arrays;
 mod bad_input;
 mod behaviour;

@@ -26,7 +26,13 @@ fn explain(out: &Path, evidence: Evidence) -> Outcome {
     let config = ExplainConfig { threshold, search: SearchConfig::default(), keep_beams: false, exemplars: 20 };
     let method = Method { explain: config, units: (0..6).collect(), evidence };
     let inputs = ArrayInputs {
-        annotations: AnnotationInput { kind: "probe".into(), categories: None, hash: "a".into() },
+        annotations: AnnotationInput {
+            kind: "probe".into(),
+            categories: None,
+            mask_size: None,
+            concepts: None,
+            hash: "a".into(),
+        },
         activations: Some(ArrayInput { hash: "b".into(), tensor: None, layout: None, grid: None }),
         masks: None,
         name_vectors: None,

@@ -6,8 +6,8 @@ use compexp_core::explain::Silent;
 use compexp_core::probe::{Example, ProbeSet};
 use compexp_files::{Place, read_bytes, real_path};
 use compexp_report::{ExampleSource, Showing, Thumbnail};
-use compexp_run::FinishedRun;
 use compexp_run::probe_dir::CONCEPTS;
+use compexp_run::{FinishedRun, InputPaths};
 use compexp_vision::thumbnail::thumbnail;
 
 use crate::annotations::{Annotated, Annotations};
@@ -39,7 +39,10 @@ impl Sources {
         let root = match image_root {
             Some(root) => Ok(real_path(root)?),
             // A relative path is relative to the run directory, which may move.
-            None => recorded(config_of(run)?.paths.image_root.map(|root| run.dir().join(root))),
+            None => {
+                let InputPaths { image_root, annotations, .. } = config_of(run)?.paths;
+                recorded(image_root.map(|root| run.dir().join(root)), annotations.as_deref().map(Path::new))
+            }
         };
         let texts = run.examples()?.iter().any(|example| !example.text.is_empty());
         let probe = if texts && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
@@ -68,11 +71,12 @@ impl Sources {
     }
 }
 
-/// The folder of images that a run records, or why it is not used.
-fn recorded(root: Option<PathBuf>) -> Result<PathBuf, String> {
+/// The folder of images that a run records, with its annotations of another form, or why it is not used.
+fn recorded(root: Option<PathBuf>, annotations: Option<&Path>) -> Result<PathBuf, String> {
     let root = root.ok_or("the run records no folder of images")?;
-    if !is_of_probe_set(&root) {
-        return Err(format!("`{}` is no probe directory and no folder `images` of a Broden folder", root.display()));
+    if !is_of_probe_set(&root) && !annotations.is_some_and(|annotations| is_beside(&root, annotations)) {
+        let what = "is no probe directory, no folder `images` of a Broden folder or beside annotations, and no ADE20K";
+        return Err(format!("`{}` {what}: give --image-root", root.display()));
     }
     real_path(&root).map_err(|_| format!("`{}` is not there", root.display()))
 }
@@ -88,7 +92,7 @@ fn probe_of_texts(run: &FinishedRun, reporter: &Reporter) -> anyhow::Result<Opti
         let found = annotated.record(&Silent).ok();
         found.is_some() && found.as_ref() == made.annotations()
     };
-    match Annotations::Probe(dir.clone()).open() {
+    match Annotations::probe(&dir).open(&Silent) {
         Ok(annotated) if same(&annotated) => Ok(Some(annotated.set)),
         _ => {
             reporter.warn(&format!(
@@ -107,6 +111,14 @@ fn is_of_probe_set(root: &Path) -> bool {
     let broden = root.parent().filter(|_| root.ends_with("images"));
     let has = |dir: &Path, name: &str| matches!(Place::behind(&dir.join(name)), Ok(Place::File(_)));
     has(root, CONCEPTS) || broden.is_some_and(|dir| has(dir, "label.csv"))
+}
+
+/// Whether the folder is `images` beside these annotations, or is the annotations itself and looks like ADE20K.
+fn is_beside(root: &Path, annotations: &Path) -> bool {
+    let is_folder = |path: &Path| matches!(Place::behind(path), Ok(Place::Folder));
+    let beside =
+        root == annotations.with_file_name("images") && !matches!(Place::behind(annotations), Ok(Place::Nothing));
+    beside || root == annotations && is_folder(&root.join("images/ADE"))
 }
 
 impl ExampleSource for Sources {

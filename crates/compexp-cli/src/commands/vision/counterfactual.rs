@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use compexp_core::concept::{ConceptId, Vocabulary};
 use compexp_core::explain::Progress;
+use compexp_core::probe::Example;
 use compexp_files::hash_file;
 use compexp_run::Provenance;
 use compexp_trust::behaviour::contribution::Measure;
-use compexp_vision::broden::Broden;
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
 use compexp_vision::model::{Model, Options};
 use compexp_vision::preprocess::Preprocess;
@@ -17,11 +17,13 @@ use ndarray::Array2;
 
 use super::counterfactual_files::{self as files, Names};
 use super::network::{self, Checkpoint};
-use crate::annotations::BrodenFolder;
+use crate::annotations::{Annotated, Annotations};
 use crate::args::effects::VisionCounterfactualArgs;
 use crate::classifier_run::Classified;
 use crate::failure::{Failure, refuse_standard_output};
+use crate::input_files::as_text;
 use crate::progress::{Reporter, duration};
+use crate::run_inputs::lacks;
 use crate::trials::{CASES, first_cases, print_json, write_trials};
 
 pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Result<()> {
@@ -54,9 +56,9 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
         ))
     })?;
     let layer = inputs.layer.clone();
-    let broden = open_broden(&known, args.broden.as_deref())?;
-    let images: Vec<PathBuf> = broden.images().iter().map(|i| broden.image_root().join(&i.name)).collect();
-    let set = broden.into_probe_set();
+    let annotated = open_annotations(&known, args.broden.as_deref(), reporter)?;
+    let images: Vec<PathBuf> = annotated.images()?.into_iter().map(|(_, path)| path).collect();
+    let set = annotated.set;
     let names: Vec<String> = set.examples.iter().map(|example| example.name.clone()).collect();
     let model = network::of_run(inputs, &checkpoint, args.device, reporter)?;
     let others = Others::open(args, reporter)?;
@@ -215,16 +217,26 @@ impl Trials<'_> {
     }
 }
 
-/// The run's Broden folder, which must have the run's images.
-fn open_broden(known: &Classified, given: Option<&Path>) -> Result<Broden> {
-    let dir = known.path("broden", [given, known.config.paths.broden.as_deref().map(Path::new)])?;
-    let broden = BrodenFolder::of_run(&known.config, dir.clone())?.load()?;
+/// The run's annotations, which must be of the run's images.
+fn open_annotations(known: &Classified, given: Option<&Path>, reporter: &Reporter) -> Result<Annotated> {
+    let mut config = known.config.clone();
+    if config.paths.annotations.is_none() {
+        let dir = known.path("broden", [given, config.paths.broden.as_deref().map(Path::new)])?;
+        config.paths.broden = Some(as_text(&dir)?);
+    } else if given.is_some() {
+        return Err(Failure::usage("--broden: the run's annotations are no Broden folder").into());
+    }
+    let dir = known.run.dir();
+    let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
+    let annotated = annotations.open(reporter)?;
     let examples = known.run.examples()?;
-    if !broden.images().iter().map(|image| &image.name).eq(examples.iter().map(|example| &example.name)) {
-        let message = format!("`{}`: found other images than those of the run", dir.display());
+    let names = |examples: &[Example]| examples.iter().map(|e| e.name.clone()).collect::<Vec<_>>();
+    if names(&annotated.set.examples) != names(&examples) {
+        let found = config.paths.annotations.or(config.paths.broden).unwrap_or_default();
+        let message = format!("`{found}`: found other images than those of the run");
         return Err(Failure::new(message).hint("give --broden DIR, the folder that was probed").into());
     }
-    Ok(broden)
+    Ok(annotated)
 }
 
 fn find_concept(vocabulary: &Vocabulary, name: &str) -> Result<ConceptId> {

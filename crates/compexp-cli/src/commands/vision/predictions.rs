@@ -1,13 +1,12 @@
 //! The network's prediction for each image, compared with its scene.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use compexp_core::probe::Example;
 use compexp_files::{TensorFile, excerpt};
 use compexp_run::ActivationStore;
 use compexp_run::run_dir::Prediction;
-use compexp_vision::broden::Image;
 use compexp_vision::classes::{SceneClasses, SceneNames};
 
 use crate::classifier_run::likeliest;
@@ -22,7 +21,7 @@ pub(crate) struct Targets {
 
 impl Targets {
     /// Reads the class list, which must have `n_classes` names, and finds the scene of each image: in the file
-    /// `scenes`, or, without such a file, in the index. Warns if no image has a scene that is a class.
+    /// `scenes`, or, without such a file, in its annotations' `own` scenes. Warns if no image has a scene that is a class.
     ///
     /// # Errors
     /// `Error::Io` or `Error::Format` if one of the two files cannot be read; a [`Failure`] if the list has another
@@ -30,7 +29,8 @@ impl Targets {
     pub(crate) fn read(
         classes: &Path,
         scenes: Option<&Path>,
-        images: &[Image],
+        images: &[(String, PathBuf)],
+        own: &[Option<String>],
         n_classes: usize,
         reporter: &Reporter,
     ) -> Result<Self> {
@@ -44,30 +44,30 @@ impl Targets {
             return Err(Failure::new(message).hint("give the class list that the network was trained with").into());
         }
         let named = scenes.map(SceneNames::read).transpose()?;
-        let scene = |image: &Image| match &named {
-            Some(scenes) => scenes.get(&image.name).map(str::to_owned),
-            None => image.scene_name.clone(),
+        let scene = |(at, (name, _)): (usize, &(String, PathBuf))| match &named {
+            Some(scenes) => scenes.get(name).map(str::to_owned),
+            None => own.get(at).cloned().flatten(),
         };
-        let targets: Vec<Option<usize>> = images.iter().map(|image| list.target(&scene(image)?)).collect();
+        let targets: Vec<Option<usize>> = images.iter().enumerate().map(|image| list.target(&scene(image)?)).collect();
         if targets.iter().all(Option::is_none)
-            && let Some(first) = images.first()
+            && let Some((first, _)) = images.first()
         {
-            let seen = images.iter().find_map(|image| Some((image, scene(image)?)));
+            let seen = images.iter().enumerate().find_map(|image| Some((&image.1.0, scene(image)?)));
             let problem = match (seen, scenes, &named) {
                 (Some((image, scene)), ..) => format!(
                     "the scene of no image is a class of `{}`: the scene of {} is {}, the first class is {}",
                     classes.display(),
-                    excerpt(&image.name),
+                    excerpt(image),
                     excerpt(&scene),
                     excerpt(&list.names()[0])
                 ),
                 (None, Some(path), Some(named)) => format!(
                     "`{}` names none of the images: an image is {}, a name in the file is {}",
                     path.display(),
-                    excerpt(&first.name),
+                    excerpt(first),
                     named.first().map_or("none".to_owned(), excerpt)
                 ),
-                _ => "the index names the scene of no image".to_owned(),
+                _ => "the annotations name the scene of no image; --scenes can".to_owned(),
             };
             reporter.warn(&format!("{problem}; no prediction can be compared with a scene"));
         }

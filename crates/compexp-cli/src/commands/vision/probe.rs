@@ -14,7 +14,7 @@ use compexp_vision::model::Model;
 use super::extraction::Extraction;
 use super::network::{self, Checkpoint};
 use super::predictions::Targets;
-use crate::annotations::BrodenFolder;
+use crate::annotations::Annotations;
 use crate::args::vision::VisionProbeArgs;
 use crate::failure::Failure;
 use crate::input_files::{absolute, hash_files};
@@ -23,21 +23,18 @@ use crate::progress::Reporter;
 use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 
 pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
-    let folder = BrodenFolder::new(&args.broden, &args.parts);
-    let broden = folder.load()?;
+    let annotated = Annotations::of_pictures(&args.pictures).open(reporter)?;
+    annotated.warning.iter().for_each(|text| reporter.warn(text));
+    let images = annotated.images()?;
     let model = network::load(&args.network, reporter)?;
     let layers = chosen_layers(args, &model)?;
     let outs = folders(args, &layers)?;
     let targets = match &args.classes {
         Some(classes) => {
-            Some(Targets::read(classes, args.scenes.as_deref(), broden.images(), model.classes(), reporter)?)
+            Some(Targets::read(classes, args.scenes.as_deref(), &images, &annotated.scenes, model.classes(), reporter)?)
         }
         None => None,
     };
-    let images: Vec<(String, PathBuf)> =
-        broden.images().iter().map(|i| (i.name.clone(), broden.image_root().join(&i.name))).collect();
-    let annotated = folder.annotated(broden)?;
-
     let preprocess = network::preprocess(args.network.preprocess);
     let mut extraction = Extraction::new(&model, &layers, preprocess, args.network.batch, &images)?;
     let threshold = explain_config::threshold(&args.threshold, true, args.search.compat, reporter);
