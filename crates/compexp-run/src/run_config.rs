@@ -86,6 +86,7 @@ impl InputPaths {
         // Named one by one, so that none is forgotten.
         let Self {
             activations,
+            annotations,
             broden,
             checkpoint,
             classes,
@@ -93,6 +94,7 @@ impl InputPaths {
             image_root,
             index,
             masks,
+            names,
             pairs,
             probe,
             scenes,
@@ -103,6 +105,7 @@ impl InputPaths {
         } = self;
         let all = [
             activations,
+            annotations,
             broden,
             checkpoint,
             classes,
@@ -110,6 +113,7 @@ impl InputPaths {
             image_root,
             index,
             masks,
+            names,
             pairs,
             probe,
             scenes,
