@@ -96,7 +96,10 @@ fn files_that_do_not_fit_are_named() {
         ("--probe probe --activations cut.npy", "`cut.npy`: length: found"),
         ("--probe probe --activations text.npy", "`text.npy`: first bytes: found `no array`"),
         ("--probe probe --activations acts.npy#layer4", "expected no name: an .npy file holds a single array"),
-        ("--probe probe --activations probe", "scalars.npy`: shape: found [6, 1], expected [2, 2, 2] after the first axis"),
+        (
+            "--probe probe --activations probe",
+            "scalars.npy`: shape: found [6, 1], expected [2, 2, 2] after the first axis",
+        ),
     ] {
         let e = fails(&dir, 1, &format!("explain --out run {args}"));
         assert!(e.contains(message), "{args}: {e}");
