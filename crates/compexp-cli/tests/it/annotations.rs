@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use compexp_files::write_npy;
 use serde_json::Value;
 
-use crate::{fails, json, ok};
+use crate::{compexp, fails, json, ok};
 
 /// A temporary folder, and a folder of the data.
 fn folders(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
@@ -49,7 +49,7 @@ fn units_of_coco_have_the_formulas_they_were_made_from() {
 
     // A second family of concepts; here `animal` is dog or cat.
     ok(dir, &format!("{args} --categories object,supercategory --out families"));
-    assert_eq!(formulas(&dir.join("families"))[1], "animal");
+    assert!(formulas(&dir.join("families"))[1].contains("animal"));
     ok(dir, "eval animal --run families");
 }
 
@@ -79,18 +79,11 @@ fn explanations_equal_those_of_the_same_masks_as_arrays() {
         assert_eq!(units(&dir.join(name)), units(&dir.join(format!("{name}.arrays"))), "{name}");
         let universe = |run: &str| json(&dir.join(run).join("explanations.json"))["universe"].clone();
         assert_eq!(universe(name), universe(&format!("{name}.arrays")));
-        assert!(formulas(&dir.join(name)).iter().any(|formula| formula.contains(" AND ")), "{name}");
-        // The choice of a run is read back.
-        ok(
-            dir,
-            &format!(
-                "eval {} --run {name}",
-                formulas(&dir.join(name))[0]
-                    .split(['(', ')', ' '])
-                    .find(|w| w.chars().any(char::is_lowercase))
-                    .unwrap_or("dog")
-            ),
-        );
+        let found = formulas(&dir.join(name));
+        assert!(found.iter().any(|formula| formula.contains(' ')), "{name}: {found:?}");
+        // Later commands open the annotations again, with the options of the run.
+        let eval = compexp(dir, &format!("eval --run {name}")).arg(&found[0]).output().unwrap();
+        assert!(eval.status.success(), "{name}: {}", String::from_utf8_lossy(&eval.stderr));
     }
 }
 
