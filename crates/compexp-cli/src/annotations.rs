@@ -10,6 +10,7 @@ use compexp_run::provenance::{AnnotationInput, Choice};
 use compexp_run::{InputPaths, OpenedProbe, RunConfig, choose, layout, open_probe};
 use compexp_vision::annotations::{self, MASK_SIZE, Options, Pictures};
 use compexp_vision::broden::{self, BrodenOptions};
+use compexp_vision::framing::Framing;
 
 use crate::args::annotations::{AnnotationArgs, PictureArgs};
 use crate::failure::Failure;
@@ -71,6 +72,7 @@ pub(crate) struct Annotated {
     /// The categories that were read, of a form that has several.
     categories: Option<Vec<String>>,
     mask_size: Option<Grid>,
+    pub(crate) framing: Framing,
     choice: Option<Choice>,
     files: Vec<(String, PathBuf)>,
     pub(crate) paths: InputPaths,
@@ -106,6 +108,7 @@ impl Annotations {
             (Kind::MaskDir, &args.mask_dir),
         ];
         let given = forms.into_iter().find_map(|(kind, path)| Some((kind, path.clone()?)));
+        let framing = Framing { resize: args.resize, crop: args.crop };
         let form = match given {
             Some((kind, path)) => Form::Pictures(PictureForm {
                 kind,
@@ -114,12 +117,13 @@ impl Annotations {
                 images: args.images.clone(),
                 options: Options {
                     mask_size: args.mask_size.unwrap_or(MASK_SIZE),
+                    framing,
                     categories: args.categories.clone(),
                 },
             }),
             None => Form::Broden {
                 dir: args.broden.clone().unwrap_or_else(|| ".".into()),
-                options: BrodenOptions { categories: args.categories.clone(), index: args.index.clone() },
+                options: BrodenOptions { categories: args.categories.clone(), index: args.index.clone(), framing },
             },
         };
         Self { form, choice: choice(args) }
@@ -135,6 +139,8 @@ impl Annotations {
         let recorded = made.annotations();
         let categories = recorded.and_then(|recorded| recorded.categories.clone());
         let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
+        let framing =
+            recorded.map(|recorded| Framing { resize: recorded.resize, crop: recorded.crop }).unwrap_or_default();
         let pictures = path(&run.paths.annotations).zip(recorded).and_then(|(path, recorded)| {
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == recorded.kind)?;
             Some((path, kind, recorded.mask_size.unwrap_or(MASK_SIZE)))
@@ -145,11 +151,11 @@ impl Annotations {
                 path: at,
                 names: path(&run.paths.names),
                 images: path(&run.paths.image_root).filter(|_| kind != Kind::Ade20k),
-                options: Options { mask_size, categories: categories.filter(|_| kind != Kind::MaskDir) },
+                options: Options { mask_size, framing, categories: categories.filter(|_| kind != Kind::MaskDir) },
             }),
             (None, Some(broden), _) => Form::Broden {
                 dir: broden.into(),
-                options: BrodenOptions { categories, index: path(&run.paths.index) },
+                options: BrodenOptions { categories, index: path(&run.paths.index), framing },
             },
             // A folder that the run made itself is relative to the run directory.
             (None, None, Some(probe)) => Form::Probe(dir.join(probe)),
@@ -207,7 +213,13 @@ fn open_broden(dir: &Path, options: &BrodenOptions) -> Result<Annotated> {
     }
     let categories = Some(broden.categories().to_vec());
     let scenes = broden.images().iter().map(|image| image.scene_name.clone()).collect();
-    Ok(Annotated { files, categories, scenes, ..Annotated::new(broden.into_probe_set(), "broden", paths) })
+    Ok(Annotated {
+        files,
+        categories,
+        scenes,
+        framing: options.framing,
+        ..Annotated::new(broden.into_probe_set(), "broden", paths)
+    })
 }
 
 impl PictureForm {
@@ -232,7 +244,14 @@ impl PictureForm {
         };
         let warning = (left_out > 0).then(|| format!("{left_out} pictures have no mask, and are no examples"));
         let mask_size = Some(options.mask_size);
-        Ok(Annotated { files, categories, mask_size, warning, ..Annotated::new(set, kind.name(), paths) })
+        Ok(Annotated {
+            files,
+            categories,
+            mask_size,
+            framing: options.framing,
+            warning,
+            ..Annotated::new(set, kind.name(), paths)
+        })
     }
 }
 
@@ -244,6 +263,7 @@ impl Annotated {
             kind,
             categories: None,
             mask_size: None,
+            framing: Framing::default(),
             choice: None,
             files: Vec::new(),
             paths,
@@ -280,6 +300,8 @@ impl Annotated {
             kind: self.kind.to_owned(),
             categories: self.categories.clone(),
             mask_size: self.mask_size,
+            resize: self.framing.resize,
+            crop: self.framing.crop,
             concepts: self.choice.clone(),
             hash,
         })

@@ -188,6 +188,12 @@ pub struct AnnotationInput {
     /// The size that masks were brought to, of a form whose pictures differ in size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask_size: Option<Grid>,
+    /// The length that the short side of photographs was resized to, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<usize>,
+    /// The sides of the square that was cut out of photographs, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<usize>,
     /// Which concepts were used, where not all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concepts: Option<Choice>,

@@ -6,7 +6,7 @@ use candle_core::Device;
 use compexp_core::activation::check_finite;
 
 use crate::error::{Error, Result};
-use crate::image::Image;
+use crate::framing::Framing;
 use crate::model::Model;
 use crate::preprocess::{Batch, Preprocess};
 use compexp_kernels::conv::channels_first;
@@ -18,6 +18,8 @@ pub struct Extract<'a> {
     pub layers: &'a [&'a str],
     /// How pixels are scaled.
     pub preprocess: Preprocess,
+    /// How photographs are brought to one size.
+    pub framing: Framing,
     /// Images that run at once, at least 1. Results do not depend on it (on the CPU).
     pub batch: usize,
     /// The first image to run: those before it were done by an earlier run.
@@ -54,7 +56,7 @@ impl Extract<'_> {
     /// current thread and rayon's current pool.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`] if the network has no such layer; the errors of [`Image::read`];
+    /// [`Error::UnknownLayer`] if the network has no such layer; the errors of [`Framing::read`];
     /// [`compexp_files::Error::Format`] if an image has another size than `images[0]`; `compexp_core`'s `NotFinite` if
     /// a value overflows; any error of `sink`.
     pub fn run(
@@ -75,8 +77,8 @@ impl Extract<'_> {
         progress(self.start_at, images.len());
         let mut groups = images[self.start_at..].chunks(self.batch);
         let Some(group) = groups.next() else { return Ok(()) };
-        let size = Image::read(&images[0]).map(|image| (image.height, image.width))?;
-        let read = |paths: &[PathBuf]| Batch::read(paths, self.preprocess, Some(size));
+        let size = self.framing.read(&images[0]).map(|image| (image.height, image.width))?;
+        let read = |paths: &[PathBuf]| Batch::read(paths, self.preprocess, self.framing, Some(size));
 
         let mut first = self.start_at;
         let mut waiting = Some(read(group)?);

@@ -1,8 +1,9 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
-//! In reading order: [`broden`] and [`annotations`] read annotated images; [`image`] decodes files and [`preprocess`] scales
-//! them; [`network`] has the families of networks, on the arithmetic of `compexp_kernels::conv`, and [`model`] makes one from a
-//! checkpoint; [`extract`] runs it over many images, [`eval`] measures its accuracy;
+//! In reading order: [`broden`] and [`annotations`] read annotated images; [`framing`] brings photographs to one size; [`image`]
+//! decodes files and [`preprocess`] scales them; [`network`] has the families of networks, on the arithmetic of
+//! `compexp_kernels::conv`, and [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its
+//! accuracy;
 //! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
 //! are painted. [`paste`] puts a part of one image into another, and [`counterfactual`] measures what that does to
 //! predictions.
@@ -12,12 +13,15 @@
 //!
 //! use candle_core::Device;
 //! use compexp_vision::extract::Extract;
+//! use compexp_vision::framing::Framing;
 //! use compexp_vision::model::Model;
 //! use compexp_vision::preprocess::Preprocess;
 //!
 //! let model = Model::load(Path::new("resnet18_places365.pth.tar"), &Device::Cpu)?;
 //! let images = [PathBuf::from("a.jpg"), PathBuf::from("b.jpg")];
-//! let extract = Extract { layers: &["layer4"], preprocess: Preprocess::Reference, batch: 8, start_at: 0 };
+//! let preprocess = Preprocess::Reference;
+//! let framing = Framing { resize: Some(256), crop: Some(224) };
+//! let extract = Extract { layers: &["layer4"], preprocess, framing, batch: 8, start_at: 0 };
 //! let mut all = Vec::new(); // (images, 512, 7, 7) for images of 224 x 224
 //! let mut keep = |block: compexp_vision::extract::Block<'_>| {
 //!     all.extend_from_slice(&block.maps[0].values);
@@ -49,6 +53,7 @@ pub mod counterfactual;
 pub mod error;
 pub mod eval;
 pub mod extract;
+pub mod framing;
 pub mod image;
 pub mod initial;
 pub mod model;

@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::framing::Framing;
 use crate::image::Image;
 
 /// How pixels are scaled.
@@ -91,12 +92,17 @@ impl Batch {
     /// # Errors
     /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is not a valid
     /// image ([`Image::read`]), or has another size than the first.
-    pub fn read(paths: &[PathBuf], preprocess: Preprocess, expected: Option<(usize, usize)>) -> Result<Self> {
+    pub fn read(
+        paths: &[PathBuf],
+        preprocess: Preprocess,
+        framing: Framing,
+        expected: Option<(usize, usize)>,
+    ) -> Result<Self> {
         let Some(first) = paths.first() else {
             let (height, width) = expected.unwrap_or_default();
             return Ok(Self { n: 0, height, width, data: Vec::new() });
         };
-        let image = Image::read(first)?;
+        let image = framing.read(first)?;
         let (height, width) = expected.unwrap_or((image.height, image.width));
         check_size(first, &image, (height, width))?;
         let size = 3 * height * width;
@@ -110,7 +116,7 @@ impl Batch {
             .par_chunks_exact_mut(size)
             .zip(&paths[1..])
             .map(|(out, path)| {
-                let image = Image::read(path)?;
+                let image = framing.read(path)?;
                 check_size(path, &image, (height, width))?;
                 preprocess.fill(&image, out);
                 Ok(())
@@ -137,7 +143,9 @@ fn check_size(path: &Path, image: &Image, (height, width): (usize, usize)) -> Re
         path,
         "image size (width x height)",
         format!("{} x {}", image.width, image.height),
-        format!("{width} x {height} as the images before it; images are not resized, so resize them to one size first"),
+        format!(
+            "{width} x {height} as the images before it: give --resize and --crop, which bring photographs to one size"
+        ),
     ))
 }
 
@@ -184,14 +192,15 @@ mod tests {
         let paths: Vec<PathBuf> = (0..4).map(|i| folder.path().join(format!("{i}.png"))).collect();
         write(&paths[0], 2, 1, &[1; 6]);
         write(&paths[1], 2, 1, &[2; 6]);
-        let batch = Batch::read(&paths[..2], Preprocess::ImageNet, None).unwrap();
+        let batch = Batch::read(&paths[..2], Preprocess::ImageNet, Framing::default(), None).unwrap();
         assert_eq!((batch.n, batch.height, batch.width, batch.data.len()), (2, 1, 2, 12));
         assert_eq!(batch.data[6..], Preprocess::ImageNet.apply(&Image::read(&paths[1]).unwrap())[..]);
         write(&paths[2], 1, 2, &[3; 6]);
         write(&paths[3], 3, 1, &[3; 9]);
-        let error = Batch::read(&paths, Preprocess::ImageNet, None).unwrap_err().to_string();
+        let error = Batch::read(&paths, Preprocess::ImageNet, Framing::default(), None).unwrap_err().to_string();
         assert!(error.contains("2.png`: image size (width x height): found 1 x 2, expected 2 x 1 as"), "{error}");
-        let error = Batch::read(&paths[..1], Preprocess::ImageNet, Some((5, 4))).unwrap_err().to_string();
+        let error =
+            Batch::read(&paths[..1], Preprocess::ImageNet, Framing::default(), Some((5, 4))).unwrap_err().to_string();
         assert!(error.contains("0.png`") && error.contains("found 2 x 1, expected 4 x 5"), "{error}");
     }
 }

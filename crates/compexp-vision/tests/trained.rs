@@ -9,6 +9,7 @@ use compexp_tests::data;
 use compexp_vision::Error;
 use compexp_vision::eval::{Labelled, evaluate};
 use compexp_vision::extract::{Block, Extract};
+use compexp_vision::framing::Framing;
 use compexp_vision::model::Model;
 use compexp_vision::preprocess::Preprocess;
 use safetensors::SafeTensors;
@@ -87,7 +88,13 @@ fn extraction_is_resumable_and_the_same_in_any_batch() {
     let run = |images: &[PathBuf], batch, start_at| {
         let (mut maps, mut logits, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
         let told = RefCell::new(Vec::new());
-        let extract = Extract { layers: &["layer4.1.conv2"], preprocess: Preprocess::ImageNet, batch, start_at };
+        let extract = Extract {
+            layers: &["layer4.1.conv2"],
+            preprocess: Preprocess::ImageNet,
+            framing: Framing::default(),
+            batch,
+            start_at,
+        };
         let sink = &mut |block: Block<'_>| {
             assert_eq!(block.maps[0].shape[1..], [512, 4, 4]);
             firsts.push(block.first);
@@ -115,7 +122,13 @@ fn what_cannot_be_extracted_is_named() {
     let (Some(model), Some((_folder, list))) = (model(), photographs()) else { return };
     let mut images = Labelled::read(&list, None, model.classes()).unwrap().paths;
     images.truncate(4);
-    let base = Extract { layers: &["layer4"], preprocess: Preprocess::ImageNet, batch: 2, start_at: 0 };
+    let base = Extract {
+        layers: &["layer4"],
+        preprocess: Preprocess::ImageNet,
+        framing: Framing::default(),
+        batch: 2,
+        start_at: 0,
+    };
     let run = |extract: Extract<'_>, images: &[PathBuf]| {
         let mut blocks = 0;
         let sink = &mut |_: Block<'_>| {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use compexp_core::probe::Grid;
+use compexp_vision::image::MAX_SIDE;
 
-use super::numbers::{grid, part};
+use super::numbers::{grid, part, whole};
 
 /// The forms of annotated pictures, for the group of arguments of which a command needs one.
 pub(crate) const PICTURES: [&str; 5] = ["broden", "coco", "panoptic", "ade20k", "mask_dir"];
@@ -18,7 +19,7 @@ pub(crate) const ANNOTATED: [&str; 6] = ["probe", "broden", "coco", "panoptic", 
 #[command(next_help_heading = "Annotations")]
 pub(crate) struct AnnotationArgs {
     /// A probe directory: probe.json and arrays of concepts
-    #[arg(long, value_name = "DIR", conflicts_with_all = PICTURES, conflicts_with_all = ["index", "categories", "names", "images", "mask_size"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = PICTURES, conflicts_with_all = ["index", "categories", "names", "images", "mask_size", "resize", "crop"])]
     pub(crate) probe: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) pictures: PictureArgs,
@@ -52,6 +53,12 @@ pub(crate) struct PictureArgs {
     /// The size that masks of pictures of any size are brought to [default: 112x112]
     #[arg(long, value_name = "HxW", value_parser = grid)]
     pub(crate) mask_size: Option<Grid>,
+    /// Resize photographs, and their annotations with them, so that the short side has this length
+    #[arg(long, value_name = "PIXELS", value_parser = whole(1, MAX_SIDE as u64))]
+    pub(crate) resize: Option<usize>,
+    /// Cut a square with sides of this length out of the middle of the photographs
+    #[arg(long, value_name = "PIXELS", value_parser = whole(1, MAX_SIDE as u64))]
+    pub(crate) crop: Option<usize>,
     /// The index within the Broden folder, or elsewhere [default: index_ade20k.csv, else index.csv]
     #[arg(long, value_name = "FILE")]
     pub(crate) index: Option<PathBuf>,

@@ -18,7 +18,7 @@ Examples:
 )]
 pub(crate) struct ConceptsArgs {
     /// A probe directory
-    #[arg(value_name = "DIR", conflicts_with_all = ["names", "images", "mask_size", "index", "categories"])]
+    #[arg(value_name = "DIR", conflicts_with_all = ["names", "images", "mask_size", "resize", "crop", "index", "categories"])]
     pub(crate) dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) annotations: AnnotationArgs,

@@ -138,7 +138,7 @@ pub(crate) struct EvalArgs {
         help_heading = "Annotations",
         long,
         value_name = "RUN_DIR",
-        conflicts_with_all = ["activations", "masks", "layout", "units_expected", "quantile", "positive", "names", "images", "mask_size", "index", "categories", "include", "exclude", "min_area"]
+        conflicts_with_all = ["activations", "masks", "layout", "units_expected", "quantile", "positive", "names", "images", "mask_size", "resize", "crop", "index", "categories", "include", "exclude", "min_area"]
     )]
     pub(crate) run: Option<PathBuf>,
     #[command(flatten)]

@@ -55,6 +55,10 @@ Examples:
     compexp vision probe --broden broden1_224 --checkpoint resnet18_places365.pth.tar \\
       --random-weights 0 --beam 5 --out runs/random
 
+  Photographs of any size with COCO's annotations:
+    compexp vision probe --coco instances_val2017.json --resize 256 --crop 224 \\
+      --checkpoint resnet18.pth --preprocess imagenet --out runs/coco
+
   Two layers of a network with ImageNet's preprocessing, in runs/net/layer3 and runs/net/layer4:
     compexp vision probe --broden broden --checkpoint resnet50.pth --preprocess imagenet \\
       --layer layer3 --layer layer4 --out runs/net")]

@@ -30,6 +30,8 @@ fn explain(out: &Path, evidence: Evidence) -> Outcome {
             kind: "probe".into(),
             categories: None,
             mask_size: None,
+            resize: None,
+            crop: None,
             concepts: None,
             hash: "a".into(),
         },

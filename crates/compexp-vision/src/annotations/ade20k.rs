@@ -117,7 +117,7 @@ pub fn ade20k(dir: &Path, options: &Options) -> Result<Pictures> {
         taken.insert(name);
     }
     let names = photographs.into_iter().map(|(name, _)| name);
-    let set = probe_set(dir, concepts, names, true, Levels(sources), options.mask_size)?;
+    let set = probe_set(dir, concepts, names, true, Levels(sources), options)?;
     Ok(Pictures { set, image_root: Some(dir.to_owned()), categories: Some(categories), files, left_out: 0 })
 }
 
@@ -185,7 +185,7 @@ impl PictureSource for Levels {
 
     fn read(&self, picture: usize, into: &mut Layers<'_>) -> Result<()> {
         let ((height, width), levels) = &self.0[picture];
-        into.picture(*height, *width);
+        into.picture(*height, *width)?;
         for path in levels {
             let level = Level::read(path)?;
             png_file::same_size(path, (level.height, level.width), (*height, *width), "as `imsize` of the JSON file")?;

@@ -174,7 +174,7 @@ pub fn coco(file: &Path, images: Option<&Path>, options: &Options) -> Result<Pic
     let sizes = images.iter().map(|image| (image.height, image.width)).collect();
     let source = Instances { sizes, objects };
     let found = image_root.is_some();
-    let set = probe_set(file, families.concepts, names.into_iter(), found, source, options.mask_size)?;
+    let set = probe_set(file, families.concepts, names.into_iter(), found, source, options)?;
     let files = vec![("instances".to_owned(), file.to_owned())];
     Ok(Pictures { set, image_root, categories: Some(categories), files, left_out: 0 })
 }
@@ -242,7 +242,7 @@ impl PictureSource for Instances {
 
     fn read(&self, picture: usize, into: &mut Layers<'_>) -> Result<()> {
         let (height, width) = self.sizes[picture];
-        into.picture(height, width);
+        into.picture(height, width)?;
         let mut shapes: BTreeMap<u32, Vec<&Shape>> = BTreeMap::new();
         for (concepts, shape) in &self.objects[picture] {
             for concept in concepts.iter().filter(|concept| **concept != Annotation::NONE) {

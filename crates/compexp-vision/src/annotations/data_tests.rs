@@ -115,7 +115,7 @@ fn compare(
 }
 
 fn options(mask_size: Grid) -> Options {
-    Options { mask_size, categories: None }
+    Options { mask_size, framing: Framing::default(), categories: None }
 }
 
 /// The ids and file names of the images, and the ids of the categories of a file.
@@ -163,7 +163,7 @@ fn supercategories_are_the_unions_of_their_categories() {
     let Some(file) = data("coco/instances.json") else { return };
     let grid = Grid { height: 64, width: 96 };
     let categories = Some(vec!["supercategory".to_owned(), "object".to_owned()]);
-    let pictures = coco(&file, None, &Options { mask_size: grid, categories }).unwrap();
+    let pictures = coco(&file, None, &Options { mask_size: grid, framing: Framing::default(), categories }).unwrap();
     let id = |name: &str| pictures.set.vocabulary.find(name).unwrap().0;
     assert_eq!(pictures.set.vocabulary.category(ConceptId(id("animal"))), "supercategory");
     let asked = ["dog", "zebra", "cat", "animal"].map(id);
@@ -177,7 +177,8 @@ fn supercategories_are_the_unions_of_their_categories() {
     }
     assert!(seen > 1000, "{seen}");
     let only = Some(vec!["supercategory".to_owned()]);
-    let pictures = coco(&file, None, &Options { mask_size: grid, categories: only }).unwrap();
+    let pictures =
+        coco(&file, None, &Options { mask_size: grid, framing: Framing::default(), categories: only }).unwrap();
     assert_eq!(pictures.set.vocabulary.find("dog"), None);
     let one = masks(&pictures, 0, &[id("animal"), id("dog")]);
     assert!(one[0].contains(&true) && !one[1].contains(&true));
@@ -239,7 +240,8 @@ fn panoptic_masks_are_those_of_the_pngs() {
     assert_eq!((of("dog"), of("river")), ("thing".into(), "stuff".into()));
     assert_eq!(pictures.files.len(), 1 + images.len());
     let all = Some(["thing", "stuff", "supercategory"].map(String::from).to_vec());
-    let pictures = panoptic(&file, None, &Options { mask_size: MASK_SIZE, categories: all }).unwrap();
+    let pictures =
+        panoptic(&file, None, &Options { mask_size: MASK_SIZE, framing: Framing::default(), categories: all }).unwrap();
     let find = |name: &str| pictures.set.vocabulary.find(name).unwrap().0;
     let [sky, group, river, water] = ["sky", "sky-super", "river", "water"].map(find);
     for picture in 0..images.len() {
@@ -276,7 +278,7 @@ fn ade20k_has_classes_in_red_and_green_and_instances_in_blue() {
     let index = ["ADE_train_00000007", "ADE_train_00000121", "ADE_val_00000003"];
     let open = |grid, category: &str| {
         let categories = Some(vec![category.to_owned()]);
-        ade20k(&dir, &Options { mask_size: grid, categories }).unwrap()
+        ade20k(&dir, &Options { mask_size: grid, framing: Framing::default(), categories }).unwrap()
     };
     let place = |name: &str| index.iter().position(|stem| name.contains(stem)).unwrap();
     compare(&expected, &["objects"], &classes, place, |grid| open(grid, "object"));

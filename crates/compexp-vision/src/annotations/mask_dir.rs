@@ -52,7 +52,7 @@ pub fn mask_dir(dir: &Path, names: &Path, images: Option<&Path>, options: &Optio
     let files = files.chain(masks.iter().map(|mask| (mask.name.clone(), mask.path.clone()))).collect();
     let (shown, paths): (Vec<String>, Vec<Option<PathBuf>>) = pictures.into_iter().unzip();
     let source = Masks { classes, masks: masks.into_iter().map(|mask| mask.path).zip(paths).collect() };
-    let set = probe_set(dir, concepts, shown.into_iter(), image_root.is_some(), source, options.mask_size)
+    let set = probe_set(dir, concepts, shown.into_iter(), image_root.is_some(), source, options)
         .map_err(|e| in_file(e, names))?;
     Ok(Pictures { set, image_root, categories: None, files, left_out })
 }
@@ -172,7 +172,7 @@ impl PictureSource for Masks {
             let expected = format!("a class below {named}, as many as have names, or {VOID} for none");
             return Err(Error::format(png, field, format!("class {}", pixels.bytes[at]), expected));
         }
-        into.picture(pixels.height, pixels.width);
+        into.picture(pixels.height, pixels.width)?;
         into.add(|row, column| concepts[usize::from(pixels.bytes[row * pixels.width + column])]);
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! folders of class-index PNGs (as of Pascal VOC and Cityscapes).
 //!
 //! Pictures may differ in size. Each is annotated in its own pixels, and then brought to one mask size: a position of the
-//! mask has the annotation of the pixel that lies under its centre ([`Pixels`]).
+//! mask has the annotation of the pixel that lies under its centre ([`Frame`](crate::framing::Frame)).
 //!
 //! | function | form | concepts, by category |
 //! |---|---|---|
@@ -18,7 +18,8 @@
 //! use compexp_core::probe::Grid;
 //! use compexp_vision::annotations::{Options, coco};
 //!
-//! let options = Options { mask_size: Grid { height: 56, width: 56 }, categories: None };
+//! let mask_size = Grid { height: 56, width: 56 };
+//! let options = Options { mask_size, framing: Default::default(), categories: None };
 //! let pictures = coco("instances_val2017.json".as_ref(), None, &options)?;
 //! println!("{} pictures", pictures.set.examples.len());
 //! # Ok::<_, compexp_vision::Error>(())
@@ -37,7 +38,6 @@ mod coco;
 mod data_tests;
 mod mask_dir;
 mod panoptic;
-mod pixels;
 mod polygon;
 mod rle;
 #[cfg(test)]
@@ -48,15 +48,17 @@ pub use ade20k::{Level, ade20k};
 pub use coco::coco;
 pub use mask_dir::mask_dir;
 pub use panoptic::panoptic;
-pub use pixels::Pixels;
 
 use crate::error::{Error, Result};
+use crate::framing::Framing;
 
 /// How annotations become masks, and which are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The size of the mask of every picture.
     pub mask_size: Grid,
+    /// What is done to the pictures, and so to their annotations.
+    pub framing: Framing,
     /// The categories whose concepts are wanted; by default all but `supercategory`.
     pub categories: Option<Vec<String>>,
 }
@@ -90,22 +92,29 @@ trait PictureSource: Send + Sync {
 /// Takes the layers of a picture's annotation, and keeps what the positions of the mask show of them.
 struct Layers<'a> {
     mask_size: Grid,
-    pixels: Pixels,
+    framing: Framing,
+    /// For each row and each column of the mask, that of the picture.
+    rows: Vec<usize>,
+    columns: Vec<usize>,
     out: &'a mut Vec<u32>,
 }
 
 impl Layers<'_> {
     /// The size of the picture whose layers follow.
-    fn picture(&mut self, height: usize, width: usize) {
-        self.pixels = Pixels::new(self.mask_size, (height, width));
+    ///
+    /// # Errors
+    /// The error of [`Framing::frame`].
+    fn picture(&mut self, height: usize, width: usize) -> Result<()> {
+        (self.rows, self.columns) = self.framing.frame((height, width))?.under(self.mask_size, (height, width));
+        Ok(())
     }
 
     /// Adds a layer, unless no position has a concept of it. `concept` is the one of the pixel at a row and a column, or
     /// [`Annotation::NONE`].
     fn add(&mut self, concept: impl Fn(usize, usize) -> u32) {
         let start = self.out.len();
-        for &row in &self.pixels.rows {
-            self.out.extend(self.pixels.columns.iter().map(|&column| concept(row, column)));
+        for &row in &self.rows {
+            self.out.extend(self.columns.iter().map(|&column| concept(row, column)));
         }
         if self.out[start..].iter().all(|concept| *concept == Annotation::NONE) {
             self.out.truncate(start);
@@ -117,6 +126,7 @@ impl Layers<'_> {
 struct OneSize<S> {
     source: S,
     mask_size: Grid,
+    framing: Framing,
 }
 
 impl<S: PictureSource> AnnotationSource for OneSize<S> {
@@ -134,7 +144,8 @@ impl<S: PictureSource> AnnotationSource for OneSize<S> {
             return Err(compexp_core::Error::mismatch("example of the probe set", example, format!("less than {n}")));
         }
         into.clear();
-        let mut layers = Layers { mask_size: self.mask_size, pixels: Pixels::default(), out: &mut into.layers };
+        let Self { mask_size, framing, .. } = *self;
+        let mut layers = Layers { mask_size, framing, rows: vec![], columns: vec![], out: &mut into.layers };
         let read = self.source.read(example, &mut layers);
         read.map_err(|e| compexp_core::Error::Annotation { example, source: Box::new(e) })
     }
@@ -148,7 +159,7 @@ fn probe_set(
     images: impl Iterator<Item = String>,
     found: bool,
     source: impl PictureSource + 'static,
-    mask_size: Grid,
+    options: &Options,
 ) -> Result<ProbeSet> {
     let example = |name: String| match found {
         true => Example { image: name.clone(), name, ..Example::default() },
@@ -163,7 +174,7 @@ fn probe_set(
         examples,
         variant: Variant::Vision,
         neighbors: Neighbors::new(),
-        source: Box::new(OneSize { source, mask_size }),
+        source: Box::new(OneSize { source, mask_size: options.mask_size, framing: options.framing }),
     })
 }
 

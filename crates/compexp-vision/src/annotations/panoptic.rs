@@ -82,7 +82,7 @@ pub fn panoptic(file: &Path, images: Option<&Path>, options: &Options) -> Result
     let mut files = vec![("panoptic".to_owned(), file.to_owned())];
     files.extend(source.pictures.iter().map(|picture| (picture.name.clone(), picture.png.clone())));
     let names = images.into_iter().map(|image| image.file_name);
-    let set = probe_set(file, families.concepts, names, image_root.is_some(), source, options.mask_size)?;
+    let set = probe_set(file, families.concepts, names, image_root.is_some(), source, options)?;
     Ok(Pictures { set, image_root, categories: Some(categories), files, left_out: 0 })
 }
 
@@ -129,7 +129,7 @@ impl PictureSource for Panoptic {
             }
             concepts.push(its);
         }
-        into.picture(*height, *width);
+        into.picture(*height, *width)?;
         for family in [0, 1].into_iter().take(1 + usize::from(self.supers)) {
             into.add(|row, column| concepts[row * width + column][family]);
         }

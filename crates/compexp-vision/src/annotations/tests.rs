@@ -11,7 +11,7 @@ use super::*;
 const GRID: Grid = Grid { height: 2, width: 3 };
 
 fn options() -> Options {
-    Options { mask_size: GRID, categories: None }
+    Options { mask_size: GRID, framing: Framing::default(), categories: None }
 }
 
 /// Instances on a picture of 2 x 3 pixels with this segmentation.
@@ -131,7 +131,7 @@ fn ids_and_names_must_be_known_and_unique() {
     fails(with("/images", two), "images: found id 7 twice");
     let scratch = Scratch::new();
     let file = scratch.write("a.json", good.to_string().as_bytes());
-    let unknown = Options { mask_size: GRID, categories: Some(vec!["part".into()]) };
+    let unknown = Options { mask_size: GRID, framing: Framing::default(), categories: Some(vec!["part".into()]) };
     fails(coco(&file, None, &unknown), "categories: found `part`, expected some of object, supercategory");
     fails(coco(&file, Some(&scratch.path("none")), &options()), "none");
     fails(coco(&file, Some(&file), &options()), "expected a folder");
@@ -164,8 +164,13 @@ fn panoptic_folder(second: u32) -> (Scratch, PathBuf) {
 
 #[test]
 fn panoptic_colours_must_be_segments() {
-    let open =
-        |path: &Path| panoptic(path, None, &Options { mask_size: Grid { height: 1, width: 2 }, categories: None });
+    let open = |path: &Path| {
+        panoptic(
+            path,
+            None,
+            &Options { mask_size: Grid { height: 1, width: 2 }, framing: Framing::default(), categories: None },
+        )
+    };
     let (_scratch, path) = panoptic_folder(65536);
     assert_eq!(annotation(&open(&path).unwrap(), 0).layers, [1, 2]);
     let (_scratch, path) = panoptic_folder(0);
@@ -213,7 +218,7 @@ fn masks(names: &str, color: png::ColorType, depth: png::BitDepth, pixels: &[u8]
 }
 
 fn open_masks(scratch: &Scratch, images: bool) -> Result<Pictures> {
-    let options = Options { mask_size: Grid { height: 1, width: 2 }, categories: None };
+    let options = Options { mask_size: Grid { height: 1, width: 2 }, framing: Framing::default(), categories: None };
     let images = images.then(|| scratch.path("images"));
     mask_dir(&scratch.path("masks"), &scratch.path("names.txt"), images.as_deref(), &options)
 }
@@ -240,6 +245,28 @@ fn class_indices_are_read_at_every_depth() {
     for (color, depth, pixels) in [(Rgb, Eight, &[0; 6][..]), (Grayscale, Sixteen, &[0; 4])] {
         fails_later(open_masks(&masks("a", color, depth, pixels), false), "expected palette or grey of at most 8 bits");
     }
+}
+
+#[test]
+fn masks_follow_the_pictures_to_their_frame() {
+    use png::{BitDepth::Eight, ColorType::Grayscale};
+    let scratch = Scratch::new();
+    let names: Vec<String> = (0..32).map(|class| format!("class {class}")).collect();
+    scratch.write("names.txt", names.join("\n").as_bytes());
+    // Each pixel of 4 x 8 has a class of its own: row * 8 + column.
+    write_png(&scratch.path("masks/a.png"), [4, 8], Grayscale, Eight, &(0..32).collect::<Vec<u8>>());
+    let open = |resize, crop| {
+        let options =
+            Options { mask_size: Grid { height: 2, width: 2 }, framing: Framing { resize, crop }, categories: None };
+        mask_dir(&scratch.path("masks"), &scratch.path("names.txt"), None, &options)
+    };
+    // Half the size is 2 x 4, of which the middle 2 x 2 are kept: rows 0 to 3 and columns 2 to 5 of the picture.
+    let ids = [(1, 3), (1, 5), (3, 3), (3, 5)].map(|(row, column)| row * 8 + column + 1);
+    assert_eq!(annotation(&open(Some(2), Some(2)).unwrap(), 0).layers, ids);
+    let ids = [(1, 2), (1, 6), (3, 2), (3, 6)].map(|(row, column)| row * 8 + column + 1);
+    assert_eq!(annotation(&open(Some(2), None).unwrap(), 0).layers, ids, "the whole picture");
+    fails_later(open(None, Some(5)), "image size: found 4 x 8 (height x width), expected at least 5 a side");
+    fails_later(open(None, Some(5)), "give --resize");
 }
 
 #[test]
@@ -287,7 +314,7 @@ fn the_names_of_cityscapes_are_paired() {
 fn broken_pictures_of_ade20k_are_refused() {
     use png::{BitDepth::Eight, ColorType::Rgb};
     let scratch = Scratch::new();
-    let options = Options { mask_size: Grid { height: 1, width: 2 }, categories: None };
+    let options = Options { mask_size: Grid { height: 1, width: 2 }, framing: Framing::default(), categories: None };
     let open = || ade20k(scratch.dir(), &options);
     fails(open(), "pictures: found none");
     scratch.write("a.jpg", b"not looked at");

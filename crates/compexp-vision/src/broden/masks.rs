@@ -7,6 +7,7 @@ use compexp_core::probe::{Annotation, AnnotationSource, Grid};
 use super::index::Cells;
 use super::labels::Labels;
 use crate::error::{Error, Result};
+use crate::framing::Framing;
 use crate::png_file;
 
 /// The annotations of a Broden folder, read from its label PNGs when needed.
@@ -16,6 +17,9 @@ pub(super) struct Masks {
     pub(super) labels: Labels,
     /// Example by example.
     pub(super) cells: Vec<Cells>,
+    /// What is done to the photographs, of these heights and widths.
+    pub(super) framing: Framing,
+    pub(super) sizes: Vec<(usize, usize)>,
 }
 
 impl AnnotationSource for Masks {
@@ -37,6 +41,18 @@ impl AnnotationSource for Masks {
         for name in &cells.masks {
             read_layer(&self.image_root.join(&**name), self.grid, &self.labels, &mut into.layers)
                 .map_err(|e| compexp_core::Error::Annotation { example, source: Box::new(e) })?;
+        }
+        if self.framing != Framing::default() {
+            let frame = self.framing.frame(self.sizes[example]);
+            let frame = frame.map_err(|e| compexp_core::Error::Annotation { example, source: Box::new(e) })?;
+            let (rows, columns) = frame.under(self.grid, (self.grid.height, self.grid.width));
+            let mut shown = Vec::with_capacity(into.layers.len());
+            for layer in into.layers.chunks_exact(self.grid.positions()) {
+                for row in &rows {
+                    shown.extend(columns.iter().map(|column| layer[row * self.grid.width + column]));
+                }
+            }
+            into.layers = shown;
         }
         Ok(())
     }

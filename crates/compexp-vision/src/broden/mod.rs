@@ -58,12 +58,15 @@ use masks::Masks;
 use table::Table;
 
 use crate::error::{Error, Result, missing};
+use crate::framing::Framing;
 
 /// What to read of a Broden folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BrodenOptions {
     /// The categories whose concepts are wanted; by default those of [`DEFAULT_CATEGORIES`] that the index has.
     pub categories: Option<Vec<String>>,
+    /// What is done to the photographs, and so to their annotations.
+    pub framing: Framing,
     /// The index: a path within the folder, else a path as it stands. By default `index_ade20k.csv` if the folder
     /// has it, else `index.csv`.
     pub index: Option<PathBuf>,
@@ -100,7 +103,8 @@ pub fn load(dir: &Path, options: &BrodenOptions) -> Result<Broden> {
     let categories = Categories::resolve(&table, options.categories.as_deref())?;
     let labels = Labels::read(dir, &categories.considered)?;
     let Index { grid, images, cells, left_out } = Index::read(&table, &categories, &labels)?;
-    let masks = Masks { image_root, grid, labels, cells };
+    let sizes = images.iter().map(|image| (image.height as usize, image.width as usize)).collect();
+    let masks = Masks { image_root, grid, labels, cells, framing: options.framing, sizes };
     Ok(Broden { images, left_out, categories: categories.wanted, index_file, masks })
 }
 

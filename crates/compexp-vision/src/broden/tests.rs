@@ -91,7 +91,7 @@ impl Folder {
 
     fn load_categories(&self, categories: &[&str]) -> Result<Broden> {
         let categories = Some(categories.iter().map(|c| c.to_string()).collect());
-        load(self.path(), &BrodenOptions { categories, index: None })
+        load(self.path(), &BrodenOptions { categories, ..BrodenOptions::default() })
     }
 }
 
@@ -156,6 +156,22 @@ fn annotation_error(folder: &Folder, example: usize) -> Error {
         }
         other => panic!("not an annotation error: {other:?}"),
     }
+}
+
+#[test]
+fn masks_show_what_is_cut_out_of_the_photograph() {
+    let folder = Folder::new();
+    let whole = annotation(&folder.load_set(), 0);
+    let with = |crop| {
+        let options = BrodenOptions { framing: Framing { resize: None, crop: Some(crop) }, ..BrodenOptions::default() };
+        load(folder.path(), &options).unwrap().into_probe_set()
+    };
+    // The photograph has 8 x 6 pixels and the masks 2 x 3: the middle 2 x 2 pixels lie in the middle column of the masks.
+    let cut = annotation(&with(2), 0);
+    let expected: Vec<u32> = whole.layers.chunks_exact(3).flat_map(|row| [row[1]; 3]).collect();
+    assert_eq!((cut.layers, cut.scalars), (expected, whole.scalars));
+    let e = with(7).source.annotate(0, &mut Annotation::default()).unwrap_err().to_string();
+    assert!(e.contains("image size: found 8 x 6 (height x width), expected at least 7 a side"), "{e}");
 }
 
 #[test]
@@ -278,7 +294,7 @@ fn the_ade20k_index_is_preferred_and_another_can_be_named() {
     let one_row: String = INDEX.lines().take(2).flat_map(|l| [l, "\n"]).collect();
     folder.write("index_ade20k.csv", &one_row);
     assert_eq!(folder.load().unwrap().images().len(), 1);
-    let by = |index: PathBuf| load(folder.path(), &BrodenOptions { index: Some(index), categories: None });
+    let by = |index: PathBuf| load(folder.path(), &BrodenOptions { index: Some(index), ..BrodenOptions::default() });
     assert_eq!(by("index.csv".into()).unwrap().images().len(), 3);
     assert_eq!(by(folder.path().join("index.csv")).unwrap().images().len(), 3);
     assert!(matches!(refusal(by("other.csv".into())), Error::File(compexp_files::Error::Io { .. })));

@@ -27,6 +27,7 @@ pub use plan::{Candidate, Survey};
 pub use trials::{Best, Case, PlaceTally, Transfer};
 
 use crate::error::{Error, Result};
+use crate::framing::Framing;
 use crate::model::Model;
 use crate::preprocess::Preprocess;
 
@@ -39,6 +40,8 @@ pub struct Subject<'a> {
     pub layer: &'a str,
     /// How pixels are scaled.
     pub preprocess: Preprocess,
+    /// How photographs are brought to one size.
+    pub framing: Framing,
     /// The photographs, one an example.
     pub images: &'a [PathBuf],
     /// Their annotations.

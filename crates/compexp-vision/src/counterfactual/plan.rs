@@ -9,7 +9,6 @@ use rayon::prelude::*;
 use super::masks::{Masks, both, count};
 use super::{Config, Subject, Unit};
 use crate::error::{Error, Result};
-use crate::image::Image;
 use crate::paste::Segment;
 use crate::random::Purpose;
 
@@ -167,7 +166,7 @@ impl Survey {
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] if the class has no such images, no segment of the concept makes the
     /// formula true, or none fits into the image or has a control; the errors of the annotation source and of
-    /// [`Image::read`].
+    /// [`Framing::read`](crate::framing::Framing::read).
     pub(super) fn plan(
         &self,
         subject: &Subject<'_>,
@@ -330,7 +329,7 @@ impl Search<'_> {
 
     /// A segment that fits into its own image at every size; all images are of one size.
     fn cut(&self, image: usize, mask: &[bool]) -> Result<Option<Segment>> {
-        let image = Image::read(&self.subject.images[image])?;
+        let image = self.subject.framing.read(&self.subject.images[image])?;
         let pixels = (image.height * image.width) as f64;
         let fits = |segment: &Segment| {
             self.config.sizes.iter().all(|size| {

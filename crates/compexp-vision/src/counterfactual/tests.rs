@@ -10,6 +10,7 @@ use ndarray::Array2;
 
 use super::*;
 use crate::extract::Extract;
+use crate::framing::Framing;
 use crate::image::Image;
 use crate::resnet::{Config as Sizes, Weights};
 
@@ -97,7 +98,13 @@ fn with_subject(test: impl Fn(&Subject<'_>, &[Unit])) {
     let (images, scenes) = scenes(dir.path());
     let model = model();
     let (mut features, mut logits) = (Vec::new(), Vec::new());
-    let extract = Extract { layers: &["avgpool"], preprocess: Preprocess::ImageNet, batch: 4, start_at: 0 };
+    let extract = Extract {
+        layers: &["avgpool"],
+        preprocess: Preprocess::ImageNet,
+        framing: Framing::default(),
+        batch: 4,
+        start_at: 0,
+    };
     let mut keep = |block: crate::extract::Block<'_>| {
         features.extend_from_slice(&block.maps[0].values);
         logits.extend_from_slice(block.logits);
@@ -111,6 +118,7 @@ fn with_subject(test: impl Fn(&Subject<'_>, &[Unit])) {
         model: &model,
         layer: "layer1",
         preprocess: Preprocess::ImageNet,
+        framing: Framing::default(),
         images: &images,
         annotations: &scenes,
         head: &head,

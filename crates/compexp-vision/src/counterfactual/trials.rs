@@ -114,7 +114,7 @@ impl Case {
         let unit = &units[candidate.at];
         let plan = survey.plan(subject, unit, candidate, concept, config)?;
         let pictures: Vec<Image> =
-            plan.targets.iter().map(|image| Image::read(&subject.images[*image])).collect::<Result<_>>()?;
+            plan.targets.iter().map(|image| subject.framing.read(&subject.images[*image])).collect::<Result<_>>()?;
         let pixels = pictures.first().map_or(0, |image| image.height * image.width) as f64;
         // (sources, sizes): segment and control
         let scaled: Vec<Vec<[Segment; 2]>> = plan
@@ -311,7 +311,8 @@ impl Subject<'_> {
     /// # Errors
     /// The errors of [`Image::read`]; `Error::Candle` if the network fails.
     pub fn rehearse(&self, n: usize) -> Result<usize> {
-        let images: Vec<Image> = self.images.iter().take(n).map(|path| Image::read(path)).collect::<Result<_>>()?;
+        let images: Vec<Image> =
+            self.images.iter().take(n).map(|path| self.framing.read(path)).collect::<Result<_>>()?;
         Ok(self.answer(&images, 0)?.len())
     }
 }

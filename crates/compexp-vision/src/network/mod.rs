@@ -242,8 +242,8 @@ impl Network {
 pub(crate) fn other_size((height, width): (usize, usize), (rows, columns): (usize, usize)) -> Error {
     let found = format!("{height} x {width}");
     let hint = match rows == columns {
-        true => format!("give --resize {rows}x{rows}, or --resize and --crop {rows}"),
-        false => format!("give --resize {rows}x{columns}"),
+        true => format!("give --resize {rows} --crop {rows}"),
+        false => "--resize and --crop make squares: bring the images to this size first".to_owned(),
     };
     Error::mismatch(
         "size of the images",

@@ -66,6 +66,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
         model: &model,
         layer: &layer,
         preprocess,
+        framing: annotated.framing,
         images: &images,
         annotations: set.source.as_ref(),
         head: &known.head,

@@ -9,6 +9,7 @@ use compexp_files::ContentHash;
 use compexp_run::provenance::ImageInputs;
 use compexp_run::{ActivationFile, ActivationStore, StoreShape};
 use compexp_vision::extract::Extract;
+use compexp_vision::framing::Framing;
 use compexp_vision::model::Model;
 use compexp_vision::preprocess::Preprocess;
 
@@ -19,6 +20,7 @@ use crate::progress::Reporter;
 pub(crate) struct Extraction<'a> {
     model: &'a Model,
     preprocess: Preprocess,
+    framing: Framing,
     batch: usize,
     images: Vec<PathBuf>,
     layers: Vec<LayerStore<'a>>,
@@ -39,13 +41,13 @@ impl<'a> Extraction<'a> {
     pub(crate) fn new(
         model: &'a Model,
         layers: &[&'a str],
-        preprocess: Preprocess,
+        (preprocess, framing): (Preprocess, Framing),
         batch: usize,
         images: &[(String, PathBuf)],
     ) -> Result<Self> {
         model.tap(layers).map_err(|e| Failure::usage(format!("--layer: {e}")))?;
         let images: Vec<PathBuf> = images.iter().map(|(_, path)| path.clone()).collect();
-        let extract = Extract { layers, preprocess, batch, start_at: 0 };
+        let extract = Extract { layers, preprocess, framing, batch, start_at: 0 };
         let mut shapes = Vec::new();
         let first = &images[..images.len().min(1)];
         extract.run(
@@ -66,10 +68,15 @@ impl<'a> Extraction<'a> {
             let mut key = ContentHash::new("activations");
             key.field("version", env!("CARGO_PKG_VERSION").as_bytes());
             key.field("layer", name.as_bytes()).field("preprocess", format!("{preprocess:?}").as_bytes());
+            for (name, side) in [("resize", framing.resize), ("crop", framing.crop)] {
+                if let Some(side) = side {
+                    key.field(name, side.to_string().as_bytes());
+                }
+            }
             LayerStore { name, shape, key }
         };
         let layers = layers.iter().zip(shapes).map(store).collect();
-        Ok(Self { model, preprocess, batch, images, layers })
+        Ok(Self { model, preprocess, framing, batch, images, layers })
     }
 
     /// The number of units of each layer.
@@ -133,7 +140,8 @@ impl<'a> Extraction<'a> {
         }
         reporter.stage("activations", "images", self.images.len());
         let layers: Vec<&str> = partial.iter().map(|(at, _)| self.layers[*at].name).collect();
-        let extract = Extract { layers: &layers, preprocess: self.preprocess, batch: self.batch, start_at };
+        let Self { preprocess, framing, batch, .. } = *self;
+        let extract = Extract { layers: &layers, preprocess, framing, batch, start_at };
         let mut append = |block: compexp_vision::extract::Block<'_>| {
             for ((_, writer), maps) in partial.iter_mut().zip(block.maps) {
                 // A layer may be ahead of the others, where a command was stopped.

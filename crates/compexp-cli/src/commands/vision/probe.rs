@@ -36,7 +36,8 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         None => None,
     };
     let preprocess = network::preprocess(args.network.preprocess);
-    let mut extraction = Extraction::new(&model, &layers, preprocess, args.network.batch, &images)?;
+    let framing = (preprocess, annotated.framing);
+    let mut extraction = Extraction::new(&model, &layers, framing, args.network.batch, &images)?;
     let threshold = explain_config::threshold(&args.threshold, true, args.search.compat, reporter);
     explain_config::check_search(&args.search)?;
     let config = explain_config::explain(&args.search, threshold, Variant::Vision);
