@@ -31,7 +31,7 @@ Examples:
       --holdout 0.3 --out runs/trust
 
   Objects of COCO, whose pictures differ in size:
-    compexp explain --coco instances_val2017.json --mask-size 56x56 --activations acts.npy \
+    compexp explain --coco instances_val2017.json --mask-size 56x56 --activations acts.npy \\
       --out runs/coco
 
   Explain ready masks, with the search of the reference implementation:
