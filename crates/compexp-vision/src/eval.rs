@@ -85,7 +85,7 @@ impl Accuracy {
 pub fn evaluate(
     model: &Model,
     images: &Labelled,
-    preprocess: Preprocess,
+    (preprocess, framing): (Preprocess, Framing),
     batch: usize,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Accuracy> {
@@ -97,7 +97,7 @@ pub fn evaluate(
         return Err(Error::mismatch("class of an image", class, format!("less than {classes}")));
     }
     let mut accuracy = Accuracy { predicted: Vec::with_capacity(images.paths.len()), top1: 0, top5: 0 };
-    let extract = Extract { layers: &[], preprocess, framing: Framing::default(), batch, start_at: 0 };
+    let extract = Extract { layers: &[], preprocess, framing, batch, start_at: 0 };
     let sink = &mut |block: Block<'_>| {
         for (logits, &class) in block.logits.chunks_exact(classes).zip(&images.classes[block.first..]) {
             let rank = rank(logits, class);

@@ -48,15 +48,9 @@ fn family(weights: &Weights) -> Option<Family> {
     }
     // `features.N.weight` alone: SqueezeNets and MobileNets have names within.
     let flat = |name: &String| !name.starts_with("features.") || name.split('.').count() == 3;
-    if has("features.0.weight")
-        && weights.keys().any(|name| name.starts_with("classifier."))
-        && weights.keys().all(flat)
-    {
-        return Some(if let [_, _, 11, 11] = weights["features.0.weight"].dims() {
-            Family::AlexNet
-        } else {
-            Family::Vgg
-        });
+    let first = weights.get("features.0.weight").map(|weight| weight.dims())?;
+    if weights.keys().any(|name| name.starts_with("classifier.")) && weights.keys().all(flat) {
+        return Some(if let [_, _, 11, 11] = first { Family::AlexNet } else { Family::Vgg });
     }
     None
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use jpeg_encoder::{ColorType, Encoder};
 
 use crate::error::{Error, Result};
+use crate::framing::Framing;
 use crate::image::Image;
 
 /// Files of up to this many bytes are not changed if their sides are not longer than requested.
@@ -26,15 +27,20 @@ pub struct Thumbnail {
     pub width: usize,
 }
 
-/// Makes a thumbnail of the image file `bytes` whose sides are at most `side` pixels (1 to 65,535): the file itself
-/// if it is small, else a JPEG file of the averages of pixels. Errors name the file `path`.
+/// Makes a thumbnail of what `framing` leaves of the image file `bytes`, whose sides are at most `side` pixels (1 to 65,535):
+/// the file itself if it is small and shown whole, else a JPEG file of the averages of pixels. Errors name the file `path`.
 ///
 /// # Errors
-/// `Error::Format` if the bytes are not a valid JPEG or PNG, or the image is too large ([`Image::decode`]).
-pub fn thumbnail(bytes: Vec<u8>, path: &Path, side: usize) -> Result<Thumbnail> {
-    let image = Image::decode(&bytes, path)?;
+/// `Error::Format` if the bytes are not a valid JPEG or PNG, or the image is too large ([`Image::decode`]); the errors of
+/// [`Framing::frame`].
+pub fn thumbnail(bytes: Vec<u8>, path: &Path, framing: Framing, side: usize) -> Result<Thumbnail> {
+    let mut image = Image::decode(&bytes, path)?;
+    let whole = framing == Framing::default();
+    if !whole {
+        image = framing.frame((image.height, image.width))?.cut(&image);
+    }
     let (height, width) = (image.height, image.width);
-    if bytes.len() <= SMALL && height.max(width) <= side {
+    if whole && bytes.len() <= SMALL && height.max(width) <= side {
         let extension = if bytes.starts_with(&[0xff, 0xd8]) { "jpg" } else { "png" };
         return Ok(Thumbnail { bytes, extension, height, width });
     }
@@ -89,7 +95,7 @@ mod tests {
     #[test]
     fn a_small_file_stays_as_it_is() {
         let bytes = png(2, 3, &[9; 18]);
-        let made = thumbnail(bytes.clone(), Path::new("a.png"), 8).unwrap();
+        let made = thumbnail(bytes.clone(), Path::new("a.png"), Framing::default(), 8).unwrap();
         assert_eq!(made, Thumbnail { bytes, extension: "png", height: 2, width: 3 });
     }
 
@@ -97,13 +103,25 @@ mod tests {
     fn a_large_image_is_shrunk_in_proportion() {
         // Left half red, right half blue.
         let rgb: Vec<u8> = (0..300 * 100).flat_map(|p| if p % 300 < 150 { [200, 0, 0] } else { [0, 0, 200] }).collect();
-        let made = thumbnail(png(100, 300, &rgb), Path::new("a.png"), 60).unwrap();
+        let made = thumbnail(png(100, 300, &rgb), Path::new("a.png"), Framing::default(), 60).unwrap();
         assert_eq!((made.extension, made.height, made.width), ("jpg", 20, 60));
         let read = Image::decode(&made.bytes, Path::new("a.jpg")).unwrap();
         assert_eq!((read.height, read.width), (20, 60));
         let pixel = |x: usize| [0, 1, 2].map(|c| i32::from(read.rgb[(10 * 60 + x) * 3 + c]));
         let near = |found: [i32; 3], expected: [i32; 3]| found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 12);
         assert!(near(pixel(5), [200, 0, 0]) && near(pixel(55), [0, 0, 200]), "{:?} {:?}", pixel(5), pixel(55));
+    }
+
+    #[test]
+    fn a_framed_image_shows_the_middle() {
+        // A red square in the middle of a small blue image.
+        let rgb: Vec<u8> =
+            (0..20 * 60).flat_map(|p| if (20..40).contains(&(p % 60)) { [200, 0, 0] } else { [0, 0, 200] }).collect();
+        let framing = Framing { resize: None, crop: Some(20) };
+        let made = thumbnail(png(20, 60, &rgb), Path::new("a.png"), framing, 60).unwrap();
+        assert_eq!((made.extension, made.height, made.width), ("jpg", 20, 20));
+        let read = Image::decode(&made.bytes, Path::new("a.jpg")).unwrap();
+        assert!(read.rgb.chunks(3).all(|pixel| pixel[0] > 180 && pixel[2] < 20));
     }
 
     #[test]
@@ -114,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_no_image_is_an_error() {
-        let e = thumbnail(b"GIF89a".to_vec(), Path::new("a.gif"), 8).unwrap_err();
+        let e = thumbnail(b"GIF89a".to_vec(), Path::new("a.gif"), Framing::default(), 8).unwrap_err();
         assert!(e.to_string().contains("a.gif"), "{e}");
     }
 }

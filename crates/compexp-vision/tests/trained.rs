@@ -66,7 +66,7 @@ fn photographs_are_classified_as_well_as_by_pytorch() {
     let Some(path) = data("places/golden_eval.safetensors") else { return };
     let images = Labelled::read(&list, None, model.classes()).unwrap();
     assert_eq!(images.paths.len(), 2000);
-    let accuracy = evaluate(&model, &images, Preprocess::ImageNet, 32, &|_, _| ()).unwrap();
+    let accuracy = evaluate(&model, &images, (Preprocess::ImageNet, Framing::default()), 32, &|_, _| ()).unwrap();
     let (top1, top5) = (accuracy.top1 as f64 / 20.0, accuracy.top5 as f64 / 20.0);
     assert!((top1 - 36.85).abs() <= 0.5, "top-1 {top1}%");
     assert!((top5 - 68.55).abs() <= 1.0, "top-5 {top5}%");

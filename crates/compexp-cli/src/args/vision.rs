@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use compexp_core::probe::Grid;
+use compexp_vision::image::MAX_SIDE;
 use compexp_vision::scenes::MAX_IMAGES;
 
 use super::annotations::{PICTURES, PictureArgs};
@@ -178,6 +179,12 @@ pub(crate) struct VisionEvalArgs {
     /// The folder that paths are relative to [default: the list's own]
     #[arg(help_heading = "Images", long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Resize images so that the short side has this length
+    #[arg(help_heading = "Images", long, value_name = "PIXELS", value_parser = whole(1, MAX_SIDE as u64))]
+    pub(crate) resize: Option<usize>,
+    /// Cut a square with sides of this length out of the middle of the images
+    #[arg(help_heading = "Images", long, value_name = "PIXELS", value_parser = whole(1, MAX_SIDE as u64))]
+    pub(crate) crop: Option<usize>,
     /// Print JSON
     #[arg(help_heading = "Output", long)]
     pub(crate) json: bool,

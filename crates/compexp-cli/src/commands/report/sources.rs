@@ -8,6 +8,7 @@ use compexp_files::{Place, read_bytes, real_path};
 use compexp_report::{ExampleSource, Showing, Thumbnail};
 use compexp_run::probe_dir::CONCEPTS;
 use compexp_run::{FinishedRun, InputPaths};
+use compexp_vision::framing::Framing;
 use compexp_vision::thumbnail::thumbnail;
 
 use crate::annotations::{Annotated, Annotations};
@@ -25,6 +26,8 @@ const MAX_BYTES: u64 = 64 << 20;
 pub(super) struct Sources {
     /// The folder without links in its path, or why there is none.
     root: Result<PathBuf, String>,
+    /// What the network saw of each image.
+    framing: Framing,
     probe: Option<ProbeSet>,
 }
 
@@ -46,7 +49,12 @@ impl Sources {
         };
         let texts = run.examples()?.iter().any(|example| !example.text.is_empty());
         let probe = if texts && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
-        Ok(Self { root, probe })
+        let framing = match run.provenance() {
+            Ok(made) => made.annotations().map_or(Framing::default(), |a| Framing { resize: a.resize, crop: a.crop }),
+            // Runs of earlier versions have the whole images.
+            Err(_) => Framing::default(),
+        };
+        Ok(Self { root, framing, probe })
     }
 
     /// The picture of this path, or what was tried.
@@ -65,7 +73,7 @@ impl Sources {
             return Err(tried(format!(", which is not within `{}`", root.display())));
         }
         let bytes = read_bytes(&real, MAX_BYTES).map_err(|_| tried(", which cannot be read".to_owned()))?;
-        let made = thumbnail(bytes, &real, SIDE).map_err(|_| tried(", which is no image".to_owned()))?;
+        let made = thumbnail(bytes, &real, self.framing, SIDE).map_err(|_| tried(", which is no image".to_owned()))?;
         let (bytes, extension) = (made.bytes, made.extension);
         Ok(Thumbnail { bytes, extension, width: made.width, height: made.height })
     }
@@ -150,7 +158,7 @@ mod tests {
         assert!(!is_of_probe_set(&private) && !is_of_probe_set(&set));
         std::fs::write(set.join("probe.json"), "{}").unwrap();
         assert!(is_of_probe_set(&set));
-        let pictures = Sources { root: Ok(set.canonicalize().unwrap()), probe: None };
+        let pictures = Sources { root: Ok(set.canonicalize().unwrap()), framing: Framing::default(), probe: None };
         assert!(pictures.read("a.png").is_ok());
         for outside in ["../private/a.png", private.join("a.png").to_str().unwrap(), "missing.png", "probe.json"] {
             assert!(pictures.read(outside).is_err(), "{outside}");

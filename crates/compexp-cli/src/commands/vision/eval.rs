@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_vision::eval::{Labelled, evaluate};
+use compexp_vision::framing::Framing;
 use serde_json::json;
 
 use super::network;
@@ -16,8 +17,9 @@ pub(crate) fn run(args: &VisionEvalArgs, reporter: &Reporter) -> Result<()> {
     let model = network::load(&args.network, reporter)?;
     let images = Labelled::read(&args.list, args.root.as_deref(), model.classes())?;
     reporter.stage("accuracy", "images", images.paths.len());
-    let preprocess = network::preprocess(args.network.preprocess);
-    let accuracy = evaluate(&model, &images, preprocess, args.network.batch, &|done, _| reporter.done(done))?;
+    let framing = Framing { resize: args.resize, crop: args.crop };
+    let prepared = (network::preprocess(args.network.preprocess), framing);
+    let accuracy = evaluate(&model, &images, prepared, args.network.batch, &|done, _| reporter.done(done))?;
     reporter.end();
     let mut out = io::stdout().lock();
     let n = accuracy.n();
