@@ -193,7 +193,7 @@ mod tests {
         changed.each().for_each(|path| *path = path.to_uppercase());
         assert_eq!(
             serde_json::to_string(&changed.each().collect::<Vec<_>>()).unwrap(),
-            json!(["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O"]).to_string()
+            json!(["A", "AA", "B", "C", "D", "E", "F", "G", "H", "HH", "I", "J", "K", "L", "M", "N", "O"]).to_string()
         );
     }
 

@@ -10,7 +10,6 @@ use compexp_vision::model::Model;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rten::{ModelOptions, Value};
 use rten_tensor::NdTensor;
-use rten_tensor::prelude::*;
 
 const BATCH: usize = 8;
 const LAYER: &str = "/_blocks.15/_project_conv/Conv_output_0";

@@ -82,7 +82,8 @@ The command writes cases.csv, placements.csv, counterfactuals.json, and pictures
 
 Examples:
   compexp vision counterfactual runs/layer4 --auto 20
-  compexp vision counterfactual runs/layer4 --also alexnet_places365.pth.tar resnet50_places365.pth.tar
+  compexp vision counterfactual runs/layer4 --also alexnet_places365.pth.tar \\
+      resnet50_places365.pth.tar
   compexp vision counterfactual runs/layer4 --unit 484 --to swimming_pool --class street \\
     --concept water --images 50")]
 pub(crate) struct VisionCounterfactualArgs {

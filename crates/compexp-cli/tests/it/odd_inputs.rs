@@ -240,7 +240,7 @@ fn what_a_network_of_bare_weights_does_not_state_is_told() {
         done.err
     );
     assert!(done.err.contains("stride 1 and no pooling after it are assumed"), "{}", done.err);
-    for prefix in ["_orig_mod.", "model.", "module._orig_mod."] {
+    for prefix in ["_orig_mod.", "model.", "module._orig_mod.", "backbone."] {
         save(
             "prefix.safetensors",
             &header.iter().map(|(name, info)| (format!("{prefix}{name}"), info.clone())).collect(),
@@ -251,7 +251,8 @@ fn what_a_network_of_bare_weights_does_not_state_is_told() {
             json(&dir.join("bare/explanations.json"))["units"]
         );
     }
-    save("other.safetensors", &header.iter().map(|(name, info)| (format!("net.{name}"), info.clone())).collect());
+    let other = header.iter().map(|(name, info)| (format!("net.{}", name.replace("conv1", "first")), info.clone()));
+    save("other.safetensors", &other.collect());
     let e = fails(dir, 1, &format!("{VISION} --checkpoint other.safetensors --out other"));
     assert!(e.contains("every name begins with `net.`: drop that when saving"), "{e}");
 }
