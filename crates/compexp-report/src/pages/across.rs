@@ -61,7 +61,7 @@ pub(super) fn section(runs: &[(String, Material<'_>)]) -> Markup {
                     } }
                     tbody { @for row in &rows {
                         tr {
-                            th scope="row" { bdi { (plain(row.concept)) } }
+                            th scope="row" { (formula::markup(&runs[0].1, row.concept)) }
                             @for ((folder, m), units) in runs.iter().zip(&row.units) { td { (cell(folder, m, units)) } }
                         }
                     } }
