@@ -8,6 +8,9 @@ use compexp_vision::image::MAX_SIDE;
 
 use super::numbers::{grid, part, whole};
 
+/// The options that say what is used of annotated pictures, which a probe directory does not have.
+pub(crate) const PICTURE_PARTS: [&str; 7] = ["index", "categories", "names", "images", "mask_size", "resize", "crop"];
+
 /// The forms of annotated pictures, for the group of arguments of which a command needs one.
 pub(crate) const PICTURES: [&str; 5] = ["broden", "coco", "panoptic", "ade20k", "mask_dir"];
 
@@ -19,7 +22,7 @@ pub(crate) const ANNOTATED: [&str; 6] = ["probe", "broden", "coco", "panoptic", 
 #[command(next_help_heading = "Annotations")]
 pub(crate) struct AnnotationArgs {
     /// A probe directory: probe.json and arrays of concepts
-    #[arg(long, value_name = "DIR", conflicts_with_all = PICTURES, conflicts_with_all = ["index", "categories", "names", "images", "mask_size", "resize", "crop"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = PICTURES, conflicts_with_all = PICTURE_PARTS)]
     pub(crate) probe: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) pictures: PictureArgs,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::annotations::{ANNOTATED, AnnotationArgs};
+use super::annotations::{ANNOTATED, AnnotationArgs, PICTURE_PARTS};
 
 #[derive(Debug, Args)]
 #[command(
@@ -18,7 +18,7 @@ Examples:
 )]
 pub(crate) struct ConceptsArgs {
     /// A probe directory
-    #[arg(value_name = "DIR", conflicts_with_all = ["names", "images", "mask_size", "resize", "crop", "index", "categories"])]
+    #[arg(value_name = "DIR", conflicts_with_all = PICTURE_PARTS)]
     pub(crate) dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) annotations: AnnotationArgs,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum};
 use compexp_trust::compare::{Allowance, Tolerances};
 
-use super::annotations::{ANNOTATED, AnnotationArgs};
+use super::annotations::{ANNOTATED, AnnotationArgs, PICTURE_PARTS};
 use super::layer::{LayerArgs, ThresholdArgs};
 use super::numbers::from_0_to_1;
 use super::search::Units;
@@ -138,7 +138,8 @@ pub(crate) struct EvalArgs {
         help_heading = "Annotations",
         long,
         value_name = "RUN_DIR",
-        conflicts_with_all = ["activations", "masks", "layout", "units_expected", "quantile", "positive", "names", "images", "mask_size", "resize", "crop", "index", "categories", "include", "exclude", "min_area"]
+        conflicts_with_all = ["activations", "masks", "layout", "units_expected", "quantile", "positive", "include", "exclude", "min_area"],
+        conflicts_with_all = PICTURE_PARTS
     )]
     pub(crate) run: Option<PathBuf>,
     #[command(flatten)]

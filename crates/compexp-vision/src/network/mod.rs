@@ -52,7 +52,7 @@ pub struct Tokens {
     pub skip: usize,
 }
 
-/// What makes a family of networks from weights.
+/// What the weights of a network do not determine.
 #[derive(Debug, Clone, Default)]
 pub struct Shape {
     /// The sizes of a residual network that its weights do not determine.

@@ -51,18 +51,19 @@ impl Onnx {
     pub fn open(path: &Path, tokens: Tokens) -> Result<Self> {
         let (graph, bytes) = Graph::read(path)?;
         let fused = Arc::new(Self::load(path, &graph, bytes, true)?);
-        let found = fused.0.output_ids().first().and_then(|id| fused.0.node_info(*id)?.shape());
-        let classes = match found.as_deref() {
-            Some([_, Dimension::Fixed(classes)]) => *classes,
-            // The number is known when an image has run.
-            _ => 0,
-        };
-        let mut network =
-            Self { path: path.to_owned(), graph, tokens, fused, plain: Arc::new(OnceLock::new()), classes };
-        if classes == 0 {
-            let (height, width) = network.graph.image_size().unwrap_or((224, 224));
-            let image = Tensor::zeros((1, 3, height, width), candle_core::DType::F32, &Device::Cpu)?;
-            network.classes = network.run(&image, &[])?.logits.dim(1)?;
+        let output = fused.0.output_ids().first().and_then(|id| fused.0.node_info(*id)?.shape());
+        let plain = Arc::new(OnceLock::new());
+        let mut network = Self { path: path.to_owned(), graph, tokens, fused, plain, classes: 0 };
+        match output.as_deref() {
+            Some([_, Dimension::Fixed(classes)]) => network.classes = *classes,
+            // Only a run tells how many there are.
+            Some([_, _]) | None => {
+                let (height, width) = network.graph.image_size().unwrap_or((224, 224));
+                let image = Tensor::zeros((1, 3, height, width), candle_core::DType::F32, &Device::Cpu)?;
+                network.classes = network.run(&image, &[])?.logits.dim(1)?;
+            }
+            // Not logits.
+            Some(_) => {}
         }
         Ok(network)
     }
