@@ -3,6 +3,7 @@
 //! - [`SourceFile`] is the one way to open a file for reading, [`read_bytes`] and [`read_text`] read one whole;
 //! - [`TensorFile`] reads arrays in blocks, by position; [`strided`] is about those that are not in row-major order;
 //! - [`read_json`], [`read_rows`] and their counterparts read and write JSON and CSV within limits;
+//! - [`ParquetFile`] reads the columns of Parquet files, and [`write_parquet`] writes such files: with the feature `parquet`;
 //! - [`AtomicFile`], [`NpyWriter`], [`write_json`] and [`write_bytes`] write files that are whole or absent,
 //!   [`remove_partials`] clears away what killed processes left; a [`GrowingFile`] is filled while a long command works;
 //! - [`Place`] tells what stands at a path, [`entries`] what is in a folder; [`make_folder`], [`rename`] and
@@ -25,6 +26,7 @@ mod growing;
 mod hash;
 mod json;
 pub mod npy;
+mod parquet_file;
 mod place;
 mod rows;
 mod source_file;
@@ -42,6 +44,7 @@ pub use folder_lock::{FolderLock, claim_folder};
 pub use growing::GrowingFile;
 pub use hash::{ContentHash, hash_file};
 pub use json::{parse_json, read_json, read_json_of, write_json};
+pub use parquet_file::{Cell, HAS_PARQUET, ParquetColumn, ParquetFile, Values, is_parquet, write_parquet};
 pub use place::{
     Entry, Place, beside, entries, free_space, is_there, link_or_copy, make_folder, point_to, real_path, remove_tree,
     rename, whole_path,

@@ -49,7 +49,7 @@ Examples:
     compexp nli probe --pairs snli_1.0_dev.tok --checkpoint 6.pth --tags snli_1.0_dev.feats \\
       --compat --out runs/compat")]
 pub(crate) struct NliProbeArgs {
-    /// Sentence pairs: .tok (premise and hypothesis in turn), .jsonl, or a table separated by tabs that names its columns
+    /// Sentence pairs: .tok (premise and hypothesis in turn), .jsonl, Parquet, or a table separated by tabs that names its columns
     #[arg(help_heading = "Sentence pairs", long, value_name = "FILE")]
     pub(crate) pairs: PathBuf,
     #[command(flatten)]
@@ -90,7 +90,7 @@ Examples:
   compexp nli tag snli_1.0_dev.tok --tagger en_core_web_sm-3.8.0 -o snli_1.0_dev.feats
   echo 'Two dogs are running.' | compexp nli tag - --tagger en_core_web_sm-3.8.0 --format conllu")]
 pub(crate) struct NliTagArgs {
-    /// Sentences, one per line, or a file of sentence pairs (.jsonl, or a table that names its columns); - reads lines
+    /// Sentences, one per line, or a file of sentence pairs (.jsonl, Parquet, or a table that names its columns); - reads lines
     pub(crate) file: PathBuf,
     /// A spaCy model folder, such as en_core_web_sm 3.8
     #[arg(long, value_name = "DIR")]

@@ -2,14 +2,22 @@
 
 use std::path::Path;
 
-use compexp_files::{Header, parse_json};
+use compexp_files::{Cell, Header, ParquetFile, is_parquet, parse_json};
 use compexp_text::lines::{self, excerpt, for_each_line};
 use serde::Deserialize;
 
 use super::{Label, Pair};
 use crate::error::{Error, Result};
 
-/// Reads a file of sentence pairs. The extension determines the format:
+/// The columns of a table: of the label, the premise and the hypothesis, each with SNLI's own name.
+const NAMES: [(&str, &str); 3] = [("label", "gold_label"), ("premise", "sentence1"), ("hypothesis", "sentence2")];
+
+/// What a label must be.
+const EXPECTED_LABEL: &str = "entailment, neutral or contradiction; - or UNK where there is none";
+
+/// Reads a file of sentence pairs. A Parquet file is known by its first bytes: it has the columns `premise`, `hypothesis` and
+/// `label` (or SNLI's names), as SNLI on the Hugging Face hub has them, and a label is its index, or -1 if there is none. Of other
+/// files the extension determines the format:
 ///
 /// - `.jsonl`: one object per line with `sentence1`, `sentence2` and `gold_label` (SNLI's own, other keys ignored);
 /// - `.tok`: premise and hypothesis on alternating lines, see [`read_tok`]; no labels;
@@ -22,6 +30,9 @@ use crate::error::{Error, Result};
 /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`], with the line number, if
 /// a line is not valid.
 pub fn read_pairs(path: &Path) -> Result<Vec<Pair>> {
+    if is_parquet(path)? {
+        return read_parquet(path);
+    }
     match path.extension().and_then(|e| e.to_str()) {
         Some("jsonl") => read_jsonl(path),
         Some("tok") => read_tok(path, None),
@@ -81,10 +92,40 @@ pub fn read_gold(path: &Path, n: usize) -> Result<Vec<Option<Label>>> {
 }
 
 fn label(path: &Path, number: usize, text: &str) -> Result<Option<Label>> {
-    Label::parse(text).ok_or_else(|| {
-        let expected = "entailment, neutral or contradiction; - or UNK where there is none";
-        line_error(path, number, format!("the label {}", excerpt(text)), expected)
-    })
+    Label::parse(text).ok_or_else(|| line_error(path, number, format!("the label {}", excerpt(text)), EXPECTED_LABEL))
+}
+
+fn read_parquet(path: &Path) -> Result<Vec<Pair>> {
+    let file = ParquetFile::open(path)?;
+    let columns = NAMES.iter().map(|(a, b)| file.column(&[a, b])).collect::<Result<Vec<_>, _>>()?;
+    let mut pairs = Vec::new();
+    file.for_each_row::<Error>(&columns, |row, cells| {
+        let wrong = |column: usize, found: String, expected: &str| {
+            let [(label, _), (premise, _), (hypothesis, _)] = NAMES;
+            let name = [label, premise, hypothesis][column];
+            Error::format(path, format!("{name} of row {row} (from 0)"), found, expected)
+        };
+        let text = |column: usize| match cells[column] {
+            Cell::Bytes(bytes) => std::str::from_utf8(bytes)
+                .map(str::to_owned)
+                .map_err(|_| wrong(column, "bytes that are not UTF-8".into(), "text")),
+            Cell::Int(value) => Err(wrong(column, format!("the number {value}"), "text")),
+            Cell::Null => Err(wrong(column, "null".into(), "text")),
+        };
+        let label = match cells[0] {
+            Cell::Null | Cell::Int(-1) => None,
+            Cell::Int(index) => Some(usize::try_from(index).ok().and_then(Label::from_index).ok_or_else(|| {
+                wrong(0, index.to_string(), "0 (entailment), 1 (neutral), 2 (contradiction), or -1 where there is none")
+            })?),
+            Cell::Bytes(_) => {
+                let name = text(0)?;
+                Label::parse(&name).ok_or_else(|| wrong(0, excerpt(&name), EXPECTED_LABEL))?
+            }
+        };
+        pairs.push(Pair { label, premise: text(1)?, hypothesis: text(2)? });
+        Ok(())
+    })?;
+    Ok(pairs)
 }
 
 #[derive(Deserialize)]
@@ -144,7 +185,7 @@ struct Columns {
 impl Columns {
     fn read(path: &Path, header: &str) -> Result<Self> {
         let names = Header::new(path, header.split('\t'))?;
-        let find = |a: &str, b: &str| match (names.find(a)?, names.find(b)?) {
+        let find = |(a, b): (&str, &str)| match (names.find(a)?, names.find(b)?) {
             (Some(_), Some(_)) => {
                 let found = format!("the columns `{a}` and `{b}`");
                 Err(line_error(path, 1, found, "one of the two: which of them is meant?"))
@@ -156,12 +197,8 @@ impl Columns {
                 Err(line_error(path, 1, format!("the columns {}", excerpt(header)), expected))
             }
         };
-        Ok(Self {
-            n: names.names().len(),
-            label: find("label", "gold_label")?,
-            premise: find("premise", "sentence1")?,
-            hypothesis: find("hypothesis", "sentence2")?,
-        })
+        let [label, premise, hypothesis] = NAMES;
+        Ok(Self { n: names.names().len(), label: find(label)?, premise: find(premise)?, hypothesis: find(hypothesis)? })
     }
 }
 
@@ -208,6 +245,8 @@ fn read_table(path: &Path) -> Result<Vec<Pair>> {
 mod tests {
     use std::fs;
 
+    use compexp_files::{Values, write_parquet};
+
     use super::*;
 
     fn check(name: &str, content: &str) -> Result<Vec<Pair>> {
@@ -236,6 +275,49 @@ mod tests {
         let mut unlabelled = expected.clone();
         unlabelled[0].label = None;
         assert_eq!(check("dev.tok", "A \"man\" runs .\nHe is late .\nTwo dogs .\nA cat .\n").unwrap(), unlabelled);
+    }
+
+    /// Whether this build reads Parquet follows from the features of the whole build.
+    #[test]
+    fn parquet_files_give_the_same_pairs_as_text() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/parquet/snli.parquet");
+        let folder = tempfile::tempdir().unwrap();
+        // Known by its first bytes.
+        let path = folder.path().join("snli.txt");
+        fs::copy(golden, &path).unwrap();
+        if !compexp_files::HAS_PARQUET {
+            let e = read_pairs(&path).unwrap_err().to_string();
+            assert!(e.contains("build it with its feature `parquet`"), "{e}");
+            return;
+        }
+        let json = [
+            r#"{"gold_label":"entailment","sentence1":"A man runs.","sentence2":"Someone moves."}"#,
+            r#"{"gold_label":"contradiction","sentence1":"Two dogs play\tin snow.","sentence2":"The cats sleep."}"#,
+            r#"{"gold_label":"-","sentence1":"Une fille lit \u00e0 table.","sentence2":"Elle mange."}"#,
+            r#"{"gold_label":"neutral","sentence1":"A man runs.","sentence2":"He is late."}"#,
+        ];
+        let expected = check("a.jsonl", &json.join("\n")).unwrap();
+        assert_eq!(read_pairs(&path).unwrap(), expected);
+        let write = |label: Values, premise: Values| {
+            let columns = [("gold_label", label), ("sentence1", premise), ("sentence2", text(Some("b")))];
+            write_parquet(&path, &columns.map(|(name, values)| (name.to_owned(), values))).unwrap();
+            read_pairs(&path)
+        };
+        fn text(value: Option<&str>) -> Values {
+            Values::Text(vec![value.map(str::to_owned)])
+        }
+        assert_eq!(write(text(Some("neutral")), text(Some("a"))).unwrap(), [pair(Some(Label::Neutral), "a", "b")]);
+        assert_eq!(write(Values::Int(vec![None]), text(Some("a"))).unwrap(), [pair(None, "a", "b")]);
+        for (label, premise, what) in [
+            (Values::Int(vec![Some(3)]), text(Some("a")), "label of row 0 (from 0): found 3, expected 0 (entailment)"),
+            (text(Some("maybe")), text(Some("a")), "label of row 0 (from 0): found `maybe`, expected entailment"),
+            (text(None), text(None), "premise of row 0 (from 0): found null, expected text"),
+            (text(None), Values::Int(vec![Some(1)]), "premise of row 0 (from 0): found the number 1, expected text"),
+            (text(None), Values::Bytes(vec![Some(vec![0xff])]), "found bytes that are not UTF-8, expected text"),
+        ] {
+            let e = write(label, premise).unwrap_err().to_string();
+            assert!(e.contains(what), "{e}");
+        }
     }
 
     #[test]

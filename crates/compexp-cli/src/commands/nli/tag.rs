@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
-use compexp_files::{AtomicFile, read_text};
+use compexp_files::{AtomicFile, is_parquet, read_text};
 use compexp_nli::text::read_pairs;
 use compexp_text::tagger::{Annotation, Annotator};
 
@@ -39,14 +39,21 @@ pub(crate) fn run(args: &NliTagArgs, reporter: &Reporter) -> Result<()> {
 
 /// The sentences of a file: those of pairs in turn, otherwise its lines.
 fn read(path: &Path) -> Result<Vec<String>> {
-    let text = if path == Path::new("-") { read_stdin()? } else { read_text(path, MAX_TEXT)? };
+    let pairs = || -> Result<Vec<String>> {
+        Ok(read_pairs(path)?.into_iter().flat_map(|pair| [pair.premise, pair.hypothesis]).collect())
+    };
+    let text = match path == Path::new("-") {
+        true => read_stdin()?,
+        false if is_parquet(path)? => return pairs(),
+        false => read_text(path, MAX_TEXT)?,
+    };
     let first = text.lines().next().unwrap_or_default();
     let columns: Vec<&str> = first.split('\t').map(str::trim).collect();
     let names_columns = [["premise", "hypothesis"], ["sentence1", "sentence2"]]
         .iter()
         .any(|names| names.iter().all(|name| columns.contains(name)));
     if path.extension().is_some_and(|e| e == "jsonl") || names_columns {
-        return Ok(read_pairs(path)?.into_iter().flat_map(|pair| [pair.premise, pair.hypothesis]).collect());
+        return pairs();
     }
     Ok(text.lines().map(String::from).collect())
 }
