@@ -3,19 +3,40 @@
 use std::path::Path;
 
 use anyhow::Result;
+use compexp_files::{HAS_PARQUET, is_there, write_parquet};
+use compexp_run::layout::EXPLANATIONS_PARQUET;
+use compexp_run::record_csv::explanation_columns;
 use compexp_run::{FinishedRun, InputPaths, Provenance, RunConfig, RunDir, RunWriter};
 use compexp_trust::compare::Difference;
 
-use crate::args::output::OutArgs;
+use crate::args::output::{OutArgs, TableFormat};
 use crate::failure::{Failure, refuse_standard_output};
 
 /// The folder that the arguments name, and whether to replace another run in it.
 ///
 /// # Errors
-/// A [`Failure`] for `-`: a run is a folder.
+/// A [`Failure`] for `-`, since a run is a folder, and for a format that this build cannot write.
 pub(crate) fn target(args: &OutArgs) -> Result<(&Path, bool)> {
     refuse_standard_output(&args.out, "a run is")?;
+    if args.format == Some(TableFormat::Parquet) && !HAS_PARQUET {
+        let message = "--format parquet: this build of compexp has no Parquet";
+        return Err(Failure::usage(message).hint("build it with its feature `parquet`").into());
+    }
     Ok((&args.out, args.force))
+}
+
+/// Adds the table of explanations in the format that the arguments ask for, if the run has none yet.
+///
+/// # Errors
+/// The errors of [`FinishedRun::add`] and [`write_parquet`].
+pub(crate) fn add_table(args: &OutArgs, run: &FinishedRun) -> Result<()> {
+    let Some(TableFormat::Parquet) = args.format else { return Ok(()) };
+    if is_there(&run.dir().join(EXPLANATIONS_PARQUET))? {
+        return Ok(());
+    }
+    let adding = run.add("--format parquet")?;
+    write_parquet(&adding.path(EXPLANATIONS_PARQUET), &explanation_columns(&run.explanations))?;
+    Ok(adding.finish()?)
 }
 
 /// Opens the run directory. The inner result is `Err` if the complete run already exists.

@@ -8,6 +8,8 @@ pub const CONFIG: &str = "config.json";
 pub const EXPLANATIONS: &str = "explanations.json";
 /// The same, flat.
 pub const EXPLANATIONS_TABLE: &str = "explanations.csv";
+/// The same table as a Parquet file.
+pub const EXPLANATIONS_PARQUET: &str = "explanations.parquet";
 /// The threshold of every unit.
 pub const THRESHOLDS: &str = "thresholds.npy";
 /// What the search finds by chance.
@@ -117,7 +119,8 @@ pub const STORED: [&str; 8] =
     [STORE, ACTIVATIONS, LOGITS, BLOCKS, PARTIAL_STORE, PARTIAL_ACTIVATIONS, PARTIAL_LOGITS, PROGRESS];
 
 /// What other commands add: files, and folders.
-pub const ADDED: [&str; 6] = [CONTRIBUTIONS, CONTRIBUTIONS_BELOW, BELOW, ABLATION, COUNTERFACTUALS, REPORT];
+pub const ADDED: [&str; 7] =
+    [CONTRIBUTIONS, CONTRIBUTIONS_BELOW, BELOW, ABLATION, COUNTERFACTUALS, EXPLANATIONS_PARQUET, REPORT];
 
 /// Whether compexp writes a file or folder of this name into a run folder.
 pub fn is_written(name: &str) -> bool {

@@ -1,53 +1,80 @@
-//! The records of a run as comma-separated values: explanations, null draws and held-out scores.
+//! The records of a run as tables: explanations, null draws and held-out scores.
 
-use compexp_core::explanation::Explanations;
-use compexp_files::guarded;
+use compexp_core::explanation::{Explanation, Explanations, Scored};
+use compexp_files::{Values, guarded};
 
 use crate::error::{Error, Result};
 
-/// The same rows as comma-separated values under a header, one line a unit; what is none is an empty field. `iou_k` is
-/// the IoU of entry `k` of `by_length`, counted from 1.
+/// The explanations as columns with their names, a value a unit. `iou_k` and `mcc_k` are those of entry `k` of `by_length`,
+/// counted from 1.
+pub fn explanation_columns(explanations: &Explanations) -> Vec<(String, Values)> {
+    let units = &explanations.units;
+    let lengths = units.iter().map(|u| u.by_length.len()).max().unwrap_or(0);
+    let text = |of: &dyn Fn(&Explanation) -> Option<String>| Values::Text(units.iter().map(of).collect());
+    let int = |of: &dyn Fn(&Explanation) -> Option<u64>| {
+        Values::Int(units.iter().map(|u| of(u).map(|value| value as i64)).collect())
+    };
+    let float = |of: &dyn Fn(&Explanation) -> Option<f64>| Values::Float(units.iter().map(of).collect());
+    let by_length = |what: &str, of: &dyn Fn(&Scored) -> Option<f64>| -> Vec<(String, Values)> {
+        (0..lengths).map(|k| (format!("{what}_{}", k + 1), float(&|u| u.by_length.get(k).and_then(of)))).collect()
+    };
+    let columns = [
+        ("unit", int(&|u| Some(u.unit as u64))),
+        ("status", text(&|u| Some(u.status.name().to_owned()))),
+        ("formula", text(&|u| u.formula.clone())),
+        ("length", int(&|u| u.length.map(|length| length as u64))),
+        ("iou", float(&|u| Some(u.iou))),
+        ("score", float(&|u| Some(u.score))),
+        ("intersection", int(&|u| u.intersection)),
+        ("union", int(&|u| u.union)),
+        ("unit_area", int(&|u| Some(u.unit_area))),
+        ("formula_area", int(&|u| u.formula_area)),
+        ("threshold", float(&|u| u.threshold)),
+        ("precision", float(&|u| u.scores.map(|s| s.precision))),
+        ("recall", float(&|u| u.scores.map(|s| s.recall))),
+        ("f1", float(&|u| u.scores.map(|s| s.f1))),
+        ("primitive", text(&|u| u.primitive.as_ref().map(|p| p.formula.clone()))),
+        ("primitive_iou", float(&|u| u.primitive.as_ref().map(|p| p.iou))),
+    ];
+    let named = |(name, values): (&str, Values)| (name.to_owned(), values);
+    let mut columns: Vec<(String, Values)> = columns.into_iter().map(named).collect();
+    columns.extend(by_length("iou", &|s| Some(s.iou)));
+    let scores = [
+        ("firing_rate", float(&|u| u.firing_rate)),
+        ("lift", float(&|u| u.lift)),
+        ("mcc", float(&|u| u.mcc)),
+        ("chance_corrected", float(&|u| u.chance_corrected)),
+    ];
+    columns.extend(scores.map(named));
+    columns.extend(by_length("mcc", &|s| s.mcc));
+    columns
+}
+
+/// The columns of [`explanation_columns`] as comma-separated values under a header, one line a unit; what is none is an empty
+/// field.
 ///
 /// # Errors
 /// [`compexp_core::Error::Mismatch`] where a row cannot be written, which no value of this record can cause.
 pub fn explanations_csv(explanations: &Explanations) -> Result<String> {
-    let lengths = explanations.units.iter().map(|u| u.by_length.len()).max().unwrap_or(0);
-    let fixed = "unit,status,formula,length,iou,score,intersection,union,unit_area,formula_area,threshold,\
-                 precision,recall,f1,primitive,primitive_iou";
-    let by_length = |what: &'static str| (1..=lengths).map(move |k| format!("{what}_{k}"));
-    let scores = ["firing_rate", "lift", "mcc", "chance_corrected"].map(str::to_owned);
-    let header: Vec<String> =
-        fixed.split(',').map(str::to_owned).chain(by_length("iou")).chain(scores).chain(by_length("mcc")).collect();
-    let mut rows = Vec::new();
-    fn show<T: ToString>(value: Option<T>) -> String {
-        value.map_or(String::new(), |v| v.to_string())
+    fn shown<T: ToString>(values: Vec<Option<T>>) -> Vec<String> {
+        values.into_iter().map(|value| value.map_or(String::new(), |value| value.to_string())).collect()
     }
-    for u in &explanations.units {
-        let status = serde_json::to_value(u.status).ok();
-        let mut row = vec![
-            u.unit.to_string(),
-            show(status.as_ref().and_then(|s| s.as_str())),
-            show(u.formula.as_ref()),
-            show(u.length),
-            u.iou.to_string(),
-            u.score.to_string(),
-            show(u.intersection),
-            show(u.union),
-            u.unit_area.to_string(),
-            show(u.formula_area),
-            show(u.threshold),
-            show(u.scores.map(|s| s.precision)),
-            show(u.scores.map(|s| s.recall)),
-            show(u.scores.map(|s| s.f1)),
-            show(u.primitive.as_ref().map(|p| &p.formula)),
-            show(u.primitive.as_ref().map(|p| p.iou)),
-        ];
-        row.extend((0..lengths).map(|k| show(u.by_length.get(k).map(|s| s.iou))));
-        row.extend([u.firing_rate, u.lift, u.mcc, u.chance_corrected].map(show));
-        row.extend((0..lengths).map(|k| show(u.by_length.get(k).and_then(|s| s.mcc))));
-        rows.push(row);
-    }
-    table(&header.join(","), rows)
+    let columns = explanation_columns(explanations);
+    let header: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    let header = header.join(",");
+    let cells: Vec<Vec<String>> = columns
+        .into_iter()
+        .map(|(_, values)| match values {
+            Values::Int(values) => shown(values),
+            Values::Float(values) => shown(values),
+            Values::Text(values) => shown(values),
+            Values::Bytes(values) => {
+                shown(values.into_iter().map(|v| v.map(|v| String::from_utf8_lossy(&v).into_owned())).collect())
+            }
+        })
+        .collect();
+    let row = |unit: usize| cells.iter().map(|column| column[unit].clone()).collect();
+    table(&header, (0..explanations.units.len()).map(row).collect())
 }
 
 /// The scores of draws as comma-separated values under a header, one line a unit and length; none where no unit was

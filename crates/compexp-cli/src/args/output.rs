@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// The folder of a run, and the summary that is printed at the end.
 #[derive(Debug, Args)]
@@ -14,7 +14,16 @@ pub(crate) struct OutArgs {
     /// Replace the run in that folder
     #[arg(long)]
     pub(crate) force: bool,
+    /// Write the table of explanations in this format too: explanations.parquet
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<TableFormat>,
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A format of tables, beside CSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    Parquet,
 }

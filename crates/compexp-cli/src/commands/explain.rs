@@ -55,6 +55,7 @@ pub(crate) fn run(args: &ExplainArgs, reporter: &Reporter) -> Result<()> {
         Outcome::UpToDate(run) => (run, true),
         Outcome::Other(differences) => return Err(run_folder::refusal(out, &differences).into()),
     };
+    run_folder::add_table(&args.out, &run)?;
     reporter.end();
     summary::print(&[(run, up_to_date)], args.out.json, reporter)
 }

@@ -112,6 +112,7 @@ pub(crate) fn run(args: &NliProbeArgs, reporter: &Reporter) -> Result<()> {
     if args.layer == LayerArg::Features {
         contributions::measure_to_classes(&run, up_to_date, reporter)?;
     }
+    run_folder::add_table(&args.out, &run)?;
     reporter.end();
     summary::print(&[(run, up_to_date)], args.out.json, reporter)
 }

@@ -126,6 +126,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         if args.contributions {
             contributions::measure_to_classes(&run, up_to_date, reporter)?;
         }
+        run_folder::add_table(&args.out, &run)?;
         finished.push((run, up_to_date));
     }
     reporter.end();
