@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use compexp_core::formula::escape_for_terminal;
-use compexp_files::shorten;
+use compexp_files::{Place, entries, shorten};
 
 use crate::terminal::{BAD, GOOD, styled, tell};
 
@@ -107,4 +107,18 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     }
     tell(&text);
     ExitCode::from(failure.map_or(FAILED, |f| f.code))
+}
+
+/// Refuses a folder with files that a command does not replace, which are all but its `own`.
+///
+/// # Errors
+/// A [`Failure`] that names the first of them; `Error::Io` if the folder cannot be read.
+pub(crate) fn refuse_others(out: &Path, own: &[&str]) -> anyhow::Result<()> {
+    if Place::behind(out)? == Place::Nothing {
+        return Ok(());
+    }
+    let other = entries(out)?.into_iter().find(|entry| !entry.text().is_some_and(|name| own.contains(&name)));
+    let Some(other) = other else { return Ok(()) };
+    let message = format!("--out: found `{}`, expected a new or empty folder", other.path.display());
+    Err(Failure::new(message).hint("give another folder").into())
 }

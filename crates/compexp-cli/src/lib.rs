@@ -76,6 +76,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Nli(NliCommand::Compose(args)) => commands::nli::compose::run(args, reporter),
         Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
         Command::Probe(ProbeCommand::Convert(args)) => commands::convert::run(args, reporter),
+        Command::Probe(ProbeCommand::Unpack(args)) => commands::unpack::run(args, reporter),
         Command::Show(args) => commands::show::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Report(args) => commands::report::run(args, reporter),

@@ -1,7 +1,7 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
 //! In reading order: [`broden`] and [`annotations`] read annotated images; [`framing`] brings photographs to one size; [`image`]
-//! decodes files and [`preprocess`] scales them; [`network`] has the families of networks, on the arithmetic of
+//! decodes files, [`unpack`] takes them out of Parquet files, and [`preprocess`] scales them; [`network`] has the families of networks, on the arithmetic of
 //! `compexp_kernels::conv`, and [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its
 //! accuracy;
 //! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
@@ -69,5 +69,6 @@ pub mod resnet;
 pub mod scenes;
 pub mod thumbnail;
 pub mod train;
+pub mod unpack;
 
 pub use error::{Error, Result};

@@ -1,10 +1,9 @@
 //! `compexp probe convert`: annotated pictures as a probe directory.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use anyhow::Result;
-use compexp_files::{claim_folder, entries};
+use compexp_files::claim_folder;
 use compexp_run::layout;
 use compexp_run::probe_dir::{CONCEPTS, LAYERS, SCALARS, write_probe};
 use compexp_run::wording::many;
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use crate::annotations::Annotations;
 use crate::args::probe::ConvertArgs;
-use crate::failure::{Failure, refuse_standard_output};
+use crate::failure::{refuse_others, refuse_standard_output};
 use crate::progress::Reporter;
 use crate::terminal::{self, name};
 
@@ -22,7 +21,7 @@ pub(crate) fn run(args: &ConvertArgs, reporter: &Reporter) -> Result<()> {
     annotated.warning.iter().for_each(|text| reporter.warn(text));
     let set = annotated.set;
     let _lock = claim_folder(&args.out)?;
-    refuse_others(&args.out)?;
+    refuse_others(&args.out, &[CONCEPTS, LAYERS, SCALARS, layout::EXAMPLES])?;
     write_probe(&args.out, &set, reporter)?;
     reporter.end();
     let (folder, mut out) = (args.out.display().to_string(), io::stdout().lock());
@@ -34,16 +33,4 @@ pub(crate) fn run(args: &ConvertArgs, reporter: &Reporter) -> Result<()> {
         writeln!(out, "{} of {} in `{}`", many(examples, "picture"), many(concepts, "concept"), name(&folder))?;
     }
     Ok(out.flush()?)
-}
-
-/// Refuses a folder with files that a conversion does not replace.
-///
-/// # Errors
-/// A [`Failure`] that names the first of them; `Error::Io` if the folder cannot be read.
-fn refuse_others(out: &Path) -> Result<()> {
-    let own = [CONCEPTS, LAYERS, SCALARS, layout::EXAMPLES];
-    let other = entries(out)?.into_iter().find(|entry| !entry.text().is_some_and(|name| own.contains(&name)));
-    let Some(other) = other else { return Ok(()) };
-    let message = format!("--out: found `{}`, expected a new or empty folder", other.path.display());
-    Err(Failure::new(message).hint("give another folder").into())
 }

@@ -13,5 +13,6 @@ pub(crate) mod plant;
 pub(crate) mod recovered;
 pub(crate) mod report;
 pub(crate) mod show;
+pub(crate) mod unpack;
 pub(crate) mod verify;
 pub(crate) mod vision;

@@ -21,6 +21,8 @@ mod nli;
 mod nli_input;
 mod odd_inputs;
 mod parent;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plain_files;
 mod planted;
 mod reading;
