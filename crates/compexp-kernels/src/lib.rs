@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side
 //! is packed once; [`conv`], [`linear`], [`attention`] and [`lstm`] build convolutions, linear layers, self-attention and
-//! LSTMs on it; [`norm`] is a batch norm in training mode.
+//! LSTMs on it; [`gelu`] is an activation function, [`norm`] a batch norm in training mode.
 //!
 //! # What it does not know
 //! The crate has no networks, no file access and no training loops.
@@ -22,6 +22,7 @@ pub mod attention;
 pub mod conv;
 mod device;
 pub mod error;
+pub mod gelu;
 pub mod gemm;
 pub mod linear;
 pub mod lstm;

@@ -1,6 +1,6 @@
 //! Operations on every value of channels-last images: a scale and a shift a channel, and GELU.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, cpu::erf::erf_f32};
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::layout::channels_last;
@@ -79,25 +79,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     if !x.device().is_cpu() {
         return Ok(x.gelu_erf()?);
     }
-    Ok(channels_last(x)?.apply_op1_no_bwd(&Gelu)?.permute((0, 3, 1, 2))?)
-}
-
-struct Gelu;
-
-impl CustomOp1 for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu-channels-last"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let mut out = floats(storage, layout)?.to_vec();
-        out.par_chunks_mut(TASK).for_each(|values| {
-            for x in values {
-                *x = 0.5 * *x * (1.0 + erf_f32(*x * std::f32::consts::FRAC_1_SQRT_2));
-            }
-        });
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
-    }
+    Ok(crate::gelu::gelu(&channels_last(x)?)?.permute((0, 3, 1, 2))?)
 }
 
 #[cfg(test)]
