@@ -65,6 +65,8 @@ impl From<compexp_text::Error> for Error {
             compexp_text::Error::Checkpoint(error) => Self::Checkpoint(error),
             compexp_text::Error::File(error) => Self::File(error),
             compexp_text::Error::Core(error) => Self::Core(error),
+            // The errors of encoders, which sentence pairs do not use.
+            other => Self::Core(compexp_core::Error::source(other)),
         }
     }
 }

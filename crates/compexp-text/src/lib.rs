@@ -1,8 +1,9 @@
-//! Annotation of language: words, tags and lemmas from raw text, without Python.
+//! Language: annotation (words, tags and lemmas from raw text) and the layers of language models, without Python.
 //!
 //! - [`tokenizer`]: spaCy's English rules, read from a model folder: raw text to words;
 //! - [`tagger`]: the tagging network of a spaCy model: words to tags, parts of speech and lemmas;
 //! - [`feats`]: sentences annotated elsewhere, `.feats` and CoNLL-U;
+//! - [`encoder`]: transformers (BERT, GPT-2, GPT-NeoX): tokens to the values of their layers;
 //! - [`vectors`]: word vectors, and the nearest words by cosine;
 //! - [`words`]: the words that a model knows, with their numbers;
 //! - [`lines`]: text files line by line, within limits.
@@ -11,6 +12,7 @@
 //! The crate has no code for sentence pairs, classifiers, probe sets or the search.
 #![forbid(unsafe_code)]
 
+pub mod encoder;
 pub mod error;
 pub mod feats;
 pub mod lines;
@@ -21,4 +23,5 @@ pub mod tokenizer;
 pub mod vectors;
 pub mod words;
 
+pub use encoder::Encoder;
 pub use error::{Error, Result};
