@@ -3,6 +3,7 @@
 //! - [`tokenizer`]: spaCy's English rules, read from a model folder: raw text to words;
 //! - [`tagger`]: the tagging network of a spaCy model: words to tags, parts of speech and lemmas;
 //! - [`feats`]: sentences annotated elsewhere, `.feats` and CoNLL-U;
+//! - [`align`]: a language model's tokens, and which of them stand on which word;
 //! - [`encoder`]: transformers (BERT, GPT-2, GPT-NeoX): tokens to the values of their layers;
 //! - [`vectors`]: word vectors, and the nearest words by cosine;
 //! - [`words`]: the words that a model knows, with their numbers;
@@ -12,6 +13,7 @@
 //! The crate has no code for sentence pairs, classifiers, probe sets or the search.
 #![forbid(unsafe_code)]
 
+pub mod align;
 pub mod encoder;
 pub mod error;
 pub mod feats;
@@ -23,5 +25,6 @@ pub mod tokenizer;
 pub mod vectors;
 pub mod words;
 
+pub use align::{Alignment, ModelTokenizer, Tokens};
 pub use encoder::Encoder;
 pub use error::{Error, Result};
