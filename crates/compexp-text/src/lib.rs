@@ -5,6 +5,7 @@
 //! - [`feats`]: sentences annotated elsewhere, `.feats` and CoNLL-U;
 //! - [`align`]: a language model's tokens, and which of them stand on which word;
 //! - [`encoder`]: transformers (BERT, GPT-2, GPT-NeoX): tokens to the values of their layers;
+//! - [`sae`]: sparse autoencoders: the values of a layer to the few latents that fire;
 //! - [`vectors`]: word vectors, and the nearest words by cosine;
 //! - [`words`]: the words that a model knows, with their numbers;
 //! - [`lines`]: text files line by line, within limits.
@@ -20,6 +21,7 @@ pub mod feats;
 pub mod lines;
 mod model_folder;
 mod msgpack;
+pub mod sae;
 pub mod tagger;
 pub mod tokenizer;
 pub mod vectors;
@@ -28,3 +30,4 @@ pub mod words;
 pub use align::{Alignment, ModelTokenizer, Tokens};
 pub use encoder::Encoder;
 pub use error::{Error, Result};
+pub use sae::{Sae, SparseRows};
