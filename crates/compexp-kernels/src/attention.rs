@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::activation::exp;
 use crate::error::{Error, Result};
 use crate::gemm::{Epilogue, Left, Packed, product};
+use crate::simd::{Simd, WithSimd, dispatch};
 use crate::storage::{are_ours, floats};
 
 /// `softmax(q · kᵀ / √width) · v` for each of `heads` heads, from `x (n, tokens, 3 d)`, which holds the queries, keys and values
@@ -75,23 +76,23 @@ impl CustomOp1 for Attention {
             by_head.par_chunks_mut(tokens * each).enumerate().for_each(|(task, out)| {
                 let (example, head) = (task / heads, task % heads);
                 let x = &x[example * tokens * width..][..tokens * width];
+                let first = |part: usize| part * d + head * each;
                 let part = |part: usize| {
-                    let first = part * d + head * each;
-                    x.chunks_exact(width).flat_map(move |row| &row[first..][..each]).copied()
+                    let mut values = Vec::with_capacity(tokens * each);
+                    for row in x.chunks_exact(width) {
+                        values.extend_from_slice(&row[first(part)..][..each]);
+                    }
+                    values
                 };
                 let scale = 1.0 / (each as f32).sqrt();
-                let queries: Vec<f32> = part(0).map(|q| q * scale).collect();
-                let keys: Vec<f32> = part(1).collect();
-                let values: Vec<f32> = part(2).collect();
+                let mut queries = part(0);
+                queries.iter_mut().for_each(|q| *q *= scale);
                 let mut weights = vec![0f32; tokens * tokens];
-                let keys = Packed::transposed(each, tokens, &keys);
+                let keys = Packed::transposed(each, tokens, &part(1));
                 product(Left::Direct(&queries), &keys, &mut weights, Epilogue::default());
-                for (token, weights) in weights.chunks_exact_mut(tokens).enumerate() {
-                    let (seen, hidden) = weights.split_at_mut(if self.causal { token + 1 } else { tokens });
-                    softmax(seen);
-                    hidden.fill(0.0);
-                }
-                let values = Packed::from_fn(tokens, each, |token, at| values[token * each + at]);
+                dispatch(Softmax { weights: &mut weights, tokens, causal: self.causal });
+                let values = first(2);
+                let values = Packed::from_fn(tokens, each, |token, at| x[token * width + values + at]);
                 product(Left::Direct(&weights), &values, out, Epilogue::default());
             });
             out.par_chunks_mut(d).enumerate().for_each(|(row, out)| {
@@ -106,15 +107,31 @@ impl CustomOp1 for Attention {
     }
 }
 
-/// Shares that sum to 1, in the ratio of the exponentials.
-fn softmax(row: &mut [f32]) {
-    let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0f32;
-    for value in row.iter_mut() {
-        *value = exp(*value - most);
-        sum += *value;
+/// The weights of each token, from its scores: shares that sum to 1, in the ratio of the exponentials. Compiled for the best
+/// instructions found at run time: a call for each multiplication with addition would take as long as the products.
+struct Softmax<'a> {
+    /// `(tokens, tokens)`.
+    weights: &'a mut [f32],
+    tokens: usize,
+    causal: bool,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (token, row) in self.weights.chunks_exact_mut(self.tokens).enumerate() {
+            let (seen, hidden) = row.split_at_mut(if self.causal { token + 1 } else { self.tokens });
+            let most = seen.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            for value in seen.iter_mut() {
+                *value = exp(*value - most);
+            }
+            let sum: f32 = seen.iter().fold(0.0, |sum, value| sum + value);
+            seen.iter_mut().for_each(|value| *value /= sum);
+            hidden.fill(0.0);
+        }
     }
-    row.iter_mut().for_each(|value| *value /= sum);
 }
 
 #[cfg(test)]
