@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
-use super::house::{CORE, FILE_ACCESS, FILES, LAYOUT};
+use super::house::{CORE, FILE_ACCESS, FILES, FOREIGN_NAMES, LAYOUT};
 use super::lexer;
 use super::rust::RustFile;
 
@@ -83,14 +83,16 @@ pub(crate) fn no_names(names: &BTreeSet<&str>) -> Option<Finding> {
     names.is_empty().then(|| Finding::new(LAYOUT, 1, "run-files", "no file name", expected))
 }
 
-/// Those names are literals nowhere else, neither alone nor as a part of a path.
+/// Those names are literals nowhere else, neither alone nor as a part of a path, but for [`FOREIGN_NAMES`].
 pub(crate) fn run_files(file: &RustFile<'_>, names: &BTreeSet<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if package(file.path).is_none() || file.path == LAYOUT {
         return findings;
     }
     for (line, text) in &file.strings {
-        if let Some(name) = text.split('/').find(|part| names.contains(part)) {
+        if let Some(name) =
+            text.split('/').find(|part| names.contains(part) && !FOREIGN_NAMES.contains(&(file.path, *part)))
+        {
             let expected = format!("the name that {LAYOUT} gives to it");
             findings.push(Finding::new(file.path, *line, "run-files", format!("the literal `{name}`"), expected));
         }

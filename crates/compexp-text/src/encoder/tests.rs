@@ -1,3 +1,5 @@
+//! Tests: layers against golden values, alone and among others, and models that are refused.
+
 use std::path::{Path, PathBuf};
 
 use compexp_checkpoint::{Tensor as Stored, Value, read};

@@ -1,3 +1,5 @@
+//! Tests: latents against golden values and formulas, files that are refused, and the controls.
+
 use std::path::Path;
 
 use candle_core::Device;
