@@ -2,6 +2,7 @@
 
 use compexp_core::explain::ExplainConfig;
 use compexp_core::probe::Variant;
+use compexp_core::ranges::{RangeConfig, RangeCuts};
 use compexp_core::score::Metric;
 use compexp_core::search::{ExactConfig, Grammar, Mode, SearchConfig};
 use compexp_core::threshold::ThresholdRule;
@@ -9,7 +10,7 @@ use compexp_run::provenance::Evidence;
 use compexp_trust::stats::null::NullConfig;
 
 use crate::args::layer::ThresholdArgs;
-use crate::args::search::{GrammarArg, MetricArg, ModeArg, SearchArgs};
+use crate::args::search::{GrammarArg, MetricArg, ModeArg, RangeCutsArg, SearchArgs};
 use crate::args::trust::{DrawsArg, TrustArgs};
 use crate::failure::Failure;
 use crate::progress::Reporter;
@@ -60,7 +61,12 @@ pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, variant: Vari
         min_activations: args.min_activations.unwrap_or(0),
         exact: exact(args),
     };
-    ExplainConfig { threshold, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
+    let cuts = match args.range_cuts {
+        RangeCutsArg::EqualCounts => RangeCuts::EqualCounts,
+        RangeCutsArg::KMeans => RangeCuts::KMeans,
+    };
+    let ranges = args.ranges.map(|count| RangeConfig { count, cuts });
+    ExplainConfig { threshold, ranges, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
 }
 
 /// The tests that the arguments ask for, of so many units.

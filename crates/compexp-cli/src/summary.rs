@@ -87,6 +87,9 @@ fn print_text(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Resul
             None => writeln!(out)?,
         }
     }
+    if let Some(line) = ranges_line(&run.explanations) {
+        writeln!(out, "  {line}")?;
+    }
     if let Some(line) = below_firing_rate(&run.explanations) {
         writeln!(out, "  {line}")?;
     }
@@ -135,6 +138,19 @@ fn warn(explanations: &Explanations, reporter: &Reporter) {
             100.0 * universe.singleton_cells as f64 / universe.cells as f64
         ));
     }
+}
+
+/// What the ranges of activation came to; none where none were asked for.
+fn ranges_line(explanations: &Explanations) -> Option<String> {
+    let ranges = &explanations.ranges;
+    let ious: Vec<f64> = ranges.iter().filter(|r| r.status == Status::Explained).map(|r| r.iou).collect();
+    let (n, all) = (count(ious.len() as u64), count(ranges.len() as u64));
+    let mean = if ious.is_empty() {
+        String::new()
+    } else {
+        format!(": mean IoU {:.4}", ious.iter().sum::<f64>() / ious.len() as f64)
+    };
+    (!ranges.is_empty()).then(|| format!("{n} of {all} activation ranges explained{mean}"))
 }
 
 /// A warning where the best concept of more than a tenth of the explained units matches them worse than the formula that is

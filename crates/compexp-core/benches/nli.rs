@@ -10,7 +10,7 @@ use compexp_core::Result;
 use compexp_core::concept::ConceptId;
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::{Annotation, AnnotationSource, Grid, Neighbors, Variant};
-use compexp_core::profile::{Profile, from_activations};
+use compexp_core::profile::{Band, Profile, from_activations};
 use compexp_core::search::{Mode, SearchConfig, search};
 use compexp_core::threshold::{ThresholdRule, thresholds};
 use ndarray::Array4;
@@ -182,7 +182,8 @@ fn profiles(rows: &[Vec<u32>], partition: &Partition, map: &PositionMap) -> Vec<
     let view = values.view();
     let cuts = thresholds(&view, ThresholdRule::Positive, &|_| ()).expect("generated values are finite");
     let units: Vec<usize> = (0..N_UNITS).collect();
-    from_activations(&view, &cuts, &units, map, partition.n_cells(), 20, &|_| ()).expect("shapes agree")
+    from_activations(&view, &Band::of_units(&units, &cuts), map, partition.n_cells(), 20, &|_| ())
+        .expect("shapes agree")
 }
 
 /// Seconds of counting one formula with all features over dense masks of rows; the counts are checked against cells.

@@ -8,7 +8,7 @@ use common::units::{self, TOP};
 use compexp_core::activation::ActivationSource;
 use compexp_core::partition::PositionMap;
 use compexp_core::probe::{Grid, Neighbors};
-use compexp_core::profile::from_activations;
+use compexp_core::profile::{Band, from_activations};
 use compexp_core::resize::Resizer;
 use compexp_core::threshold::thresholds;
 use criterion::SamplingMode;
@@ -29,7 +29,8 @@ fn main() {
     let cut = || thresholds(&view, TOP, &|_| ()).expect("generated values are finite");
     let cuts = cut();
     let profile = |units: &[usize]| {
-        from_activations(&view, &cuts, units, &map, partition.n_cells(), 20, &|_| ()).expect("shapes agree")
+        from_activations(&view, &Band::of_units(units, &cuts), &map, partition.n_cells(), 20, &|_| ())
+            .expect("shapes agree")
     };
     let firing = |unit: usize| maps.outer_iter().filter(|m| m.row_max(unit) > cuts[unit]).count();
     println!(

@@ -2,6 +2,8 @@
 //!
 //! A report is drawn from these alone; it needs neither the model nor the annotations.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use crate::formula::Formula;
 use crate::partition::{CellSet, Partition, PositionMap};
 use crate::profile::Profile;
 use crate::resize::Resizer;
+use crate::sparse::{SparseSource, for_each_block as for_each_sparse, has, within};
 use crate::threshold::cut;
 
 /// Why an example was chosen.
@@ -57,6 +60,8 @@ pub enum Firing<'a> {
     Activations(&'a dyn ActivationSource),
     /// Given masks.
     Masks(&'a dyn MaskSource),
+    /// Sparse activations, cut by thresholds of 0 or more.
+    Sparse(&'a dyn SparseSource),
 }
 
 impl Firing<'_> {
@@ -65,6 +70,7 @@ impl Firing<'_> {
         match self {
             Self::Activations(a) => a.n_examples(),
             Self::Masks(m) => m.n_examples(),
+            Self::Sparse(s) => s.n_examples(),
         }
     }
 
@@ -73,6 +79,7 @@ impl Firing<'_> {
         match self {
             Self::Activations(a) => a.n_units(),
             Self::Masks(m) => m.n_units(),
+            Self::Sparse(s) => s.n_units(),
         }
     }
 }
@@ -147,6 +154,10 @@ pub fn draw(
             list.push(Exemplar { unit: units[u], example, chosen: why, activation: None, areas: [0; 3] });
         }
     }
+    let found = match firing {
+        Firing::Sparse(source) => Some(Found::read(source, units, &wanted)?),
+        _ => None,
+    };
     // Example by example, so that each one's activations and positions are read once.
     wanted.sort_unstable();
     let positions = map.grid().positions();
@@ -159,11 +170,11 @@ pub fn draw(
             let example = group[0].0 as usize;
             let mut ids = vec![0; positions];
             map.read_local(example, &mut ids)?;
-            let mut artist = Artist::new(firing, map, example)?;
+            let mut artist = Artist::new(firing, found.as_ref(), map, example)?;
             let drawn = group
                 .iter()
                 .map(|(_, u, at)| {
-                    let (unit, activation) = artist.unit(units[*u], thresholds)?;
+                    let (unit, activation) = artist.unit(units[*u], *at, thresholds)?;
                     let inside =
                         |id: &u32| sets[*u].as_ref().is_some_and(|s| s.contains(map.cells_of(example)[*id as usize]));
                     let formula: Vec<bool> = ids.iter().map(inside).collect();
@@ -192,9 +203,43 @@ struct Drawn {
     areas: [u32; 3],
 }
 
+/// The values of sparse activations on exemplars, each with its position, by the exemplar's place in the list.
+struct Found(HashMap<usize, Vec<(u32, f32)>>);
+
+impl Found {
+    /// Reads the values of the wanted exemplars: example, place of the unit in `units`, place in the list.
+    fn read(source: &dyn SparseSource, units: &[usize], wanted: &[(u32, usize, usize)]) -> Result<Self> {
+        let mut by_unit: Vec<Vec<(u32, usize)>> = vec![Vec::new(); units.len()];
+        wanted.iter().for_each(|(example, u, at)| by_unit[*u].push((*example, *at)));
+        let positions = source.grid().positions() as u32;
+        let mut found = HashMap::new();
+        for_each_sparse(
+            source,
+            |span| has(units, span),
+            |block| {
+                let here = within(units, &block.units());
+                let first = units.partition_point(|unit| *unit < block.units().start);
+                for (unit, wanted) in here.iter().zip(&by_unit[first..]) {
+                    let (places, values) = block.of(*unit);
+                    for (example, at) in wanted {
+                        let span = places.partition_point(|p| p / positions < *example)
+                            ..places.partition_point(|p| p / positions <= *example);
+                        let of_example =
+                            places[span.clone()].iter().map(|p| p % positions).zip(values[span].iter().copied());
+                        found.insert(*at, of_example.collect());
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        Ok(Self(found))
+    }
+}
+
 /// Draws units' masks on one example.
 struct Artist<'a> {
     firing: Firing<'a>,
+    found: Option<&'a Found>,
     example: usize,
     positions: usize,
     resizer: Option<Resizer>,
@@ -202,9 +247,9 @@ struct Artist<'a> {
 }
 
 impl<'a> Artist<'a> {
-    fn new(firing: Firing<'a>, map: &PositionMap, example: usize) -> Result<Self> {
+    fn new(firing: Firing<'a>, found: Option<&'a Found>, map: &PositionMap, example: usize) -> Result<Self> {
         let positions = map.grid().positions();
-        let mut artist = Self { firing, example, positions, resizer: None, values: Vec::new() };
+        let mut artist = Self { firing, found, example, positions, resizer: None, values: Vec::new() };
         if let Firing::Activations(source) = firing {
             artist.values.resize(source.n_units() * source.grid().positions(), 0.0);
             source.read(example, &mut artist.values)?;
@@ -213,7 +258,8 @@ impl<'a> Artist<'a> {
         Ok(artist)
     }
 
-    fn unit(&mut self, unit: usize, thresholds: &[f64]) -> Result<(Vec<bool>, Option<f32>)> {
+    /// The mask of a unit, and the largest value of its map; `at` is the exemplar's place in the list.
+    fn unit(&mut self, unit: usize, at: usize, thresholds: &[f64]) -> Result<(Vec<bool>, Option<f32>)> {
         let mut mask = vec![false; self.positions];
         match (self.firing, &self.resizer) {
             (Firing::Masks(source), _) => {
@@ -231,6 +277,13 @@ impl<'a> Artist<'a> {
                     }
                 });
                 Ok((mask, Some(greatest(map))))
+            }
+            (Firing::Sparse(_), _) => {
+                let values = self.found.and_then(|found| found.0.get(&at)).map_or(&[][..], Vec::as_slice);
+                let cut = cut(thresholds[unit]);
+                values.iter().filter(|(_, value)| *value > cut).for_each(|(at, _)| mask[*at as usize] = true);
+                let zeros = if values.len() < self.positions { 0.0 } else { f32::NEG_INFINITY };
+                Ok((mask, Some(values.iter().map(|(_, value)| *value).fold(zeros, f32::max))))
             }
             (Firing::Activations(_), None) => unreachable!("activations come with a resizer"),
         }

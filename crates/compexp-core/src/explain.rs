@@ -7,10 +7,12 @@ use crate::error::{Error, Result};
 use crate::exemplar::{Exemplars, Firing, draw};
 use crate::explanation::{Explanation, Explanations, Universe, VERSION};
 use crate::partition::{Partition, PositionMap};
-use crate::profile::{Profile, from_activations, from_masks};
+use crate::profile::{Band, Profile, from_activations, from_masks, from_sparse};
+use crate::ranges::{Range, RangeConfig, ranges};
 use crate::relation::{Extent, Relation, Similarity, relate};
 use crate::search::ceiling::{Ceilings, ceilings};
 use crate::search::{SearchConfig, SearchResult, search_all, without_vacuous};
+use crate::sparse;
 use crate::threshold::{ThresholdRule, thresholds};
 
 /// How to explain a layer.
@@ -18,6 +20,9 @@ use crate::threshold::{ThresholdRule, thresholds};
 pub struct ExplainConfig {
     /// The rule for the thresholds above which units fire; not used if masks are given.
     pub threshold: ThresholdRule,
+    /// The ranges of activation that are explained beside the whole; none if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranges: Option<RangeConfig>,
     /// How to search.
     pub search: SearchConfig,
     /// Whether the formulas kept at each length are recorded.
@@ -71,6 +76,10 @@ pub struct Explained {
     pub thresholds: Vec<f64>,
     /// The search result of every selected unit.
     pub results: Vec<SearchResult>,
+    /// What was searched for every entry of `ranges` in the explanations: where it fires, and the result.
+    pub range_bands: Vec<Band>,
+    /// The results of these searches.
+    pub range_results: Vec<SearchResult>,
     /// The profile of every selected unit.
     pub profiles: Vec<Profile>,
     /// The concepts of the probe set.
@@ -101,6 +110,9 @@ pub fn explain(
     if units.is_empty() {
         return Err(Error::mismatch("units to explain", 0, "at least one"));
     }
+    if let Some(unit) = units.iter().find(|unit| **unit >= firing.n_units()) {
+        return Err(Error::mismatch("unit", unit, format!("0 to {}", firing.n_units().saturating_sub(1))));
+    }
     let n = firing.n_examples();
     let mut cuts = Vec::new();
     let profiles = match firing {
@@ -108,7 +120,15 @@ pub fn explain(
             progress.stage("thresholds", "examples", n);
             cuts = thresholds(source, config.threshold, &|n| progress.done(n))?;
             progress.stage("profiles", "examples", n);
-            from_activations(source, &cuts, units, map, partition.n_cells(), config.exemplars, &|n| progress.done(n))?
+            let bands = Band::of_units(units, &cuts);
+            from_activations(source, &bands, map, partition.n_cells(), config.exemplars, &|n| progress.done(n))?
+        }
+        Firing::Sparse(source) => {
+            progress.stage("thresholds", "units", source.n_units());
+            cuts = sparse::thresholds(source, config.threshold, &|n| progress.done(n))?;
+            progress.stage("profiles", "units", source.n_units());
+            let bands = Band::of_units(units, &cuts);
+            from_sparse(source, &bands, map, partition.n_cells(), config.exemplars, &|n| progress.done(n))?
         }
         Firing::Masks(source) => {
             progress.stage("profiles", "units", units.len());
@@ -129,17 +149,92 @@ pub fn explain(
             ..Explanation::new(*unit, area, positions, threshold, &results[i], config.keep_beams, vocabulary)
         }
     };
+    let searched = search_ranges(layer, units, config, progress)?;
     let explanations = Explanations {
         version: VERSION,
         config: serde_json::Value::Null,
         universe: Universe::of(partition),
         held_out: None,
         units: units.iter().enumerate().map(explanation).collect(),
+        ranges: searched.records,
     };
     let formulas: Vec<_> = results.iter().map(|r| r.best().map(|b| &b.formula)).collect();
     let (concepts, relations) = relate(partition, map, vocabulary, &formulas, similarity);
     progress.stage("exemplars", "examples", n);
     let exemplars =
         draw(partition, map, firing, &cuts, units, &profiles, &formulas, config.exemplars, &|n| progress.done(n))?;
-    Ok(Explained { explanations, thresholds: cuts, results, profiles, concepts, relations, exemplars, ceilings })
+    Ok(Explained {
+        explanations,
+        thresholds: cuts,
+        results,
+        range_bands: searched.bands,
+        range_results: searched.results,
+        profiles,
+        concepts,
+        relations,
+        exemplars,
+        ceilings,
+    })
+}
+
+/// Ranges of activation that were searched: one entry for each unit and range, unit after unit.
+#[derive(Default)]
+struct Ranges {
+    bands: Vec<Band>,
+    results: Vec<SearchResult>,
+    records: Vec<Explanation>,
+}
+
+/// Searches the ranges of `units` that the configuration asks for.
+fn search_ranges(
+    layer: Observed<'_>,
+    units: &[usize],
+    config: &ExplainConfig,
+    progress: &dyn Progress,
+) -> Result<Ranges> {
+    let Observed { partition, map, vocabulary, firing, .. } = layer;
+    let Some(asked) = config.ranges else { return Ok(Ranges::default()) };
+    let n = firing.n_examples();
+    let found = match firing {
+        Firing::Activations(source) => {
+            progress.stage("ranges", "examples", n);
+            ranges(source, units, asked, &|n| progress.done(n))?
+        }
+        Firing::Sparse(source) => {
+            progress.stage("ranges", "units", source.n_units());
+            sparse::ranges(source, units, asked, &|n| progress.done(n))?
+        }
+        Firing::Masks(_) => {
+            return Err(Error::mismatch("activation ranges", "masks", "activations: a mask has no values to divide"));
+        }
+    };
+    let each: Vec<(usize, Range)> =
+        units.iter().zip(&found).flat_map(|(unit, ranges)| ranges.iter().map(|range| (*unit, *range))).collect();
+    let bands: Vec<Band> = each.iter().map(|(unit, range)| Band::of_range(*unit, range)).collect();
+    progress.stage("profiles of ranges", "examples", n);
+    let (n_cells, tell) = (partition.n_cells(), |n: usize| progress.done(n));
+    let profiles = match firing {
+        Firing::Sparse(source) => from_sparse(source, &bands, map, n_cells, 0, &tell)?,
+        Firing::Activations(source) => from_activations(source, &bands, map, n_cells, 0, &tell)?,
+        Firing::Masks(_) => Vec::new(),
+    };
+    progress.stage("search of ranges", "ranges", bands.len());
+    let found = search_all(partition, &profiles, &config.search, &|n| progress.done(n))?;
+    let found = found.into_iter().map(|result| without_vacuous(partition, &config.search, result));
+    let (results, vacuous): (Vec<SearchResult>, Vec<_>) = found.unzip();
+    let record = |(i, (unit, range)): (usize, &(usize, Range))| Explanation {
+        range: Some(*range),
+        vacuous: vacuous[i].iter().map(|literal| literal.display(vocabulary).to_string()).collect(),
+        ..Explanation::new(
+            *unit,
+            profiles[i].area(),
+            partition.n_positions(),
+            None,
+            &results[i],
+            config.keep_beams,
+            vocabulary,
+        )
+    };
+    let records = each.iter().enumerate().map(record).collect();
+    Ok(Ranges { bands, results, records })
 }

@@ -6,10 +6,10 @@
 //! | module | holds |
 //! |---|---|
 //! | [`concept`], [`probe`] | concepts, and the examples that are annotated with them |
-//! | [`activation`] | a layer's raw values, or given masks |
+//! | [`activation`], [`sparse`] | a layer's raw values, or given masks; values most of which are 0 |
 //! | [`formula`] | AND / OR / NOT / NEIGHBORS trees, their text, their order and their meaning |
 //! | [`partition`] | the cells of a probe set: positions that carry the same concepts |
-//! | [`threshold`], [`profile`] | from activations to each unit's hits in every cell |
+//! | [`threshold`], [`ranges`], [`profile`] | from activations to each unit's hits in every cell |
 //! | [`score`], [`search`] | counts and scores; the searches for the best formula |
 //! | [`explanation`], [`exemplar`], [`relation`] | the record of a search, the examples that show it, how its concepts occur together |
 //! | [`explain`](mod@explain) | all of it in one call |
@@ -24,6 +24,7 @@
 //! A unit that fires on water, unless it is night:
 //!
 //! ```
+//! use compexp_core::profile::Band;
 //! use compexp_core::search::search;
 //! use compexp_core::{
 //!     Annotation, AnnotationSource, Concept, ConceptId, Grid, MemoryPositions, PartitionBuilder, SearchConfig, Vocabulary,
@@ -53,7 +54,7 @@
 //!
 //! // One unit, one value a position: (examples, units, height, width).
 //! let activations = ndarray::arr1(&[5.0, 0.1, 4.0, 0.2, 0.3, 0.0, 0.1, 0.2_f32]).into_shape_with_order((4, 1, 1, 2)).unwrap();
-//! let profiles = profile::from_activations(&activations.view(), &[1.0], &[0], &map, partition.n_cells(), 3, &|_| ())?;
+//! let profiles = profile::from_activations(&activations.view(), &[Band::above(0, 1.0)], &map, partition.n_cells(), 3, &|_| ())?;
 //! let result = search(&partition, &profiles[0], &SearchConfig::default())?;
 //!
 //! let names = Vocabulary::new(vec![
@@ -78,11 +79,13 @@ pub mod partition;
 pub mod probe;
 pub mod profile;
 pub mod random;
+pub mod ranges;
 pub mod relation;
 pub mod resize;
 pub mod score;
 pub mod search;
 pub mod simd;
+pub mod sparse;
 pub mod threshold;
 
 pub use activation::ActivationSource;
@@ -94,4 +97,5 @@ pub use partition::{MemoryPositions, Partition, PartitionBuilder};
 pub use probe::{Annotation, AnnotationSource, Grid, ProbeSet};
 pub use profile::Profile;
 pub use search::SearchConfig;
+pub use sparse::SparseSource;
 pub use threshold::ThresholdRule;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::concept::{ConceptId, Vocabulary};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The mask grid of every example: `height x width` positions, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,6 +82,9 @@ pub struct Example {
     /// The example's group; empty = a group of its own. Permutation, hold-out and bootstrap keep a group together.
     #[serde(default)]
     pub group: String,
+    /// What the group is part of; empty = nothing. Hold-out and bootstrap keep a document together, permutation does not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub document: String,
 }
 
 /// Which variant of the reference implementation's search applies; its settings are also the defaults of other searches.
@@ -96,6 +99,45 @@ pub enum Variant {
 
 /// For each concept with neighbours, the concepts that NEIGHBORS adds to it. [`crate::formula::Atom::any_of`] evaluates it.
 pub type Neighbors = std::collections::BTreeMap<ConceptId, Vec<ConceptId>>;
+
+/// Some of the examples of a source, in any order.
+struct Chosen {
+    source: Box<dyn AnnotationSource>,
+    examples: Vec<usize>,
+}
+
+impl AnnotationSource for Chosen {
+    fn n_examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn grid(&self) -> Grid {
+        self.source.grid()
+    }
+
+    fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()> {
+        self.source.annotate(self.examples[example], into)
+    }
+
+    fn declared(&self) -> Vec<ConceptId> {
+        self.source.declared()
+    }
+}
+
+impl ProbeSet {
+    /// The same with these examples only: the others are outside of the universe.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`](crate::Error::Mismatch) for an example that the set does not have.
+    pub fn only(self, examples: Vec<usize>) -> Result<Self> {
+        let n = self.examples.len();
+        if let Some(beyond) = examples.iter().find(|example| **example >= n) {
+            return Err(Error::mismatch("example", beyond, format!("less than {n}")));
+        }
+        let named = examples.iter().map(|example| self.examples[*example].clone()).collect();
+        Ok(Self { examples: named, source: Box::new(Chosen { source: self.source, examples }), ..self })
+    }
+}
 
 /// The examples on which units are observed, with their concept annotations.
 pub struct ProbeSet {

@@ -58,6 +58,29 @@ impl ThresholdRule {
         }
     }
 
+    /// Whether the rule can be used on so many values of a unit.
+    pub(crate) fn check_for(self, n_values: usize) -> Result<()> {
+        self.check()?;
+        match n_values {
+            0 => Err(Error::mismatch("values of a unit", 0, "at least one")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The threshold of a unit with `n` values, of which all but `values` are 0.
+    pub(crate) fn of_sparse(self, values: &[f32], n: usize) -> f64 {
+        let Some(place) = self.place(n) else { return 0.0 };
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let (negative, zeros) = (sorted.partition_point(|v| *v < 0.0), n.saturating_sub(sorted.len()));
+        let at = |rank: usize| match rank {
+            rank if rank < negative => sorted[rank],
+            rank if rank < negative + zeros => 0.0,
+            rank => sorted.get(rank - zeros).copied().unwrap_or(0.0),
+        };
+        self.interpolate(at(place.below), at((place.below + 1).min(n - 1)), place.way)
+    }
+
     fn check(self) -> Result<()> {
         match self {
             Self::TopQuantile(top) | Self::TopQuantileF32(top) if !(top > 0.0 && top < 1.0) => {
@@ -82,10 +105,7 @@ impl ThresholdBuilder {
     /// # Errors
     /// [`Error::Mismatch`] if `n_values` is 0, or if the quantile is not between 0 and 1.
     pub fn new(rule: ThresholdRule, n_units: usize, n_values: usize) -> Result<Self> {
-        rule.check()?;
-        if n_values == 0 {
-            return Err(Error::mismatch("values of a unit", 0, "at least one"));
-        }
+        rule.check_for(n_values)?;
         let place = rule.place(n_values);
         let keep = place.map_or(0, |p| n_values - p.below);
         let units = (0..n_units).map(|_| Largest { keep, floor: f32::NEG_INFINITY, values: Vec::new() }).collect();

@@ -146,8 +146,13 @@ impl<'a> Material<'a> {
         let explanations = match wanted {
             None => Cow::Borrowed(&run.explanations),
             Some(wanted) => {
-                let units = run.explanations.units.iter().filter(|u| wanted.contains(&u.unit)).cloned().collect();
-                Cow::Owned(Explanations { units, config: run.explanations.config.clone(), ..run.explanations })
+                let chosen = |records: &[Explanation]| -> Vec<Explanation> {
+                    records.iter().filter(|u| wanted.contains(&u.unit)).cloned().collect()
+                };
+                let Explanations { version, universe, held_out, .. } = run.explanations;
+                let (units, ranges) = (chosen(&run.explanations.units), chosen(&run.explanations.ranges));
+                let config = run.explanations.config.clone();
+                Cow::Owned(Explanations { version, config, universe, held_out, units, ranges })
             }
         };
         Ok(Self {
@@ -189,6 +194,11 @@ impl<'a> Material<'a> {
     /// What was found of a unit, if the run has it.
     pub(super) fn explanation(&self, unit: usize) -> Option<&Explanation> {
         self.explanations().units.iter().find(|u| u.unit == unit)
+    }
+
+    /// What was found of the ranges of a unit's activation.
+    pub(super) fn ranges(&self, unit: usize) -> impl Iterator<Item = &Explanation> {
+        self.explanations().ranges.iter().filter(move |record| record.unit == unit)
     }
 
     /// Whether units were taken away, or inputs changed.

@@ -79,8 +79,9 @@ impl Baseline {
             return Err(Error::format(path, "content", "something else", expected));
         }
         let result = |u: &Explanation| Explanation { primitive: None, by_length: vec![], beams: None, ..u.clone() };
-        let explanations =
-            Explanations { units: self.explanations.units.iter().map(result).collect(), ..self.explanations.clone() };
+        let results = |records: &[Explanation]| records.iter().map(result).collect();
+        let (units, ranges) = (results(&self.explanations.units), results(&self.explanations.ranges));
+        let explanations = Explanations { units, ranges, ..self.explanations.clone() };
         Ok(write_json(path, &Kept { explanations: &explanations, summary: self.summary.as_ref() })?)
     }
 }

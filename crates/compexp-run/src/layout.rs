@@ -10,6 +10,8 @@ pub const EXPLANATIONS: &str = "explanations.json";
 pub const EXPLANATIONS_TABLE: &str = "explanations.csv";
 /// The same table as a Parquet file.
 pub const EXPLANATIONS_PARQUET: &str = "explanations.parquet";
+/// One line for each unit and range of its activation.
+pub const RANGES: &str = "ranges.csv";
 /// The threshold of every unit.
 pub const THRESHOLDS: &str = "thresholds.npy";
 /// What the search finds by chance.
@@ -111,8 +113,8 @@ pub const NEEDED: [&str; 10] = [
 ];
 
 /// What a run may have besides: files, and folders.
-pub const OPTIONAL: [&str; 10] =
-    [THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS, HEAD_CLASSES, HEAD_WEIGHTS, WEIGHTS, PROBE, MANIFEST];
+pub const OPTIONAL: [&str; 11] =
+    [RANGES, THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS, HEAD_CLASSES, HEAD_WEIGHTS, WEIGHTS, PROBE, MANIFEST];
 
 /// The files of an [`crate::ActivationStore`], complete or not.
 pub const STORED: [&str; 8] =

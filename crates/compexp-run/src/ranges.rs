@@ -6,6 +6,7 @@ use std::path::Path;
 use compexp_core::exemplar::Exemplar;
 use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::probe::Grid;
+use compexp_core::ranges::RangeConfig;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -81,7 +82,7 @@ impl Ranges<'_> {
 /// [`compexp_files::Error::Format`] naming the first field that is out of its range: IoUs, shares and p-values from 0 to 1,
 /// counts of positions up to those of all examples, numbers of units below 16,777,216.
 pub(crate) fn check_explanations(path: &Path, explanations: &Explanations) -> Result<()> {
-    let Explanations { universe, held_out, units, .. } = explanations;
+    let Explanations { universe, held_out, units, ranges, .. } = explanations;
     let all = Ranges { path, prefix: "universe.".into() };
     let total = (universe.examples as u64).checked_mul(universe.positions as u64).filter(|n| *n <= MAX_NUMBER as u64);
     let total = total.ok_or_else(|| {
@@ -98,6 +99,14 @@ pub(crate) fn check_explanations(path: &Path, explanations: &Explanations) -> Re
     let held_out = held_out.map_or(0, |held_out| (held_out.examples as u64).saturating_mul(universe.positions as u64));
     for (i, unit) in units.iter().enumerate() {
         check_unit(&Ranges { path, prefix: format!("units[{i}].") }, unit, total, held_out)?;
+    }
+    for (i, record) in ranges.iter().enumerate() {
+        let of = Ranges { path, prefix: format!("ranges[{i}].") };
+        check_unit(&of, record, total, held_out)?;
+        let Some(range) = record.range else { return Err(of.error("range", "none", "one")) };
+        of.count("range.k", range.k as u64, RangeConfig::MOST as u64)?;
+        of.positive("range.lo", Some(range.lo))?;
+        of.positive("range.hi", range.hi)?;
     }
     Ok(())
 }

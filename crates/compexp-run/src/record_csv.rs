@@ -8,7 +8,10 @@ use crate::error::{Error, Result};
 /// The explanations as columns with their names, a value a unit. `iou_k` and `mcc_k` are those of entry `k` of `by_length`,
 /// counted from 1.
 pub fn explanation_columns(explanations: &Explanations) -> Vec<(String, Values)> {
-    let units = &explanations.units;
+    columns_of(&explanations.units)
+}
+
+fn columns_of(units: &[Explanation]) -> Vec<(String, Values)> {
     let lengths = units.iter().map(|u| u.by_length.len()).max().unwrap_or(0);
     let text = |of: &dyn Fn(&Explanation) -> Option<String>| Values::Text(units.iter().map(of).collect());
     let int = |of: &dyn Fn(&Explanation) -> Option<u64>| {
@@ -56,10 +59,40 @@ pub fn explanation_columns(explanations: &Explanations) -> Vec<(String, Values)>
 /// # Errors
 /// [`compexp_core::Error::Mismatch`] where a row cannot be written, which no value of this record can cause.
 pub fn explanations_csv(explanations: &Explanations) -> Result<String> {
+    columns_csv(explanation_columns(explanations))
+}
+
+/// The table of activation ranges: the number of the range and its ends `lo < value <= hi` behind the unit, the other columns of
+/// [`explanations_csv`], and the scores of the longest formula on held-out examples. None where no ranges were asked for.
+///
+/// # Errors
+/// As [`explanations_csv`].
+pub fn ranges_csv(explanations: &Explanations) -> Result<Option<String>> {
+    let records = &explanations.ranges;
+    if records.is_empty() {
+        return Ok(None);
+    }
+    let float = |of: &dyn Fn(&Explanation) -> Option<f64>| Values::Float(records.iter().map(of).collect());
+    let mut columns = columns_of(records);
+    let place = [
+        ("range", Values::Int(records.iter().map(|r| r.range.map(|range| range.k as i64)).collect())),
+        ("lo", float(&|r| r.range.map(|range| range.lo))),
+        ("hi", float(&|r| r.range.and_then(|range| range.hi))),
+    ];
+    columns.splice(1..1, place.map(|(name, values)| (name.to_owned(), values)));
+    let held_out = [
+        ("held_out_iou", float(&|r| r.holdout.as_ref().map(|h| h.iou))),
+        ("held_out_mcc", float(&|r| Some(r.holdout.as_ref()?.mcc?.value))),
+    ];
+    columns.extend(held_out.map(|(name, values)| (name.to_owned(), values)));
+    columns_csv(columns).map(Some)
+}
+
+/// Columns as comma-separated values under a header.
+fn columns_csv(columns: Vec<(String, Values)>) -> Result<String> {
     fn shown<T: ToString>(values: Vec<Option<T>>) -> Vec<String> {
         values.into_iter().map(|value| value.map_or(String::new(), |value| value.to_string())).collect()
     }
-    let columns = explanation_columns(explanations);
     let header: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let header = header.join(",");
     let cells: Vec<Vec<String>> = columns
@@ -73,8 +106,9 @@ pub fn explanations_csv(explanations: &Explanations) -> Result<String> {
             }
         })
         .collect();
-    let row = |unit: usize| cells.iter().map(|column| column[unit].clone()).collect();
-    table(&header, (0..explanations.units.len()).map(row).collect())
+    let rows = cells.first().map_or(0, Vec::len);
+    let row = |at: usize| cells.iter().map(|column| column[at].clone()).collect();
+    table(&header, (0..rows).map(row).collect())
 }
 
 /// The scores of draws as comma-separated values under a header, one line a unit and length; none where no unit was

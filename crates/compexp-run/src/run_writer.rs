@@ -139,9 +139,11 @@ impl RunWriter {
         if !explained.thresholds.is_empty() {
             write_npy(&path(THRESHOLDS), &[explained.thresholds.len()], &explained.thresholds)?;
         }
-        for (name, text) in
-            [(NULL, record_csv::null_csv(explanations)?), (HOLDOUT, record_csv::holdout_csv(explanations)?)]
-        {
+        for (name, text) in [
+            (RANGES, record_csv::ranges_csv(explanations)?),
+            (NULL, record_csv::null_csv(explanations)?),
+            (HOLDOUT, record_csv::holdout_csv(explanations)?),
+        ] {
             text.map_or(Ok(()), |text| write_bytes(&path(name), text.as_bytes()))?;
         }
         write_examples(&self.dir, examples)?;

@@ -38,6 +38,13 @@ pub(crate) struct SearchArgs {
     /// The score is multiplied by this for every concept after the first
     #[arg(long, value_name = "P", default_value_t = 1.0, value_parser = factor::<f64>, allow_negative_numbers = true)]
     pub(crate) penalty: f64,
+    /// Also explain ranges of each unit's activation, K of them: its positive values are divided, and each range is searched
+    /// by itself
+    #[arg(long, value_name = "K", value_parser = whole(2, 16))]
+    pub(crate) ranges: Option<usize>,
+    /// Where the ranges end: equal-counts gives each as many values, k-means puts similar values together
+    #[arg(long, value_enum, default_value_t = RangeCutsArg::EqualCounts, requires = "ranges")]
+    pub(crate) range_cuts: RangeCutsArg,
     /// Record the formulas kept at each step
     #[arg(long)]
     pub(crate) keep_beams: bool,
@@ -74,6 +81,15 @@ pub(crate) enum MetricArg {
     Recall,
     /// The harmonic mean of precision and recall
     F1,
+}
+
+/// Where the ranges of an activation end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RangeCutsArg {
+    /// Every range holds as many values
+    EqualCounts,
+    /// The squared distances from the means of the ranges are as small as possible
+    KMeans,
 }
 
 /// How a search goes.

@@ -4,12 +4,11 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use compexp_core::exemplar::{Choice, Exemplar};
-use compexp_core::explanation::{Explanation, Explanations, Headline, Scored};
+use compexp_core::explanation::{Explanation, Explanations, Headline, Scored, Universe};
 use compexp_core::probe::Example;
 use compexp_run::FinishedRun;
 use compexp_run::provenance::units_text;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::args::runs::{ShowArgs, SortArg};
 use crate::evidence_text;
@@ -34,7 +33,9 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
             if args.json {
                 let named = |exemplar| Named::of(exemplar, &examples);
                 let exemplars: Vec<_> = exemplars.iter().map(named).collect();
-                terminal::write_json(&mut out, &json!({ "unit": unit, "exemplars": exemplars }))?;
+                let ranges = run.explanations.ranges.iter().filter(|r| r.unit == unit.unit).collect();
+                let found = OneUnit { unit, exemplars, ranges };
+                terminal::write_json(&mut out, &found)?;
             } else {
                 one(&mut out, &run.explanations, unit, &exemplars, &examples)?;
             }
@@ -42,8 +43,9 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
         None => {
             let units = sorted(&run.explanations, args.sort, args.limit);
             if args.json {
-                let Explanations { version, universe, .. } = &run.explanations;
-                terminal::write_json(&mut out, &json!({ "version": version, "universe": universe, "units": units }))?;
+                let Explanations { version, universe, ranges, .. } = &run.explanations;
+                let found = AllUnits { version: *version, universe: *universe, units, ranges };
+                terminal::write_json(&mut out, &found)?;
             } else {
                 all(&mut out, &units, Headline::of(&run.explanations))?;
             }
@@ -86,6 +88,25 @@ pub(super) fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: 
     }
     units.truncate(limit.unwrap_or(usize::MAX));
     units
+}
+
+/// What `--json` prints of one unit.
+#[derive(Serialize)]
+struct OneUnit<'a> {
+    unit: &'a Explanation,
+    exemplars: Vec<Named<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ranges: Vec<&'a Explanation>,
+}
+
+/// What `--json` prints of all units.
+#[derive(Serialize)]
+struct AllUnits<'a> {
+    version: u32,
+    universe: Universe,
+    units: Vec<&'a Explanation>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ranges: &'a [Explanation],
 }
 
 /// An exemplar with what its example is called.
@@ -147,6 +168,37 @@ fn all(out: &mut impl Write, units: &[&Explanation], headline: Headline) -> io::
         true,
     ];
     terminal::write_columns(out, "", header, &units.iter().map(row).collect::<Vec<_>>(), keep)
+}
+
+/// The formula of each range of the unit's activation.
+fn write_ranges(out: &mut impl Write, explanations: &Explanations, unit: usize) -> io::Result<()> {
+    let headline = Headline::of(explanations);
+    let row = |record: &Explanation| {
+        let range = record.range?;
+        let held_out = record.holdout.as_ref().and_then(|h| headline.held_out(h));
+        let score = terminal::score(record.formula.is_some().then(|| headline.value(record)));
+        Some([
+            range.k.to_string(),
+            range.to_string(),
+            count(record.unit_area),
+            score,
+            terminal::score(held_out),
+            formula(record),
+        ])
+    };
+    let rows: Vec<_> = explanations.ranges.iter().filter(|record| record.unit == unit).filter_map(row).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "activation ranges, each explained by itself")?;
+    let keep = std::array::from_fn(|column| column != 4 || rows.iter().any(|row| row[4] != "-"));
+    terminal::write_columns(
+        out,
+        "  ",
+        ["range", "values", "positions", headline.name(), "held out", "formula"],
+        &rows,
+        keep,
+    )
 }
 
 fn ceiling_means(explanations: &Explanations) -> &'static str {
@@ -231,6 +283,7 @@ fn one(
         terminal::write_columns(out, "  ", ["length", "IoU", "MCC", "optimum", "formula"], &rows, keep)?;
         evidence_text::write_by_length(out, unit, headline)?;
     }
+    write_ranges(out, explanations, unit.unit)?;
     for (step, beam) in unit.beams.iter().flatten().enumerate() {
         writeln!(out, "beam of step {}, {} of {}", step + 1, beam.len().min(BEAM), beam.len())?;
         let row = |(formula, score): &(String, f64)| [format!("{score:.4}"), name(formula)];

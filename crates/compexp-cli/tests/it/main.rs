@@ -25,6 +25,7 @@ mod parent;
 mod parquet;
 mod plain_files;
 mod planted;
+mod ranges;
 mod reading;
 mod report;
 mod report_browser;

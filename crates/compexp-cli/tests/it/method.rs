@@ -44,6 +44,7 @@ fn a_run_without_the_command_line_has_the_same_bytes() {
         let activations = ActivationFile::open(dir.join("acts.npy"), Known::default()).unwrap();
         let config = ExplainConfig {
             threshold: settings.threshold.unwrap(),
+            ranges: settings.ranges,
             search: settings.search.clone(),
             keep_beams: settings.keep_beams,
             exemplars: settings.exemplars,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::{Annotation, AnnotationSource};
-use compexp_core::profile::{Profile, from_activations};
+use compexp_core::profile::{Band, Profile, from_activations};
 use compexp_core::threshold::{ThresholdRule, thresholds};
 use ndarray::Array4;
 use rayon::prelude::*;
@@ -107,5 +107,6 @@ pub(crate) fn profiles(maps: &Array4<f32>, partition: &Partition, map: &Position
     let view = maps.view();
     let cuts = thresholds(&view, TOP, &|_| ()).expect("generated values are finite");
     let units: Vec<usize> = (0..maps.dim().1).collect();
-    from_activations(&view, &cuts, &units, map, partition.n_cells(), 20, &|_| ()).expect("shapes agree")
+    from_activations(&view, &Band::of_units(&units, &cuts), map, partition.n_cells(), 20, &|_| ())
+        .expect("shapes agree")
 }

@@ -6,6 +6,7 @@ use super::trust::{HeldOut, HeldOutUniverse, Significance};
 use crate::concept::Vocabulary;
 use crate::formula::Formula;
 use crate::partition::Partition;
+use crate::ranges::Range;
 use crate::score::Metric;
 use crate::search::{Found, Optimal, SearchResult, Status};
 
@@ -27,6 +28,9 @@ pub struct Explanations {
     pub held_out: Option<HeldOutUniverse>,
     /// One entry for each selected unit, ascending.
     pub units: Vec<Explanation>,
+    /// One entry for each selected unit and range of its activation, ascending; empty unless ranges were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<Explanation>,
 }
 
 /// The size of the universe on which units were observed.
@@ -47,6 +51,9 @@ pub struct Universe {
 pub struct Explanation {
     /// The unit, counted from 0.
     pub unit: usize,
+    /// The range of its activation that is explained; none where the unit as a whole is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
     /// Whether it has an explanation.
     pub status: Status,
     /// The best formula found. It and every field that depends on it are none unless the unit is explained.
@@ -79,7 +86,7 @@ pub struct Explanation {
     pub unit_area: u64,
     /// Positions in the formula's mask.
     pub formula_area: Option<u64>,
-    /// The activation above which the unit fires; none if masks were given.
+    /// The activation above which the unit fires; none if masks were given, and in records of ranges.
     pub threshold: Option<f64>,
     /// The best formula of one literal: the first entry of `by_length`.
     pub primitive: Option<Scored>,
@@ -198,6 +205,7 @@ impl Explanation {
         let beam = |beam: &Vec<(Formula, f64)>| beam.iter().map(|(f, score)| (text(f), *score)).collect();
         Self {
             unit,
+            range: None,
             status: result.status,
             formula: best.map(|b| text(&b.formula)),
             length: best.map(|b| b.formula.length()),

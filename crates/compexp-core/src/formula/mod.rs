@@ -7,5 +7,5 @@ mod text;
 mod tree;
 
 pub use logic::Meaning;
-pub use text::{DisplayFormula, escape_for_terminal, names_in, write_name};
+pub use text::{DisplayFormula, context_of, escape_for_terminal, in_context, names_in, write_name};
 pub use tree::{Atom, Formula};

@@ -1,11 +1,14 @@
 //! Formulas as text. The parser reads what the printer writes, for any names of concepts (if no name is the number of
 //! an unlisted id).
 //!
-//! Printed: `(A OR B)`, `(A AND B)`, `(NOT A)`, `(NEIGHBORS A)`, fully parenthesised. Read: the same, and formulas with
-//! fewer parentheses, in which NOT and NEIGHBORS bind more tightly than AND, and AND more tightly than OR. Connectives may be
+//! Printed: `(A OR B)`, `(A AND B)`, `(NOT A)`, `(NEIGHBORS A)`, `(PREV A)`, fully parenthesised. Read: the same, and formulas
+//! with fewer parentheses, in which NOT and NEIGHBORS bind more tightly than AND, and AND more tightly than OR. Connectives may be
 //! in lower case, unless a concept has that name.
 //! A name stands in double quotes if it is empty, is a connective, or holds white space, a parenthesis, a double quote, a
 //! control character or a mark of text direction; the escapes are `\"`, `\\` and `\u{..}`.
+//!
+//! A *concept of context* is a concept about another place: `(PREV A)` is true where A is at the position before. Its name is
+//! [`in_context`], an operator and a name: `PREV`, `NEXT`, `HEAD`, `CHILD`, or `BEFORE-3` (at one of the 3 positions before).
 
 use std::fmt::{self, Write};
 
@@ -98,17 +101,50 @@ pub fn names_in(text: &str) -> Result<Vec<String>> {
     Ok(tokens(text)?.into_iter().filter_map(name).collect())
 }
 
-/// Writes a concept's name as it stands in a formula: bare, or in double quotes if it needs them.
+/// The operators of concepts of context that have no number.
+const CONTEXTS: [&str; 4] = ["PREV", "NEXT", "HEAD", "CHILD"];
+
+/// The operator of the other concepts of context, before its number.
+const BEFORE: &str = "BEFORE-";
+
+fn is_context(word: &str) -> bool {
+    let number = || word.strip_prefix(BEFORE).filter(|n| !n.starts_with('0') && n.len() <= 3);
+    CONTEXTS.contains(&word) || number().is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The name of a concept of context: `operator` is `PREV`, `NEXT`, `HEAD`, `CHILD` or `BEFORE-` with a number from 1 to 999.
+pub fn in_context(operator: &str, name: &str) -> String {
+    format!("{operator} {name}")
+}
+
+/// The operator of a concept of context and the name that it is about; none for other concepts.
+pub fn context_of(name: &str) -> Option<(&str, &str)> {
+    name.split_once(' ').filter(|(operator, _)| is_context(operator))
+}
+
+/// Writes a concept's name as it stands in a formula: bare, in double quotes if it needs them, or of a concept of context its
+/// operator and the name in parentheses.
 ///
 /// # Errors
 /// An error of `out` is passed on.
 pub fn write_name(out: &mut impl Write, name: &str) -> fmt::Result {
+    if let Some((operator, name)) = context_of(name) {
+        write!(out, "({operator} ")?;
+        // A file may hold a name of any depth.
+        if context_of(name).is_some() {
+            write_quoted(out, name)?
+        } else {
+            write_name(out, name)?
+        }
+        return out.write_char(')');
+    }
     let bare = !name.is_empty()
         && !CONNECTIVES.contains(&name)
         && !name.chars().any(|c| c.is_whitespace() || is_control(c) || matches!(c, '(' | ')' | '"'));
-    if bare {
-        return out.write_str(name);
-    }
+    if bare { out.write_str(name) } else { write_quoted(out, name) }
+}
+
+fn write_quoted(out: &mut impl Write, name: &str) -> fmt::Result {
     out.write_char('"')?;
     for c in name.chars() {
         match c {
@@ -216,7 +252,32 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>> {
         i += 1;
     }
     tokens.push((chars.len(), Token::End));
-    Ok(tokens)
+    Ok(with_contexts(tokens))
+}
+
+/// Puts the operator of a concept of context and the name after it together as one name. An operator that no name follows is
+/// a name itself.
+fn with_contexts(tokens: Vec<(usize, Token)>) -> Vec<(usize, Token)> {
+    // From the last to the first token, so that what follows an operator is read before it.
+    let mut reversed: Vec<(usize, Token)> = Vec::with_capacity(tokens.len());
+    for (at, token) in tokens.into_iter().rev() {
+        let joined = match (&token, reversed.last()) {
+            (Token::Word(operator), Some((_, Token::Quoted(name) | Token::Word(name)))) if is_context(operator) => {
+                let bare = matches!(reversed.last(), Some((_, Token::Word(_))));
+                (!bare || !CONNECTIVES.contains(&name.as_str())).then(|| in_context(operator, name))
+            }
+            _ => None,
+        };
+        match joined {
+            Some(name) => {
+                reversed.pop();
+                reversed.push((at, Token::Quoted(name)));
+            }
+            None => reversed.push((at, token)),
+        }
+    }
+    reversed.reverse();
+    reversed
 }
 
 struct Parser<'a> {
@@ -426,6 +487,20 @@ mod tests {
     }
 
     #[test]
+    fn concepts_of_context_are_an_operator_and_a_name() {
+        let v = vocabulary(&["det", "PREV det", "BEFORE-3 night table", "noun"]);
+        let text = "((PREV det) AND (noun OR (BEFORE-3 \"night table\")))";
+        let formula = Formula::parse(text, &v).unwrap();
+        assert_eq!((formula.length(), formula.display(&v).to_string()), (3, text.to_owned()));
+        assert_eq!(Formula::parse("PREV det AND (noun OR BEFORE-3 \"night table\")", &v).unwrap(), formula);
+        assert_eq!(names_in(text).unwrap(), ["PREV det", "noun", "BEFORE-3 night table"]);
+        assert_eq!(context_of("PREV det"), Some(("PREV", "det")));
+        assert_eq!([context_of("det"), context_of("PREV"), context_of("BEFORE-0 a")], [None; 3]);
+        let e = Formula::parse("(PREV nuon)", &v).unwrap_err().to_string();
+        assert!(e.contains("`PREV nuon`"), "{e}");
+    }
+
+    #[test]
     fn control_characters_do_not_reach_a_terminal() {
         assert_eq!(escape_for_terminal("a\u{1b}[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
         let v = vocabulary(&["a\u{1b}[31m"]);
@@ -461,9 +536,15 @@ mod tests {
 
         #[test]
         fn awkward_names_are_read_back(f in any_formula()) {
-            let v = vocabulary(&["AND", "", "a (b)", "NEIGHBORS", "\\\"\u{0}\u{a0}", "plain-c:d.2"]);
-            let text = f.display(&v).to_string();
-            prop_assert_eq!(Formula::parse(&text, &v).unwrap(), f, "{}", text);
+            for names in [
+                ["AND", "", "a (b)", "NEIGHBORS", "\\\"\u{0}\u{a0}", "plain-c:d.2"],
+                ["PREV", "PREV PREV", "BEFORE-3 a (b)", "PREV NEXT HEAD x", "PREV  AND", "PREV "],
+                ["BEFORE-0 a", "BEFORE-", "BEFORE-12", "BEFORE-12 AND", "CHILD NEIGHBORS", "prev a"],
+            ] {
+                let v = vocabulary(&names);
+                let text = f.display(&v).to_string();
+                prop_assert_eq!(Formula::parse(&text, &v).unwrap(), f.clone(), "{}", text);
+            }
         }
 
         #[test]

@@ -7,7 +7,7 @@ use crate::probe::Grid;
 
 pub(super) fn check_masks(source: &dyn MaskSource, units: &[usize], map: &PositionMap) -> Result<()> {
     check_examples("masks", source.n_examples(), map)?;
-    check_units(units, source.n_units())?;
+    check_units(units.iter().copied(), source.n_units())?;
     if source.grid() != map.grid() {
         let show = |g: Grid| format!("{} x {}", g.height, g.width);
         return Err(Error::mismatch(
@@ -30,8 +30,8 @@ pub(super) fn check_examples(what: &str, found: usize, map: &PositionMap) -> Res
     Ok(())
 }
 
-pub(super) fn check_units(units: &[usize], n_units: usize) -> Result<()> {
-    match units.iter().find(|u| **u >= n_units) {
+pub(super) fn check_units(units: impl IntoIterator<Item = usize>, n_units: usize) -> Result<()> {
+    match units.into_iter().find(|u| *u >= n_units) {
         Some(unit) => Err(Error::mismatch("unit", unit, format!("0 to {}", n_units.saturating_sub(1)))),
         None => Ok(()),
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::band::Band;
 use super::check::{check_examples, check_masks, check_units};
 use super::gather::{Gathered, Peak, Profile, finish};
 use crate::activation::{ActivationSource, MaskSource, greatest};
@@ -11,52 +12,51 @@ use crate::error::Result;
 use crate::partition::PositionMap;
 use crate::resize::{LANES, Resizer};
 use crate::simd::vectorized;
-use crate::threshold::{cut, for_each_block};
+use crate::threshold::for_each_block;
 
-/// Counts the hits of `units` from activations: a position is a hit if the map, resized to the grid of the annotations,
-/// is strictly greater than the unit's threshold.
+/// Counts the hits of `bands` from activations: a position is a hit if the map, resized to the grid of the annotations, is
+/// strictly greater than the band's lower end, and not greater than its upper end where it has one.
 ///
-/// `thresholds` has one entry for every unit of the source. Activations must be finite, which
-/// [`crate::threshold::thresholds`] checks. The result has one profile for every entry of `units`, with at most `n_peaks`
-/// peaks. `n_cells` is that of the partition to which `map` belongs. Calls `progress` with the number of examples done.
+/// Activations must be finite, which [`crate::threshold::thresholds`] checks. The result has one profile for every band, with
+/// at most `n_peaks` peaks. `n_cells` is that of the partition to which `map` belongs. Calls `progress` with the number of
+/// examples done.
 ///
 /// # Errors
 /// [`Error::Mismatch`](crate::Error::Mismatch) if the source has another number of examples than the partition, or lacks a unit. [`Error::Source`](crate::Error::Source) if
 /// the source or the position map cannot be read.
 pub fn from_activations(
     source: &dyn ActivationSource,
-    thresholds: &[f64],
-    units: &[usize],
+    bands: &[Band],
     map: &PositionMap,
     n_cells: usize,
     n_peaks: usize,
     progress: &dyn Fn(usize),
 ) -> Result<Vec<Profile>> {
     check_examples("activations", source.n_examples(), map)?;
-    check_units(units, source.n_units())?;
+    check_units(bands.iter().map(|band| band.unit), source.n_units())?;
     let (n_units, low, grid) = (source.n_units(), source.grid(), map.grid());
     let resizer = Resizer::new(low, grid);
-    let cuts: Vec<f32> = units.iter().map(|u| cut(thresholds[*u])).collect();
-    let mut gathered: Vec<Gathered> = units.iter().map(|_| Gathered::default()).collect();
+    let cuts: Vec<(f32, Option<f32>)> = bands.iter().map(Band::cuts).collect();
+    let mut gathered: Vec<Gathered> = bands.iter().map(|_| Gathered::default()).collect();
     let stride = n_units * low.positions();
     for_each_block(source, |first, block| {
         let counted: Vec<Counted> = block
             .par_chunks_exact(stride)
             .enumerate()
             .map_init(Scratch::default, |scratch, (i, maps)| {
-                let maps = units.iter().map(|u| &maps[u * low.positions()..][..low.positions()]);
+                let maps = bands.iter().map(|band| &maps[band.unit * low.positions()..][..low.positions()]);
                 scratch.count(maps.zip(&cuts), &resizer, map, first + i)
             })
             .collect::<Result<_>>()?;
         for (i, counted) in counted.iter().enumerate() {
             let example = (first + i) as u32;
-            for (unit, activation) in &counted.peaks {
-                gathered[*unit as usize].peak(Peak { example, activation: *activation }, n_peaks);
+            for (band, activation) in &counted.peaks {
+                gathered[*band as usize].peak(Peak { example, activation: *activation }, n_peaks);
             }
-            for (unit, cell, hits) in &counted.hits {
-                let gathered = &mut gathered[*unit as usize];
+            for (band, cell, hits) in &counted.hits {
+                let gathered = &mut gathered[*band as usize];
                 gathered.entries.push((*cell, *hits));
-                // The hits of one unit are consecutive.
+                // The hits of one band are consecutive.
                 if gathered.active.last() != Some(&example) {
                     gathered.active.push(example);
                 }
@@ -71,9 +71,9 @@ pub fn from_activations(
 /// The hits and peaks of one example.
 #[derive(Default)]
 struct Counted {
-    /// Unit, cell, hits.
+    /// Band, cell, hits.
     hits: Vec<(u32, u32, u32)>,
-    /// Unit and largest activation, if that is above the threshold.
+    /// Band and largest activation, if that is above the lower end.
     peaks: Vec<(u32, f32)>,
 }
 
@@ -88,7 +88,7 @@ struct Scratch {
 impl Scratch {
     fn count<'a>(
         &mut self,
-        maps: impl Iterator<Item = (&'a [f32], &'a f32)>,
+        maps: impl Iterator<Item = (&'a [f32], &'a (f32, Option<f32>))>,
         resizer: &Resizer,
         map: &PositionMap,
         example: usize,
@@ -98,14 +98,14 @@ impl Scratch {
         self.positions.clear();
         self.local.clear();
         self.local.resize(cells.len(), 0);
-        for ((values, cut), unit) in maps.zip(0u32..) {
+        for ((values, (cut, top)), band) in maps.zip(0u32..) {
             if !vectorized(
                 #[inline(always)]
                 || values.iter().fold(false, |any, v| any | (v > cut)),
             ) {
                 continue;
             }
-            counted.peaks.push((unit, greatest(values)));
+            counted.peaks.push((band, greatest(values)));
             if self.positions.is_empty() {
                 self.positions.resize(map.grid().positions(), 0);
                 map.read_local(example, &mut self.positions)?;
@@ -118,9 +118,19 @@ impl Scratch {
                     bits &= bits - 1;
                 }
             });
+            // What is above the upper end is above the lower one, and was counted.
+            if let Some(top) = top {
+                resizer.hits(values, *top, &mut self.strips, |first, mut bits| {
+                    let run = &positions[first..];
+                    while bits != 0 {
+                        local[run[bits.trailing_zeros() as usize] as usize] -= 1;
+                        bits &= bits - 1;
+                    }
+                });
+            }
             for (count, cell) in self.local.iter_mut().zip(cells) {
                 if *count > 0 {
-                    counted.hits.push((unit, *cell, std::mem::take(count)));
+                    counted.hits.push((band, *cell, std::mem::take(count)));
                 }
             }
         }
@@ -185,6 +195,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::fixtures::{GRID, Layers, Masks};
+    use super::super::patterns::{Counter, Patterns};
     use super::*;
     use crate::partition::{MemoryPositions, PartitionBuilder};
     use crate::probe::{Grid, Neighbors};
@@ -202,7 +213,7 @@ mod tests {
             let (p, map) = builder.finish(&Neighbors::new()).unwrap();
             let maps = Array4::from_shape_vec((n, 3, 2, 3), values[..n * 18].to_vec()).unwrap();
             let units = [2, 0];
-            let found = from_activations(&maps.view(), &[threshold; 3], &units, &map, p.n_cells(), 2, &|_| ()).unwrap();
+            let found = from_activations(&maps.view(), &Band::of_units(&units, &[threshold; 3]), &map, p.n_cells(), 2, &|_| ()).unwrap();
 
             let resizer = Resizer::new(Grid { height: 2, width: 3 }, GRID);
             let masks: Vec<Vec<bool>> = (0..3).map(|u| (0..n).flat_map(|i| {
@@ -238,16 +249,50 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn hits_of_bands_are_those_of_their_masks(
+            layers in proptest::collection::vec(proptest::collection::vec(1u32..5, 72), 1..5),
+            values in proptest::collection::vec(-2f32..2.0, 5 * 3 * 6), low in -1f64..1.5, width in 0f64..1.0,
+        ) {
+            let n = layers.len();
+            let mut builder = PartitionBuilder::new(GRID, Box::new(MemoryPositions::new(GRID)));
+            builder.add_all(&Layers(GRID, layers), &|_| ()).unwrap();
+            let (p, map) = builder.finish(&Neighbors::new()).unwrap();
+            let maps = Array4::from_shape_vec((n, 3, 2, 3), values[..n * 18].to_vec()).unwrap();
+            let bands = [(2, Some(low + width)), (0, None), (2, Some(low))];
+            let bands = bands.map(|(unit, up_to)| Band { unit, above: low, up_to });
+            let found = from_activations(&maps.view(), &bands, &map, p.n_cells(), 0, &|_| ()).unwrap();
+            let resizer = Resizer::new(Grid { height: 2, width: 3 }, GRID);
+            let masks: Vec<Vec<bool>> = bands.iter().map(|band| (0..n).flat_map(|i| {
+                let mut out = vec![0.0; 72];
+                resizer.resize(&values[(i * 3 + band.unit) * 6..][..6], &mut out);
+                let inside = |v: f32| f64::from(v) > band.above && band.up_to.is_none_or(|top| f64::from(v) <= top);
+                out.into_iter().map(inside).collect::<Vec<_>>()
+            }).collect()).collect();
+            let given = from_masks(&Masks(GRID, masks), &[0, 1, 2], &map, p.n_cells(), 0, &|_| ()).unwrap();
+            let counts = |profiles: &[Profile]| -> Vec<_> {
+                profiles.iter().map(|p| (p.cells.clone(), p.hits.clone(), p.active.clone())).collect()
+            };
+            prop_assert_eq!(counts(&found), counts(&given));
+            let patterns = Patterns::from_activations(&maps.view(), &bands, &map, &|_| ()).unwrap();
+            for (i, given) in given.iter().enumerate() {
+                let profile = patterns.profile(i, &map, p.n_cells(), &mut Counter::default(), |e| e).unwrap();
+                prop_assert_eq!((&profile.cells, &profile.hits), (&given.cells, &given.hits));
+            }
+        }
+    }
+
     #[test]
     fn other_numbers_of_examples_and_units_are_refused() {
         let mut builder = PartitionBuilder::new(GRID, Box::new(MemoryPositions::new(GRID)));
         builder.add_all(&Layers(GRID, vec![vec![1; 72]; 2]), &|_| ()).unwrap();
         let (p, map) = builder.finish(&Neighbors::new()).unwrap();
         let maps = Array4::<f32>::zeros((3, 1, 1, 1));
-        let e = from_activations(&maps.view(), &[0.0], &[0], &map, p.n_cells(), 0, &|_| ()).unwrap_err();
+        let e = from_activations(&maps.view(), &[Band::above(0, 0.0)], &map, p.n_cells(), 0, &|_| ()).unwrap_err();
         assert!(e.to_string().starts_with("examples in the activations: found 3, expected 2"), "{e}");
         let maps = Array4::<f32>::zeros((2, 1, 1, 1));
-        let e = from_activations(&maps.view(), &[0.0], &[1], &map, p.n_cells(), 0, &|_| ()).unwrap_err();
+        let e = from_activations(&maps.view(), &[Band::above(1, 0.0)], &map, p.n_cells(), 0, &|_| ()).unwrap_err();
         assert!(e.to_string().starts_with("unit: found 1, expected 0 to 0"), "{e}");
         let small = Masks(Grid::SINGLE, vec![vec![true; 2]]);
         assert!(from_masks(&small, &[0], &map, p.n_cells(), 0, &|_| ()).is_err());

@@ -73,8 +73,7 @@ impl Gathered {
     }
 
     fn keep_peaks(&mut self, n_peaks: usize) {
-        self.peaks.sort_by(|a, b| b.activation.total_cmp(&a.activation).then(a.example.cmp(&b.example)));
-        self.peaks.truncate(n_peaks);
+        keep_strongest(&mut self.peaks, n_peaks);
     }
 
     /// Adds up the entries. `counts` has a zero for every cell before the call and after it.
@@ -91,6 +90,12 @@ impl Gathered {
         }
         profile
     }
+}
+
+/// Keeps the `n` strongest peaks, the strongest first; ties in the order of examples.
+pub(super) fn keep_strongest(peaks: &mut Vec<Peak>, n: usize) {
+    peaks.sort_by(|a, b| b.activation.total_cmp(&a.activation).then(a.example.cmp(&b.example)));
+    peaks.truncate(n);
 }
 
 /// The profiles of all units.

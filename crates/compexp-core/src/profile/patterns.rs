@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::band::Band;
 use super::check::{check_examples, check_masks, check_units};
 use super::gather::{Gathered, Profile};
 use crate::activation::{ActivationSource, MaskSource};
 use crate::error::Result;
 use crate::partition::PositionMap;
 use crate::resize::{LANES, Resizer};
-use crate::threshold::{cut, for_each_block};
+use crate::threshold::for_each_block;
 
 /// The number of positions of a run: as many as the resizer finds at once.
 const RUN: usize = LANES;
@@ -25,16 +26,39 @@ struct Run {
     bits: u16,
 }
 
+/// The positions of a resized map that are greater than `cut`, in ascending order.
+fn runs_above(values: &[f32], cut: f32, resizer: &Resizer, strips: &mut Vec<[f64; LANES]>) -> Vec<Run> {
+    let mut runs = Vec::new();
+    resizer.hits(values, cut, strips, |first, bits| {
+        // 16 bits hold what the resizer finds at once.
+        runs.push(Run { first: first as u32, bits: bits as u16 });
+    });
+    runs.sort_unstable_by_key(|run| run.first);
+    runs
+}
+
+/// The positions of `runs` that are not in `taken`, of the same map with a higher cut.
+fn without(mut runs: Vec<Run>, taken: &[Run]) -> Vec<Run> {
+    let mut taken = taken.iter().peekable();
+    for run in &mut runs {
+        if let Some(taken) = taken.next_if(|taken| taken.first == run.first) {
+            run.bits &= !taken.bits;
+        }
+    }
+    runs.retain(|run| run.bits != 0);
+    runs
+}
+
 /// The positions where units fire, example by example.
 pub struct Patterns {
-    units: Vec<Pattern>,
+    pub(super) units: Vec<Pattern>,
 }
 
 /// The positions where one unit fires.
 #[derive(Default)]
-struct Pattern {
+pub(super) struct Pattern {
     /// The examples with a hit, ascending.
-    examples: Vec<u32>,
+    pub(super) examples: Vec<u32>,
     /// The end of the runs of each example.
     ends: Vec<u32>,
     /// In ascending order within an example.
@@ -48,6 +72,18 @@ impl Pattern {
         self.ends.push(self.runs.len() as u32);
     }
 
+    /// Adds an example with hits at these positions, ascending.
+    pub(super) fn add_positions(&mut self, example: u32, mut positions: &[u32]) {
+        self.examples.push(example);
+        while let Some(first) = positions.first() {
+            let within = positions.partition_point(|position| (position - first) < RUN as u32);
+            let bits = positions[..within].iter().fold(0, |bits, position| bits | 1 << (position - first));
+            self.runs.push(Run { first: *first, bits });
+            positions = &positions[within..];
+        }
+        self.ends.push(self.runs.len() as u32);
+    }
+
     /// The examples with a hit, each with its runs.
     fn each(&self) -> impl Iterator<Item = (u32, &[Run])> {
         let starts = [0].into_iter().chain(self.ends.iter().copied());
@@ -57,38 +93,36 @@ impl Pattern {
 }
 
 impl Patterns {
-    /// The patterns of `units`, with the hits that [`super::from_activations`] counts. Calls `progress` with the number of
+    /// The patterns of `bands`, with the hits that [`super::from_activations`] counts. Calls `progress` with the number of
     /// examples done.
     ///
     /// # Errors
     /// The errors of [`super::from_activations`].
     pub fn from_activations(
         source: &dyn ActivationSource,
-        thresholds: &[f64],
-        units: &[usize],
+        bands: &[Band],
         map: &PositionMap,
         progress: &dyn Fn(usize),
     ) -> Result<Self> {
         check_examples("activations", source.n_examples(), map)?;
-        check_units(units, source.n_units())?;
+        check_units(bands.iter().map(|band| band.unit), source.n_units())?;
         let (n_units, low) = (source.n_units(), source.grid());
         let resizer = Resizer::new(low, map.grid());
         let stride = n_units * low.positions();
-        let mut patterns = Self { units: units.iter().map(|_| Pattern::default()).collect() };
+        let cuts: Vec<(f32, Option<f32>)> = bands.iter().map(Band::cuts).collect();
+        let mut patterns = Self { units: bands.iter().map(|_| Pattern::default()).collect() };
         for_each_block(source, |first, block| {
             let found: Vec<Vec<(usize, Vec<Run>)>> = block
                 .par_chunks_exact(stride)
                 .map_init(Vec::new, |strips, maps| {
                     let mut found = Vec::new();
-                    for (i, unit) in units.iter().enumerate() {
-                        let values = &maps[unit * low.positions()..][..low.positions()];
-                        let mut runs = Vec::new();
-                        resizer.hits(values, cut(thresholds[*unit]), strips, |first, bits| {
-                            // 16 bits hold what the resizer finds at once.
-                            runs.push(Run { first: first as u32, bits: bits as u16 });
-                        });
+                    for (i, (band, (cut, top))) in bands.iter().zip(&cuts).enumerate() {
+                        let values = &maps[band.unit * low.positions()..][..low.positions()];
+                        let mut runs = runs_above(values, *cut, &resizer, strips);
+                        if let Some(top) = top {
+                            runs = without(runs, &runs_above(values, *top, &resizer, strips));
+                        }
                         if !runs.is_empty() {
-                            runs.sort_unstable_by_key(|run| run.first);
                             found.push((i, runs));
                         }
                     }
@@ -240,7 +274,7 @@ mod tests {
             let (p, map) = builder.finish(&Neighbors::new()).unwrap();
             let maps = Array4::from_shape_vec((n, 3, 2, 3), values[..n * 18].to_vec()).unwrap();
             let units = [2, 0];
-            let found = Patterns::from_activations(&maps.view(), &[threshold; 3], &units, &map, &|_| ()).unwrap();
+            let found = Patterns::from_activations(&maps.view(), &Band::of_units(&units, &[threshold; 3]), &map, &|_| ()).unwrap();
 
             let resizer = Resizer::new(Grid { height: 2, width: 3 }, GRID);
             let masks: Vec<Vec<bool>> = (0..3).map(|u| (0..n).flat_map(|i| {

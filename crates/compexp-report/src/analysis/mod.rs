@@ -193,8 +193,14 @@ pub(crate) mod tests {
         };
         let universe = Universe { examples: n, positions: 1, cells: 1, singleton_cells: 0 };
         let units = units.iter().enumerate().map(unit).collect();
-        let explanations =
-            Explanations { version: 1, config: serde_json::Value::Null, universe, held_out: None, units };
+        let explanations = Explanations {
+            version: 1,
+            config: serde_json::Value::Null,
+            universe,
+            held_out: None,
+            units,
+            ranges: vec![],
+        };
         Records::new(
             explanations,
             (1..).zip(concepts.chars()).map(extent).collect(),

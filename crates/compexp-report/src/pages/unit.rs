@@ -89,12 +89,44 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
                 } } }
             }
         }
+        (ranges(material, unit.unit))
         (concepts(material, unit))
         (classes(material, unit))
         (tree::from_below(site, unit.unit))
         (beams(material, unit))
     };
     Ok(site.page(Place::Unit, &format!("Unit {}", unit.unit), body))
+}
+
+/// The formula of each range of the unit's activation.
+fn ranges(material: &Material<'_>, unit: usize) -> Markup {
+    let records: Vec<&Explanation> = material.ranges(unit).collect();
+    let held = |record: &Explanation| record.holdout.as_ref().and_then(|h| material.headline.held_out(h));
+    let held_out = records.iter().any(|record| held(record).is_some());
+    html! {
+        @if !records.is_empty() {
+            section #ranges {
+                h2 { "Activation ranges" (anchor("ranges")) }
+                p.sub { "Each range of the unit's positive values is explained by itself: a position counts if the value is in the range." }
+                table {
+                    thead { tr {
+                        th scope="col" { "range" } th scope="col" { "values" } th scope="col" { "positions" }
+                        th scope="col" { (material.headline.name()) }
+                        @if held_out { th scope="col" { "held out" } }
+                        th scope="col" { "best formula" }
+                    } }
+                    tbody { @for record in records { @if let Some(range) = &record.range {
+                        tr {
+                            td.n { (range.k) } td { (range) } td.n { (count(record.unit_area)) }
+                            td.n { @if record.formula.is_some() { (curve::short(material.headline.value(record))) } }
+                            @if held_out { td.n { (held(record).map_or(String::new(), curve::short)) } }
+                            td { (formula::of_unit(material, record)) }
+                        }
+                    } } }
+                }
+            }
+        }
+    }
 }
 
 /// The best formula of each length, beside what chance reaches and what is left on held-out examples, where that is known.

@@ -24,6 +24,7 @@ use super::*;
 fn unit(unit: usize, status: Status, iou: f64) -> Explanation {
     Explanation {
         unit,
+        range: None,
         status,
         formula: (status == Status::Explained).then(|| "a\u{1b}".into()),
         length: None,
@@ -71,10 +72,13 @@ fn explained(config: &RunConfig) -> Explained {
             config: config.settings().clone(),
             universe,
             held_out: None,
+            ranges: vec![],
             units,
         },
         thresholds: vec![0.1 + 0.2, -1.5],
         results: Vec::new(),
+        range_bands: Vec::new(),
+        range_results: Vec::new(),
         profiles: vec![profile(&[1]), profile(&[]), profile(&[0, 1]), profile(&[]), profile(&[0])],
         concepts: vec![Extent { id: 7, name: "a\u{1b}, b".into(), category: "object".into(), area: 4, examples: 2 }],
         relations: vec![relation(Some(0.1 + 0.2)), relation(None)],

@@ -97,11 +97,14 @@ impl Verdict {
     ];
 }
 
-/// A unit in both runs.
+/// A unit, or a range of its activation, in both runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnitChange {
     /// The unit.
     pub unit: usize,
+    /// The range of its activation, counted from 1; none for the unit as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<usize>,
     /// What became of it.
     pub verdict: Verdict,
     /// Whether that is drift.
@@ -174,7 +177,7 @@ pub struct Comparison {
     pub accuracy_moved: bool,
     /// How many units there are of each verdict.
     pub totals: BTreeMap<Verdict, usize>,
-    /// One entry for each unit of either run, ascending.
+    /// One entry for each unit of either run, and one for each range of its activation, ascending.
     pub units: Vec<UnitChange>,
 }
 
@@ -187,13 +190,13 @@ pub struct Comparison {
 pub fn compare(base: Side<'_>, run: Side<'_>, tolerances: Tolerances, probe_fields: &[&str]) -> Result<Comparison> {
     tolerances.check()?;
     let (before, after) = (units_of(base, "base")?, units_of(run, "run")?);
-    let mut numbers: Vec<usize> = before.keys().chain(after.keys()).copied().collect();
+    let mut numbers: Vec<Key> = before.keys().chain(after.keys()).copied().collect();
     numbers.sort_unstable();
     numbers.dedup();
     let in_both = before.keys().filter(|unit| after.contains_key(unit)).count();
 
     let headline = if base.headline == run.headline { base.headline } else { Headline::Iou };
-    let verdict = |unit: &usize| match (before.get(unit), after.get(unit)) {
+    let verdict = |key: &Key| match (before.get(key), after.get(key)) {
         (Some(base), Some(run)) => judge(base, run, tolerances.iou, headline),
         (None, _) => Ok(Verdict::Gained),
         (_, None) => Ok(Verdict::Lost),
@@ -214,12 +217,13 @@ pub fn compare(base: Side<'_>, run: Side<'_>, tolerances: Tolerances, probe_fiel
         _ => true,
     };
     let found = |e: &&Explanation| Found { status: e.status, formula: e.formula.clone(), iou: e.iou, mcc: e.mcc };
-    let change = |(unit, verdict): (usize, Verdict)| UnitChange {
-        unit,
+    let change = |(key, verdict): (Key, Verdict)| UnitChange {
+        unit: key.0,
+        range: key.1,
         verdict,
         drift: is_drift(verdict),
-        base: before.get(&unit).map(found),
-        run: after.get(&unit).map(found),
+        base: before.get(&key).map(found),
+        run: after.get(&key).map(found),
     };
     let units: Vec<UnitChange> = numbers.into_iter().zip(verdicts).map(change).collect();
 
@@ -243,6 +247,14 @@ pub fn compare(base: Side<'_>, run: Side<'_>, tolerances: Tolerances, probe_fiel
         totals,
         units,
     })
+}
+
+impl UnitChange {
+    /// The unit's number, and that of the range: `12`, or `12, range 2`.
+    pub fn name(&self) -> String {
+        let range = self.range.map_or(String::new(), |k| format!(", range {k}"));
+        format!("{}{range}", self.unit)
+    }
 }
 
 impl Tolerances {
@@ -272,21 +284,26 @@ impl Outcome {
     }
 }
 
-/// The units of a run by their numbers, each looked over.
-fn units_of<'a>(side: Side<'a>, name: &str) -> Result<BTreeMap<usize, &'a Explanation>> {
+/// A unit, and the range of its activation unless it is the whole.
+type Key = (usize, Option<usize>);
+
+/// The units and ranges of a run by their numbers, each looked over.
+fn units_of<'a>(side: Side<'a>, name: &str) -> Result<BTreeMap<Key, &'a Explanation>> {
     if let Some(accuracy) = side.accuracy.filter(|a| !(0.0..=1.0).contains(a)) {
         return Err(Error::mismatch(format!("accuracy of the {name}"), accuracy, "a share from 0 to 1"));
     }
     let mut units = BTreeMap::new();
-    for unit in &side.explanations.units {
-        let what = |part: &str| format!("{part} of unit {} of the {name}", unit.unit);
+    for unit in side.explanations.units.iter().chain(&side.explanations.ranges) {
+        let key = (unit.unit, unit.range.map(|range| range.k));
+        let which = key.1.map_or(String::new(), |k| format!(", range {k},"));
+        let what = |part: &str| format!("{part} of unit {}{which} of the {name}", unit.unit);
         if !(0.0..=1.0).contains(&unit.iou) {
             return Err(Error::mismatch(what("IoU"), unit.iou, "a number from 0 to 1"));
         }
         if unit.status == Status::Explained && unit.formula.is_none() {
             return Err(Error::mismatch(what("formula"), "none", "one, since the unit is explained"));
         }
-        if units.insert(unit.unit, unit).is_some() {
+        if units.insert(key, unit).is_some() {
             return Err(Error::mismatch(what("records"), "two or more", "one"));
         }
     }

@@ -4,17 +4,19 @@
 //! formulas are measured on what was held out. The fall of the score is the part that the search owes to chance.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compexp_core::activation::{ActivationSource, MaskSource};
 use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{Explained, Progress};
-use compexp_core::explanation::{HeldOut, HeldOutMcc, HeldOutScore, HeldOutUniverse};
+use compexp_core::explanation::{Explanation, HeldOut, HeldOutMcc, HeldOutScore, HeldOutUniverse};
 use compexp_core::partition::{CellSet, Partition, PositionMap};
 use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid};
-use compexp_core::profile::{Counter, Patterns};
+use compexp_core::profile::{Band, Counter, Patterns};
 use compexp_core::score::{Counts, Metric};
 use compexp_core::search::SearchResult;
+use compexp_core::sparse::{Entries, SparseSource};
 use rayon::prelude::*;
 
 use super::activation;
@@ -33,7 +35,8 @@ pub struct Split {
 }
 
 impl Split {
-    /// Holds out about `fraction` of the groups, in (0, 1). An example without a group is a group of its own.
+    /// Holds out about `fraction` of the documents, in (0, 1), or of the groups where examples have no document. An example
+    /// without either is a group of its own.
     ///
     /// On which side a group is follows from its name (of an example without a group: the example's) and `seed` alone, so
     /// that other examples, their order or their number change nothing.
@@ -47,7 +50,8 @@ impl Split {
         let mut split = Self { search: Vec::new(), held_out: Vec::new(), groups: Vec::new() };
         let mut numbers: HashMap<(&str, usize), u32> = HashMap::new();
         for (i, example) in examples.iter().enumerate() {
-            let (share, key) = match example.group.as_str() {
+            let whole = if example.document.is_empty() { &example.group } else { &example.document };
+            let (share, key) = match whole.as_str() {
                 "" => (share_of(seed, "example to hold out", &example.name), ("", i)),
                 group => (share_of(seed, "group to hold out", group), (group, 0)),
             };
@@ -180,12 +184,70 @@ impl MaskSource for Part<'_, dyn MaskSource + '_> {
     }
 }
 
+/// Some of the examples of sparse activations.
+pub struct SparsePart<'a> {
+    source: &'a dyn SparseSource,
+    n_examples: usize,
+    /// The place of each example of the source in the part; none for those that are not in it.
+    places: Vec<Option<u32>>,
+}
+
+impl<'a> SparsePart<'a> {
+    /// The given examples (ascending) of a source.
+    pub fn new(source: &'a dyn SparseSource, examples: &[usize]) -> Self {
+        let mut places = vec![None; source.n_examples()];
+        for (place, example) in examples.iter().enumerate() {
+            if let Some(of_example) = places.get_mut(*example) {
+                *of_example = Some(place as u32);
+            }
+        }
+        Self { source, n_examples: examples.len(), places }
+    }
+}
+
+impl SparseSource for SparsePart<'_> {
+    fn n_examples(&self) -> usize {
+        self.n_examples
+    }
+
+    fn n_units(&self) -> usize {
+        self.source.n_units()
+    }
+
+    fn grid(&self) -> Grid {
+        self.source.grid()
+    }
+
+    fn blocks(&self) -> Vec<std::ops::Range<usize>> {
+        self.source.blocks()
+    }
+
+    fn read(&self, block: usize) -> Result<Entries> {
+        let all = self.source.read(block)?;
+        let positions = self.grid().positions() as u32;
+        let mut part = Entries { first_unit: all.first_unit, starts: vec![0], ..Entries::default() };
+        for unit in all.units() {
+            let (places, values) = all.of(unit);
+            for (at, value) in places.iter().zip(values) {
+                if let Some(example) = self.places[(at / positions) as usize] {
+                    part.positions.push(example * positions + at % positions);
+                    part.values.push(*value);
+                }
+            }
+            part.starts.push(part.positions.len());
+        }
+        Ok(part)
+    }
+}
+
 /// Some of the examples of a layer.
 pub enum FiringPart<'a> {
     /// Of activations.
     Activations(Part<'a, dyn ActivationSource + 'a>),
     /// Of masks.
     Masks(Part<'a, dyn MaskSource + 'a>),
+    /// Of sparse activations.
+    Sparse(SparsePart<'a>),
 }
 
 impl<'a> FiringPart<'a> {
@@ -194,6 +256,7 @@ impl<'a> FiringPart<'a> {
         match firing {
             Firing::Activations(source) => Self::Activations(Part::new(source, examples)),
             Firing::Masks(source) => Self::Masks(Part::new(source, examples)),
+            Firing::Sparse(source) => Self::Sparse(SparsePart::new(source, examples)),
         }
     }
 
@@ -202,6 +265,7 @@ impl<'a> FiringPart<'a> {
         match self {
             Self::Activations(part) => Firing::Activations(part),
             Self::Masks(part) => Firing::Masks(part),
+            Self::Sparse(part) => Firing::Sparse(part),
         }
     }
 }
@@ -228,21 +292,28 @@ pub fn validate(
     if partition.n_examples() != split.held_out.len() {
         return Err(Error::mismatch("examples held out", partition.n_examples(), split.held_out.len()));
     }
-    let units: Vec<usize> = explained.explanations.units.iter().map(|u| u.unit).collect();
-    let patterns = super::patterns(firing, &explained.thresholds, &units, map, "held-out profiles", progress)?;
-    progress.stage("held-out scores", "units", units.len());
-    let done = std::sync::atomic::AtomicUsize::new(0);
     let bootstrap = Bootstrap::new(split.n_groups(), seed);
-    let measured: Vec<Option<HeldOut>> = explained
-        .results
-        .par_iter()
-        .enumerate()
-        .map_init(Counter::default, |counter, (i, result)| {
+    let measure = |bands: &[Band], results: &[SearchResult], what: &str| -> Result<Vec<Option<HeldOut>>> {
+        let patterns = super::patterns(firing, bands, map, "held-out profiles", progress)?;
+        progress.stage("held-out scores", what, bands.len());
+        let done = AtomicUsize::new(0);
+        let one = |counter: &mut Counter, (i, result): (usize, &SearchResult)| {
             let counted = Counted::new(split, partition, map, &patterns, i, result, counter)?;
-            progress.done(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            progress.done(1 + done.fetch_add(1, Ordering::Relaxed));
             Ok((!result.by_length.is_empty()).then(|| counted.measure(result, metric, &bootstrap)))
-        })
-        .collect::<Result<_>>()?;
+        };
+        results.par_iter().enumerate().map_init(Counter::default, one).collect()
+    };
+    let whole = |unit: &Explanation| Band::above(unit.unit, unit.threshold.unwrap_or_default());
+    let bands: Vec<Band> = explained.explanations.units.iter().map(whole).collect();
+    let measured = measure(&bands, &explained.results, "units")?;
+    if !explained.range_bands.is_empty() {
+        let measured = measure(&explained.range_bands, &explained.range_results, "ranges")?;
+        for (range, measured) in explained.explanations.ranges.iter_mut().zip(measured) {
+            range.holdout = measured;
+        }
+    }
+    let units: Vec<usize> = bands.iter().map(|band| band.unit).collect();
     let compared = match firing {
         Firing::Activations(source) if source.grid() == Grid::SINGLE && map.grid() == Grid::SINGLE => {
             activation::compare(source, partition, map, &units, &explained.results)?

@@ -28,15 +28,14 @@ pub use spread::Spread;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::partition::PositionMap;
-use compexp_core::profile::Patterns;
+use compexp_core::profile::{Band, Patterns};
 
 use crate::Result;
 
-/// Where `units` fire, told as the stage `stage`; `thresholds` has one entry for every unit of activations.
+/// Where `bands` have hits, told as the stage `stage`; given masks count whole.
 fn patterns(
     firing: Firing<'_>,
-    thresholds: &[f64],
-    units: &[usize],
+    bands: &[Band],
     map: &PositionMap,
     stage: &str,
     progress: &dyn Progress,
@@ -44,11 +43,16 @@ fn patterns(
     match firing {
         Firing::Activations(source) => {
             progress.stage(stage, "examples", source.n_examples());
-            Patterns::from_activations(source, thresholds, units, map, &|n| progress.done(n))
+            Patterns::from_activations(source, bands, map, &|n| progress.done(n))
+        }
+        Firing::Sparse(source) => {
+            progress.stage(stage, "units", source.n_units());
+            Patterns::from_sparse(source, bands, map, &|n| progress.done(n))
         }
         Firing::Masks(source) => {
-            progress.stage(stage, "units", units.len());
-            Patterns::from_masks(source, units, map, &|n| progress.done(n))
+            progress.stage(stage, "units", bands.len());
+            let units: Vec<usize> = bands.iter().map(|band| band.unit).collect();
+            Patterns::from_masks(source, &units, map, &|n| progress.done(n))
         }
     }
 }

@@ -14,7 +14,7 @@ use compexp_core::explain::{Explained, Progress};
 use compexp_core::explanation::{NullScores, Significance};
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::Example;
-use compexp_core::profile::{Counter, Patterns};
+use compexp_core::profile::{Band, Counter, Patterns};
 use compexp_core::random::{Random, Stream};
 use compexp_core::score::Metric;
 use compexp_core::search::{Found, SearchConfig, SearchResult, search, without_vacuous};
@@ -191,11 +191,12 @@ impl<'a> NullTest<'a> {
         }
         let exchange = Exchange::new(examples)?;
         let records = explained.explanations.units.iter().zip(&explained.results);
-        let (units, own): (Vec<usize>, Vec<&SearchResult>) = records
+        let (bands, own): (Vec<Band>, Vec<&SearchResult>) = records
             .filter(|(_, result)| !result.by_length.is_empty())
-            .map(|(unit, result)| (unit.unit, result))
+            .map(|(unit, result)| (Band::above(unit.unit, unit.threshold.unwrap_or_default()), result))
             .unzip();
-        let patterns = super::patterns(firing, &explained.thresholds, &units, map, "hit patterns", progress)?;
+        let patterns = super::patterns(firing, &bands, map, "hit patterns", progress)?;
+        let units = bands.iter().map(|band| band.unit).collect();
         Ok(Self { partition, map, config, search, exchange, own, units, patterns })
     }
 

@@ -79,7 +79,7 @@ fn unit(change: &UnitChange, headline: Headline) -> Case {
         (false, true) => (None, Some(format!("{verdict}\n{text}"))),
         (false, false) => (None, None),
     };
-    Case { name: format!("unit {}", change.unit), failure, note }
+    Case { name: format!("unit {}", change.name()), failure, note }
 }
 
 fn element<'a>(name: &'a str, attributes: &[(&'a str, &str)]) -> BytesStart<'a> {

@@ -32,7 +32,10 @@ pub(super) fn write(out: &mut impl Write, args: &DiffArgs, found: &Comparison) -
         found.units.iter().filter(|u| !matches!(u.verdict, Verdict::Same | Verdict::Equivalent)).collect();
     // Drift first, then by the change of the score.
     changed.sort_by(|a, b| {
-        b.drift.cmp(&a.drift).then(moved(b, found.score).total_cmp(&moved(a, found.score))).then(a.unit.cmp(&b.unit))
+        b.drift
+            .cmp(&a.drift)
+            .then(moved(b, found.score).total_cmp(&moved(a, found.score)))
+            .then((a.unit, a.range).cmp(&(b.unit, b.range)))
     });
     if !changed.is_empty() && args.limit > 0 {
         writeln!(out)?;
@@ -93,7 +96,7 @@ fn rows(change: &UnitChange, headline: Headline) -> Vec<[String; 5]> {
     for (side, found) in sides {
         let Some(found) = found else { continue };
         let first = rows.is_empty();
-        let unit = if first { change.unit.to_string() } else { String::new() };
+        let unit = if first { change.name() } else { String::new() };
         let what = if first { words(change.verdict, headline).to_owned() } else { String::new() };
         rows.push([unit, what, side.into(), format!("{:.4}", found.score(headline)), name(&formula(found))]);
     }

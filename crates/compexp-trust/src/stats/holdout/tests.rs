@@ -5,7 +5,7 @@ use compexp_core::concept::Vocabulary;
 use compexp_core::explain::{ExplainConfig, Observed, Silent, explain};
 use compexp_core::partition::{MemoryPositions, PartitionBuilder};
 use compexp_core::probe::Neighbors;
-use compexp_core::profile::from_activations;
+use compexp_core::profile::{Band, from_activations};
 use compexp_core::random::Random;
 use compexp_core::search::SearchConfig;
 use compexp_core::threshold::ThresholdRule;
@@ -109,7 +109,7 @@ fn the_suggested_length_is_where_the_gain_ends() {
 
 fn config() -> ExplainConfig {
     let search = SearchConfig { length: 3, beam: 4, ..SearchConfig::default() };
-    ExplainConfig { threshold: ThresholdRule::Positive, search, keep_beams: false, exemplars: 0 }
+    ExplainConfig { threshold: ThresholdRule::Positive, search, keep_beams: false, exemplars: 0, ranges: None }
 }
 
 proptest! {
@@ -127,7 +127,7 @@ proptest! {
         let Ok(split) = Split::new(&examples, fraction, seed) else { return Ok(()) };
 
         let (whole, whole_map) = divide(&layer);
-        let all = from_activations(&view, &[0.0; 2], &[0, 1], &whole_map, whole.n_cells(), 0, &|_| ()).unwrap();
+        let all = from_activations(&view, &Band::of_units(&[0, 1], &[0.0; 2]), &whole_map, whole.n_cells(), 0, &|_| ()).unwrap();
         let annotations: &dyn AnnotationSource = &layer;
         let (p, map) = divide(&Part::new(annotations, &split.search));
         let seen = FiringPart::new(Firing::Activations(&view), &split.search);
