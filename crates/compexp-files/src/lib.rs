@@ -53,7 +53,7 @@ pub use rows::{guarded, read_rows, without_guards, write_rows};
 pub use source_file::{SourceFile, SourceReader, read_bytes, read_text};
 pub use staged::{StagedFolder, put_in_place, recover_place};
 pub use table::Header;
-pub use tensor_file::{TensorFile, View, is_npz, split_spec};
+pub use tensor_file::{TensorFile, View, is_npz, npz_text, split_spec};
 pub use text::{line_text, mark_len, text_of};
 pub use unnamed::UnnamedFile;
 pub use write::{

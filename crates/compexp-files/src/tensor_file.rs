@@ -15,7 +15,7 @@ use crate::dtype::Dtype;
 use crate::source_file::SourceFile;
 use crate::strided::{gather, reach};
 use crate::{Error, Result};
-pub use npz::is_npz;
+pub use npz::{is_npz, npz_text};
 pub use open::{View, split_spec};
 
 /// The bytes read and converted at a time: they stay in the cache between the two.
@@ -111,6 +111,23 @@ impl TensorFile {
             Dtype::I16 => self.read(first, out, |b| i32::from(i16::from_le_bytes(b))),
             Dtype::I32 => self.read(first, out, i32::from_le_bytes),
             _ => Err(self.wrong_dtype("i8, i16 or i32")),
+        }
+    }
+
+    /// Reads whole numbers of any type but bool, from the one numbered `first` in row-major order.
+    ///
+    /// # Errors
+    /// As [`Self::read_f32`].
+    pub fn read_i64(&self, first: usize, out: &mut [i64]) -> Result<()> {
+        match self.dtype {
+            Dtype::U8 => self.read(first, out, |[b]| i64::from(b)),
+            Dtype::U16 => self.read(first, out, |b| i64::from(u16::from_le_bytes(b))),
+            Dtype::U32 => self.read(first, out, |b| i64::from(u32::from_le_bytes(b))),
+            Dtype::I8 => self.read(first, out, |b| i64::from(i8::from_le_bytes(b))),
+            Dtype::I16 => self.read(first, out, |b| i64::from(i16::from_le_bytes(b))),
+            Dtype::I32 => self.read(first, out, |b| i64::from(i32::from_le_bytes(b))),
+            Dtype::I64 => self.read(first, out, i64::from_le_bytes),
+            _ => Err(self.wrong_dtype("u8, u16, u32, i8, i16, i32 or i64")),
         }
     }
 

@@ -6,6 +6,8 @@
 //! - [`align`]: a language model's tokens, and which of them stand on which word;
 //! - [`encoder`]: transformers (BERT, GPT-2, GPT-NeoX): tokens to the values of their layers;
 //! - [`sae`]: sparse autoencoders: the values of a layer to the few latents that fire;
+//! - [`conllu`]: treebanks: words, tags, features and syntax;
+//! - [`tokens`]: probe sets of the words of annotated sentences;
 //! - [`vectors`]: word vectors, and the nearest words by cosine;
 //! - [`words`]: the words that a model knows, with their numbers;
 //! - [`lines`]: text files line by line, within limits.
@@ -15,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod align;
+pub mod conllu;
 pub mod encoder;
 pub mod error;
 pub mod feats;
@@ -24,6 +27,7 @@ mod msgpack;
 pub mod sae;
 pub mod tagger;
 pub mod tokenizer;
+pub mod tokens;
 pub mod vectors;
 pub mod words;
 

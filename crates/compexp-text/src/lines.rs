@@ -1,15 +1,20 @@
-//! Text files line by line: numbered from 1, UTF-8, bounded in length, with either line ending.
+//! Text files line by line: numbered from 1, UTF-8, bounded in length, with either line ending. A file that begins as those
+//! of gzip do is decompressed.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 pub use compexp_files::excerpt;
 use compexp_files::{SourceFile, line_text, mark_len};
+use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 
 /// The longest line that is read, in bytes: far above any sentence with its annotation and any word with its vector.
 const MAX_LINE: usize = 1 << 20;
+
+/// How files of gzip begin.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Calls `each` with the number (from 1) and the text of every line of `path`, line endings and a byte order mark
 /// removed.
@@ -20,6 +25,9 @@ const MAX_LINE: usize = 1 << 20;
 pub fn for_each_line<E: From<Error>>(path: &Path, mut each: impl FnMut(usize, &str) -> Result<(), E>) -> Result<(), E> {
     let file = SourceFile::open(path).map_err(Error::from)?;
     let mut reader = file.reader();
+    let packed = reader.fill_buf().map_err(Error::io("read", path))?.starts_with(&GZIP);
+    let mut reader: Box<dyn BufRead> =
+        if packed { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) };
     let mut bytes = Vec::new();
     for number in 1.. {
         bytes.clear();
@@ -66,6 +74,17 @@ mod tests {
     fn either_line_ending_and_a_missing_last_one_are_read() {
         let found = lines("\u{feff}a b\r\n\nlast".as_bytes()).unwrap();
         assert_eq!(found, [(1, "a b".into()), (2, String::new()), (3, "last".into())]);
+    }
+
+    #[test]
+    fn compressed_text_is_read_and_a_cut_file_refused() {
+        let text: String = (0..5000).map(|i| format!("line {i}\n")).collect();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        let packed = encoder.finish().unwrap();
+        let found = lines(&packed).unwrap();
+        assert_eq!((found.len(), found[4999].1.as_str()), (5000, "line 4999"));
+        assert!(lines(&packed[..packed.len() / 2]).is_err());
     }
 
     #[test]

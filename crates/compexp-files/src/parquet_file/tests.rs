@@ -1,3 +1,5 @@
+//! Parquet files against what was written, and damaged ones.
+
 use std::path::Path;
 
 use compexp_tests::files::Scratch;

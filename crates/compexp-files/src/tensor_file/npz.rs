@@ -41,6 +41,27 @@ pub fn is_npz(file: &SourceFile) -> Result<bool> {
     }
 }
 
+/// The text in an entry that NumPy writes for a byte string, such as `format` of a matrix of `scipy.sparse.save_npz`; none if
+/// there is no such entry, or it holds something else.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read.
+pub fn npz_text(file: &SourceFile, name: &str) -> Result<Option<String>> {
+    let Ok(mut archive) = ZipArchive::new(file.reader()) else { return Ok(None) };
+    let Ok(entry) = archive.by_name(&format!("{name}{SUFFIX}")) else { return Ok(None) };
+    let mut bytes = Vec::new();
+    match entry.take(1 << 12).read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => return Ok(None),
+        Err(e) => return Err(Error::io("read", file.path())(e)),
+    }
+    // A header ends with the first new line; its type is `|S3` for three bytes.
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let Some((header, text)) = end.map(|end| bytes.split_at(end + 1)) else { return Ok(None) };
+    let is_text = header.windows(3).any(|part| part == b"'|S");
+    Ok(std::str::from_utf8(text).ok().filter(|_| is_text).map(|text| text.trim_end_matches('\0').to_owned()))
+}
+
 /// Opens the array of this name, with or without `.npy`; none for the only one. A stored array is read by position; a deflated
 /// one is inflated into memory. All bytes are read once, to compare the checksum.
 pub(super) fn open(file: Arc<SourceFile>, name: Option<&str>, dtypes: &str) -> Result<TensorFile> {
