@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_core::probe::{Grid, ProbeSet};
-use compexp_run::provenance::{AnnotationInput, Choice};
+use compexp_run::provenance::{AnnotationInput, Choice, WordConcepts};
 use compexp_run::{InputPaths, OpenedProbe, RunConfig, choose, layout, open_probe};
+use compexp_text::conllu::Sentence;
 use compexp_vision::annotations::{self, MASK_SIZE, Options, Pictures};
 use compexp_vision::broden::{self, BrodenOptions};
 use compexp_vision::framing::Framing;
@@ -15,6 +16,7 @@ use compexp_vision::framing::Framing;
 use crate::args::annotations::{AnnotationArgs, PictureArgs};
 use crate::failure::Failure;
 use crate::input_files::{absolute, as_text, hash_files};
+use crate::word_annotations::WordForm;
 
 /// Where annotations come from, and which concepts are used.
 pub(crate) struct Annotations {
@@ -27,6 +29,7 @@ enum Form {
     Probe(PathBuf),
     Broden { dir: PathBuf, options: BrodenOptions },
     Pictures(PictureForm),
+    Words(WordForm),
 }
 
 /// Annotations that bring pictures of any size to one mask size.
@@ -70,11 +73,14 @@ pub(crate) struct Annotated {
     /// The options that the hash covers, beside the files.
     kind: &'static str,
     /// The categories that were read, of a form that has several.
-    categories: Option<Vec<String>>,
+    pub(crate) categories: Option<Vec<String>>,
     mask_size: Option<Grid>,
+    pub(crate) words: Option<WordConcepts>,
+    /// The sentences whose words are the examples.
+    pub(crate) sentences: Vec<Sentence>,
     pub(crate) framing: Framing,
     choice: Option<Choice>,
-    files: Vec<(String, PathBuf)>,
+    pub(crate) files: Vec<(String, PathBuf)>,
     pub(crate) paths: InputPaths,
     /// What the user should know about the annotations.
     pub(crate) warning: Option<String>,
@@ -85,6 +91,9 @@ impl Annotations {
     pub(crate) fn new(args: &AnnotationArgs) -> Self {
         match &args.probe {
             Some(dir) => Self { form: Form::Probe(dir.clone()), choice: choice(&args.pictures) },
+            None if args.words.tokens.is_some() => {
+                Self { form: Form::Words(WordForm::of(&args.words)), choice: choice(&args.pictures) }
+            }
             None => Self::of_pictures(&args.pictures),
         }
     }
@@ -145,6 +154,10 @@ impl Annotations {
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == recorded.kind)?;
             Some((path, kind, recorded.mask_size.unwrap_or(MASK_SIZE)))
         });
+        let words = recorded.and_then(|recorded| WordForm::of_run(&run.paths, recorded));
+        if let Some(words) = words {
+            return Ok(Some(Self { form: Form::Words(words), choice: recorded.and_then(|r| r.concepts.clone()) }));
+        }
         let form = match (pictures, &run.paths.broden, &run.paths.probe) {
             (Some((at, kind, mask_size)), ..) => Form::Pictures(PictureForm {
                 kind,
@@ -173,6 +186,7 @@ impl Annotations {
             Form::Probe(dir) => open_folder(dir)?,
             Form::Broden { dir, options } => open_broden(dir, options)?,
             Form::Pictures(form) => form.open()?,
+            Form::Words(form) => form.open()?,
         };
         if let Some(choice) = &self.choice {
             annotated.set = choose(choice, annotated.set, &std::env::temp_dir(), progress)?;
@@ -256,13 +270,15 @@ impl PictureForm {
 }
 
 impl Annotated {
-    fn new(set: ProbeSet, kind: &'static str, paths: InputPaths) -> Self {
+    pub(crate) fn new(set: ProbeSet, kind: &'static str, paths: InputPaths) -> Self {
         Self {
             set,
             scenes: Vec::new(),
             kind,
             categories: None,
             mask_size: None,
+            words: None,
+            sentences: Vec::new(),
             framing: Framing::default(),
             choice: None,
             files: Vec::new(),
@@ -294,12 +310,16 @@ impl Annotated {
     /// `Error::Io` if a file cannot be read.
     pub(crate) fn record(&self, progress: &dyn Progress) -> Result<AnnotationInput> {
         // As JSON: `null`, or `["object", ...]`.
-        let options = serde_json::to_string(&self.categories)?;
+        let mut options = serde_json::to_string(&self.categories)?;
+        if let Some(words) = &self.words {
+            options += &serde_json::to_string(words)?;
+        }
         let hash = hash_files(self.kind, options.as_bytes(), &self.files, "annotations", progress)?;
         Ok(AnnotationInput {
             kind: self.kind.to_owned(),
             categories: self.categories.clone(),
             mask_size: self.mask_size,
+            words: self.words.clone(),
             resize: self.framing.resize,
             crop: self.framing.crop,
             concepts: self.choice.clone(),

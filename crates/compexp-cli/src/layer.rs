@@ -6,9 +6,10 @@ use anyhow::Result;
 use compexp_core::activation::{ActivationSource, MaskSource};
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
+use compexp_core::probe::Grid;
 use compexp_files::hash_file;
 use compexp_run::provenance::ArrayInput;
-use compexp_run::{ActivationFile, Axes, Known, MaskFile};
+use compexp_run::{ActivationFile, Axes, Known, MaskFile, PlacedActivations, SparseFile};
 
 use crate::annotations::Annotated;
 use crate::args::layer::{LayerArgs, LayoutArg};
@@ -25,6 +26,9 @@ pub(crate) struct Layer {
 
 enum Values {
     Activations(ActivationFile),
+    /// Of words, some rows of an array.
+    Placed(PlacedActivations),
+    Sparse(SparseFile),
     Masks(MaskFile),
 }
 
@@ -50,6 +54,21 @@ impl Layer {
             LayoutArg::Ntu => Axes::Ntu,
         });
         let known = Known { axes, grid: args.grid, units: args.units_expected };
+        Self::open_known(args, known)
+    }
+
+    /// [`Self::new`] for texts that a mask of tokens says the `grid` of.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn of_texts(args: &LayerArgs, grid: Option<Grid>) -> Result<Option<Self>> {
+        match grid {
+            None => Self::new(args),
+            Some(_) => Self::open_known(args, Known { axes: Some(Axes::Ntu), grid, units: args.units_expected }),
+        }
+    }
+
+    fn open_known(args: &LayerArgs, known: Known) -> Result<Option<Self>> {
         Self::open(args.activations.as_deref(), args.masks.as_deref(), known)
     }
 
@@ -59,7 +78,10 @@ impl Layer {
     /// The errors of [`ActivationFile::open`] or [`MaskFile::open`].
     pub(crate) fn open(activations: Option<&Path>, masks: Option<&Path>, known: Known) -> Result<Option<Self>> {
         let (spec, values) = match (activations, masks) {
-            (Some(spec), _) => (spec, Values::Activations(ActivationFile::open(spec, known)?)),
+            (Some(spec), _) => match SparseFile::open(spec)? {
+                Some(file) => (spec, Values::Sparse(file)),
+                None => (spec, Values::Activations(ActivationFile::open(spec, known)?)),
+            },
             (None, Some(spec)) => (spec, Values::Masks(MaskFile::open(spec, known.units)?)),
             (None, None) => return Ok(None),
         };
@@ -70,6 +92,8 @@ impl Layer {
     pub(crate) fn firing(&self) -> Firing<'_> {
         match &self.values {
             Values::Activations(file) => Firing::Activations(file),
+            Values::Placed(placed) => Firing::Activations(placed),
+            Values::Sparse(file) => Firing::Sparse(file),
             Values::Masks(file) => Firing::Masks(file),
         }
     }
@@ -83,6 +107,7 @@ impl Layer {
     pub(crate) fn has_maps(&self) -> bool {
         match &self.values {
             Values::Activations(file) => file.has_maps(),
+            Values::Placed(_) | Values::Sparse(_) => false,
             Values::Masks(file) => file.grid().positions() > 1,
         }
     }
@@ -90,14 +115,55 @@ impl Layer {
     /// Its kind, in `config.json`.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.values {
-            Values::Activations(_) => "activations",
+            Values::Activations(_) | Values::Placed(_) | Values::Sparse(_) => "activations",
             Values::Masks(_) => "masks",
         }
     }
 
-    fn path(&self) -> &Path {
+    /// Whether most of its values are 0 and not in its files.
+    pub(crate) fn is_sparse(&self) -> bool {
+        matches!(self.values, Values::Sparse(_))
+    }
+
+    /// The number of rows of its file: examples times positions.
+    pub(crate) fn n_rows(&self) -> usize {
+        match &self.values {
+            Values::Activations(file) => file.n_examples() * file.grid().positions(),
+            Values::Sparse(file) => file.n_rows(),
+            Values::Placed(placed) => placed.n_examples(),
+            Values::Masks(file) => file.n_examples() * file.grid().positions(),
+        }
+    }
+
+    /// The tokens of the contexts of a latent cache, and the length of a context.
+    ///
+    /// # Errors
+    /// The errors of [`SparseFile::tokens`].
+    pub(crate) fn tokens(&self) -> Result<Option<(Vec<i64>, usize)>> {
+        match &self.values {
+            Values::Sparse(file) => Ok(file.tokens()?),
+            _ => Ok(None),
+        }
+    }
+
+    /// The same, of which example `i` is the row `rows[i]`.
+    ///
+    /// # Errors
+    /// The errors of [`PlacedActivations::new`] and [`SparseFile::of_rows`].
+    pub(crate) fn placed(self, rows: Vec<u32>) -> Result<Self> {
+        let values = match self.values {
+            Values::Activations(file) => Values::Placed(PlacedActivations::new(file, rows)?),
+            Values::Sparse(file) => Values::Sparse(file.of_rows(&rows)?),
+            other => other,
+        };
+        Ok(Self { values, ..self })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
         match &self.values {
             Values::Activations(file) => file.path(),
+            Values::Placed(placed) => placed.file().path(),
+            Values::Sparse(file) => file.path(),
             Values::Masks(file) => file.path(),
         }
     }
@@ -108,10 +174,12 @@ impl Layer {
     /// `Error::Io` if a file cannot be read.
     pub(crate) fn record(&self, progress: &dyn Progress) -> Result<ArrayInput> {
         let files = match &self.values {
-            Values::Activations(file) => file.files(),
-            Values::Masks(file) => file.files(),
+            Values::Activations(file) => file.files().to_vec(),
+            Values::Placed(placed) => placed.file().files().to_vec(),
+            Values::Sparse(file) => file.files(),
+            Values::Masks(file) => file.files().to_vec(),
         };
-        let hash = match files {
+        let hash = match &files[..] {
             [only] => {
                 progress.stage(&format!("hash of the {}", self.kind()), "file", 1);
                 let hash = hash_file(only)?;
@@ -125,14 +193,11 @@ impl Layer {
             }
         };
         let (layout, grid) = match &self.values {
-            Values::Activations(file) => match file.axes() {
-                Axes::Nchw => (None, None),
-                Axes::Nhwc => (Some(Axes::Nhwc), None),
-                Axes::Ntu => (Some(Axes::Ntu), Some(file.grid())),
-            },
-            Values::Masks(_) => (None, None),
+            Values::Activations(file) => recorded_axes(file),
+            Values::Placed(placed) => recorded_axes(placed.file()),
+            Values::Sparse(_) | Values::Masks(_) => (None, None),
         };
-        Ok(ArrayInput { hash, tensor: self.tensor(), layout, grid })
+        Ok(ArrayInput { hash, tensor: self.tensor(), layout, grid, places: None })
     }
 
     /// The name after `#`.
@@ -152,6 +217,7 @@ impl Layer {
                 let examples = &annotated.set.examples;
                 let warning = match &self.values {
                     Values::Activations(file) => file.compare_names(examples)?,
+                    Values::Placed(_) | Values::Sparse(_) => None,
                     Values::Masks(file) => file.compare_names(examples)?,
                 };
                 warning.iter().for_each(|text| reporter.warn(text));
@@ -164,6 +230,7 @@ impl Layer {
             self.path().display()
         );
         let shape = match &self.values {
+            Values::Sparse(_) | Values::Placed(_) => "rows of words",
             Values::Activations(file) => match file.axes() {
                 Axes::Nchw => "[examples, units, height, width] or [examples, units]",
                 Axes::Nhwc => "[examples, height, width, units]",
@@ -173,5 +240,14 @@ impl Layer {
         };
         let hint = format!("the array is {shape}; export it for the same examples in the same order");
         Err(Failure::new(message).hint(hint).into())
+    }
+}
+
+/// What a run records of the axes of activations.
+fn recorded_axes(file: &ActivationFile) -> (Option<Axes>, Option<Grid>) {
+    match file.axes() {
+        Axes::Nchw => (None, None),
+        Axes::Nhwc => (Some(Axes::Nhwc), None),
+        Axes::Ntu => (Some(Axes::Ntu), Some(file.grid())),
     }
 }

@@ -25,6 +25,8 @@ mod summary;
 mod terminal;
 mod trials;
 mod unit_numbers;
+mod word_annotations;
+mod word_places;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ mod array;
 mod axes;
 mod file;
 mod names;
+mod placed;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 use array::Array;
 use axes::Dimensions;
 pub use axes::{Axes, Known};
+pub use placed::PlacedActivations;
 
 /// The activations of a layer: an array of f32 (f16, bf16 and f64 are converted), `(n_examples, n_units, height, width)`
 /// or `(n_examples, n_units)`, or one whose [`Axes`] are known to stand in another order.

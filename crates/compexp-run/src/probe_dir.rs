@@ -8,7 +8,7 @@
 //! | or `masks.npy` | bool or u8 `[L, n, h, w]`: the concept's id is its index |
 //! | or `features.npy` | bool or u8 `[n, F]`: one position an example, the concept's id is its index |
 //! | optional `neighbors.npy` | i32 `[F, k]`, -1 = none: NEIGHBORS(f) = f or any of these |
-//! | optional `examples.csv` | columns `name`, `image` or `text`, `group`, each of which may be missing; a row an example |
+//! | optional `examples.csv` | columns `name`, `image` or `text`, `group`, `document`, each of which may be missing; a row an example |
 //!
 //! There MUST be `probe.json` and one of the arrays; `layers.npy` and `scalars.npy` MAY both be there, the others
 //! exclude each other and these two. No dimension of them may be 0 (an empty probe set is a mistake). All arrays MUST

@@ -5,6 +5,7 @@
 
 use compexp_core::explain::ExplainConfig;
 use compexp_core::probe::Grid;
+use compexp_core::ranges::RangeConfig;
 use compexp_core::search::SearchConfig;
 use compexp_core::threshold::ThresholdRule;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct Settings {
     pub compexp: String,
     /// When a unit counts as firing; none where masks were given.
     pub threshold: Option<ThresholdRule>,
+    /// The ranges of activation that were explained beside the whole; none if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranges: Option<RangeConfig>,
     /// How formulas were searched.
     pub search: SearchConfig,
     /// The units asked for: `0-9,12`.
@@ -180,7 +184,7 @@ pub struct PairFeatures {
 /// An annotated probe set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnnotationInput {
-    /// The form it has: `probe`, `broden`, `coco`, `panoptic`, `ade20k` or `mask-dir`.
+    /// The form it has: `probe`, `broden`, `coco`, `panoptic`, `ade20k`, `mask-dir` or `tokens`.
     pub kind: String,
     /// The categories that were read, of a form that has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,11 +198,24 @@ pub struct AnnotationInput {
     /// The sides of the square that was cut out of photographs, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<usize>,
+    /// Which concepts the words of sentences have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<WordConcepts>,
     /// Which concepts were used, where not all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concepts: Option<Choice>,
     /// The hash of all its files.
     pub hash: String,
+}
+
+/// Which concepts the words of sentences have, beside those of the families that `categories` names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WordConcepts {
+    /// Concepts of context: `prev`, `head:lemma`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contexts: Vec<String>,
+    /// Concepts that fewer words have were left out.
+    pub min_count: usize,
 }
 
 /// Which concepts of a probe set are used.
@@ -229,6 +246,9 @@ pub struct ArrayInput {
     /// The map that its positions form, where the array has them in one axis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Grid>,
+    /// The hash of the files that say where the words of sentences are in it, where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<String>,
 }
 
 impl Choice {
@@ -251,6 +271,7 @@ impl Settings {
         Self {
             compexp: env!("CARGO_PKG_VERSION").to_owned(),
             threshold: (!masks).then_some(config.threshold),
+            ranges: config.ranges,
             search: config.search.clone(),
             units: units_text(units),
             keep_beams: config.keep_beams,

@@ -42,6 +42,9 @@ pub struct InputPaths {
     /// The list of the network's classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<String>,
+    /// The regular expressions whose matches are concepts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expressions: Option<String>,
     /// The gold labels of sentence pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gold: Option<String>,
@@ -51,6 +54,12 @@ pub struct InputPaths {
     /// The index of the Broden folder, where it is not the folder's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<String>,
+    /// The labels of sentences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
+    /// The folder of word lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lists: Option<String>,
     /// The units' masks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masks: Option<String>,
@@ -75,6 +84,15 @@ pub struct InputPaths {
     /// The tags of sentence pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<String>,
+    /// Where words are in a latent cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_map: Option<String>,
+    /// Which tokens of texts are no padding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_mask: Option<String>,
+    /// The tokenizer of the model whose tokens activations are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
     /// The file of word vectors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vectors: Option<String>,
@@ -90,9 +108,12 @@ impl InputPaths {
             broden,
             checkpoint,
             classes,
+            expressions,
             gold,
             image_root,
             index,
+            labels,
+            lists,
             masks,
             names,
             pairs,
@@ -101,6 +122,9 @@ impl InputPaths {
             symbols,
             tagger,
             tags,
+            token_map,
+            token_mask,
+            tokenizer,
             vectors,
         } = self;
         let all = [
@@ -109,9 +133,12 @@ impl InputPaths {
             broden,
             checkpoint,
             classes,
+            expressions,
             gold,
             image_root,
             index,
+            labels,
+            lists,
             masks,
             names,
             pairs,
@@ -120,6 +147,9 @@ impl InputPaths {
             symbols,
             tagger,
             tags,
+            token_map,
+            token_mask,
+            tokenizer,
             vectors,
         ];
         all.into_iter().flatten()
@@ -182,9 +212,9 @@ mod tests {
     #[test]
     fn paths_are_written_as_a_map_sorted_by_name_would_be() {
         let all = json!({
-            "activations": "a", "annotations": "aa", "broden": "b", "checkpoint": "c", "classes": "d", "gold": "e", "image_root": "f",
-            "index": "g", "masks": "h", "names": "hh", "pairs": "i", "probe": "j", "scenes": "k", "symbols": "l", "tagger": "m",
-            "tags": "n", "vectors": "o",
+            "activations": "a", "annotations": "aa", "broden": "b", "checkpoint": "c", "classes": "d", "expressions": "dd", "gold": "e",
+            "image_root": "f", "index": "g", "labels": "ga", "lists": "gb", "masks": "h", "names": "hh", "pairs": "i", "probe": "j", "scenes": "k", "symbols": "l", "tagger": "m",
+            "tags": "n", "token_map": "na", "token_mask": "nb", "tokenizer": "nc", "vectors": "o",
         });
         let read = InputPaths::deserialize(&all).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), all.to_string());
@@ -193,7 +223,11 @@ mod tests {
         changed.each().for_each(|path| *path = path.to_uppercase());
         assert_eq!(
             serde_json::to_string(&changed.each().collect::<Vec<_>>()).unwrap(),
-            json!(["A", "AA", "B", "C", "D", "E", "F", "G", "H", "HH", "I", "J", "K", "L", "M", "N", "O"]).to_string()
+            json!([
+                "A", "AA", "B", "C", "D", "DD", "E", "F", "G", "GA", "GB", "H", "HH", "I", "J", "K", "L", "M", "N",
+                "NA", "NB", "NC", "O"
+            ])
+            .to_string()
         );
     }
 

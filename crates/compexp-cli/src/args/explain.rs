@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 
 use super::annotations::{ANNOTATED, AnnotationArgs};
-use super::layer::{LayerArgs, ThresholdArgs};
+use super::layer::{LayerArgs, ThresholdArgs, WordPlaceArgs};
 use super::output::OutArgs;
 use super::search::SearchArgs;
 use super::trust::TrustArgs;
@@ -34,6 +34,14 @@ Examples:
     compexp explain --coco instances_val2017.json --mask-size 56x56 --activations acts.npy \\
       --out runs/coco
 
+  Neurons of a language model, [words, neurons] for the words of a treebank, with what stands before a word:
+    compexp explain --tokens ewt.conllu.gz --activations mlp3.npy --context prev --holdout 0.3 \\
+      --out runs/mlp3
+
+  Latents of a sparse autoencoder, cached by delphi:
+    compexp explain --tokens ewt.conllu.gz --tokenizer tokenizer.json --activations cache \\
+      --out runs/latents
+
   Explain ready masks, with the search of the reference implementation:
     compexp explain --probe probe/ --masks units.npy --compat --keep-beams --out runs/compat"
 )]
@@ -45,6 +53,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) vectors: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) layer: LayerArgs,
+    #[command(flatten)]
+    pub(crate) places: WordPlaceArgs,
     #[command(flatten)]
     pub(crate) threshold: ThresholdArgs,
     #[command(flatten)]

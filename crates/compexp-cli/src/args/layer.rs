@@ -12,7 +12,8 @@ use super::numbers::{at_least_1, grid, part};
 #[command(next_help_heading = "Layer")]
 pub(crate) struct LayerArgs {
     /// A layer's activations: .npy, .npz, .safetensors or .pt (a tensor's name after `#`), a folder of batches, or shards with
-    /// their index; [examples, units, height, width], [examples, units], or as --layout says
+    /// their index; [examples, units, height, width], [examples, units], or as --layout says. Or sparse ones: a latent cache of
+    /// delphi, a csr or csc matrix of scipy, .safetensors with positions, units and values
     #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with = "masks")]
     pub(crate) activations: Option<PathBuf>,
     /// Masks of units, used as they are: bool or u8 [units, examples, height, width] or [units, examples]
@@ -27,6 +28,21 @@ pub(crate) struct LayerArgs {
     /// The number of units that the layer has; checked, and it tells which axis is that of units
     #[arg(long, value_name = "N", value_parser = at_least_1())]
     pub(crate) units_expected: Option<usize>,
+}
+
+/// Where the words of sentences are among the rows of a layer.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Layer of words")]
+pub(crate) struct WordPlaceArgs {
+    /// The tokenizer.json of the model whose tokens the activations are of: a word has the values of its first token
+    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with = "masks")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// Which tokens of activations [texts, tokens, units] are no padding: bool, u8 or i64 [texts, tokens]
+    #[arg(long, value_name = "FILE[#TENSOR]", requires = "tokens", conflicts_with_all = ["masks", "token_map"])]
+    pub(crate) token_mask: Option<PathBuf>,
+    /// Where each word is in a latent cache: .npz with `context` (-1 = nowhere) and `position`, one of each a word
+    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with_all = ["masks", "tokenizer"])]
+    pub(crate) token_map: Option<PathBuf>,
 }
 
 /// What the axes of an array are.

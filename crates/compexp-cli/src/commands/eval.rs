@@ -9,10 +9,11 @@ use compexp_core::explain::Progress;
 use compexp_core::explanation::Universe;
 use compexp_core::formula::Formula;
 use compexp_core::partition::{Partition, PositionMap};
-use compexp_core::profile::{Profile, from_activations, from_masks};
+use compexp_core::profile::{Band, Profile, from_activations, from_masks, from_sparse};
 use compexp_core::score::{Counts, Metric};
-use compexp_core::threshold::thresholds;
-use compexp_run::provenance::units_text;
+use compexp_core::sparse;
+use compexp_core::threshold::{ThresholdRule, thresholds};
+use compexp_run::provenance::{ArrayInput, units_text};
 use compexp_run::{FinishedRun, Known, Provenance, divide, layout};
 use serde_json::json;
 
@@ -25,6 +26,7 @@ use crate::layer::Layer;
 use crate::progress::Reporter;
 use crate::run_inputs::{annotations_of, lacks, unchanged};
 use crate::terminal::{self, count, name};
+use crate::word_places::WordPlaces;
 
 /// The annotations and the layer on which a formula is measured.
 struct Inputs {
@@ -86,6 +88,7 @@ impl Inputs {
         let run = FinishedRun::open(dir)?;
         let paths = config_of(&run)?.paths;
         let annotated = annotations_of(&run, reporter)?;
+        let places = WordPlaces::of_run(&paths);
         // The path of activations that the run made is relative to the run directory.
         let [activations, masks] =
             [&paths.activations, &paths.masks].map(|path| path.as_ref().map(|path| dir.join(path)));
@@ -109,9 +112,11 @@ impl Inputs {
             return Err(lacks(dir, "where its activations were").into());
         };
         if let Some(recorded) = recorded {
-            let (kind, found) = (layer.kind(), layer.record(reporter)?);
+            let found = ArrayInput { places: places.record(reporter)?, ..layer.record(reporter)? };
+            let kind = layer.kind();
             unchanged(kind, recorded == found, &recorded.hash, &found.hash)?;
         }
+        let (layer, annotated) = places.apply(layer, annotated, reporter)?;
         layer.check(&annotated, reporter)?;
         let n_units = layer.firing().n_units();
         let explained = &run.explanations.units;
@@ -147,7 +152,15 @@ impl Inputs {
                     }
                 };
                 reporter.stage("profiles", "examples", n);
-                from_activations(source, &cuts, &self.units, map, n_cells, 0, &tell)?
+                from_activations(source, &Band::of_units(&self.units, &cuts), map, n_cells, 0, &tell)?
+            }
+            Firing::Sparse(source) => {
+                let cuts = match &self.thresholds {
+                    Some(thresholds) => thresholds.clone(),
+                    None => sparse::thresholds(source, ThresholdRule::Positive, &|_| ())?,
+                };
+                reporter.stage("profiles", "units", source.n_units());
+                from_sparse(source, &Band::of_units(&self.units, &cuts), map, n_cells, 0, &tell)?
             }
             Firing::Masks(source) => {
                 reporter.stage("profiles", "units", self.units.len());

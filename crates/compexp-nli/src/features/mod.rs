@@ -184,7 +184,7 @@ pub fn probe_set(
     let example = |(i, pair): (usize, &SplitPair)| {
         let (premise, hypothesis) = (pair.premise.words.join(" "), pair.hypothesis.words.join(" "));
         let text = format!("{premise} => {hypothesis}");
-        Example { name: i.to_string(), image: String::new(), text, group: premise }
+        Example { name: i.to_string(), text, group: premise, ..Example::default() }
     };
     Ok(ProbeSet {
         vocabulary: features.vocabulary()?,

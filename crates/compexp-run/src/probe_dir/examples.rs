@@ -8,6 +8,8 @@ use compexp_files::{AtomicFile, Header, SourceFile, excerpt};
 use crate::error::{Error, Result};
 use crate::layout::EXAMPLES;
 
+const COLUMNS: [&str; 5] = ["name", "image", "text", "group", "document"];
+
 /// Writes the `examples.csv` of a probe directory.
 ///
 /// # Errors
@@ -17,9 +19,11 @@ pub fn write_examples(dir: &Path, examples: &[Example]) -> Result<()> {
     let fail = |e: csv::Error| Error::io("write", &path)(e.into());
     let mut file = AtomicFile::create(&path)?;
     let mut csv = csv::Writer::from_writer(&mut file);
-    csv.write_record(["name", "image", "text", "group"]).map_err(fail)?;
+    // The last column is there only where it says something.
+    let columns = if examples.iter().any(|e| !e.document.is_empty()) { 5 } else { 4 };
+    csv.write_record(&COLUMNS[..columns]).map_err(fail)?;
     for e in examples {
-        csv.write_record([&e.name, &e.image, &e.text, &e.group]).map_err(fail)?;
+        csv.write_record(&[&e.name, &e.image, &e.text, &e.group, &e.document][..columns]).map_err(fail)?;
     }
     csv.flush().map_err(Error::io("write", &path))?;
     drop(csv);
@@ -48,11 +52,11 @@ pub(crate) fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
     let mut csv = csv::Reader::from_reader(text.as_bytes());
     let header = csv.headers().map_err(fail)?.clone();
     let header = Header::new(path, &header)?;
-    let mut columns = [None; 4];
-    for (at, name) in columns.iter_mut().zip(["name", "image", "text", "group"]) {
+    let mut columns = [None; 5];
+    for (at, name) in columns.iter_mut().zip(COLUMNS) {
         *at = header.find(name)?;
     }
-    if columns == [None; 4] {
+    if columns[..4] == [None; 4] {
         let found = header.names().iter().map(|name| excerpt(name)).collect::<Vec<_>>().join(", ");
         return Err(Error::format(
             path,
@@ -70,10 +74,10 @@ pub(crate) fn read_examples(path: &Path, n: usize) -> Result<Vec<Example>> {
         }
         let cell =
             |column: Option<usize>| header.cell(column.and_then(|c| record.get(c)).unwrap_or_default()).to_owned();
-        let [name, image, text, group] = columns.map(cell);
+        let [name, image, text, group, document] = columns.map(cell);
         let number = examples.len().to_string();
         let name = [name, image.clone(), number].into_iter().find(|n| !n.is_empty()).unwrap_or_default();
-        examples.push(Example { name, image, text, group });
+        examples.push(Example { name, image, text, group, document });
     }
     if examples.len() < n { rows(examples.len().to_string()) } else { Ok(examples) }
 }

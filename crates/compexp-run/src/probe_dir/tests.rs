@@ -234,7 +234,7 @@ fn examples_have_names_images_texts_and_groups() {
     write_npy(&scratch.path("features.npy"), &[3, 1], &[1_u8; 3]).unwrap();
     let example = |name: &str, image: &str, text: &str, group: &str| {
         let [name, image, text, group] = [name, image, text, group].map(str::to_owned);
-        Example { name, image, text, group }
+        Example { name, image, text, group, document: String::new() }
     };
     for (csv, expected) in [
         (

@@ -23,19 +23,21 @@ fn explain(out: &Path, evidence: Evidence) -> Outcome {
     let set = open_probe(&example()).unwrap().set;
     let activations = ActivationFile::open(example().join("activations.npy"), Known::default()).unwrap();
     let threshold = ThresholdRule::TopQuantile(0.1);
-    let config = ExplainConfig { threshold, search: SearchConfig::default(), keep_beams: false, exemplars: 20 };
+    let config =
+        ExplainConfig { threshold, search: SearchConfig::default(), keep_beams: false, exemplars: 20, ranges: None };
     let method = Method { explain: config, units: (0..6).collect(), evidence };
     let inputs = ArrayInputs {
         annotations: AnnotationInput {
             kind: "probe".into(),
             categories: None,
             mask_size: None,
+            words: None,
             resize: None,
             crop: None,
             concepts: None,
             hash: "a".into(),
         },
-        activations: Some(ArrayInput { hash: "b".into(), tensor: None, layout: None, grid: None }),
+        activations: Some(ArrayInput { hash: "b".into(), tensor: None, layout: None, grid: None, places: None }),
         masks: None,
         name_vectors: None,
     };
