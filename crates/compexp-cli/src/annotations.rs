@@ -16,7 +16,7 @@ use compexp_vision::framing::Framing;
 use crate::args::annotations::{AnnotationArgs, PictureArgs};
 use crate::failure::Failure;
 use crate::input_files::{absolute, as_text, hash_files};
-use crate::word_annotations::WordForm;
+use crate::word_annotations::{KIND as WORDS, OpenedWords, WordForm};
 
 /// Where annotations come from, and which concepts are used.
 pub(crate) struct Annotations {
@@ -73,14 +73,14 @@ pub(crate) struct Annotated {
     /// The options that the hash covers, beside the files.
     kind: &'static str,
     /// The categories that were read, of a form that has several.
-    pub(crate) categories: Option<Vec<String>>,
+    categories: Option<Vec<String>>,
     mask_size: Option<Grid>,
     pub(crate) words: Option<WordConcepts>,
     /// The sentences whose words are the examples.
     pub(crate) sentences: Vec<Sentence>,
     pub(crate) framing: Framing,
     choice: Option<Choice>,
-    pub(crate) files: Vec<(String, PathBuf)>,
+    files: Vec<(String, PathBuf)>,
     pub(crate) paths: InputPaths,
     /// What the user should know about the annotations.
     pub(crate) warning: Option<String>,
@@ -186,7 +186,7 @@ impl Annotations {
             Form::Probe(dir) => open_folder(dir)?,
             Form::Broden { dir, options } => open_broden(dir, options)?,
             Form::Pictures(form) => form.open()?,
-            Form::Words(form) => form.open()?,
+            Form::Words(form) => open_words(form)?,
         };
         if let Some(choice) = &self.choice {
             annotated.set = choose(choice, annotated.set, &std::env::temp_dir(), progress)?;
@@ -236,6 +236,12 @@ fn open_broden(dir: &Path, options: &BrodenOptions) -> Result<Annotated> {
     })
 }
 
+fn open_words(form: &WordForm) -> Result<Annotated> {
+    let OpenedWords { set, sentences, files, categories, words, paths } = form.open()?;
+    let (categories, words) = (Some(categories), Some(words));
+    Ok(Annotated { files, categories, words, sentences, ..Annotated::new(set, WORDS, paths) })
+}
+
 impl PictureForm {
     fn open(&self) -> Result<Annotated> {
         let Self { kind, path, names, images, options } = self;
@@ -270,7 +276,7 @@ impl PictureForm {
 }
 
 impl Annotated {
-    pub(crate) fn new(set: ProbeSet, kind: &'static str, paths: InputPaths) -> Self {
+    fn new(set: ProbeSet, kind: &'static str, paths: InputPaths) -> Self {
         Self {
             set,
             scenes: Vec::new(),

@@ -3,17 +3,29 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use compexp_core::probe::ProbeSet;
 use compexp_run::InputPaths;
 use compexp_run::provenance::{AnnotationInput, WordConcepts};
-use compexp_text::conllu;
+use compexp_text::conllu::{self, Sentence};
 use compexp_text::tokens::{Family, Given, Options, Patterns, WordLists, probe_set, read_labels};
 
-use crate::annotations::Annotated;
 use crate::args::annotations::WordArgs;
 use crate::input_files::absolute;
 
 /// The name of the form in the record of a run.
-const KIND: &str = "tokens";
+pub(crate) const KIND: &str = "tokens";
+
+/// The words of sentences, opened.
+pub(crate) struct OpenedWords {
+    pub(crate) set: ProbeSet,
+    pub(crate) sentences: Vec<Sentence>,
+    /// The files that they were read from, each with its name in the record of a run.
+    pub(crate) files: Vec<(String, PathBuf)>,
+    /// The families of their concepts.
+    pub(crate) categories: Vec<String>,
+    pub(crate) words: WordConcepts,
+    pub(crate) paths: InputPaths,
+}
 
 /// Annotated sentences, and which concepts their words have.
 pub(crate) struct WordForm {
@@ -63,7 +75,7 @@ impl WordForm {
     ///
     /// # Errors
     /// The errors of [`conllu::read`], of the files of lists, expressions and labels, and of [`probe_set`].
-    pub(crate) fn open(&self) -> Result<Annotated> {
+    pub(crate) fn open(&self) -> Result<OpenedWords> {
         let Self { path, options, lists, expressions, labels } = self;
         let given = Given {
             lists: lists.as_deref().map(WordLists::read).transpose()?.unwrap_or_default(),
@@ -92,10 +104,7 @@ impl WordForm {
             contexts: options.contexts.iter().map(ToString::to_string).collect(),
             min_count: options.min_count,
         };
-        let categories = Some(options.families.iter().map(|family| family.name().to_owned()).collect());
-        let mut annotated = Annotated::new(set, KIND, paths);
-        (annotated.files, annotated.categories, annotated.words) = (files, categories, Some(words));
-        annotated.sentences = sentences;
-        Ok(annotated)
+        let categories = options.families.iter().map(|family| family.name().to_owned()).collect();
+        Ok(OpenedWords { set, sentences, files, categories, words, paths })
     }
 }

@@ -9,7 +9,6 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::probe::Grid;
-use crate::profile::Band;
 use crate::ranges::{Range, RangeConfig, ranges_of};
 use crate::threshold::ThresholdRule;
 
@@ -161,17 +160,4 @@ pub(crate) fn within<'a>(units: &'a [usize], span: &Span<usize>) -> &'a [usize] 
 
 pub(crate) fn has(units: &[usize], span: &Span<usize>) -> bool {
     !within(units, span).is_empty()
-}
-
-/// The bands of a block's units, of which `bands` has those of all units in ascending order.
-pub(crate) fn bands_within<'a>(bands: &'a [Band], span: &Span<usize>) -> &'a [Band] {
-    &bands[bands.partition_point(|band| band.unit < span.start)..bands.partition_point(|band| band.unit < span.end)]
-}
-
-/// The positions of a band's hits.
-pub(crate) fn hits<'a>(block: &'a Entries, band: &Band) -> impl Iterator<Item = (u32, f32)> + 'a {
-    let (positions, values) = block.of(band.unit);
-    let (cut, top) = band.cuts();
-    let is_hit = move |(_, value): &(u32, f32)| *value > cut && top.is_none_or(|top| *value <= top);
-    positions.iter().copied().zip(values.iter().copied()).filter(is_hit)
 }

@@ -11,6 +11,8 @@ pub(crate) const FLOW: &[&str] = &[
     "formula",
     "partition",
     "threshold",
+    "ranges",
+    "sparse",
     "resize",
     "profile",
     "score",

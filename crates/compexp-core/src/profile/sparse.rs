@@ -1,5 +1,7 @@
 //! Profiles from sparse activations.
 
+use std::ops::Range as Span;
+
 use rayon::prelude::*;
 
 use super::band::Band;
@@ -8,7 +10,7 @@ use super::gather::{Peak, Profile, keep_strongest};
 use super::patterns::{Counter, Pattern, Patterns};
 use crate::error::{Error, Result};
 use crate::partition::PositionMap;
-use crate::sparse::{Entries, SparseSource, bands_within, for_each_block, hits};
+use crate::sparse::{Entries, SparseSource, for_each_block};
 
 fn check(source: &dyn SparseSource, bands: &[Band], map: &PositionMap) -> Result<()> {
     check_examples("sparse activations", source.n_examples(), map)?;
@@ -63,6 +65,19 @@ pub fn from_sparse(
         },
     )?;
     Ok(profiles)
+}
+
+/// The bands of a block's units, of which `bands` has those of all units in ascending order.
+fn bands_within<'a>(bands: &'a [Band], span: &Span<usize>) -> &'a [Band] {
+    &bands[bands.partition_point(|band| band.unit < span.start)..bands.partition_point(|band| band.unit < span.end)]
+}
+
+/// The positions of a band's hits.
+fn hits<'a>(block: &'a Entries, band: &Band) -> impl Iterator<Item = (u32, f32)> + 'a {
+    let (positions, values) = block.of(band.unit);
+    let (cut, top) = band.cuts();
+    let is_hit = move |(_, value): &(u32, f32)| *value > cut && top.is_none_or(|top| *value <= top);
+    positions.iter().copied().zip(values.iter().copied()).filter(is_hit)
 }
 
 /// Where a band has hits; calls `peak` with the largest value of each example with one.

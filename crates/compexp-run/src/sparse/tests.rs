@@ -1,3 +1,5 @@
+//! Sparse files of every form against the same values, and broken ones.
+
 use compexp_tests::data;
 use compexp_tests::files::{Scratch, npy, npz, safetensors};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Treebanks: what is read, and what is refused.
+
 use std::collections::BTreeSet;
 
 use compexp_tests::data;

@@ -1,3 +1,5 @@
+//! Concepts of words against small sentences by hand, and against their definition.
+
 use std::collections::BTreeSet;
 
 use compexp_core::probe::Annotation;
