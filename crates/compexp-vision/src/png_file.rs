@@ -46,7 +46,7 @@ pub(crate) fn read_indices(path: &Path, hint: &str, check: impl FnOnce(usize, us
     read(path, hint, expected, check, kind)
 }
 
-/// Refuses a PNG of another height and width than `expected`, which `says` says.
+/// Refuses a picture of another height and width than `expected`, which `says` says.
 ///
 /// # Errors
 /// [`compexp_files::Error::Format`]

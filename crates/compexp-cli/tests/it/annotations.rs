@@ -189,3 +189,29 @@ fn probing_needs_the_folder_of_pictures() {
     let err = fails(temp.path(), 2, &args);
     assert!(err.contains("expected the folder that they are in") && err.contains("--images DIR"), "{err}");
 }
+
+#[test]
+fn photographs_have_the_size_that_their_annotations_state() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    fs::create_dir(dir.join("images")).unwrap();
+    let write = |name: &str, height: usize, width: usize| {
+        let image = compexp_vision::image::Image { height, width, rgb: vec![9; 3 * height * width] };
+        fs::write(dir.join("images").join(name), image.to_png().unwrap()).unwrap();
+    };
+    let picture = |id: u32| serde_json::json!({ "id": id, "file_name": format!("{id}.png"), "height": 4, "width": 6 });
+    let instances = serde_json::json!({
+        "images": [picture(1), picture(2)],
+        "annotations": [],
+        "categories": [{ "id": 1, "name": "dog" }],
+    });
+    fs::write(dir.join("a.json"), instances.to_string()).unwrap();
+    write("1.png", 4, 6);
+    let probe = "vision probe --coco a.json --checkpoint none.pth --out run";
+    assert!(fails(dir, 1, probe).contains("2.png"), "it is missing");
+    write("2.png", 6, 4);
+    let e = fails(dir, 1, probe);
+    assert!(e.contains("2.png`: size: found 6 x 4 (height x width), expected 4 x 6, as its annotation states"), "{e}");
+    write("2.png", 4, 6);
+    assert!(fails(dir, 1, probe).contains("none.pth"), "the pictures are right");
+}

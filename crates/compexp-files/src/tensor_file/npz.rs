@@ -55,9 +55,10 @@ pub fn npz_text(file: &SourceFile, name: &str) -> Result<Option<String>> {
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => return Ok(None),
         Err(e) => return Err(Error::io("read", file.path())(e)),
     }
-    // A header ends with the first new line; its type is `|S3` for three bytes.
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let Some((header, text)) = end.map(|end| bytes.split_at(end + 1)) else { return Ok(None) };
+    // Version 1 has the length of the header in bytes 8 and 9; the type is `|S3` for three bytes.
+    let Some(&[low, high]) = bytes.get(8..10) else { return Ok(None) };
+    let end = 10 + usize::from(u16::from_le_bytes([low, high]));
+    let Some((header, text)) = bytes.split_at_checked(end) else { return Ok(None) };
     let is_text = header.windows(3).any(|part| part == b"'|S");
     Ok(std::str::from_utf8(text).ok().filter(|_| is_text).map(|text| text.trim_end_matches('\0').to_owned()))
 }

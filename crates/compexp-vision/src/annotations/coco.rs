@@ -171,12 +171,12 @@ pub fn coco(file: &Path, images: Option<&Path>, options: &Options) -> Result<Pic
         objects[at].push((concepts, shape));
     }
     let names: Vec<String> = images.iter().map(|image| image.file_name.clone()).collect();
-    let sizes = images.iter().map(|image| (image.height, image.width)).collect();
-    let source = Instances { sizes, objects };
+    let sizes: Vec<(usize, usize)> = images.iter().map(|image| (image.height, image.width)).collect();
+    let source = Instances { sizes: sizes.clone(), objects };
     let found = image_root.is_some();
     let set = probe_set(file, families.concepts, names.into_iter(), found, source, options)?;
     let files = vec![("instances".to_owned(), file.to_owned())];
-    Ok(Pictures { set, image_root, categories: Some(categories), files, left_out: 0 })
+    Ok(Pictures { set, image_root, categories: Some(categories), files, sizes, left_out: 0 })
 }
 
 /// The shape of an object, which is right for its picture.

@@ -54,7 +54,7 @@ pub fn mask_dir(dir: &Path, names: &Path, images: Option<&Path>, options: &Optio
     let source = Masks { classes, masks: masks.into_iter().map(|mask| mask.path).zip(paths).collect() };
     let set = probe_set(dir, concepts, shown.into_iter(), image_root.is_some(), source, options)
         .map_err(|e| in_file(e, names))?;
-    Ok(Pictures { set, image_root, categories: None, files, left_out })
+    Ok(Pictures { set, image_root, categories: None, files, sizes: Vec::new(), left_out })
 }
 
 /// The error about concepts, which are in the file of names and not in the folder of masks.

@@ -31,6 +31,7 @@ use compexp_core::concept::{Concept, ConceptId};
 use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid, Neighbors, ProbeSet, Variant};
 use compexp_files::{Place, excerpt};
 use compexp_run::probe_dir::vocabulary_of;
+use rayon::prelude::*;
 
 mod ade20k;
 mod coco;
@@ -51,6 +52,8 @@ pub use panoptic::panoptic;
 
 use crate::error::{Error, Result};
 use crate::framing::Framing;
+use crate::image::Image;
+use crate::png_file::same_size;
 
 /// How annotations become masks, and which are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +79,24 @@ pub struct Pictures {
     pub categories: Option<Vec<String>>,
     /// The files that the annotations were or will be read from, with names that do not depend on where they lie.
     pub files: Vec<(String, PathBuf)>,
+    /// The height and width of each picture as its annotation states it; empty where that is a mask of its own, which is compared
+    /// when it is read.
+    pub sizes: Vec<(usize, usize)>,
     /// The number of pictures without a mask, which are no examples.
     pub left_out: usize,
+}
+
+/// Compares photographs with the [`Pictures::sizes`] that their annotations state. Only their headers are looked at.
+///
+/// # Errors
+/// [`compexp_files::Error::Format`] for the first photograph of another size; the errors of [`Image::size`].
+pub fn check_photographs<'a>(photographs: impl Iterator<Item = &'a Path>, sizes: &[(usize, usize)]) -> Result<()> {
+    let pairs: Vec<_> = photographs.zip(sizes).collect();
+    let checked: Vec<Result<()>> = pairs
+        .par_iter()
+        .map(|(path, size)| same_size(path, Image::size(path)?, **size, "as its annotation states"))
+        .collect();
+    checked.into_iter().collect()
 }
 
 /// The annotation of pictures in their own pixels.

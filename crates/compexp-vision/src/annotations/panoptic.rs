@@ -81,9 +81,10 @@ pub fn panoptic(file: &Path, images: Option<&Path>, options: &Options) -> Result
     };
     let mut files = vec![("panoptic".to_owned(), file.to_owned())];
     files.extend(source.pictures.iter().map(|picture| (picture.name.clone(), picture.png.clone())));
+    let sizes = images.iter().map(|image| (image.height, image.width)).collect();
     let names = images.into_iter().map(|image| image.file_name);
     let set = probe_set(file, families.concepts, names, image_root.is_some(), source, options)?;
-    Ok(Pictures { set, image_root, categories: Some(categories), files, left_out: 0 })
+    Ok(Pictures { set, image_root, categories: Some(categories), files, sizes, left_out: 0 })
 }
 
 /// The segments of a picture.
