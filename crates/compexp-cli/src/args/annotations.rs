@@ -15,6 +15,9 @@ pub(crate) const PICTURE_PARTS: [&str; 7] = ["index", "categories", "names", "im
 /// The forms of annotated pictures, for the group of arguments of which a command needs one.
 pub(crate) const PICTURES: [&str; 5] = ["broden", "coco", "panoptic", "ade20k", "mask_dir"];
 
+/// The forms of annotations whose examples are no words.
+pub(crate) const NO_WORDS: [&str; 6] = ["probe", "broden", "coco", "panoptic", "ade20k", "mask_dir"];
+
 /// The same with a probe directory, and the words of sentences.
 pub(crate) const ANNOTATED: [&str; 7] = ["probe", "broden", "coco", "panoptic", "ade20k", "mask_dir", "tokens"];
 
@@ -36,26 +39,26 @@ pub(crate) struct AnnotationArgs {
 #[command(next_help_heading = "Words of sentences")]
 pub(crate) struct WordArgs {
     /// A treebank in CoNLL-U, which gzip may have compressed; its words are the examples
-    #[arg(long, value_name = "FILE", conflicts_with = "probe", conflicts_with_all = PICTURES, conflicts_with_all = PICTURE_PARTS)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NO_WORDS, conflicts_with_all = PICTURE_PARTS)]
     pub(crate) tokens: Option<PathBuf>,
     /// The families of concepts, of form, lemma, upos, xpos, feature, relation, position, prefix, suffix, shape [default: the
     /// first seven]
-    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens")]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens", conflicts_with_all = NO_WORDS)]
     pub(crate) families: Vec<Family>,
     /// Concepts of other words: prev, next, head, child or before-K of all families but form and lemma, or of one: head:lemma
-    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens")]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens", conflicts_with_all = NO_WORDS)]
     pub(crate) context: Vec<Context>,
     /// Leave out concepts that fewer words have [default: 5]
-    #[arg(long, value_name = "N", value_parser = whole(1, u32::MAX.into()), requires = "tokens")]
+    #[arg(long, value_name = "N", value_parser = whole(1, u32::MAX.into()), requires = "tokens", conflicts_with_all = NO_WORDS)]
     pub(crate) min_count: Option<usize>,
     /// A folder of word lists, .txt files of one word a line: each is a concept
-    #[arg(long, value_name = "DIR", requires = "tokens")]
+    #[arg(long, value_name = "DIR", requires = "tokens", conflicts_with_all = NO_WORDS)]
     pub(crate) lists: Option<PathBuf>,
     /// Regular expressions, one a line after a name: each is a concept of the words in which it finds something
-    #[arg(long, value_name = "FILE", requires = "tokens")]
+    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with_all = NO_WORDS)]
     pub(crate) regex: Option<PathBuf>,
     /// The label of each sentence, one a line: each label is a concept of all words
-    #[arg(long, value_name = "FILE", requires = "tokens")]
+    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with_all = NO_WORDS)]
     pub(crate) sentence_labels: Option<PathBuf>,
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use compexp_core::probe::Grid;
 
+use super::annotations::NO_WORDS;
 use super::numbers::{at_least_1, grid, part};
 
 /// A layer, from a file.
@@ -35,13 +36,13 @@ pub(crate) struct LayerArgs {
 #[command(next_help_heading = "Layer of words")]
 pub(crate) struct WordPlaceArgs {
     /// The tokenizer.json of the model whose tokens the activations are of: a word has the values of its first token
-    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with = "masks")]
+    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with = "masks", conflicts_with_all = NO_WORDS)]
     pub(crate) tokenizer: Option<PathBuf>,
     /// Which tokens of activations [texts, tokens, units] are no padding: bool, u8 or i64 [texts, tokens]
-    #[arg(long, value_name = "FILE[#TENSOR]", requires = "tokens", conflicts_with_all = ["masks", "token_map"])]
+    #[arg(long, value_name = "FILE[#TENSOR]", requires = "tokens", conflicts_with_all = ["masks", "token_map"], conflicts_with_all = NO_WORDS)]
     pub(crate) token_mask: Option<PathBuf>,
     /// Where each word is in a latent cache: .npz with `context` (-1 = nowhere) and `position`, one of each a word
-    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with_all = ["masks", "tokenizer"])]
+    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with_all = ["masks", "tokenizer"], conflicts_with_all = NO_WORDS)]
     pub(crate) token_map: Option<PathBuf>,
 }
 

@@ -100,7 +100,7 @@ fn ranges_are_shown_listed_compared_and_reported() {
     assert!(done.code == 3 && done.out.contains("0, range 2"), "{}", done.out);
     altered["ranges"][1]["range"]["k"] = Value::from(99);
     fs::write(dir.join("altered.json"), altered.to_string()).unwrap();
-    let said = fails(&dir, 2, "diff altered.json with");
+    let said = fails(&dir, 1, "diff altered.json with");
     assert!(said.contains("ranges[1].range.k: found 99, expected at most 16"), "{said}");
 }
 

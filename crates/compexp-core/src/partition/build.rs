@@ -13,8 +13,9 @@ use crate::error::{Error, Result};
 use crate::formula::Atom;
 use crate::probe::{Annotation, AnnotationSource, Grid, Neighbors};
 
-/// More columns than this are refused: rows of the co-occurrence matrix are kept, and grow with the square.
-const MAX_COLUMNS: usize = 16_384;
+/// More columns than this are refused: 16 bits number them. Rows of the co-occurrence matrix, 4 bytes a column, are kept for the
+/// columns that searches ask for.
+const MAX_COLUMNS: usize = 65_535;
 
 /// Examples divided at once before they are added in order; large enough to keep threads busy, small enough for memory.
 const WINDOW: usize = 256;
@@ -129,7 +130,7 @@ impl PartitionBuilder {
     /// The partition of all examples added, with columns for the NEIGHBORS that `neighbors` lists, and its position map.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if the universe has 2^32 positions or more, or if there are more than 16,384 columns.
+    /// [`Error::Mismatch`] if the universe has 2^32 positions or more, or if there are more than 65,535 columns.
     pub fn finish(self, neighbors: &Neighbors) -> Result<(Partition, PositionMap)> {
         let n_examples = self.offsets.len() - 1;
         narrow(n_examples as u64 * self.grid.positions() as u64, "positions of the probe set")?;
@@ -400,8 +401,8 @@ mod tests {
 
     #[test]
     fn more_concepts_than_columns_can_be_numbered_are_refused() {
-        // The last is one more than 16 bits hold; the first is one too many for the rows of counts.
-        for n in [MAX_COLUMNS as u32 + 1, 65_536, 65_537] {
+        // The last is one more than 16 bits can count.
+        for n in [MAX_COLUMNS as u32 + 1, MAX_COLUMNS as u32 + 2] {
             let examples: Vec<Annotation> =
                 [0..n / 2, n / 2..n].map(|scalars| Annotation { layers: vec![], scalars: scalars.collect() }).into();
             let source = Examples(Grid::SINGLE, examples);
@@ -409,7 +410,7 @@ mod tests {
             builder.add_all(&source, &|_| ()).unwrap();
             let Err(e) = builder.finish(&Neighbors::new()) else { panic!("{n} concepts are not refused") };
             let expected =
-                format!("concepts (with NEIGHBORS): found {n}, expected at most 16384; choose fewer features");
+                format!("concepts (with NEIGHBORS): found {n}, expected at most 65535; choose fewer features");
             assert_eq!(e.to_string(), expected);
         }
         // NEIGHBORS are columns too.
@@ -421,7 +422,7 @@ mod tests {
         let Err(e) = builder.finish(&Neighbors::from([(ConceptId(0), vec![ConceptId(1)])])) else {
             panic!("not refused")
         };
-        assert!(e.to_string().contains("found 16385, expected at most 16384"), "{e}");
+        assert!(e.to_string().contains("found 65536, expected at most 65535"), "{e}");
     }
 
     #[test]
