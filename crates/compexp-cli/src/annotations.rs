@@ -13,7 +13,7 @@ use compexp_vision::annotations::{self, MASK_SIZE, Options, Pictures, check_phot
 use compexp_vision::broden::{self, BrodenOptions};
 use compexp_vision::framing::Framing;
 
-use crate::args::annotations::{AnnotationArgs, PictureArgs};
+use crate::args::annotations::{AnnotationArgs, PictureArgs, WordConceptArgs};
 use crate::failure::Failure;
 use crate::input_files::{absolute, as_text, hash_files};
 use crate::word_annotations::{KIND as WORDS, OpenedWords, WordForm};
@@ -91,13 +91,19 @@ pub(crate) struct Annotated {
 impl Annotations {
     /// The given annotations. The argument parser ensures that there are some.
     pub(crate) fn new(args: &AnnotationArgs) -> Self {
-        match &args.probe {
-            Some(dir) => Self { form: Form::Probe(dir.clone()), choice: choice(&args.pictures) },
-            None if args.words.tokens.is_some() => {
-                Self { form: Form::Words(WordForm::of(&args.words)), choice: choice(&args.pictures) }
+        let form = match (&args.probe, &args.words.tokens) {
+            (Some(dir), _) => Form::Probe(dir.clone()),
+            (None, Some(path)) => {
+                return Self { choice: choice(&args.pictures), ..Self::of_words(path, &args.words.concepts) };
             }
-            None => Self::of_pictures(&args.pictures),
-        }
+            (None, None) => return Self::of_pictures(&args.pictures),
+        };
+        Self { form, choice: choice(&args.pictures) }
+    }
+
+    /// The words of the sentences in the file `path`.
+    pub(crate) fn of_words(path: &Path, args: &WordConceptArgs) -> Self {
+        Self { form: Form::Words(WordForm::of(path, args)), choice: None }
     }
 
     /// A probe directory with all its concepts.

@@ -15,7 +15,10 @@ mod failure;
 mod fetching;
 mod hub_paths;
 mod input_files;
+mod language_model;
+mod latents;
 mod layer;
+mod layer_stores;
 mod name_vectors;
 mod parent;
 mod progress;
@@ -35,6 +38,8 @@ use clap::Parser;
 
 use args::nli::NliCommand;
 use args::probe::ProbeCommand;
+use args::sae::SaeCommand;
+use args::text::TextCommand;
 use args::vision::VisionCommand;
 use args::{Cli, Command};
 use progress::Reporter;
@@ -77,6 +82,9 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Nli(NliCommand::Counterfactual(args)) => commands::nli::counterfactual::run(args, reporter),
         Command::Nli(NliCommand::Compose(args)) => commands::nli::compose::run(args, reporter),
         Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
+        Command::Text(TextCommand::Probe(args)) => commands::text::probe::run(args, reporter),
+        Command::Text(TextCommand::Layers(args)) => commands::text::layers::run(args),
+        Command::Sae(SaeCommand::Encode(args)) => commands::sae_encode::run(args, reporter),
         Command::Probe(ProbeCommand::Convert(args)) => commands::convert::run(args, reporter),
         Command::Probe(ProbeCommand::Unpack(args)) => commands::unpack::run(args, reporter),
         Command::Show(args) => commands::show::run(args),

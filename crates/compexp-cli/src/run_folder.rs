@@ -1,9 +1,9 @@
 //! The folder of a new run: opens it, and explains if it holds another run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_files::{HAS_PARQUET, is_there, write_parquet};
+use compexp_files::{HAS_PARQUET, is_there, make_folder, write_parquet};
 use compexp_run::layout::EXPLANATIONS_PARQUET;
 use compexp_run::record_csv::explanation_columns;
 use compexp_run::{FinishedRun, InputPaths, Provenance, RunConfig, RunDir, RunWriter};
@@ -23,6 +23,31 @@ pub(crate) fn target(args: &OutArgs) -> Result<(&Path, bool)> {
         return Err(Failure::usage(message).hint("build it with its feature `parquet`").into());
     }
     Ok((&args.out, args.force))
+}
+
+/// The folder of each layer's run: that of the arguments, or one in it where there are several layers.
+///
+/// # Errors
+/// As [`target`]; a [`Failure`] if two layers would have one folder; `Error::Io` if the folder cannot be made.
+pub(crate) fn of_layers(args: &OutArgs, layers: &[&str]) -> Result<Vec<PathBuf>> {
+    let (out, _) = target(args)?;
+    if let [_] = layers {
+        return Ok(vec![out.to_owned()]);
+    }
+    let mut all: Vec<PathBuf> = Vec::new();
+    for layer in layers {
+        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        let name: String = layer.chars().map(plain).collect();
+        let folder = out.join(name.trim_start_matches(['.', '_']));
+        if folder == *out || all.contains(&folder) {
+            let message =
+                format!("--layer: the run of `{layer}` would be in `{}`, as that of another layer", folder.display());
+            return Err(Failure::usage(message).hint("give each layer once, or probe it by itself").into());
+        }
+        all.push(folder);
+    }
+    make_folder(out)?;
+    Ok(all)
 }
 
 /// Adds the table of explanations in the format that the arguments ask for, if the run has none yet.

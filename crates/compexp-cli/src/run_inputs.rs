@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
-use compexp_run::FinishedRun;
+use compexp_files::hash_file;
+use compexp_run::{FinishedRun, Provenance};
 
 use crate::annotations::{Annotated, Annotations};
 use crate::failure::Failure;
 use crate::hub_paths::config_of;
+use crate::language_model::words_within;
 use crate::progress::Reporter;
 
 /// Opens the annotations of a run, and checks that they did not change.
@@ -20,11 +22,21 @@ pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<A
     let annotations = Annotations::of_run(&config, dir)?.ok_or_else(|| lacks(dir, "where its annotations were"))?;
     // Checks the probe set that the run itself keeps, if it has one.
     run.probe()?;
-    let annotated = annotations.open(reporter)?;
+    let mut annotated = annotations.open(reporter)?;
+    let made = run.provenance()?;
     // A run on sentence pairs has its own annotations, which are not among its inputs.
-    if let Some(recorded) = run.provenance()?.annotations() {
+    if let Some(recorded) = made.annotations() {
         let found = annotated.record(reporter)?;
         unchanged("annotations", recorded == &found, &recorded.hash, &found.hash)?;
+    }
+    if let Provenance::TextProbe(made) = &made
+        && let Some(positions) = made.inputs.positions
+    {
+        let tokenizer = config.paths.tokenizer.as_deref().ok_or_else(|| lacks(dir, "where its tokenizer was"))?;
+        let found = hash_file(Path::new(tokenizer))?;
+        unchanged("tokenizer", made.inputs.tokenizer == found, &made.inputs.tokenizer, &found)?;
+        let kept = words_within(&annotated.sentences, Path::new(tokenizer), positions)?;
+        annotated.set = annotated.set.only(kept)?;
     }
     Ok(annotated)
 }

@@ -9,7 +9,7 @@ use compexp_run::provenance::{AnnotationInput, WordConcepts};
 use compexp_text::conllu::{self, Sentence};
 use compexp_text::tokens::{Family, Given, Options, Patterns, WordLists, probe_set, read_labels};
 
-use crate::args::annotations::WordArgs;
+use crate::args::annotations::WordConceptArgs;
 use crate::input_files::absolute;
 
 /// The name of the form in the record of a run.
@@ -37,8 +37,8 @@ pub(crate) struct WordForm {
 }
 
 impl WordForm {
-    /// The given sentences. The argument parser ensures that there are some.
-    pub(crate) fn of(args: &WordArgs) -> Self {
+    /// The sentences in the file `path`.
+    pub(crate) fn of(path: &Path, args: &WordConceptArgs) -> Self {
         let default = Options::default();
         let mut families = if args.families.is_empty() { default.families } else { args.families.clone() };
         families.extend(args.lists.as_ref().map(|_| Family::List));
@@ -48,7 +48,7 @@ impl WordForm {
         families.dedup();
         let min_count = args.min_count.unwrap_or(default.min_count);
         Self {
-            path: args.tokens.clone().unwrap_or_else(|| ".".into()),
+            path: path.to_owned(),
             options: Options { families, contexts: args.context.clone(), min_count },
             lists: args.lists.clone(),
             expressions: args.regex.clone(),

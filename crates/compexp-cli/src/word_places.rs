@@ -9,7 +9,7 @@ use compexp_core::probe::Grid;
 use compexp_files::{Dtype, TensorFile};
 use compexp_run::InputPaths;
 use compexp_text::conllu::Sentence;
-use compexp_text::{ModelTokenizer, Tokens};
+use compexp_text::{ModelTokenizer, WordTokens};
 
 use crate::annotations::Annotated;
 use crate::args::layer::WordPlaceArgs;
@@ -129,17 +129,13 @@ impl WordPlaces {
             return Ok((0..words).map(|row| Some(through(row))).collect());
         };
         let tokenizer = ModelTokenizer::open(tokenizer)?;
-        let tokens = sentences.iter().map(|s| Ok(tokenizer.tokens(&s.written())?)).collect::<Result<Vec<Tokens>>>()?;
-        let first_tokens = sentences.iter().zip(&tokens).map(|(sentence, tokens)| {
-            let alignment = tokens.align(&sentence.spans()?)?;
-            Ok((0..alignment.words()).map(|word| alignment.tokens(word).first().copied()).collect::<Vec<_>>())
-        });
-        let first_tokens = first_tokens.collect::<Result<Vec<_>>>()?;
+        let read = sentences.iter().map(|sentence| Ok(WordTokens::of(sentence, &tokenizer, None)?));
+        let read = read.collect::<Result<Vec<_>>>()?;
         if let Some((cached, length)) = layer.tokens()?.filter(|_| mask.is_none()) {
-            return Ok(in_contexts(&cached, length, &tokens, &first_tokens));
+            return Ok(in_contexts(&cached, length, &read));
         }
-        let all: usize = tokens.iter().map(Tokens::len).sum();
-        let plain: usize = tokens.iter().map(|t| t.special.iter().filter(|special| !**special).count()).sum();
+        let all: usize = read.iter().map(|sentence| sentence.tokens.len()).sum();
+        let plain = read.iter().flat_map(|sentence| &sentence.tokens.special).filter(|special| !**special).count();
         if n_rows != all && n_rows != plain {
             let message = format!(
                 "rows of the activations `{}`: found {n_rows}, expected {all}, one a token of the model, or {plain} without \
@@ -149,10 +145,10 @@ impl WordPlaces {
             return Err(Failure::new(message).hint("are they of these sentences, in this order?").into());
         }
         let (mut rows, mut base) = (Vec::with_capacity(words), 0);
-        for (tokens, first_tokens) in tokens.iter().zip(&first_tokens) {
+        for WordTokens { tokens, first } in &read {
             let counts = |at: usize| n_rows == all || !tokens.special[at];
             let place = |at: usize| (0..at).filter(|before| counts(*before)).count();
-            rows.extend(first_tokens.iter().map(|at| at.map(|at| through(base + place(at)))));
+            rows.extend(first.iter().map(|at| at.map(|at| through(base + place(at)))));
             base += place(tokens.len());
         }
         Ok(rows)
@@ -160,24 +156,19 @@ impl WordPlaces {
 }
 
 /// The rows of words in the contexts of a cache that are whole sentences; padding is 0.
-fn in_contexts(
-    cached: &[i64],
-    length: usize,
-    tokens: &[Tokens],
-    first_tokens: &[Vec<Option<usize>>],
-) -> Vec<Option<u32>> {
+fn in_contexts(cached: &[i64], length: usize, read: &[WordTokens]) -> Vec<Option<u32>> {
     let mut contexts: HashMap<Vec<i64>, Vec<usize>> = HashMap::new();
     for (number, context) in cached.chunks_exact(length.max(1)).enumerate().rev() {
         let end = context.iter().rposition(|token| *token != 0).map_or(0, |last| last + 1);
         contexts.entry(context[..end].to_vec()).or_default().push(number);
     }
     let mut rows = Vec::new();
-    for (tokens, first_tokens) in tokens.iter().zip(first_tokens) {
+    for WordTokens { tokens, first } in read {
         let ids: Vec<i64> = tokens.ids.iter().map(|id| i64::from(*id)).collect();
         // Of sentences that are there several times each has a context of its own, in order.
         let context = contexts.get_mut(&ids).and_then(Vec::pop);
         let row = |at: &Option<usize>| Some((context? * length + (*at)?) as u32);
-        rows.extend(first_tokens.iter().map(row));
+        rows.extend(first.iter().map(row));
     }
     rows
 }

@@ -52,6 +52,8 @@ pub const LOGITS: &str = "logits.npy";
 pub const STORE: &str = "activations.json";
 /// The hashes of the blocks of the activations.
 pub const BLOCKS: &str = "activations.blocks.json";
+/// Latents of a sparse autoencoder, which the run encoded from such a store.
+pub const LATENTS: &str = "latents.safetensors";
 /// How units bear on classes.
 pub const CONTRIBUTIONS: &str = "contributions.csv";
 /// How units of an earlier layer bear on the units.
@@ -113,8 +115,20 @@ pub const NEEDED: [&str; 10] = [
 ];
 
 /// What a run may have besides: files, and folders.
-pub const OPTIONAL: [&str; 11] =
-    [RANGES, THRESHOLDS, NULL, HOLDOUT, CEILINGS, PREDICTIONS, HEAD_CLASSES, HEAD_WEIGHTS, WEIGHTS, PROBE, MANIFEST];
+pub const OPTIONAL: [&str; 12] = [
+    RANGES,
+    THRESHOLDS,
+    NULL,
+    HOLDOUT,
+    CEILINGS,
+    PREDICTIONS,
+    HEAD_CLASSES,
+    HEAD_WEIGHTS,
+    WEIGHTS,
+    PROBE,
+    LATENTS,
+    MANIFEST,
+];
 
 /// The files of an [`crate::ActivationStore`], complete or not.
 pub const STORED: [&str; 8] =

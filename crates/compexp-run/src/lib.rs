@@ -64,6 +64,6 @@ pub use provenance::Provenance;
 pub use run_config::{InputPaths, RunConfig};
 pub use run_dir::{FinishedRun, RunDir, RunWriter};
 pub use run_tables::{BelowRun, UnitContribution, UnitWeights, Weights};
-pub use sparse::SparseFile;
+pub use sparse::{SparseFile, SparseWriter};
 pub use trial_record::TrialRecord;
 pub use verify::{Verified, fix, verify};

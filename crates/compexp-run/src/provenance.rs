@@ -26,6 +26,9 @@ pub enum Provenance {
     /// `compexp nli probe`: a layer of a classifier on sentence pairs.
     #[serde(rename = "nli probe")]
     NliProbe(Made<PairInputs>),
+    /// `compexp text probe`: a layer of a language model on the words of sentences.
+    #[serde(rename = "text probe")]
+    TextProbe(Made<WordInputs>),
 }
 
 /// Inputs of one kind, with the settings that all runs have.
@@ -162,6 +165,28 @@ pub struct PairInputs {
     /// The hash of the file of word vectors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vectors: Option<String>,
+}
+
+/// The inputs of `compexp text probe`. Hashes are 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WordInputs {
+    /// The annotated sentences.
+    pub annotations: AnnotationInput,
+    /// The hash of the model's configuration and weights.
+    pub model: String,
+    /// The hash of its tokenizer.
+    pub tokenizer: String,
+    /// The tokens that texts were cut to, where some were longer; words behind the cut are outside of the universe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<usize>,
+    /// The probed layer.
+    pub layer: String,
+    /// The hash of the sparse autoencoder whose latents are the units; none where the layer's own values are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sae: Option<String>,
+    /// The device that the model ran on, where that was not the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// Which features of sentence pairs a run has.
@@ -302,6 +327,7 @@ impl Provenance {
             Self::Explain(_) => "explain",
             Self::VisionProbe(_) => "vision probe",
             Self::NliProbe(_) => "nli probe",
+            Self::TextProbe(_) => "text probe",
         }
     }
 
@@ -311,6 +337,7 @@ impl Provenance {
             Self::Explain(made) => &made.settings,
             Self::VisionProbe(made) => &made.settings,
             Self::NliProbe(made) => &made.settings,
+            Self::TextProbe(made) => &made.settings,
         }
     }
 
@@ -320,6 +347,7 @@ impl Provenance {
             Self::Explain(_) => None,
             Self::VisionProbe(made) => Some(&made.inputs.layer),
             Self::NliProbe(made) => Some(&made.inputs.layer),
+            Self::TextProbe(made) => Some(&made.inputs.layer),
         }
     }
 
@@ -329,13 +357,14 @@ impl Provenance {
             Self::Explain(_) => None,
             Self::VisionProbe(made) => Some(&made.inputs.checkpoint),
             Self::NliProbe(made) => Some(&made.inputs.checkpoint),
+            Self::TextProbe(made) => Some(&made.inputs.model),
         }
     }
 
     /// The seed of the random weights that the network ran with, where it did.
     pub fn random_weights(&self) -> Option<u64> {
         match self {
-            Self::Explain(_) => None,
+            Self::Explain(_) | Self::TextProbe(_) => None,
             Self::VisionProbe(made) => made.inputs.random_weights,
             Self::NliProbe(made) => made.inputs.random_weights,
         }
@@ -344,7 +373,7 @@ impl Provenance {
     /// The same with the weights of the checkpoint in place of random ones.
     pub fn trained(mut self) -> Self {
         match &mut self {
-            Self::Explain(_) => {}
+            Self::Explain(_) | Self::TextProbe(_) => {}
             Self::VisionProbe(made) => made.inputs.random_weights = None,
             Self::NliProbe(made) => made.inputs.random_weights = None,
         }
@@ -357,6 +386,7 @@ impl Provenance {
             Self::Explain(made) => serde_json::to_value(&made.inputs),
             Self::VisionProbe(made) => serde_json::to_value(&made.inputs),
             Self::NliProbe(made) => serde_json::to_value(&made.inputs),
+            Self::TextProbe(made) => serde_json::to_value(&made.inputs),
         };
         inputs.unwrap_or_default()
     }
@@ -366,6 +396,7 @@ impl Provenance {
         match self {
             Self::Explain(made) => Some(&made.inputs.annotations),
             Self::VisionProbe(made) => Some(&made.inputs.annotations),
+            Self::TextProbe(made) => Some(&made.inputs.annotations),
             Self::NliProbe(_) => None,
         }
     }
@@ -373,8 +404,9 @@ impl Provenance {
 
 /// The settings that say on which probe set a run was made, whichever command made it, by their names in `config.json`;
 /// the others are of the model and of the search.
-pub const PROBE_SET: [&str; 7] = [
+pub const PROBE_SET: [&str; 8] = [
     "inputs.annotations",
+    "inputs.positions",
     "inputs.pairs",
     "inputs.first",
     "inputs.tokenized",

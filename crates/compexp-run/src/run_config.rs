@@ -63,6 +63,9 @@ pub struct InputPaths {
     /// The units' masks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masks: Option<String>,
+    /// The folder of the language model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// The file of the names of classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub names: Option<String>,
@@ -72,6 +75,9 @@ pub struct InputPaths {
     /// The probe directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
+    /// The sparse autoencoder whose latents are the units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sae: Option<String>,
     /// The list of the images' scenes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenes: Option<String>,
@@ -115,9 +121,11 @@ impl InputPaths {
             labels,
             lists,
             masks,
+            model,
             names,
             pairs,
             probe,
+            sae,
             scenes,
             symbols,
             tagger,
@@ -140,9 +148,11 @@ impl InputPaths {
             labels,
             lists,
             masks,
+            model,
             names,
             pairs,
             probe,
+            sae,
             scenes,
             symbols,
             tagger,
@@ -213,7 +223,7 @@ mod tests {
     fn paths_are_written_as_a_map_sorted_by_name_would_be() {
         let all = json!({
             "activations": "a", "annotations": "aa", "broden": "b", "checkpoint": "c", "classes": "d", "expressions": "dd", "gold": "e",
-            "image_root": "f", "index": "g", "labels": "ga", "lists": "gb", "masks": "h", "names": "hh", "pairs": "i", "probe": "j", "scenes": "k", "symbols": "l", "tagger": "m",
+            "image_root": "f", "index": "g", "labels": "ga", "lists": "gb", "masks": "h", "model": "ha", "names": "hh", "pairs": "i", "probe": "j", "sae": "ja", "scenes": "k", "symbols": "l", "tagger": "m",
             "tags": "n", "token_map": "na", "token_mask": "nb", "tokenizer": "nc", "vectors": "o",
         });
         let read = InputPaths::deserialize(&all).unwrap();
@@ -224,8 +234,8 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&changed.each().collect::<Vec<_>>()).unwrap(),
             json!([
-                "A", "AA", "B", "C", "D", "DD", "E", "F", "G", "GA", "GB", "H", "HH", "I", "J", "K", "L", "M", "N",
-                "NA", "NB", "NC", "O"
+                "A", "AA", "B", "C", "D", "DD", "E", "F", "G", "GA", "GB", "H", "HA", "HH", "I", "J", "JA", "K", "L",
+                "M", "N", "NA", "NB", "NC", "O"
             ])
             .to_string()
         );

@@ -29,8 +29,10 @@ pub struct RunWriter {
     place: PathBuf,
     /// The command that the run is of.
     command: String,
-    /// Whether the run keeps the activations that it extracts.
+    /// Whether the run extracts activations, and goes on with those that are there.
     stores: bool,
+    /// Whether it explains the latents that were encoded from them, and keeps these.
+    encodes: bool,
     /// Whether it took these over from the run that it replaces.
     carried: bool,
     lock: Option<FolderLock>,
@@ -78,8 +80,9 @@ impl RunWriter {
 
     fn new(dir: PathBuf, place: &Path, config: &RunConfig, lock: FolderLock) -> Self {
         let command = config.command();
-        let stores = config.paths.activations.as_deref() == Some(ACTIVATIONS);
-        Self { dir, place: place.to_owned(), command, stores, carried: false, lock: Some(lock) }
+        let encodes = config.paths.activations.as_deref() == Some(LATENTS);
+        let stores = encodes || config.paths.activations.as_deref() == Some(ACTIVATIONS);
+        Self { dir, place: place.to_owned(), command, stores, encodes, carried: false, lock: Some(lock) }
     }
 
     /// The folder to write in. It is not the run's own while the run that is there stands.
@@ -102,6 +105,12 @@ impl RunWriter {
         self.write_files(explained, examples, grid, predictions)?;
         for name in [PARTIAL_ACTIVATIONS, PARTIAL_LOGITS, PARTIAL_STORE, PROGRESS] {
             remove_tree(&self.dir.join(name))?;
+        }
+        if self.encodes {
+            // They have served: from now on the activations of the run are the latents.
+            for name in STORED {
+                remove_tree(&self.dir.join(name))?;
+            }
         }
         remove_partials(&self.dir)?;
         if is_there(&self.dir.join(ACTIVATIONS))? && !is_there(&self.dir.join(BLOCKS))? {

@@ -100,6 +100,11 @@ impl Tokens {
         self.ids.is_empty()
     }
 
+    /// Whether [`Self::cut`] left tokens out.
+    pub fn is_cut(&self) -> bool {
+        self.left_out > 0
+    }
+
     /// Cuts the text to the positions of a model: leaves out its last tokens, but no special ones. Returns how many.
     pub fn cut(&mut self, positions: usize) -> usize {
         let mut over = self.len().saturating_sub(positions);

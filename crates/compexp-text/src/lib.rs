@@ -5,6 +5,7 @@
 //! - [`feats`]: sentences annotated elsewhere, `.feats` and CoNLL-U;
 //! - [`align`]: a language model's tokens, and which of them stand on which word;
 //! - [`encoder`]: transformers (BERT, GPT-2, GPT-NeoX): tokens to the values of their layers;
+//! - [`word_layers`]: the values of these layers at the words of sentences;
 //! - [`sae`]: sparse autoencoders: the values of a layer to the few latents that fire;
 //! - [`conllu`]: treebanks: words, tags, features and syntax;
 //! - [`tokens`]: probe sets of the words of annotated sentences;
@@ -29,9 +30,11 @@ pub mod tagger;
 pub mod tokenizer;
 pub mod tokens;
 pub mod vectors;
+pub mod word_layers;
 pub mod words;
 
 pub use align::{Alignment, ModelTokenizer, Tokens};
 pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use sae::{Sae, SparseRows};
+pub use word_layers::{WordTokens, word_values};

@@ -41,6 +41,14 @@ pub(crate) struct WordArgs {
     /// A treebank in CoNLL-U, which gzip may have compressed; its words are the examples
     #[arg(long, value_name = "FILE", conflicts_with_all = NO_WORDS, conflicts_with_all = PICTURE_PARTS)]
     pub(crate) tokens: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) concepts: WordConceptArgs,
+}
+
+/// The concepts of the words of annotated sentences.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Words of sentences")]
+pub(crate) struct WordConceptArgs {
     /// The families of concepts, of form, lemma, upos, xpos, feature, relation, position, prefix, suffix, shape [default: the
     /// first seven]
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens", conflicts_with_all = NO_WORDS)]

@@ -34,7 +34,7 @@ Examples:
     compexp explain --coco instances_val2017.json --mask-size 56x56 --activations acts.npy \\
       --out runs/coco
 
-  Neurons of a language model, [words, neurons] for the words of a treebank, with what stands before a word:
+  Neurons of a language model, [words, neurons], with what stands before a word of a treebank:
     compexp explain --tokens ewt.conllu.gz --activations mlp3.npy --context prev --holdout 0.3 \\
       --out runs/mlp3
 

@@ -15,8 +15,10 @@ pub(crate) mod planted;
 pub(crate) mod preprocess;
 pub(crate) mod probe;
 pub(crate) mod runs;
+pub(crate) mod sae;
 pub(crate) mod search;
 pub(crate) mod sentences;
+pub(crate) mod text;
 pub(crate) mod training;
 pub(crate) mod trust;
 pub(crate) mod verify;
@@ -32,6 +34,8 @@ use numbers::whole;
 use planted::{PlantArgs, RecoveredArgs};
 use probe::ProbeCommand;
 use runs::{AnalyzeArgs, DiffArgs, EvalArgs, ReportArgs, ShowArgs};
+use sae::SaeCommand;
+use text::TextCommand;
 use verify::VerifyArgs;
 use vision::VisionCommand;
 
@@ -67,6 +71,12 @@ pub(crate) enum Command {
     /// Explain classifiers of sentence pairs: from pairs and a checkpoint
     #[command(subcommand)]
     Nli(NliCommand),
+    /// Explain language models: from sentences and a model
+    #[command(subcommand)]
+    Text(TextCommand),
+    /// Run sparse autoencoders
+    #[command(subcommand)]
+    Sae(SaeCommand),
     /// Write probe directories from annotations in other forms
     #[command(subcommand)]
     Probe(ProbeCommand),

@@ -88,20 +88,21 @@ impl Inputs {
         let run = FinishedRun::open(dir)?;
         let paths = config_of(&run)?.paths;
         let annotated = annotations_of(&run, reporter)?;
-        let places = WordPlaces::of_run(&paths);
         // The path of activations that the run made is relative to the run directory.
         let [activations, masks] =
             [&paths.activations, &paths.masks].map(|path| path.as_ref().map(|path| dir.join(path)));
-        if paths.activations.as_deref() == Some(layout::ACTIVATIONS) {
-            // Checks the activations that the run itself keeps.
-            run.find(layout::ACTIVATIONS)?;
+        for kept in [layout::ACTIVATIONS, layout::LATENTS] {
+            if paths.activations.as_deref() == Some(kept) {
+                // Checks the activations that the run itself keeps.
+                run.find(kept)?;
+            }
         }
         let recorded = match run.provenance()? {
             Provenance::Explain(made) => {
                 let recorded = made.inputs.activations.or(made.inputs.masks);
                 Some(recorded.ok_or_else(|| lacks(dir, "what its activations held"))?)
             }
-            Provenance::VisionProbe(_) | Provenance::NliProbe(_) => None,
+            Provenance::VisionProbe(_) | Provenance::NliProbe(_) | Provenance::TextProbe(_) => None,
         };
         let known = recorded.as_ref().map_or(Known::OF_COMPEXP, |recorded| Known {
             axes: recorded.layout.or(Known::OF_COMPEXP.axes),
@@ -111,6 +112,8 @@ impl Inputs {
         let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref(), known)? else {
             return Err(lacks(dir, "where its activations were").into());
         };
+        // What a run extracted has a row for each of its words.
+        let places = recorded.as_ref().map_or_else(WordPlaces::default, |_| WordPlaces::of_run(&paths));
         if let Some(recorded) = recorded {
             let found = ArrayInput { places: places.record(reporter)?, ..layer.record(reporter)? };
             let kind = layer.kind();

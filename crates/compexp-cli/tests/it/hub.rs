@@ -19,8 +19,11 @@ fn hub(dir: &Path) -> Server {
             names.filter(|path| path.is_file()).map(|path| path.file_name().unwrap().to_str().unwrap().into()).collect()
         };
         if asked.path == "/api/datasets/some/set/revision/main" {
-            let probe = below(&dir.join("probe")).into_iter().map(|name| format!("probe/{name}"));
-            let all = below(&dir).into_iter().chain(probe).map(|name| format!("{{\"rfilename\": \"{name}\"}}"));
+            let mut deeper = Vec::new();
+            for folder in ["probe", "bert", "sae"].into_iter().filter(|folder| dir.join(folder).is_dir()) {
+                deeper.extend(below(&dir.join(folder)).into_iter().map(|name| format!("{folder}/{name}")));
+            }
+            let all = below(&dir).into_iter().chain(deeper).map(|name| format!("{{\"rfilename\": \"{name}\"}}"));
             let all = all.collect::<Vec<_>>().join(", ");
             return Reply::body(format!("{{\"sha\": \"{COMMIT}\", \"siblings\": [{all}]}}").as_bytes());
         }
@@ -77,6 +80,32 @@ fn a_run_on_files_of_the_hub_is_the_run_on_the_same_files() {
     ok(&endpoint, &format!("{from_hub} {settings} --out run"));
     ok(&nobody(), &format!("{from_hub} {settings} --offline --out again"));
     assert_eq!(server.asked().len(), before);
+}
+
+#[test]
+fn a_language_model_and_sentences_come_from_the_hub_too() {
+    let (_temp, dir, _) = crate::text::tiny();
+    let server = hub(&dir);
+    let set = "hf://datasets/some/set";
+    let words = "--min-count 2 --layer resid.0";
+    let probe = format!("text probe --model {set}/bert --sae {set}/sae --tokens {set}/t.conllu {words}");
+    for (endpoint, out, more) in [(server.url(""), "run", ""), (nobody(), "again", "--offline")] {
+        let done = run(&dir, &endpoint, &format!("{probe} --out {out} {more}"));
+        assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    }
+    let plain =
+        run(&dir, &nobody(), &format!("text probe --model bert --sae sae --tokens t.conllu {words} --out plain"));
+    assert_eq!(plain.code, 0, "{}", plain.err);
+    let [config, plain] = ["run", "plain"].map(|run| json(&dir.join(run).join("config.json")));
+    assert_eq!(config["config"], plain["config"], "contents are recorded, and not from where they came");
+    for (name, path) in
+        [("model", "bert"), ("sae", "sae"), ("tokenizer", "bert/tokenizer.json"), ("annotations", "t.conllu")]
+    {
+        assert_eq!(config["paths"][name], format!("{set}@{COMMIT}/{path}"));
+    }
+    // The third sentence is cut once more, by the tokenizer in the cache.
+    let done = run(&dir, &nobody(), "eval NOUN --run run");
+    assert_eq!(done.code, 0, "{}", done.err);
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod report;
 mod report_browser;
 mod run_folders;
 mod scenes;
+mod text;
 mod tokens;
 mod trust;
 mod untrained;

@@ -34,6 +34,7 @@ impl Half {
         match Provenance::parse(&records.explanations.config).ok()? {
             Provenance::VisionProbe(_) => Some(Self::Vision),
             Provenance::NliProbe(_) => Some(Self::Nli),
+            Provenance::TextProbe(_) => None,
             // Planted units have masks, and are none of the paper's.
             Provenance::Explain(made) => {
                 (made.inputs.annotations.kind == "broden" && made.inputs.masks.is_none()).then_some(Self::Vision)

@@ -22,6 +22,10 @@ pub fn what(records: &Records) -> String {
         Provenance::NliProbe(made) => {
             format!("{units} of the {} of a classifier{untrained} on {}", made.inputs.layer, on("sentence pair"))
         }
+        Provenance::TextProbe(made) => {
+            let of = if made.inputs.sae.is_some() { "a sparse autoencoder on " } else { "" };
+            format!("{units} of {of}{} of a language model on {}", made.inputs.layer, on("word"))
+        }
         Provenance::Explain(made) => {
             let given = if made.inputs.masks.is_some() { "masks, as planted ones are," } else { "activations" };
             let examples = if made.inputs.annotations.kind == "broden" { "image" } else { "example" };
@@ -78,6 +82,20 @@ mod tests {
         let expected = "1 unit given as masks, as planted ones are, on 1 image, formulas of at most 3 literals, beam search by \
                         IoU, 20 null draws of each unit, 3 examples more held out";
         assert_eq!(what(&run), expected);
+    }
+
+    #[test]
+    fn words_and_latents_are_called_so() {
+        let mut run = records("a", &[("a", &[0.5], &[])], &[], &[("", "x")]);
+        let mut inputs = json!({
+            "annotations": { "kind": "tokens", "hash": "0" }, "model": "0", "tokenizer": "0", "layer": "mlp.3",
+        });
+        run.explanations.config = config("text probe", inputs.clone());
+        assert!(what(&run).starts_with("1 unit of mlp.3 of a language model on 1 word, "), "{}", what(&run));
+        assert_eq!(Answer::of(&run), None);
+        inputs["sae"] = json!("0");
+        run.explanations.config = config("text probe", inputs);
+        assert!(what(&run).starts_with("1 unit of a sparse autoencoder on mlp.3 of a language model on 1 word, "));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod delphi;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use compexp_files::{Dtype, Place, SourceFile, TensorFile, is_npz, npz_text};
 use crate::error::{Error, Result};
 use delphi::Splits;
 use stream::Stream;
+pub use write::SparseWriter;
 
 /// Sparse activations in a file or folder.
 #[derive(Debug)]
@@ -183,6 +185,9 @@ impl SparseSource for SparseFile {
         Ok(entries)
     }
 }
+
+/// A layer has fewer units.
+const MAX_UNITS: usize = 1 << 24;
 
 /// Elements read at once.
 const CHUNK: usize = 1 << 20;

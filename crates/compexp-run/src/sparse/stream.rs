@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use compexp_files::TensorFile;
 
-use super::{CHUNK, all_integers, open_integers, open_values};
+use super::{CHUNK, MAX_UNITS, all_integers, open_integers, open_values};
 use crate::error::{Error, Result};
 
 /// The most values of a block, unless one unit has more.
@@ -155,7 +155,7 @@ fn shape(path: &Path) -> Result<(usize, usize)> {
     let found = all_integers(&open_integers(path, "shape")?)?;
     let size = |n: i64| u32::try_from(n).ok().filter(|n| *n > 0).map(|n| n as usize);
     match found[..] {
-        [rows, units] if size(rows).is_some() && size(units).is_some_and(|units| units < 1 << 24) => {
+        [rows, units] if size(rows).is_some() && size(units).is_some_and(|units| units < MAX_UNITS) => {
             Ok((rows as usize, units as usize))
         }
         _ => Err(Error::format(path, "shape", format!("{found:?}"), "positions and units, 1 or more of each")),

@@ -146,6 +146,11 @@ fn gelu_new() -> String {
     "gelu_new".into()
 }
 
+/// The file of the configuration in a model folder.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("config.json")
+}
+
 /// A `config.json` that is being read.
 struct Reader {
     path: PathBuf,
@@ -155,7 +160,7 @@ struct Reader {
 impl Config {
     /// Reads `config.json` of a folder.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.json");
+        let path = path(folder);
         let reader = Reader { text: read_text(&path, MAX_CONFIG)?, path };
         let Kind { model_type } = reader.parse()?;
         let config = match model_type.as_deref() {

@@ -15,7 +15,7 @@ mod tests;
 mod weights;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, Axis, Slice};
@@ -58,6 +58,16 @@ impl Encoder {
         let weights = Weights::read(folder, config.family.first())?;
         let network = families::build(&config, weights, device)?;
         Ok(Self { config, network, device: device.clone() })
+    }
+
+    /// The files of a model folder that [`Self::open`] reads.
+    ///
+    /// # Errors
+    /// As [`Self::open`], for files that are not there.
+    pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = vec![config::path(folder)];
+        files.extend(weights::files(folder)?);
+        Ok(files)
     }
 
     /// All layers, in the order of the blocks.

@@ -21,6 +21,42 @@ pub(super) struct Weights {
     tensors: BTreeMap<String, Tensor>,
 }
 
+/// Where the weights of a folder are.
+enum Place {
+    /// In this file.
+    Single(PathBuf),
+    /// In the files that this index names.
+    Shards(PathBuf),
+}
+
+impl Place {
+    fn of(folder: &Path) -> Result<Self> {
+        let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+        if is_there(&single)? {
+            return Ok(Self::Single(single));
+        }
+        if is_there(&index)? {
+            return Ok(Self::Shards(index));
+        }
+        let found = format!("neither `{SINGLE}` nor `{INDEX}`");
+        let expected = "one of them: save the model with `save_pretrained(..., safe_serialization=True)`";
+        Err(Error::format(folder, "weights", found, expected))
+    }
+}
+
+/// The files of the weights of a folder, the index before its shards.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(match Place::of(folder)? {
+        Place::Single(path) => vec![path],
+        Place::Shards(index) => {
+            let Index { weight_map } = read_json(&index)?;
+            let names = shard_names(&index, &weight_map)?;
+            let shards: Vec<PathBuf> = names.into_iter().map(|name| folder.join(name)).collect();
+            std::iter::once(index).chain(shards).collect()
+        }
+    })
+}
+
 /// What `model.safetensors.index.json` holds.
 #[derive(Deserialize)]
 struct Index {
@@ -32,17 +68,9 @@ impl Weights {
     /// Reads the folder. `first` is the name of a tensor that every such model has: what precedes it in the file, `bert.` or
     /// nothing, is taken off all names.
     pub(super) fn read(folder: &Path, first: &str) -> Result<Self> {
-        let single = folder.join(SINGLE);
-        let mut this = if is_there(&single)? {
-            Self { tensors: tensors(&single)?, path: single }
-        } else {
-            let index = folder.join(INDEX);
-            if !is_there(&index)? {
-                let found = format!("neither `{SINGLE}` nor `{INDEX}`");
-                let expected = "one of them: save the model with `save_pretrained(..., safe_serialization=True)`";
-                return Err(Error::format(folder, "weights", found, expected));
-            }
-            Self { tensors: shards(folder, &index)?, path: index }
+        let mut this = match Place::of(folder)? {
+            Place::Single(path) => Self { tensors: tensors(&path)?, path },
+            Place::Shards(index) => Self { tensors: shards(folder, &index)?, path: index },
         };
         let prefix = this.prefix(first)?;
         if !prefix.is_empty() {
@@ -102,15 +130,23 @@ fn tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     Ok(named.collect())
 }
 
+/// The files that an index names.
+fn shard_names<'a>(index: &Path, weight_map: &'a BTreeMap<String, String>) -> Result<BTreeSet<&'a String>> {
+    let names: BTreeSet<_> = weight_map.values().collect();
+    match names.iter().find(|file| Path::new(file).file_name() != Some(file.as_ref())) {
+        Some(file) => {
+            let expected = "the name of a file in the same folder";
+            Err(Error::format(index, "weight_map", compexp_files::excerpt(file), expected))
+        }
+        None => Ok(names),
+    }
+}
+
 /// The tensors of all files that an index names.
 fn shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, Tensor>> {
     let Index { weight_map } = read_json(index)?;
     let mut all = BTreeMap::new();
-    for file in weight_map.values().collect::<BTreeSet<_>>() {
-        if Path::new(file).file_name() != Some(file.as_ref()) {
-            let expected = "the name of a file in the same folder";
-            return Err(Error::format(index, "weight_map", compexp_files::excerpt(file), expected));
-        }
+    for file in shard_names(index, &weight_map)? {
         let path = folder.join(file);
         for (name, tensor) in tensors(&path)? {
             if weight_map.get(&name) == Some(file) {

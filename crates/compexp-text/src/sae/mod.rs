@@ -18,7 +18,7 @@ mod rows;
 mod tests;
 mod variance;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use compexp_core::activation::check_finite;
 use compexp_kernels::gemm::{Epilogue, Left, Packed, product};
@@ -87,6 +87,14 @@ impl Sae {
     /// not supported, or a tensor is missing, of another shape, or not finite. The error names it.
     pub fn open(path: &Path) -> Result<Self> {
         open::open(path)
+    }
+
+    /// The files that [`Self::open`] reads.
+    ///
+    /// # Errors
+    /// As [`Self::open`], for files that are not there.
+    pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+        open::files(path)
     }
 
     fn new(parts: Parts<'_>) -> Self {

@@ -1,6 +1,6 @@
 //! The files of sparse autoencoders: SAELens' folders and Gemma Scope's archives.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use compexp_files::{Dtype, Place, SourceFile, TensorFile, excerpt, is_there, read_json};
 use serde::Deserialize;
@@ -43,20 +43,43 @@ enum Normalisation {
     Named(String),
 }
 
+/// The files of an autoencoder.
+enum Form {
+    SaeLens { config: PathBuf, weights: PathBuf },
+    GemmaScope(PathBuf),
+}
+
+impl Form {
+    fn of(path: &Path) -> Result<Self> {
+        if Place::required(path)? != Place::Folder {
+            return Ok(Self::GemmaScope(path.to_owned()));
+        }
+        let (config, archive) = (path.join(CONFIG), path.join(ARCHIVE));
+        if is_there(&config)? {
+            Ok(Self::SaeLens { config, weights: path.join(WEIGHTS) })
+        } else if is_there(&archive)? {
+            Ok(Self::GemmaScope(archive))
+        } else {
+            let expected = "`cfg.json` and `sae_weights.safetensors` (SAELens), or `params.npz` (Gemma Scope)";
+            Err(Error::format(path, "sparse autoencoder", "none of its files", expected))
+        }
+    }
+}
+
 /// Reads a folder with `cfg.json` and `sae_weights.safetensors`, or with `params.npz`, or that archive itself.
 pub(super) fn open(path: &Path) -> Result<Sae> {
-    if Place::required(path)? != Place::Folder {
-        return gemma_scope(path);
+    match Form::of(path)? {
+        Form::SaeLens { config, weights } => sae_lens(&config, &weights),
+        Form::GemmaScope(archive) => gemma_scope(&archive),
     }
-    let (config, archive) = (path.join(CONFIG), path.join(ARCHIVE));
-    if is_there(&config)? {
-        sae_lens(&config, &path.join(WEIGHTS))
-    } else if is_there(&archive)? {
-        gemma_scope(&archive)
-    } else {
-        let expected = "`cfg.json` and `sae_weights.safetensors` (SAELens), or `params.npz` (Gemma Scope)";
-        Err(Error::format(path, "sparse autoencoder", "none of its files", expected))
-    }
+}
+
+/// The files that [`open`] reads.
+pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    Ok(match Form::of(path)? {
+        Form::SaeLens { config, weights } => vec![config, weights],
+        Form::GemmaScope(archive) => vec![archive],
+    })
 }
 
 fn sae_lens(config: &Path, weights: &Path) -> Result<Sae> {

@@ -106,7 +106,7 @@ fn a_sentence_encoder_and_an_autoencoder_give_the_entries_of_the_cache() {
     assert!(most < 1e-3, "off by {most}");
 }
 
-struct TensorFiles(std::path::PathBuf);
+struct TensorFiles(PathBuf);
 
 impl TensorFiles {
     fn open(&self, name: &str) -> compexp_files::TensorFile {

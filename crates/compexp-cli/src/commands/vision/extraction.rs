@@ -7,13 +7,14 @@ use compexp_core::explain::Progress;
 use compexp_core::probe::Grid;
 use compexp_files::ContentHash;
 use compexp_run::provenance::ImageInputs;
-use compexp_run::{ActivationFile, ActivationStore, StoreShape};
+use compexp_run::{ActivationFile, StoreShape};
 use compexp_vision::extract::Extract;
 use compexp_vision::framing::Framing;
 use compexp_vision::model::Model;
 use compexp_vision::preprocess::Preprocess;
 
 use crate::failure::Failure;
+use crate::layer_stores::LayerStores;
 use crate::progress::Reporter;
 
 /// The extraction of the activations of layers on the images of a probe set, all of them in one pass.
@@ -115,48 +116,25 @@ impl<'a> Extraction<'a> {
     /// without a folder is left out.
     ///
     /// # Errors
-    /// The errors of [`ActivationStore::open_or_resume`] and [`Extract::run`]; `Error::Io` if a store cannot be
-    /// written.
+    /// The errors of [`LayerStores`] and [`Extract::run`]; `Error::Io` if a store cannot be written.
     pub(crate) fn run(&self, dirs: &[Option<&Path>], reporter: &Reporter) -> Result<Vec<Option<ActivationFile>>> {
-        let mut complete: Vec<Option<ActivationFile>> = Vec::new();
-        let mut partial = Vec::new();
-        for (at, (layer, dir)) in self.layers.iter().zip(dirs).enumerate() {
-            let store = dir.map(|dir| ActivationStore::open_or_resume(dir, &layer.key.finish(), layer.shape));
-            complete.push(match store.transpose()? {
-                Some(ActivationStore::Complete(activations)) => Some(activations),
-                Some(ActivationStore::Partial(writer)) => {
-                    partial.push((at, writer));
-                    None
-                }
-                None => None,
-            });
-        }
-        let Some(start_at) = partial.iter().map(|(_, writer)| writer.next_example()).min() else {
+        let layers = self.layers.iter().zip(dirs);
+        let mut stores = LayerStores::open(layers.map(|(layer, dir)| (*dir, layer.key.finish(), layer.shape)))?;
+        let Some(start_at) = stores.next_example() else {
             reporter.say("activations: all are there");
-            return Ok(complete);
+            return Ok(stores.finish()?);
         };
         if start_at > 0 {
             reporter.say(&format!("activations: going on after {start_at} images"));
         }
         reporter.stage("activations", "images", self.images.len());
-        let layers: Vec<&str> = partial.iter().map(|(at, _)| self.layers[*at].name).collect();
+        let layers: Vec<&str> = stores.missing().into_iter().map(|at| self.layers[at].name).collect();
         let Self { preprocess, framing, batch, .. } = *self;
         let extract = Extract { layers: &layers, preprocess, framing, batch, start_at };
         let mut append = |block: compexp_vision::extract::Block<'_>| {
-            for ((_, writer), maps) in partial.iter_mut().zip(block.maps) {
-                // A layer may be ahead of the others, where a command was stopped.
-                let skip = writer.next_example().saturating_sub(block.first);
-                if skip < block.n {
-                    let (values, logits) = (maps.values.len() / block.n, block.logits.len() / block.n);
-                    writer.append(block.first + skip, &maps.values[skip * values..], &block.logits[skip * logits..])?;
-                }
-            }
-            Ok(())
+            Ok(stores.append(block.first, block.n, block.maps.iter().map(|maps| &maps.values[..]), block.logits)?)
         };
         extract.run(self.model, &self.images, &mut append, &|done, _| reporter.done(done))?;
-        for (at, writer) in partial {
-            complete[at] = Some(writer.finish()?);
-        }
-        Ok(complete)
+        Ok(stores.finish()?)
     }
 }

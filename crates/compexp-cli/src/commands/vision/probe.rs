@@ -6,7 +6,7 @@ use anyhow::Result;
 use compexp_core::exemplar::Firing;
 use compexp_core::probe::Variant;
 use compexp_core::relation::Similarity;
-use compexp_files::{hash_file, make_folder};
+use compexp_files::hash_file;
 use compexp_run::provenance::{ImageInputs, Made, Settings};
 use compexp_run::{InputPaths, Layer, Method, Provenance, check_evidence, explain_into, write_head};
 use compexp_vision::model::Model;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let images = annotated.images()?;
     let model = network::load(&args.network, reporter)?;
     let layers = chosen_layers(args, &model)?;
-    let outs = folders(args, &layers)?;
+    let outs = run_folder::of_layers(&args.out, &layers)?;
     let targets = match &args.classes {
         Some(classes) => {
             Some(Targets::read(classes, args.scenes.as_deref(), &images, &annotated.scenes, model.classes(), reporter)?)
@@ -156,26 +156,4 @@ fn chosen_layers<'a>(args: &'a VisionProbeArgs, model: &Model) -> Result<Vec<&'a
         return Err(Failure::usage(message).hint(hint).into());
     }
     Ok(layers)
-}
-
-/// The folder of each layer's run: that of the arguments, or one in it where there are several layers.
-fn folders(args: &VisionProbeArgs, layers: &[&str]) -> Result<Vec<PathBuf>> {
-    let (out, _) = run_folder::target(&args.out)?;
-    if let [_] = layers {
-        return Ok(vec![out.to_owned()]);
-    }
-    let mut all: Vec<PathBuf> = Vec::new();
-    for layer in layers {
-        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' };
-        let name: String = layer.chars().map(plain).collect();
-        let folder = out.join(name.trim_start_matches(['.', '_']));
-        if folder == *out || all.contains(&folder) {
-            let message =
-                format!("--layer: the run of `{layer}` would be in `{}`, as that of another layer", folder.display());
-            return Err(Failure::usage(message).hint("give each layer once, or probe it by itself").into());
-        }
-        all.push(folder);
-    }
-    make_folder(out)?;
-    Ok(all)
 }

@@ -1,0 +1,5 @@
+//! `compexp text`: from sentences and a language model.
+
+mod extraction;
+pub(crate) mod layers;
+pub(crate) mod probe;
