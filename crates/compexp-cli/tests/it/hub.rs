@@ -104,7 +104,7 @@ fn a_language_model_and_sentences_come_from_the_hub_too() {
         assert_eq!(config["paths"][name], format!("{set}@{COMMIT}/{path}"));
     }
     // The third sentence is cut once more, by the tokenizer in the cache.
-    let done = run(&dir, &nobody(), "eval NOUN --run run");
+    let done = run(&dir, &nobody(), "eval upos:NOUN --run run");
     assert_eq!(done.code, 0, "{}", done.err);
 }
 

@@ -231,14 +231,17 @@ fn what_a_model_cannot_do_is_told() {
     let e = fails(&dir, 1, &format!("{TINY} --layer mlp.0 --out run"));
     assert!(e.contains("model `bert`: found no tokenizer.json in its folder") && e.contains("--tokenizer"), "{e}");
     ok(&dir, &format!("{TINY} --layer mlp.0 --tokenizer other.json --out run"));
-    // A word of which the tokenizer makes nothing.
+    // Words that do not follow each other in the text.
     fs::write(
         dir.join("odd.conllu"),
         treebank(&[("t1 \u{a0} t2", ["t1", "\u{200b}", "t2"].map(str::to_owned).into())]),
     )
     .unwrap();
-    let e =
-        fails(&dir, 1, "text probe --model bert --tokenizer other.json --layer mlp.0 --tokens odd.conllu --out odd");
+    let e = fails(
+        &dir,
+        1,
+        "text probe --model bert --tokenizer other.json --layer mlp.0 --tokens odd.conllu --min-count 1 --out odd",
+    );
     assert!(e.contains("sentence s0 (line 1)"), "{e}");
     fs::remove_file(dir.join("bert/model.safetensors")).unwrap();
     let e = fails(&dir, 1, "text layers --model bert");
