@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use compexp_core::probe::Grid;
 use compexp_text::tokens::{Context, Family};
 use compexp_vision::image::MAX_SIDE;
@@ -18,12 +18,19 @@ pub(crate) const PICTURES: [&str; 5] = ["broden", "coco", "panoptic", "ade20k", 
 /// The forms of annotations whose examples are no words.
 pub(crate) const NO_WORDS: [&str; 6] = ["probe", "broden", "coco", "panoptic", "ade20k", "mask_dir"];
 
+/// The options that say which concepts words have.
+const WORD_PARTS: [&str; 6] = ["families", "context", "min_count", "lists", "regex", "sentence_labels"];
+
 /// The same with a probe directory, and the words of sentences.
 pub(crate) const ANNOTATED: [&str; 7] = ["probe", "broden", "coco", "panoptic", "ade20k", "mask_dir", "tokens"];
 
 /// Where annotations come from. A command that needs one of them says so by a group of arguments.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Annotations")]
+// clap waives a required argument that conflicts with one that is there, so that `requires` alone would let these pass.
+#[command(
+    next_help_heading = "Annotations",
+    group(ArgGroup::new("of_words").args(WORD_PARTS).multiple(true).conflicts_with_all(NO_WORDS))
+)]
 pub(crate) struct AnnotationArgs {
     /// A probe directory: probe.json and arrays of concepts
     #[arg(long, value_name = "DIR", conflicts_with_all = PICTURES, conflicts_with_all = PICTURE_PARTS)]
@@ -51,22 +58,22 @@ pub(crate) struct WordArgs {
 pub(crate) struct WordConceptArgs {
     /// The families of concepts, of form, lemma, upos, xpos, feature, relation, position, prefix, suffix, shape [default: the
     /// first seven]
-    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens", conflicts_with_all = NO_WORDS)]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens")]
     pub(crate) families: Vec<Family>,
     /// Concepts of other words: prev, next, head, child or before-K of all families but form and lemma, or of one: head:lemma
-    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens", conflicts_with_all = NO_WORDS)]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens")]
     pub(crate) context: Vec<Context>,
     /// Leave out concepts that fewer words have [default: 5]
-    #[arg(long, value_name = "N", value_parser = whole(1, u32::MAX.into()), requires = "tokens", conflicts_with_all = NO_WORDS)]
+    #[arg(long, value_name = "N", value_parser = whole(1, u32::MAX.into()), requires = "tokens")]
     pub(crate) min_count: Option<usize>,
     /// A folder of word lists, .txt files of one word a line: each is a concept
-    #[arg(long, value_name = "DIR", requires = "tokens", conflicts_with_all = NO_WORDS)]
+    #[arg(long, value_name = "DIR", requires = "tokens")]
     pub(crate) lists: Option<PathBuf>,
     /// Regular expressions, one a line after a name: each is a concept of the words in which it finds something
-    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with_all = NO_WORDS)]
+    #[arg(long, value_name = "FILE", requires = "tokens")]
     pub(crate) regex: Option<PathBuf>,
     /// The label of each sentence, one a line: each label is a concept of all words
-    #[arg(long, value_name = "FILE", requires = "tokens", conflicts_with_all = NO_WORDS)]
+    #[arg(long, value_name = "FILE", requires = "tokens")]
     pub(crate) sentence_labels: Option<PathBuf>,
 }
 
