@@ -26,7 +26,7 @@ A word has the values of its first token. To continue a stopped run, give the sa
 activations.
 
 Examples:
-  Neurons of a layer, with what stands before a word, measured on documents that the search never saw:
+  Neurons of a layer, with the word before each, scored on documents that are held out:
     compexp text probe --model minilm --layer mlp.3 --tokens ewt.conllu.gz --context prev \\
       --holdout 0.3 --out runs/mlp3
 
