@@ -58,7 +58,7 @@ pub trait AnnotationSource: Send + Sync {
     /// Writes the annotation of `example` (counted from 0) into the cleared `into`.
     ///
     /// # Errors
-    /// [`Error::Annotation`](crate::Error::Annotation) or [`Error::Source`](crate::Error::Source) if the annotation cannot be
+    /// [`Error::Annotation`] or [`Error::Source`] if the annotation cannot be
     /// read.
     fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()>;
 
@@ -128,7 +128,7 @@ impl ProbeSet {
     /// The same with these examples only: the others are outside of the universe.
     ///
     /// # Errors
-    /// [`Error::Mismatch`](crate::Error::Mismatch) for an example that the set does not have.
+    /// [`Error::Mismatch`] for an example that the set does not have.
     pub fn only(self, examples: Vec<usize>) -> Result<Self> {
         let n = self.examples.len();
         if let Some(beyond) = examples.iter().find(|example| **example >= n) {
