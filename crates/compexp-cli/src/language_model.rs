@@ -111,12 +111,24 @@ pub(crate) fn words_within(sentences: &[Sentence], tokenizer: &Path, positions: 
     Ok(read(sentences, &ModelTokenizer::open(tokenizer)?, positions)?.kept)
 }
 
-fn read(sentences: &[Sentence], tokenizer: &ModelTokenizer, positions: usize) -> Result<ReadSentences> {
+/// The tokens of sentences, which are cut to so many `positions` where these are given.
+///
+/// # Errors
+/// The errors of [`WordTokens::of`], with the sentence and its line.
+pub(crate) fn word_tokens(
+    sentences: &[Sentence],
+    tokenizer: &ModelTokenizer,
+    positions: Option<usize>,
+) -> Result<Vec<WordTokens>> {
     let of = |sentence: &Sentence| {
         let place = || format!("sentence {} (line {})", sentence.id, sentence.line);
-        WordTokens::of(sentence, tokenizer, Some(positions)).with_context(place)
+        WordTokens::of(sentence, tokenizer, positions).with_context(place)
     };
-    let sentences: Vec<WordTokens> = sentences.iter().map(of).collect::<Result<_>>()?;
+    sentences.iter().map(of).collect()
+}
+
+fn read(sentences: &[Sentence], tokenizer: &ModelTokenizer, positions: usize) -> Result<ReadSentences> {
+    let sentences = word_tokens(sentences, tokenizer, Some(positions))?;
     let words = sentences.iter().flat_map(|sentence| &sentence.first).enumerate();
     let kept = words.filter_map(|(word, token)| token.is_some().then_some(word)).collect();
     let positions = sentences.iter().any(|sentence| sentence.tokens.is_cut()).then_some(positions);

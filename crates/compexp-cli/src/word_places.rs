@@ -15,6 +15,7 @@ use crate::annotations::Annotated;
 use crate::args::layer::WordPlaceArgs;
 use crate::failure::Failure;
 use crate::input_files::{absolute, hash_files};
+use crate::language_model::word_tokens;
 use crate::layer::Layer;
 use crate::progress::Reporter;
 use crate::terminal::count;
@@ -129,8 +130,7 @@ impl WordPlaces {
             return Ok((0..words).map(|row| Some(through(row))).collect());
         };
         let tokenizer = ModelTokenizer::open(tokenizer)?;
-        let read = sentences.iter().map(|sentence| Ok(WordTokens::of(sentence, &tokenizer, None)?));
-        let read = read.collect::<Result<Vec<_>>>()?;
+        let read = word_tokens(sentences, &tokenizer, None)?;
         if let Some((cached, length)) = layer.tokens()?.filter(|_| mask.is_none()) {
             return Ok(in_contexts(&cached, length, &read));
         }
@@ -199,11 +199,8 @@ fn mapped(map: &Path, layer: &Layer, words: usize) -> Result<Vec<Option<u32>>> {
             return Ok(None);
         }
         let most = length.unwrap_or(layer.n_rows()) as i64;
-        let row = if position < most {
-            context.checked_mul(most).and_then(|first| u32::try_from(first + position).ok())
-        } else {
-            None
-        };
+        let row = context.checked_mul(most).and_then(|first| first.checked_add(position));
+        let row = row.filter(|_| position < most).and_then(|row| u32::try_from(row).ok());
         match row.filter(|row| (*row as usize) < layer.n_rows()) {
             Some(row) => Ok(Some(row)),
             None => {

@@ -211,11 +211,16 @@ fn search_ranges(
     let each: Vec<(usize, Range)> =
         units.iter().zip(&found).flat_map(|(unit, ranges)| ranges.iter().map(|range| (*unit, *range))).collect();
     let bands: Vec<Band> = each.iter().map(|(unit, range)| Band::of_range(*unit, range)).collect();
-    progress.stage("profiles of ranges", "examples", n);
     let (n_cells, tell) = (partition.n_cells(), |n: usize| progress.done(n));
     let profiles = match firing {
-        Firing::Sparse(source) => from_sparse(source, &bands, map, n_cells, 0, &tell)?,
-        Firing::Activations(source) => from_activations(source, &bands, map, n_cells, 0, &tell)?,
+        Firing::Sparse(source) => {
+            progress.stage("profiles of ranges", "units", source.n_units());
+            from_sparse(source, &bands, map, n_cells, 0, &tell)?
+        }
+        Firing::Activations(source) => {
+            progress.stage("profiles of ranges", "examples", n);
+            from_activations(source, &bands, map, n_cells, 0, &tell)?
+        }
         Firing::Masks(_) => Vec::new(),
     };
     progress.stage("search of ranges", "ranges", bands.len());

@@ -14,7 +14,7 @@
 //! - [`lines`]: text files line by line, within limits.
 //!
 //! # What it does not know
-//! The crate has no code for sentence pairs, classifiers, probe sets or the search.
+//! The crate has no code for sentence pairs, classifiers, images or the search.
 #![forbid(unsafe_code)]
 
 pub mod align;
