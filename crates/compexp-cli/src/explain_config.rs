@@ -1,6 +1,6 @@
 //! Turns the arguments of a search into the configuration of the engine.
 
-use compexp_core::explain::ExplainConfig;
+use compexp_core::explain::{ExplainConfig, SwapConfig};
 use compexp_core::probe::Variant;
 use compexp_core::ranges::{RangeConfig, RangeCuts};
 use compexp_core::score::Metric;
@@ -66,7 +66,8 @@ pub(crate) fn explain(args: &SearchArgs, threshold: ThresholdRule, variant: Vari
         RangeCutsArg::KMeans => RangeCuts::KMeans,
     };
     let ranges = args.ranges.map(|count| RangeConfig { count, cuts });
-    ExplainConfig { threshold, ranges, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS }
+    let swap = args.concepts_by_units.then_some(SwapConfig { candidates: args.candidates });
+    ExplainConfig { threshold, ranges, search, keep_beams: args.keep_beams, exemplars: EXEMPLARS, swap }
 }
 
 /// The tests that the arguments ask for, of so many units.
@@ -103,6 +104,11 @@ pub(crate) fn check_search(args: &SearchArgs) -> Result<(), Failure> {
     if args.compat && args.metric == MetricArg::Mcc {
         return Err(Failure::usage(
             "--compat with --metric mcc: the published procedure has no MCC; give only one of the two",
+        ));
+    }
+    if args.compat && args.concepts_by_units {
+        return Err(Failure::usage(
+            "--compat with --concepts-by-units: the published procedure explains units only; give only one of the two",
         ));
     }
     if exact && args.compat {

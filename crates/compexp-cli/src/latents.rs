@@ -7,6 +7,7 @@ use compexp_core::activation::ActivationSource;
 use compexp_core::explain::Progress;
 use compexp_run::SparseWriter;
 use compexp_text::Sae;
+use compexp_text::sae::SparseRows;
 use ndarray::ArrayView2;
 
 use crate::failure::Failure;
@@ -27,6 +28,20 @@ pub(crate) struct Encoded {
 /// # Errors
 /// A [`Failure`] if the layer has maps; the errors of the source, of [`Sae::encode`] and of [`SparseWriter`].
 pub(crate) fn encode(sae: &Sae, source: &dyn ActivationSource, out: &Path, reporter: &Reporter) -> Result<Encoded> {
+    encode_with(sae, source, out, reporter, |_, _| Ok(()))
+}
+
+/// [`encode`]; `each` is called with every block of rows and its latents.
+///
+/// # Errors
+/// As [`encode`], and the errors of `each`.
+pub(crate) fn encode_with(
+    sae: &Sae,
+    source: &dyn ActivationSource,
+    out: &Path,
+    reporter: &Reporter,
+    mut each: impl FnMut(ArrayView2<'_, f32>, &SparseRows) -> Result<()>,
+) -> Result<Encoded> {
     if source.grid().positions() > 1 {
         let message =
             format!("activations: found maps of {} positions, expected [rows, width]", source.grid().positions());
@@ -43,7 +58,9 @@ pub(crate) fn encode(sae: &Sae, source: &dyn ActivationSource, out: &Path, repor
         values.resize(n * width, 0.0);
         source.read(first, &mut values)?;
         let block = ArrayView2::from_shape((n, width), &values)?;
-        for (latents, values) in sae.encode(block)?.iter() {
+        let encoded = sae.encode(block)?;
+        each(block, &encoded)?;
+        for (latents, values) in encoded.iter() {
             writer.append(latents, values)?;
         }
         reporter.done(first + n);

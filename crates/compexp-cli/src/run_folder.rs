@@ -91,7 +91,7 @@ pub(crate) fn open_at(
 }
 
 /// The arguments that set a setting, if their names differ.
-const ARGUMENTS: [(&str, &str); 27] = [
+const ARGUMENTS: [(&str, &str); 28] = [
     ("inputs.layer", "--layer"),
     ("inputs.entry", "--checkpoint FILE#NAME"),
     ("inputs.arch", "--arch"),
@@ -115,6 +115,7 @@ const ARGUMENTS: [(&str, &str); 27] = [
     ("threshold", "--quantile or --positive"),
     ("units", "--units"),
     ("keep_beams", "--keep-beams"),
+    ("swap", "--concepts-by-units or --candidates"),
     ("trust.null_draws", "--null-draws"),
     ("trust.holdout", "--holdout"),
     ("trust.seed", "--seed"),

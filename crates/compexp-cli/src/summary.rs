@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use compexp_core::explanation::{Explanation, Explanations, Headline};
+use compexp_core::explanation::{Explanation, Explanations, Headline, HeldOut};
 use compexp_core::search::Status;
 use compexp_run::FinishedRun;
 use serde_json::json;
@@ -90,6 +90,9 @@ fn print_text(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Resul
     if let Some(line) = ranges_line(&run.explanations) {
         writeln!(out, "  {line}")?;
     }
+    if let Some(line) = concepts_line(&run.explanations) {
+        writeln!(out, "  {line}")?;
+    }
     if let Some(line) = below_firing_rate(&run.explanations) {
         writeln!(out, "  {line}")?;
     }
@@ -151,6 +154,33 @@ fn ranges_line(explanations: &Explanations) -> Option<String> {
         format!(": mean IoU {:.4}", ious.iter().sum::<f64>() / ious.len() as f64)
     };
     (!ranges.is_empty()).then(|| format!("{n} of {all} activation ranges explained{mean}"))
+}
+
+/// What the formulas over units came to; none where concepts were not explained.
+fn concepts_line(explanations: &Explanations) -> Option<String> {
+    let found = explanations.concepts.as_ref()?;
+    let explained = || found.list.iter().map(|concept| &concept.found).filter(|found| found.formula.is_some());
+    let n = explained().count();
+    let mean = |of: &dyn Fn(&Explanation) -> f64| explained().map(of).sum::<f64>() / n.max(1) as f64;
+    let (single, best) = (mean(&|found| found.primitive.as_ref().map_or(0.0, |p| p.iou)), mean(&|found| found.iou));
+    let held_out: Vec<&HeldOut> = explained().filter_map(|found| found.holdout.as_ref()).collect();
+    let there =
+        |of: &dyn Fn(&HeldOut) -> f64| held_out.iter().map(|h| of(h)).sum::<f64>() / held_out.len().max(1) as f64;
+    let there = match held_out.is_empty() {
+        true => String::new(),
+        false => format!(
+            " (held out {:.4} and {:.4})",
+            there(&|h| h.by_length.first().map_or(0.0, |first| first.iou)),
+            there(&|h| h.iou)
+        ),
+    };
+    Some(format!(
+        "{} of {} concepts explained by {} units: mean IoU {single:.4} by one unit, {best:.4} by the formula{there}; see \
+         `compexp show --concepts`",
+        count(n as u64),
+        count(found.list.len() as u64),
+        count(found.candidates as u64)
+    ))
 }
 
 /// A warning where the best concept of more than a tenth of the explained units matches them worse than the formula that is

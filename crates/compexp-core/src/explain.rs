@@ -29,6 +29,16 @@ pub struct ExplainConfig {
     pub keep_beams: bool,
     /// The greatest number of exemplars of a unit for each reason ([`crate::exemplar::Choice`]).
     pub exemplars: usize,
+    /// Whether concepts are explained by formulas over the units too, and how ([`crate::swap`]); [`explain`] does not do it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<SwapConfig>,
+}
+
+/// How concepts are explained by formulas over the units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwapConfig {
+    /// The greatest number of units that formulas may name; none for all that are explained.
+    pub candidates: Option<usize>,
 }
 
 /// A layer that was observed on a probe set.
@@ -157,6 +167,7 @@ pub fn explain(
         held_out: None,
         units: units.iter().enumerate().map(explanation).collect(),
         ranges: searched.records,
+        concepts: None,
     };
     let formulas: Vec<_> = results.iter().map(|r| r.best().map(|b| &b.formula)).collect();
     let (concepts, relations) = relate(partition, map, vocabulary, &formulas, similarity);

@@ -6,6 +6,6 @@ mod summary;
 mod trust;
 
 pub use headline::Headline;
-pub use record::{Explanation, Explanations, Scored, Scores, Universe, VERSION};
+pub use record::{ConceptExplanation, ConceptFormulas, Explanation, Explanations, Scored, Scores, Universe, VERSION};
 pub use summary::{HoldoutSummary, OptimalSummary, SignificanceSummary, median};
 pub use trust::{HeldOut, HeldOutActivation, HeldOutMcc, HeldOutScore, HeldOutUniverse, NullScores, Significance};

@@ -13,6 +13,7 @@
 //! | [`score`], [`search`] | counts and scores; the searches for the best formula |
 //! | [`explanation`], [`exemplar`], [`relation`] | the record of a search, the examples that show it, how its concepts occur together |
 //! | [`explain`](mod@explain) | all of it in one call |
+//! | [`swap`] | units as concepts, and concepts as units |
 //! | [`resize`], [`random`], [`simd`] | internals that other crates of the workspace share |
 //!
 //! The crate contains no data format, no network and no framework, and opens no file. Annotations come through
@@ -86,6 +87,7 @@ pub mod score;
 pub mod search;
 pub mod simd;
 pub mod sparse;
+pub mod swap;
 pub mod threshold;
 
 pub use activation::ActivationSource;

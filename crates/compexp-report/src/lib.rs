@@ -22,6 +22,7 @@
 pub mod analysis;
 mod charts;
 mod class_measures;
+pub mod controls;
 pub mod figure;
 pub mod figures;
 mod layer_below;
@@ -212,6 +213,9 @@ fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dy
     out.write(&format!("{folder}index.html"), pages::overview::page(site)?.as_bytes())?;
     out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
     write_cards(site.material, folder, out)?;
+    if let Some(page) = pages::concepts::page(site) {
+        out.write(&format!("{folder}concepts.html"), page.as_bytes())?;
+    }
     if site.has_classes() {
         let (classes, counts) = (site.material.classes(), pages::classes::confusion(site.material, None));
         out.write(&format!("{folder}classes.html"), pages::classes::page(site, &classes, &counts).as_bytes())?;

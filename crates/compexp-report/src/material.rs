@@ -151,8 +151,9 @@ impl<'a> Material<'a> {
                 };
                 let Explanations { version, universe, held_out, .. } = run.explanations;
                 let (units, ranges) = (chosen(&run.explanations.units), chosen(&run.explanations.ranges));
+                let concepts = run.explanations.concepts.clone();
                 let config = run.explanations.config.clone();
-                Cow::Owned(Explanations { version, config, universe, held_out, units, ranges })
+                Cow::Owned(Explanations { version, config, universe, held_out, units, ranges, concepts })
             }
         };
         Ok(Self {

@@ -42,6 +42,7 @@ fn main() {
         keep_beams: false,
         exemplars: 20,
         ranges: None,
+        swap: None,
     };
     let all: Vec<usize> = (0..n_units).collect();
     let firing = Firing::Activations(&activations);

@@ -22,6 +22,8 @@ use crate::run_config::{InputPaths, RunConfig};
 use crate::run_dir::{FinishedRun, Prediction, RunDir, RunWriter};
 use crate::wording::{count, duration};
 
+mod swapped;
+
 /// What is explained: annotated examples, and where the units of a layer fire on them.
 #[derive(Clone, Copy)]
 pub struct Layer<'a> {
@@ -117,16 +119,23 @@ fn explain_seen(
     let observed = Observed { partition: &partition, map: &map, vocabulary: names, firing: firing_seen, similarity };
     let mut explained = explain(observed, units, config, progress)?;
     explained.explanations.config = provenance.to_value();
+    let mut held_out = None;
     if let Some(split) = &seen.split {
         let source = Part::new(source, &split.held_out).with_concepts_of(&partition);
         let (partition, map) = divide_source(&source, neighbors, &dir, progress)?;
         let part = FiringPart::new(firing, &split.held_out);
         let metric = config.search.metric;
         validate(split, &partition, &map, part.firing(), &mut explained, metric, evidence.seed, progress)?;
+        held_out = Some(Divided { partition, map });
     }
     if let Some(draws) = evidence.null_draws {
         let null = NullConfig { draws, seed: evidence.seed };
-        test(null, &partition, &map, &examples, firing_seen, &mut explained, config, progress)?;
+        test(null, "units", &partition, &map, &examples, firing_seen, &mut explained, config, progress)?;
+    }
+    if let Some(swap) = config.swap {
+        let divided = [Some(Divided { partition, map: map.clone() }), held_out];
+        explained.explanations.concepts =
+            swapped::explain(layer, seen, method, swap, &explained, divided, &dir, progress)?;
     }
     progress.end();
     writer.finish(&explained, &examples, map.grid(), predictions.as_deref())
@@ -151,6 +160,12 @@ fn divide_source(
     progress.stage("annotations", "examples", n);
     builder.add_all(source, &|n| progress.done(n))?;
     Ok(builder.finish(neighbors)?)
+}
+
+/// Examples divided into cells.
+struct Divided {
+    partition: Partition,
+    map: PositionMap,
 }
 
 /// What the search sees of a probe set.
@@ -202,6 +217,7 @@ pub fn check_evidence(evidence: &Evidence, examples: &[Example]) -> Result<()> {
 #[allow(clippy::too_many_arguments, reason = "each is a different thing that the caller has at hand")]
 fn test(
     null: NullConfig,
+    tested: &str,
     partition: &Partition,
     map: &PositionMap,
     examples: &[Example],
@@ -213,7 +229,7 @@ fn test(
     let test = NullTest::new(partition, map, examples, firing, explained, &config.search, null, progress)?;
     let (n, fixed) = (test.n_units(), test.exchange().n_fixed());
     progress.say(&format!(
-        "significance: {} units x {} draws are {} searches, about {}",
+        "significance: {} {tested} x {} draws are {} searches, about {}",
         count(n),
         count(null.draws),
         count(test.n_searches()),

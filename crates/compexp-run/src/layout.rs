@@ -12,6 +12,8 @@ pub const EXPLANATIONS_TABLE: &str = "explanations.csv";
 pub const EXPLANATIONS_PARQUET: &str = "explanations.parquet";
 /// One line for each unit and range of its activation.
 pub const RANGES: &str = "ranges.csv";
+/// One line for each concept that formulas over units explain.
+pub const CONCEPT_FORMULAS: &str = "concept-formulas.csv";
 /// The threshold of every unit.
 pub const THRESHOLDS: &str = "thresholds.npy";
 /// What the search finds by chance.
@@ -115,8 +117,9 @@ pub const NEEDED: [&str; 10] = [
 ];
 
 /// What a run may have besides: files, and folders.
-pub const OPTIONAL: [&str; 12] = [
+pub const OPTIONAL: [&str; 13] = [
     RANGES,
+    CONCEPT_FORMULAS,
     THRESHOLDS,
     NULL,
     HOLDOUT,

@@ -3,7 +3,7 @@
 //! `config.json` is the serialisation of [`Provenance`], and so is `config` in `explanations.json`. Two runs are of the
 //! same thing where their provenances are equal; where inputs lie is no part of it.
 
-use compexp_core::explain::ExplainConfig;
+use compexp_core::explain::{ExplainConfig, SwapConfig};
 use compexp_core::probe::Grid;
 use compexp_core::ranges::RangeConfig;
 use compexp_core::search::SearchConfig;
@@ -51,6 +51,9 @@ pub struct Settings {
     /// The ranges of activation that were explained beside the whole; none if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranges: Option<RangeConfig>,
+    /// How concepts were explained by formulas over the units; none if they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<SwapConfig>,
     /// How formulas were searched.
     pub search: SearchConfig,
     /// The units asked for: `0-9,12`.
@@ -297,6 +300,7 @@ impl Settings {
             compexp: env!("CARGO_PKG_VERSION").to_owned(),
             threshold: (!masks).then_some(config.threshold),
             ranges: config.ranges,
+            swap: config.swap,
             search: config.search.clone(),
             units: units_text(units),
             keep_beams: config.keep_beams,

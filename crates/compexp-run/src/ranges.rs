@@ -82,7 +82,7 @@ impl Ranges<'_> {
 /// [`compexp_files::Error::Format`] naming the first field that is out of its range: IoUs, shares and p-values from 0 to 1,
 /// counts of positions up to those of all examples, numbers of units below 16,777,216.
 pub(crate) fn check_explanations(path: &Path, explanations: &Explanations) -> Result<()> {
-    let Explanations { universe, held_out, units, ranges, .. } = explanations;
+    let Explanations { universe, held_out, units, ranges, concepts, .. } = explanations;
     let all = Ranges { path, prefix: "universe.".into() };
     let total = (universe.examples as u64).checked_mul(universe.positions as u64).filter(|n| *n <= MAX_NUMBER as u64);
     let total = total.ok_or_else(|| {
@@ -98,21 +98,26 @@ pub(crate) fn check_explanations(path: &Path, explanations: &Explanations) -> Re
     }
     let held_out = held_out.map_or(0, |held_out| (held_out.examples as u64).saturating_mul(universe.positions as u64));
     for (i, unit) in units.iter().enumerate() {
-        check_unit(&Ranges { path, prefix: format!("units[{i}].") }, unit, total, held_out)?;
+        let of = Ranges { path, prefix: format!("units[{i}].") };
+        of.count("unit", unit.unit as u64, MAX_UNITS as u64 - 1)?;
+        check_unit(&of, unit, total, held_out)?;
     }
     for (i, record) in ranges.iter().enumerate() {
         let of = Ranges { path, prefix: format!("ranges[{i}].") };
+        of.count("unit", record.unit as u64, MAX_UNITS as u64 - 1)?;
         check_unit(&of, record, total, held_out)?;
         let Some(range) = record.range else { return Err(of.error("range", "none", "one")) };
         of.count("range.k", range.k as u64, RangeConfig::MOST as u64)?;
         of.positive("range.lo", Some(range.lo))?;
         of.positive("range.hi", range.hi)?;
     }
+    for (i, record) in concepts.iter().flat_map(|concepts| &concepts.list).enumerate() {
+        check_unit(&Ranges { path, prefix: format!("concepts.list[{i}].") }, &record.found, total, held_out)?;
+    }
     Ok(())
 }
 
 fn check_unit(ranges: &Ranges<'_>, unit: &Explanation, total: u64, held_out: u64) -> Result<()> {
-    ranges.count("unit", unit.unit as u64, MAX_UNITS as u64 - 1)?;
     ranges.count("length", unit.length.map(|n| n as u64), MAX_LENGTH as u64)?;
     ranges.share("iou", unit.iou)?;
     // An MCC below 0 is divided by the penalty.

@@ -1,6 +1,6 @@
 //! The records of a run as tables: explanations, null draws and held-out scores.
 
-use compexp_core::explanation::{Explanation, Explanations, Scored};
+use compexp_core::explanation::{ConceptExplanation, ConceptFormulas, Explanation, Explanations, Scored, Significance};
 use compexp_files::{Values, guarded};
 
 use crate::error::{Error, Result};
@@ -80,12 +80,48 @@ pub fn ranges_csv(explanations: &Explanations) -> Result<Option<String>> {
         ("hi", float(&|r| r.range.and_then(|range| range.hi))),
     ];
     columns.splice(1..1, place.map(|(name, values)| (name.to_owned(), values)));
-    let held_out = [
-        ("held_out_iou", float(&|r| r.holdout.as_ref().map(|h| h.iou))),
-        ("held_out_mcc", float(&|r| Some(r.holdout.as_ref()?.mcc?.value))),
-    ];
-    columns.extend(held_out.map(|(name, values)| (name.to_owned(), values)));
+    columns.extend(held_out_columns(records));
     columns_csv(columns).map(Some)
+}
+
+/// The table of concepts that formulas over units explain: number, name and category of the concept, the other columns of
+/// [`explanations_csv`] with the concept in the unit's place, p and q of null draws, and the scores of the longest formula on
+/// held-out examples. None where concepts were not explained.
+///
+/// # Errors
+/// As [`explanations_csv`].
+pub fn concept_formulas_csv(explanations: &Explanations) -> Result<Option<String>> {
+    let Some(ConceptFormulas { list, .. }) = explanations.concepts.as_ref() else { return Ok(None) };
+    let records: Vec<Explanation> = list.iter().map(|concept| concept.found.clone()).collect();
+    let text = |of: &dyn Fn(&ConceptExplanation) -> &str| {
+        Values::Text(list.iter().map(|concept| Some(of(concept).to_owned())).collect())
+    };
+    let significance = |of: &dyn Fn(&Significance) -> f64| {
+        Values::Float(records.iter().map(|record| record.significance.as_ref().map(of)).collect())
+    };
+    let mut columns = columns_of(&records);
+    columns.retain(|(name, _)| name != "threshold");
+    for (name, _) in &mut columns {
+        match name.as_str() {
+            "unit" => *name = "id".into(),
+            "unit_area" => *name = "concept_area".into(),
+            _ => {}
+        }
+    }
+    let names = [("concept", text(&|c| &c.concept)), ("category", text(&|c| &c.category))];
+    columns.splice(1..1, names.map(|(name, values)| (name.to_owned(), values)));
+    let chance = [("p", significance(&|s| s.p)), ("q", significance(&|s| s.q))];
+    columns.extend(chance.map(|(name, values)| (name.to_owned(), values)));
+    columns.extend(held_out_columns(&records));
+    columns_csv(columns).map(Some)
+}
+
+/// The scores of the longest formulas on held-out examples.
+fn held_out_columns(records: &[Explanation]) -> [(String, Values); 2] {
+    let float = |of: &dyn Fn(&Explanation) -> Option<f64>| Values::Float(records.iter().map(of).collect());
+    let iou = float(&|r| r.holdout.as_ref().map(|h| h.iou));
+    let mcc = float(&|r| Some(r.holdout.as_ref()?.mcc?.value));
+    [("held_out_iou".to_owned(), iou), ("held_out_mcc".to_owned(), mcc)]
 }
 
 /// Columns as comma-separated values under a header.

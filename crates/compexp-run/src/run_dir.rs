@@ -47,6 +47,7 @@ pub use crate::summary::{Accuracy, Prediction, Summary};
 
 /// What a folder is to a configuration.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub enum RunDir {
     /// A complete run of it.
     Complete(FinishedRun),

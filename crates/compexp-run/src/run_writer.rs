@@ -150,6 +150,7 @@ impl RunWriter {
         }
         for (name, text) in [
             (RANGES, record_csv::ranges_csv(explanations)?),
+            (CONCEPT_FORMULAS, record_csv::concept_formulas_csv(explanations)?),
             (NULL, record_csv::null_csv(explanations)?),
             (HOLDOUT, record_csv::holdout_csv(explanations)?),
         ] {

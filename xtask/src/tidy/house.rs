@@ -21,6 +21,7 @@ pub(crate) const FLOW: &[&str] = &[
     "exemplar",
     "relation",
     "explain",
+    "swap",
 ];
 
 /// Each package of the workspace with those below it; it may depend on them and on all below them. [`FILES`] is for all

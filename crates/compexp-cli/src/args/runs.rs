@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
+use compexp_core::explanation::{Explanation, Headline};
 use compexp_trust::compare::{Allowance, Tolerances};
 
 use super::annotations::{ANNOTATED, AnnotationArgs, PICTURE_PARTS};
@@ -15,6 +16,7 @@ use super::search::Units;
 Examples:
   compexp show runs/layer4 --limit 20
   compexp show runs/layer4 --unit 106
+  compexp show runs/layer4 --concepts
   compexp show runs/layer4 --json | jq '.units[] | select(.iou > 0.1) | .formula'")]
 pub(crate) struct ShowArgs {
     /// A run directory
@@ -22,6 +24,9 @@ pub(crate) struct ShowArgs {
     /// Print everything about one unit
     #[arg(long, value_name = "U", conflicts_with_all = ["sort", "limit"])]
     pub(crate) unit: Option<usize>,
+    /// Print the formulas over units that explain concepts; of runs with --concepts-by-units
+    #[arg(long, conflicts_with = "unit")]
+    pub(crate) concepts: bool,
     /// The order: highest value first, or by number [default: the metric that was searched]
     #[arg(long, value_enum)]
     pub(crate) sort: Option<SortArg>,
@@ -45,6 +50,27 @@ pub(crate) enum SortArg {
     /// The score on examples held out of the search; of runs with held-out examples
     HeldOut,
     Unit,
+}
+
+impl SortArg {
+    /// The order of a run that nothing else was asked of.
+    pub(crate) fn of(headline: Headline) -> Self {
+        match headline {
+            Headline::Iou => Self::Iou,
+            Headline::Mcc => Self::Mcc,
+        }
+    }
+
+    /// What an explanation is sorted by.
+    pub(crate) fn value(self, found: &Explanation, headline: Headline) -> Option<f64> {
+        match self {
+            Self::Unit | Self::Iou => Some(found.iou),
+            Self::Mcc => found.mcc,
+            Self::Lift => found.lift,
+            Self::ChanceCorrected => found.chance_corrected,
+            Self::HeldOut => headline.held_out(found.holdout.as_ref()?),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

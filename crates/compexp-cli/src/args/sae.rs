@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::numbers::{part, whole};
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum SaeCommand {
     /// Encode the activations of a layer: write the latents that fire
     Encode(SaeEncodeArgs),
+    /// Compare the explanations of trained latents with those of controls that learnt nothing
+    Check(SaeCheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -28,6 +32,46 @@ pub(crate) struct SaeEncodeArgs {
     #[arg(help_heading = "Output", long, short, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Print the results as JSON
+    #[arg(help_heading = "Output", long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The controls are explained as the latents are, with the search of the run on the same words:
+  frozen     another autoencoder, trained with its decoder frozen at random directions (--frozen)
+  untrained  the weights that a training starts from
+  rotated    the trained autoencoder on activations that are turned about their mean at random
+The latents and the run of each are in OUT, beside check.json, check.csv and check.svg.
+
+Example:
+  compexp text probe --model minilm --layer resid.3 --tokens ewt.conllu.gz --out runs/resid3
+  compexp sae check runs/resid3 --sae sae --frozen sae-frozen --out runs/check")]
+pub(crate) struct SaeCheckArgs {
+    /// The run of the layer: of `text probe`, or of `explain --tokens` with a value for every word
+    pub(crate) run: PathBuf,
+    /// The trained autoencoder: a folder of SAELens, or a params.npz of Gemma Scope
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sae: PathBuf,
+    /// An autoencoder of the same layer that was trained with a frozen random decoder; several are seeds
+    #[arg(long, value_name = "DIR")]
+    pub(crate) frozen: Vec<PathBuf>,
+    /// The untrained and the rotated controls, each with another seed
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole(1, 100))]
+    pub(crate) seeds: usize,
+    /// Null draws of each latent, for the chance-corrected scores
+    #[arg(long, value_name = "R", default_value_t = 20, value_parser = whole(2, 1_000_000))]
+    pub(crate) null_draws: usize,
+    /// Hold this share of the documents out of the search [default: as the run did, else 0.3]
+    #[arg(long, value_name = "FRACTION", value_parser = part::<f64>, allow_negative_numbers = true)]
+    pub(crate) holdout: Option<f64>,
+    /// The folder for the results
+    #[arg(help_heading = "Output", long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Replace the runs in that folder
+    #[arg(help_heading = "Output", long)]
+    pub(crate) force: bool,
+    /// Print the table as JSON
     #[arg(help_heading = "Output", long)]
     pub(crate) json: bool,
 }

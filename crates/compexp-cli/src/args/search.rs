@@ -45,6 +45,12 @@ pub(crate) struct SearchArgs {
     /// Where the ranges end: equal-counts gives each as many values, k-means puts similar values together
     #[arg(long, value_enum, default_value_t = RangeCutsArg::EqualCounts, requires = "ranges")]
     pub(crate) range_cuts: RangeCutsArg,
+    /// Also explain every concept by a formula over the units: which units carry it together, by OR or AND NOT
+    #[arg(long, alias = "swap")]
+    pub(crate) concepts_by_units: bool,
+    /// At most this many units in these formulas: those that match single concepts best [default: all]
+    #[arg(long, value_name = "K", value_parser = whole(1, 65_535), requires = "concepts_by_units")]
+    pub(crate) candidates: Option<usize>,
     /// Record the formulas kept at each step
     #[arg(long)]
     pub(crate) keep_beams: bool,

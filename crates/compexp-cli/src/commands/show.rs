@@ -10,6 +10,7 @@ use compexp_run::FinishedRun;
 use compexp_run::provenance::units_text;
 use serde::Serialize;
 
+use super::show_concepts;
 use crate::args::runs::{ShowArgs, SortArg};
 use crate::evidence_text;
 use crate::failure::Failure;
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
                 one(&mut out, &run.explanations, unit, &exemplars, &examples)?;
             }
         }
+        None if args.concepts => show_concepts::write(&mut out, &run, args)?,
         None => {
             let units = sorted(&run.explanations, args.sort, args.limit);
             if args.json {
@@ -65,24 +67,14 @@ fn find(explanations: &Explanations, unit: usize) -> Result<&Explanation, Failur
 /// The units in that order, at most `limit`.
 pub(super) fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: Option<usize>) -> Vec<&Explanation> {
     let headline = Headline::of(explanations);
-    let sort = sort.unwrap_or(match headline {
-        Headline::Iou => SortArg::Iou,
-        Headline::Mcc => SortArg::Mcc,
-    });
-    let value = |u: &Explanation| match sort {
-        SortArg::Unit | SortArg::Iou => Some(u.iou),
-        SortArg::Mcc => u.mcc,
-        SortArg::Lift => u.lift,
-        SortArg::ChanceCorrected => u.chance_corrected,
-        SortArg::HeldOut => headline.held_out(u.holdout.as_ref()?),
-    };
+    let sort = sort.unwrap_or(SortArg::of(headline));
     let mut units = Headline::Iou.best_first(&explanations.units);
     match sort {
         SortArg::Iou => {}
         SortArg::Unit => units.sort_by_key(|u| u.unit),
         // Units without the value come last.
         _ => units.sort_by(|a, b| {
-            let [a, b] = [a, b].map(|u| value(u).unwrap_or(f64::NEG_INFINITY));
+            let [a, b] = [a, b].map(|u| sort.value(u, headline).unwrap_or(f64::NEG_INFINITY));
             b.total_cmp(&a)
         }),
     }

@@ -45,6 +45,7 @@ fn a_run_without_the_command_line_has_the_same_bytes() {
         let config = ExplainConfig {
             threshold: settings.threshold.unwrap(),
             ranges: settings.ranges,
+            swap: settings.swap,
             search: settings.search.clone(),
             keep_beams: settings.keep_beams,
             exemplars: settings.exemplars,

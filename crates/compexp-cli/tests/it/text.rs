@@ -35,7 +35,7 @@ fn off(found: &[f32], expected: &[f32]) -> f32 {
 }
 
 /// A treebank of these sentences, each a text and its words; nouns and verbs alternate.
-fn treebank(sentences: &[(&str, Vec<String>)]) -> String {
+pub(crate) fn treebank(sentences: &[(&str, Vec<String>)]) -> String {
     let mut text = String::new();
     for (id, (written, words)) in sentences.iter().enumerate() {
         write!(text, "# newdoc id = d{id}\n# sent_id = s{id}\n# text = {written}\n").unwrap();

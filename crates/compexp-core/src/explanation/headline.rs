@@ -109,7 +109,15 @@ mod tests {
     fn the_headline_is_what_was_searched() {
         let of = |config: serde_json::Value| {
             let universe = super::super::Universe { examples: 1, positions: 1, cells: 1, singleton_cells: 1 };
-            Headline::of(&Explanations { version: 1, config, universe, held_out: None, units: vec![], ranges: vec![] })
+            Headline::of(&Explanations {
+                version: 1,
+                config,
+                universe,
+                held_out: None,
+                units: vec![],
+                ranges: vec![],
+                concepts: None,
+            })
         };
         assert_eq!(of(serde_json::json!({ "search": { "metric": "mcc", "beam": 3 } })), Headline::Mcc);
         for config in

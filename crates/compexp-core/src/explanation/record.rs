@@ -31,6 +31,35 @@ pub struct Explanations {
     /// One entry for each selected unit and range of its activation, ascending; empty unless ranges were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<Explanation>,
+    /// Concepts explained by formulas over the units; none unless these were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concepts: Option<ConceptFormulas>,
+}
+
+/// Concepts explained by formulas over the units: units and concepts have changed places.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConceptFormulas {
+    /// The units that formulas could name.
+    pub candidates: usize,
+    /// The units that they were chosen from: those that the run explains and that fire.
+    pub units: usize,
+    /// The universe, divided by which of the candidates fire.
+    pub universe: Universe,
+    /// One entry for each concept that was observed, ascending by number.
+    pub list: Vec<ConceptExplanation>,
+}
+
+/// The formula over units that best matches a concept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConceptExplanation {
+    /// The concept's name.
+    pub concept: String,
+    /// Its category.
+    pub category: String,
+    /// As for a unit, with the concept in the place of the unit: `unit` is the concept's number, the literals of formulas are
+    /// units (`u12`), and the unit's mask is the concept's. There is no threshold.
+    #[serde(flatten)]
+    pub found: Explanation,
 }
 
 /// The size of the universe on which units were observed.

@@ -200,6 +200,7 @@ pub(crate) mod tests {
             held_out: None,
             units,
             ranges: vec![],
+            concepts: None,
         };
         Records::new(
             explanations,

@@ -7,6 +7,7 @@ pub(super) mod cards;
 pub(super) mod class;
 pub(super) mod classes;
 pub(super) mod compare;
+pub(super) mod concepts;
 mod curve;
 pub(super) mod effects;
 mod example;
@@ -73,6 +74,7 @@ pub(super) enum Place {
     Overview,
     Units,
     Unit,
+    Concepts,
     Classes,
     Class,
     Behaviour,
@@ -96,6 +98,7 @@ impl Site<'_> {
             @if self.several { a href=(format!("{root}index.html")) { "All runs" } }
             (link("index.html", "Overview", Place::Overview))
             (link("units.html", "Units", Place::Units))
+            @if self.material.explanations().concepts.is_some() { (link("concepts.html", "Concepts", Place::Concepts)) }
             @if self.has_classes() { (link("classes.html", "Classes", Place::Classes)) }
             @if self.material.has_behaviour() { (link("behaviour.html", "Behaviour", Place::Behaviour)) }
             a href=(format!("{up}index.html#reading")) { "How to read" }

@@ -73,6 +73,7 @@ fn explained(config: &RunConfig) -> Explained {
             universe,
             held_out: None,
             ranges: vec![],
+            concepts: None,
             units,
         },
         thresholds: vec![0.1 + 0.2, -1.5],

@@ -1,5 +1,8 @@
 //! Controls of a trained autoencoder: one that never learnt, and activations without their own directions.
 
+use compexp_core::ActivationSource;
+use compexp_core::activation::check_finite;
+use compexp_core::probe::Grid;
 use compexp_core::random::Stream;
 use compexp_kernels::gemm::{Epilogue, Packed, product_parallel};
 use ndarray::{Array2, ArrayView2};
@@ -88,6 +91,84 @@ impl Rotation {
         Ok(out)
     }
 }
+
+/// A layer, turned about its mean by a [`Rotation`].
+pub struct Rotated<'a> {
+    source: &'a dyn ActivationSource,
+    rotation: Rotation,
+    mean: Vec<f32>,
+}
+
+impl<'a> Rotated<'a> {
+    /// The layer `source`, whose `mean` stays where it is.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] if the layer has maps, or the mean another width.
+    pub fn new(source: &'a dyn ActivationSource, mean: &[f32], seed: u64) -> Result<Self> {
+        let (width, grid) = (source.n_units(), source.grid());
+        if grid.positions() != 1 || mean.len() != width {
+            let found = format!("{width} values at {} positions, a mean of {}", grid.positions(), mean.len());
+            return Err(Error::mismatch("activations to rotate", found, "one position, a mean of the same width"));
+        }
+        Ok(Self { source, rotation: Rotation::new(width, seed), mean: mean.to_vec() })
+    }
+}
+
+impl ActivationSource for Rotated<'_> {
+    fn n_examples(&self) -> usize {
+        self.source.n_examples()
+    }
+
+    fn n_units(&self) -> usize {
+        self.source.n_units()
+    }
+
+    fn grid(&self) -> Grid {
+        self.source.grid()
+    }
+
+    fn read(&self, first: usize, out: &mut [f32]) -> compexp_core::Result<()> {
+        self.source.read(first, out)?;
+        let width = self.mean.len();
+        for row in out.chunks_exact_mut(width) {
+            row.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x -= mean);
+        }
+        let turned = {
+            let block = ArrayView2::from_shape((out.len() / width, width), &*out)
+                .map_err(|e| compexp_core::Error::mismatch("block of activations", e, "whole rows"))?;
+            self.rotation
+                .rotate(block)
+                .map_err(|e| compexp_core::Error::mismatch("activations to rotate", e, "rows"))?
+        };
+        for (row, turned) in out.chunks_exact_mut(width).zip(turned.rows()) {
+            row.iter_mut().zip(turned).zip(&self.mean).for_each(|((x, turned), mean)| *x = turned + mean);
+        }
+        Ok(())
+    }
+}
+
+/// The mean of a layer with one position an example, `(width)`.
+///
+/// # Errors
+/// [`compexp_core::Error::Source`] if it cannot be read; [`compexp_core::Error::NotFinite`] for a value that is NaN or infinite.
+pub fn layer_mean(source: &dyn ActivationSource) -> Result<Vec<f32>> {
+    let (n, width) = (source.n_examples(), source.n_units() * source.grid().positions());
+    let per_block = (BLOCK / width.max(1)).max(1);
+    let mut sums = vec![0.0; width];
+    let mut values = Vec::new();
+    for first in (0..n).step_by(per_block) {
+        values.resize(per_block.min(n - first) * width, 0.0);
+        source.read(first, &mut values)?;
+        check_finite(&values, first, width, 1)?;
+        for row in values.chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+        }
+    }
+    Ok(sums.into_iter().map(|sum| (sum / n.max(1) as f64) as f32).collect())
+}
+
+/// Values that are read at once.
+const BLOCK: usize = 1 << 22;
 
 fn normals(stream: Stream, n: usize) -> Vec<f64> {
     (0..n as u64).map(|at| f64::from(stream.normal(at))).collect()

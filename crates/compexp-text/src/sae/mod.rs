@@ -26,7 +26,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-pub use control::Rotation;
+pub use control::{Rotated, Rotation, layer_mean};
 pub use rows::SparseRows;
 pub use variance::ExplainedVariance;
 

@@ -34,7 +34,7 @@ fn unit(unit: usize, formula: &str, iou: f64) -> Explanation {
 fn run(units: Vec<Explanation>) -> Explanations {
     let universe = Universe { examples: 2, positions: 9, cells: 4, singleton_cells: 1 };
     let config = json!({ "inputs": { "annotations": { "hash": "a" } } });
-    Explanations { version: RECORD, config, universe, held_out: None, units, ranges: vec![] }
+    Explanations { version: RECORD, config, universe, held_out: None, units, ranges: vec![], concepts: None }
 }
 
 fn side(explanations: &Explanations) -> Side<'_> {

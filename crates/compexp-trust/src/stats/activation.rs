@@ -4,6 +4,7 @@ use compexp_core::activation::ActivationSource;
 use compexp_core::explanation::HeldOutActivation;
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::search::SearchResult;
+use compexp_core::sparse::SparseSource;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
@@ -52,6 +53,69 @@ pub(super) fn compare(
         all.par_extend(values.into_par_iter().zip(results).map(of_unit));
     }
     Ok(all)
+}
+
+/// As [`compare`], for sparse activations, whose other values are 0; `units` are ascending.
+///
+/// # Errors
+/// The errors of [`compare`].
+pub(super) fn compare_sparse(
+    source: &dyn SparseSource,
+    partition: &Partition,
+    map: &PositionMap,
+    units: &[usize],
+    results: &[SearchResult],
+) -> Result<Vec<Option<HeldOutActivation>>> {
+    let n = source.n_examples();
+    if n != map.n_examples() {
+        return Err(Error::mismatch("examples of the activations", n, map.n_examples()));
+    }
+    let mut all = Vec::with_capacity(units.len());
+    for (number, span) in source.blocks().into_iter().enumerate() {
+        let of_block = units.partition_point(|u| *u < span.start)..units.partition_point(|u| *u < span.end);
+        if of_block.is_empty() {
+            continue;
+        }
+        let block = source.read(number)?;
+        let of_unit = |(unit, result): (&usize, &SearchResult)| {
+            let set = partition.evaluate(&result.by_length.last()?.formula);
+            let (places, values) = block.of(*unit);
+            let truth = |example: &u32| map.cells_of(*example as usize).iter().any(|cell| set.contains(*cell));
+            let entries: Vec<(f32, bool)> = values.iter().copied().zip(places.iter().map(truth)).collect();
+            Some(of_sparse(entries, n, partition.area_of(&set) as usize))
+        };
+        all.par_extend(units[of_block.clone()].par_iter().zip(&results[of_block]).map(of_unit));
+    }
+    Ok(all)
+}
+
+/// Compares the values of one unit on `n` examples with a formula that is true on `positives` of them: the `entries` are values
+/// with the formula's truth, all others are 0.
+fn of_sparse(mut entries: Vec<(f32, bool)>, n: usize, positives: usize) -> HeldOutActivation {
+    // Highest first; the examples without an entry stand where 0 does.
+    entries.retain(|(value, _)| *value != 0.0);
+    entries.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let with_entry = entries.iter().filter(|(_, truth)| *truth).count();
+    let above = entries.partition_point(|(value, _)| *value > 0.0);
+    let group = |equal: &[(f32, bool)]| (equal.len(), equal.iter().filter(|(_, truth)| *truth).count());
+    let groups = |part: &[(f32, bool)]| part.chunk_by(|a, b| a.0 == b.0).map(group).collect::<Vec<_>>();
+    let zeros = (n - entries.len(), positives.saturating_sub(with_entry));
+    let (mut seen, mut found, mut area) = (0usize, 0usize, 0.0);
+    for (equal, new) in groups(&entries[..above]).into_iter().chain([zeros]).chain(groups(&entries[above..])) {
+        (seen, found) = (seen + equal, found + new);
+        area += new as f64 * found as f64 / seen.max(1) as f64;
+    }
+    let (n, p) = (n as f64, positives as f64);
+    let mean = entries.iter().map(|(value, _)| f64::from(*value)).sum::<f64>() / n;
+    let squares: f64 = entries.iter().map(|(value, _)| (f64::from(*value) - mean).powi(2)).sum();
+    let variance = squares + (n - entries.len() as f64) * mean * mean;
+    let together: f64 = entries.iter().filter(|(_, truth)| *truth).map(|(value, _)| f64::from(*value)).sum();
+    let spread = (variance * p * (n - p) / n).sqrt();
+    HeldOutActivation {
+        correlation: (spread > 0.0).then(|| (together - p * mean) / spread),
+        auprc: (found > 0).then(|| area / found as f64),
+        base_rate: p / n.max(1.0),
+    }
 }
 
 /// Compares the values of one unit with the truth of a formula.
@@ -120,6 +184,28 @@ mod tests {
                 (a, b) => assert_eq!(a, b),
             }
             assert_eq!(found.base_rate, truth.iter().filter(|t| **t).count() as f64 / n as f64);
+        }
+    }
+
+    #[test]
+    fn sparse_values_are_compared_as_if_their_zeros_were_given() {
+        let mut random = Random::new(6, Purpose::Bootstrap, 0);
+        for case in 0..400 {
+            let n = 2 + random.below(40);
+            let values: Vec<f32> = (0..n)
+                .map(|_| if random.chance(0.6) { 0.0 } else { random.below(2 + case % 12) as f32 / 4.0 - 1.0 })
+                .collect();
+            let truth: Vec<bool> = (0..n).map(|_| random.chance(0.4)).collect();
+            let entries: Vec<(f32, bool)> =
+                values.iter().copied().zip(truth.iter().copied()).filter(|e| e.0 != 0.0).collect();
+            let (found, expected) = (of_sparse(entries, n, truth.iter().filter(|t| **t).count()), of(&values, &truth));
+            for (a, b) in [(found.auprc, expected.auprc), (found.correlation, expected.correlation)] {
+                match (a, b) {
+                    (Some(a), Some(b)) => assert!((a - b).abs() < 1e-9, "{a} {b}"),
+                    (a, b) => assert_eq!(a, b, "{values:?} {truth:?}"),
+                }
+            }
+            assert_eq!(found.base_rate, expected.base_rate);
         }
     }
 

@@ -3,25 +3,26 @@
 //! Groups of examples are held out as a whole: thresholds, search and choice of the formula happen on the others, and the
 //! formulas are measured on what was held out. The fall of the score is the part that the search owes to chance.
 
+mod part;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use compexp_core::activation::{ActivationSource, MaskSource};
-use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::{Explained, Progress};
 use compexp_core::explanation::{Explanation, HeldOut, HeldOutMcc, HeldOutScore, HeldOutUniverse};
+use compexp_core::formula::Formula;
 use compexp_core::partition::{CellSet, Partition, PositionMap};
-use compexp_core::probe::{Annotation, AnnotationSource, Example, Grid};
+use compexp_core::probe::{Example, Grid};
 use compexp_core::profile::{Band, Counter, Patterns};
 use compexp_core::score::{Counts, Metric};
 use compexp_core::search::SearchResult;
-use compexp_core::sparse::{Entries, SparseSource};
 use rayon::prelude::*;
 
 use super::activation;
 use super::bootstrap::{Bootstrap, interval, standard_error};
 use crate::{Error, Result};
+pub use part::{FiringPart, Part, SparsePart};
 
 /// Which examples the search sees and which are held out, each ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,190 +87,6 @@ impl Split {
     }
 }
 
-/// Some of the examples of a source, in their order.
-pub struct Part<'a, S: ?Sized> {
-    source: &'a S,
-    examples: &'a [usize],
-    declared: Vec<ConceptId>,
-}
-
-impl<'a, S: ?Sized> Part<'a, S> {
-    /// The given examples (ascending) of a source.
-    pub fn new(source: &'a S, examples: &'a [usize]) -> Self {
-        Self { source, examples, declared: Vec::new() }
-    }
-
-    /// The same with the concepts of `partition` as columns even where no example of the part has them, so that whatever
-    /// was found there means the same here.
-    pub fn with_concepts_of(self, partition: &Partition) -> Self {
-        let concepts = &partition.columns()[..partition.n_concepts()];
-        Self { declared: concepts.iter().map(|atom| atom.concept).collect(), ..self }
-    }
-
-    /// Fills `out`, of `stride` values an example, with those from `first` on: `read` gives runs of consecutive examples of the
-    /// source.
-    fn read_runs<T>(
-        &self,
-        first: usize,
-        stride: usize,
-        out: &mut [T],
-        mut read: impl FnMut(usize, &mut [T]) -> Result<()>,
-    ) -> Result<()> {
-        let mut rest = out;
-        let examples = &self.examples[first..first + rest.len() / stride.max(1)];
-        for run in examples.chunk_by(|a, b| a + 1 == *b) {
-            let (here, behind) = rest.split_at_mut(run.len() * stride);
-            read(run[0], here)?;
-            rest = behind;
-        }
-        Ok(())
-    }
-}
-
-impl AnnotationSource for Part<'_, dyn AnnotationSource + '_> {
-    fn n_examples(&self) -> usize {
-        self.examples.len()
-    }
-
-    fn grid(&self) -> Grid {
-        self.source.grid()
-    }
-
-    fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()> {
-        self.source.annotate(self.examples[example], into)
-    }
-
-    fn declared(&self) -> Vec<ConceptId> {
-        let mut declared = self.source.declared();
-        declared.extend(&self.declared);
-        declared
-    }
-}
-
-impl ActivationSource for Part<'_, dyn ActivationSource + '_> {
-    fn n_examples(&self) -> usize {
-        self.examples.len()
-    }
-
-    fn n_units(&self) -> usize {
-        self.source.n_units()
-    }
-
-    fn grid(&self) -> Grid {
-        self.source.grid()
-    }
-
-    fn read(&self, first: usize, out: &mut [f32]) -> Result<()> {
-        let stride = self.n_units() * ActivationSource::grid(self).positions();
-        self.read_runs(first, stride, out, |first, out| self.source.read(first, out))
-    }
-}
-
-impl MaskSource for Part<'_, dyn MaskSource + '_> {
-    fn n_examples(&self) -> usize {
-        self.examples.len()
-    }
-
-    fn n_units(&self) -> usize {
-        self.source.n_units()
-    }
-
-    fn grid(&self) -> Grid {
-        self.source.grid()
-    }
-
-    fn read(&self, unit: usize, first: usize, out: &mut [bool]) -> Result<()> {
-        let stride = MaskSource::grid(self).positions();
-        self.read_runs(first, stride, out, |first, out| self.source.read(unit, first, out))
-    }
-}
-
-/// Some of the examples of sparse activations.
-pub struct SparsePart<'a> {
-    source: &'a dyn SparseSource,
-    n_examples: usize,
-    /// The place of each example of the source in the part; none for those that are not in it.
-    places: Vec<Option<u32>>,
-}
-
-impl<'a> SparsePart<'a> {
-    /// The given examples (ascending) of a source.
-    pub fn new(source: &'a dyn SparseSource, examples: &[usize]) -> Self {
-        let mut places = vec![None; source.n_examples()];
-        for (place, example) in examples.iter().enumerate() {
-            if let Some(of_example) = places.get_mut(*example) {
-                *of_example = Some(place as u32);
-            }
-        }
-        Self { source, n_examples: examples.len(), places }
-    }
-}
-
-impl SparseSource for SparsePart<'_> {
-    fn n_examples(&self) -> usize {
-        self.n_examples
-    }
-
-    fn n_units(&self) -> usize {
-        self.source.n_units()
-    }
-
-    fn grid(&self) -> Grid {
-        self.source.grid()
-    }
-
-    fn blocks(&self) -> Vec<std::ops::Range<usize>> {
-        self.source.blocks()
-    }
-
-    fn read(&self, block: usize) -> Result<Entries> {
-        let all = self.source.read(block)?;
-        let positions = self.grid().positions() as u32;
-        let mut part = Entries { first_unit: all.first_unit, starts: vec![0], ..Entries::default() };
-        for unit in all.units() {
-            let (places, values) = all.of(unit);
-            for (at, value) in places.iter().zip(values) {
-                if let Some(example) = self.places[(at / positions) as usize] {
-                    part.positions.push(example * positions + at % positions);
-                    part.values.push(*value);
-                }
-            }
-            part.starts.push(part.positions.len());
-        }
-        Ok(part)
-    }
-}
-
-/// Some of the examples of a layer.
-pub enum FiringPart<'a> {
-    /// Of activations.
-    Activations(Part<'a, dyn ActivationSource + 'a>),
-    /// Of masks.
-    Masks(Part<'a, dyn MaskSource + 'a>),
-    /// Of sparse activations.
-    Sparse(SparsePart<'a>),
-}
-
-impl<'a> FiringPart<'a> {
-    /// The given examples (ascending) of a layer.
-    pub fn new(firing: Firing<'a>, examples: &'a [usize]) -> Self {
-        match firing {
-            Firing::Activations(source) => Self::Activations(Part::new(source, examples)),
-            Firing::Masks(source) => Self::Masks(Part::new(source, examples)),
-            Firing::Sparse(source) => Self::Sparse(SparsePart::new(source, examples)),
-        }
-    }
-
-    /// Where the masks of the part come from.
-    pub fn firing(&self) -> Firing<'_> {
-        match self {
-            Self::Activations(part) => Firing::Activations(part),
-            Self::Masks(part) => Firing::Masks(part),
-            Self::Sparse(part) => Firing::Sparse(part),
-        }
-    }
-}
-
 /// Measures the formulas of `explained` on the examples held out, and records it.
 ///
 /// `partition`, `map` and `firing` are of the held-out side of `split`, with the concepts of the search's side
@@ -298,7 +115,8 @@ pub fn validate(
         progress.stage("held-out scores", what, bands.len());
         let done = AtomicUsize::new(0);
         let one = |counter: &mut Counter, (i, result): (usize, &SearchResult)| {
-            let counted = Counted::new(split, partition, map, &patterns, i, result, counter)?;
+            let formulas: Vec<&Formula> = result.by_length.iter().map(|found| &found.formula).collect();
+            let counted = Counted::new(split, partition, map, &patterns, i, &formulas, counter)?;
             progress.done(1 + done.fetch_add(1, Ordering::Relaxed));
             Ok((!result.by_length.is_empty()).then(|| counted.measure(result, metric, &bootstrap)))
         };
@@ -318,6 +136,9 @@ pub fn validate(
         Firing::Activations(source) if source.grid() == Grid::SINGLE && map.grid() == Grid::SINGLE => {
             activation::compare(source, partition, map, &units, &explained.results)?
         }
+        Firing::Sparse(source) if map.grid() == Grid::SINGLE => {
+            activation::compare_sparse(source, partition, map, &units, &explained.results)?
+        }
         _ => vec![None; units.len()],
     };
     explained.explanations.held_out = Some(split.universe());
@@ -325,6 +146,45 @@ pub fn validate(
         unit.holdout = measured.map(|measured| HeldOut { activation, ..measured });
     }
     Ok(())
+}
+
+/// The mean IoU of formulas on examples that were held out, in each of the bootstrap's resamples of their groups.
+///
+/// `split`, `partition`, `map` and `firing` are as for [`validate`]; `found` has a unit with a formula for each band. Resamples
+/// follow from `seed`: those of two layers on the same split are of the same groups, so that their differences are paired.
+///
+/// # Errors
+/// As [`validate`]; [`Error::Mismatch`] if there are no formulas.
+pub fn resampled_means(
+    split: &Split,
+    partition: &Partition,
+    map: &PositionMap,
+    firing: Firing<'_>,
+    found: &[(Band, Formula)],
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<Vec<f64>> {
+    if found.is_empty() {
+        return Err(Error::mismatch("formulas to measure", 0, "at least one"));
+    }
+    let bootstrap = Bootstrap::new(split.n_groups(), seed);
+    let bands: Vec<Band> = found.iter().map(|(band, _)| *band).collect();
+    let patterns = super::patterns(firing, &bands, map, "held-out profiles", progress)?;
+    progress.stage("intervals", "units", found.len());
+    let done = AtomicUsize::new(0);
+    let one = |counter: &mut Counter, (i, (_, formula)): (usize, &(Band, Formula))| -> Result<Vec<f64>> {
+        let counted = Counted::new(split, partition, map, &patterns, i, &[formula], counter)?;
+        progress.done(1 + done.fetch_add(1, Ordering::Relaxed));
+        Ok(counted.resampled(&bootstrap)[0].iter().map(|counts| Metric::Iou.of(*counts)).collect())
+    };
+    let of_units: Vec<Vec<f64>> =
+        found.par_iter().enumerate().map_init(Counter::default, one).collect::<Result<_>>()?;
+    // In the order of units, so that the sum is the same for any number of threads.
+    let mut means = vec![0.0; of_units[0].len()];
+    for of_unit in &of_units {
+        means.iter_mut().zip(of_unit).for_each(|(mean, value)| *mean += value);
+    }
+    Ok(means.into_iter().map(|sum| sum / found.len() as f64).collect())
 }
 
 /// The counts of one unit on every held-out group.
@@ -346,10 +206,10 @@ impl Counted {
         map: &PositionMap,
         patterns: &Patterns,
         unit: usize,
-        result: &SearchResult,
+        formulas: &[&Formula],
         counter: &mut Counter,
     ) -> Result<Self> {
-        let sets: Vec<CellSet> = result.by_length.iter().map(|found| partition.evaluate(&found.formula)).collect();
+        let sets: Vec<CellSet> = formulas.iter().map(|formula| partition.evaluate(formula)).collect();
         let none = vec![0; split.n_groups()];
         let mut counted = Self {
             positions: none.clone(),
@@ -383,27 +243,33 @@ impl Counted {
         Ok(counted)
     }
 
-    fn measure(&self, result: &SearchResult, metric: Metric, bootstrap: &Bootstrap) -> HeldOut {
+    /// The counts of every formula on every resample.
+    fn resampled(&self, bootstrap: &Bootstrap) -> Vec<Vec<Counts>> {
         let n = self.formula.len();
-        let counts_of = |of: [&[u64]; 4], i: usize| {
-            let [universe, formula, unit, both] = of.map(|values| values[i]);
-            Counts { universe, formula, unit, both }
-        };
-        let total = |values: &[u64]| [values.iter().sum::<u64>()];
-        let (universe, unit) = (total(&self.positions), total(&self.unit));
         let shared = [&self.positions[..], &self.unit[..]];
         let columns = shared.into_iter().chain(self.formula.iter().chain(&self.both).map(Vec::as_slice));
         let sums = bootstrap.sums(&columns.collect::<Vec<_>>());
-        let exact = |values: &[f64]| -> Vec<u64> { values.iter().map(|v| *v as u64).collect() };
-        let sums: Vec<Vec<u64>> = sums.iter().map(|values| exact(values)).collect();
-        let resampled = |metric: Metric, k: usize| -> Vec<f64> {
-            let of = [&sums[0][..], &sums[2 + k][..], &sums[1][..], &sums[2 + n + k][..]];
-            (0..sums[0].len()).map(|r| metric.of(counts_of(of, r))).collect()
+        let of_formula = |k: usize| {
+            let of = |r: usize| {
+                let [universe, formula, unit, both] = [0, 2 + k, 1, 2 + n + k].map(|column| sums[column][r] as u64);
+                Counts { universe, formula, unit, both }
+            };
+            (0..sums[0].len()).map(of).collect()
         };
-        let [ious, mccs] = [Metric::Iou, Metric::Mcc].map(|m| (0..n).map(|k| resampled(m, k)).collect::<Vec<_>>());
+        (0..n).map(of_formula).collect()
+    }
+
+    fn measure(&self, result: &SearchResult, metric: Metric, bootstrap: &Bootstrap) -> HeldOut {
+        let n = self.formula.len();
+        let total = |values: &[u64]| values.iter().sum::<u64>();
+        let (universe, unit) = (total(&self.positions), total(&self.unit));
+        let resampled = self.resampled(bootstrap);
+        let of = |metric: Metric| -> Vec<Vec<f64>> {
+            resampled.iter().map(|counts| counts.iter().map(|counts| metric.of(*counts)).collect()).collect()
+        };
+        let [ious, mccs] = [Metric::Iou, Metric::Mcc].map(of);
         let score = |k: usize| {
-            let (formula, both) = (total(&self.formula[k]), total(&self.both[k]));
-            let counts = counts_of([&universe, &formula, &unit, &both], 0);
+            let counts = Counts { universe, formula: total(&self.formula[k]), unit, both: total(&self.both[k]) };
             let [iou, mcc] = [Metric::Iou, Metric::Mcc].map(|m| m.of(counts));
             let searched = &result.by_length[k];
             HeldOutScore {
@@ -426,7 +292,7 @@ impl Counted {
         };
         let last = &by_length[n - 1];
         HeldOut {
-            unit_area: unit[0],
+            unit_area: unit,
             iou: last.iou,
             interval: last.interval,
             drop: last.drop,

@@ -1,10 +1,10 @@
 //! Splits, and scores on what was held out.
 
 use crate::random::Purpose;
-use compexp_core::concept::Vocabulary;
+use compexp_core::concept::{ConceptId, Vocabulary};
 use compexp_core::explain::{ExplainConfig, Observed, Silent, explain};
 use compexp_core::partition::{MemoryPositions, PartitionBuilder};
-use compexp_core::probe::Neighbors;
+use compexp_core::probe::{Annotation, AnnotationSource, Neighbors};
 use compexp_core::profile::{Band, from_activations};
 use compexp_core::random::Random;
 use compexp_core::search::SearchConfig;
@@ -109,7 +109,14 @@ fn the_suggested_length_is_where_the_gain_ends() {
 
 fn config() -> ExplainConfig {
     let search = SearchConfig { length: 3, beam: 4, ..SearchConfig::default() };
-    ExplainConfig { threshold: ThresholdRule::Positive, search, keep_beams: false, exemplars: 0, ranges: None }
+    ExplainConfig {
+        threshold: ThresholdRule::Positive,
+        search,
+        keep_beams: false,
+        exemplars: 0,
+        ranges: None,
+        swap: None,
+    }
 }
 
 proptest! {

@@ -1,0 +1,4 @@
+//! `compexp sae`: sparse autoencoders.
+
+pub(crate) mod check;
+pub(crate) mod encode;
