@@ -15,13 +15,13 @@
 //! use compexp_vision::extract::Extract;
 //! use compexp_vision::framing::Framing;
 //! use compexp_vision::model::Model;
-//! use compexp_vision::preprocess::Preprocess;
+//! use compexp_vision::preprocess::{Preparation, Preprocess};
 //!
 //! let model = Model::load(Path::new("resnet18_places365.pth.tar"), &Device::Cpu)?;
 //! let images = [PathBuf::from("a.jpg"), PathBuf::from("b.jpg")];
-//! let preprocess = Preprocess::Reference;
 //! let framing = Framing { resize: Some(256), crop: Some(224) };
-//! let extract = Extract { layers: &["layer4"], preprocess, framing, batch: 8, start_at: 0 };
+//! let preparation = Preparation { framing, preprocess: Preprocess::Reference };
+//! let extract = Extract { layers: &["layer4"], preparation, batch: 8, start_at: 0 };
 //! let mut all = Vec::new(); // (images, 512, 7, 7) for images of 224 x 224
 //! let mut keep = |block: compexp_vision::extract::Block<'_>| {
 //!     all.extend_from_slice(&block.maps[0].values);

@@ -72,6 +72,15 @@ impl Preprocess {
     }
 }
 
+/// What becomes of a photograph before a network sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Preparation {
+    /// How it is brought to the network's size.
+    pub framing: Framing,
+    /// How its pixels are scaled.
+    pub preprocess: Preprocess,
+}
+
 /// Images of one size, ready for a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
@@ -92,12 +101,8 @@ impl Batch {
     /// # Errors
     /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is not a valid
     /// image ([`Image::read`]), or has another size than the first.
-    pub fn read(
-        paths: &[PathBuf],
-        preprocess: Preprocess,
-        framing: Framing,
-        expected: Option<(usize, usize)>,
-    ) -> Result<Self> {
+    pub fn read(paths: &[PathBuf], preparation: Preparation, expected: Option<(usize, usize)>) -> Result<Self> {
+        let Preparation { framing, preprocess } = preparation;
         let Some(first) = paths.first() else {
             let (height, width) = expected.unwrap_or_default();
             return Ok(Self { n: 0, height, width, data: Vec::new() });
@@ -190,17 +195,17 @@ mod tests {
     fn the_first_image_of_another_size_is_named_with_both_sizes() {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<PathBuf> = (0..4).map(|i| folder.path().join(format!("{i}.png"))).collect();
+        let imagenet = Preparation { preprocess: Preprocess::ImageNet, ..Preparation::default() };
         write(&paths[0], 2, 1, &[1; 6]);
         write(&paths[1], 2, 1, &[2; 6]);
-        let batch = Batch::read(&paths[..2], Preprocess::ImageNet, Framing::default(), None).unwrap();
+        let batch = Batch::read(&paths[..2], imagenet, None).unwrap();
         assert_eq!((batch.n, batch.height, batch.width, batch.data.len()), (2, 1, 2, 12));
         assert_eq!(batch.data[6..], Preprocess::ImageNet.apply(&Image::read(&paths[1]).unwrap())[..]);
         write(&paths[2], 1, 2, &[3; 6]);
         write(&paths[3], 3, 1, &[3; 9]);
-        let error = Batch::read(&paths, Preprocess::ImageNet, Framing::default(), None).unwrap_err().to_string();
+        let error = Batch::read(&paths, imagenet, None).unwrap_err().to_string();
         assert!(error.contains("2.png`: image size (width x height): found 1 x 2, expected 2 x 1 as"), "{error}");
-        let error =
-            Batch::read(&paths[..1], Preprocess::ImageNet, Framing::default(), Some((5, 4))).unwrap_err().to_string();
+        let error = Batch::read(&paths[..1], imagenet, Some((5, 4))).unwrap_err().to_string();
         assert!(error.contains("0.png`") && error.contains("found 2 x 1, expected 4 x 5"), "{error}");
     }
 }

@@ -27,9 +27,8 @@ pub use plan::{Candidate, Survey};
 pub use trials::{Best, Case, PlaceTally, Transfer};
 
 use crate::error::{Error, Result};
-use crate::framing::Framing;
 use crate::model::Model;
-use crate::preprocess::Preprocess;
+use crate::preprocess::Preparation;
 
 /// The network, its probe set, and its predictions on it.
 #[derive(Clone, Copy)]
@@ -38,10 +37,8 @@ pub struct Subject<'a> {
     pub model: &'a Model,
     /// The probed layer, whose mean its last layer reads.
     pub layer: &'a str,
-    /// How pixels are scaled.
-    pub preprocess: Preprocess,
-    /// How photographs are brought to one size.
-    pub framing: Framing,
+    /// What becomes of photographs first.
+    pub preparation: Preparation,
     /// The photographs, one an example.
     pub images: &'a [PathBuf],
     /// Their annotations.

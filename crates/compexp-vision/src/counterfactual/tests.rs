@@ -10,7 +10,6 @@ use ndarray::Array2;
 
 use super::*;
 use crate::extract::Extract;
-use crate::framing::Framing;
 use crate::image::Image;
 use crate::resnet::{Config as Sizes, Weights};
 
@@ -100,8 +99,7 @@ fn with_subject(test: impl Fn(&Subject<'_>, &[Unit])) {
     let (mut features, mut logits) = (Vec::new(), Vec::new());
     let extract = Extract {
         layers: &["avgpool"],
-        preprocess: Preprocess::ImageNet,
-        framing: Framing::default(),
+        preparation: Preparation { preprocess: crate::preprocess::Preprocess::ImageNet, ..Preparation::default() },
         batch: 4,
         start_at: 0,
     };
@@ -117,8 +115,7 @@ fn with_subject(test: impl Fn(&Subject<'_>, &[Unit])) {
     let subject = Subject {
         model: &model,
         layer: "layer1",
-        preprocess: Preprocess::ImageNet,
-        framing: Framing::default(),
+        preparation: Preparation { preprocess: crate::preprocess::Preprocess::ImageNet, ..Preparation::default() },
         images: &images,
         annotations: &scenes,
         head: &head,

@@ -113,8 +113,11 @@ impl Case {
     ) -> Result<Self> {
         let unit = &units[candidate.at];
         let plan = survey.plan(subject, unit, candidate, concept, config)?;
-        let pictures: Vec<Image> =
-            plan.targets.iter().map(|image| subject.framing.read(&subject.images[*image])).collect::<Result<_>>()?;
+        let pictures: Vec<Image> = plan
+            .targets
+            .iter()
+            .map(|image| subject.preparation.framing.read(&subject.images[*image]))
+            .collect::<Result<_>>()?;
         let pixels = pictures.first().map_or(0, |image| image.height * image.width) as f64;
         // (sources, sizes): segment and control
         let scaled: Vec<Vec<[Segment; 2]>> = plan
@@ -140,7 +143,7 @@ impl Case {
             let images: Vec<Image> = chunk.par_iter().map(picture).collect::<Result<_>>()?;
             answers.extend(subject.answer(&images, unit.unit)?);
             for (other, logits) in subject.others.iter().zip(&mut of_others) {
-                logits.extend(predict(other, &images, subject.preprocess)?);
+                logits.extend(predict(other, &images, subject.preparation.preprocess)?);
             }
             progress(answers.len(), jobs.len());
         }
@@ -149,7 +152,7 @@ impl Case {
             .map(|(other, after)| {
                 let mut before = Vec::new();
                 for images in pictures.chunks(config.batch) {
-                    before.extend(predict(other, images, subject.preprocess)?);
+                    before.extend(predict(other, images, subject.preparation.preprocess)?);
                 }
                 Ok(Transfer::of(&before, after, &jobs, &plan.targets, candidate.to, config.seed))
             })
@@ -290,7 +293,7 @@ impl Subject<'_> {
     /// Predicts images of one size.
     fn answer(&self, images: &[Image], unit: usize) -> Result<Vec<Answer>> {
         let tapped = self.model.tap(&[self.layer])?;
-        let output = tapped.forward(&batch(images, self.preprocess)?.into_tensor(self.model.device())?)?;
+        let output = tapped.forward(&batch(images, self.preparation.preprocess)?.into_tensor(self.model.device())?)?;
         let maps = channels_first(&output.maps[0])?.to_device(&Device::Cpu)?;
         let (_, units, height, width) = maps.dims4()?;
         let positions = height * width;
@@ -312,7 +315,7 @@ impl Subject<'_> {
     /// The errors of [`Image::read`]; `Error::Candle` if the network fails.
     pub fn rehearse(&self, n: usize) -> Result<usize> {
         let images: Vec<Image> =
-            self.images.iter().take(n).map(|path| self.framing.read(path)).collect::<Result<_>>()?;
+            self.images.iter().take(n).map(|path| self.preparation.framing.read(path)).collect::<Result<_>>()?;
         Ok(self.answer(&images, 0)?.len())
     }
 }

@@ -12,7 +12,7 @@ use compexp_run::Provenance;
 use compexp_trust::behaviour::contribution::Measure;
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
 use compexp_vision::model::{Model, Options};
-use compexp_vision::preprocess::Preprocess;
+use compexp_vision::preprocess::{Preparation, Preprocess};
 use ndarray::Array2;
 
 use super::counterfactual_files::{self as files, Names};
@@ -65,8 +65,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     let subject = Subject {
         model: &model,
         layer: &layer,
-        preprocess,
-        framing: annotated.framing,
+        preparation: Preparation { framing: annotated.framing, preprocess },
         images: &images,
         annotations: set.source.as_ref(),
         head: &known.head,

@@ -10,6 +10,7 @@ use compexp_files::hash_file;
 use compexp_run::provenance::{ImageInputs, Made, Settings};
 use compexp_run::{InputPaths, Layer, Method, Provenance, check_evidence, explain_into, write_head};
 use compexp_vision::model::Model;
+use compexp_vision::preprocess::Preparation;
 
 use super::extraction::Extraction;
 use super::network::{self, Checkpoint};
@@ -36,8 +37,8 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         None => None,
     };
     let preprocess = network::preprocess(args.network.preprocess);
-    let framing = (preprocess, annotated.framing);
-    let mut extraction = Extraction::new(&model, &layers, framing, args.network.batch, &images)?;
+    let preparation = Preparation { framing: annotated.framing, preprocess };
+    let mut extraction = Extraction::new(&model, &layers, preparation, args.network.batch, &images)?;
     let threshold = explain_config::threshold(&args.threshold, true, args.search.compat, reporter);
     explain_config::check_search(&args.search)?;
     let config = explain_config::explain(&args.search, threshold, Variant::Vision);
