@@ -7,6 +7,7 @@ use compexp_files::{excerpt, read_text};
 use crate::error::{Error, Result};
 use crate::extract::{Block, Extract};
 use crate::model::Model;
+use crate::photo::Photo;
 use crate::preprocess::Preparation;
 
 /// Largest list file that is read, in bytes.
@@ -77,7 +78,7 @@ impl Accuracy {
     }
 }
 
-/// Classifies images, `batch` at a time; `progress` receives the number of images done and of all.
+/// Classifies images, `batch` at a time, upright as their orientation tags say; `progress` receives the number of images done and of all.
 ///
 /// # Errors
 /// The errors of [`Extract::run`].
@@ -107,7 +108,8 @@ pub fn evaluate(
         }
         Ok(())
     };
-    extract.run(model, &images.paths, sink, progress)?;
+    let photos: Vec<Photo> = images.paths.iter().map(Photo::upright).collect();
+    extract.run(model, &photos, sink, progress)?;
     Ok(accuracy)
 }
 

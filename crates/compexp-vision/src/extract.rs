@@ -1,12 +1,11 @@
 //! The activations of layers over many images: one batch runs while the next is read.
 
-use std::path::PathBuf;
-
 use candle_core::Device;
 use compexp_core::activation::check_finite;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::photo::Photo;
 use crate::preprocess::{Batch, Preparation};
 use compexp_kernels::conv::channels_first;
 
@@ -59,7 +58,7 @@ impl Extract<'_> {
     pub fn run(
         &self,
         model: &Model,
-        images: &[PathBuf],
+        images: &[Photo],
         sink: &mut dyn FnMut(Block<'_>) -> Result<()>,
         progress: &dyn Fn(usize, usize),
     ) -> Result<()> {
@@ -75,7 +74,7 @@ impl Extract<'_> {
         let mut groups = images[self.start_at..].chunks(self.batch);
         let Some(group) = groups.next() else { return Ok(()) };
         let size = self.preparation.framing.read(&images[0]).map(|image| (image.height, image.width))?;
-        let read = |paths: &[PathBuf]| Batch::read(paths, self.preparation, Some(size));
+        let read = |photos: &[Photo]| Batch::read(photos, self.preparation, Some(size));
 
         let mut first = self.start_at;
         let mut waiting = Some(read(group)?);

@@ -11,6 +11,7 @@ use compexp_vision::eval::{Labelled, evaluate};
 use compexp_vision::extract::{Block, Extract};
 use compexp_vision::framing::Framing;
 use compexp_vision::model::Model;
+use compexp_vision::photo::Photo;
 use compexp_vision::preprocess::{Preparation, Preprocess};
 use safetensors::SafeTensors;
 
@@ -86,9 +87,10 @@ fn photographs_are_classified_as_well_as_by_pytorch() {
 #[test]
 fn extraction_is_resumable_and_the_same_in_any_batch() {
     let (Some(model), Some((_folder, list))) = (model(), photographs()) else { return };
-    let mut images = Labelled::read(&list, None, model.classes()).unwrap().paths;
+    let images = Labelled::read(&list, None, model.classes()).unwrap().paths;
+    let mut images: Vec<Photo> = images.into_iter().map(Photo::stored).collect();
     images.truncate(21);
-    let run = |images: &[PathBuf], batch, start_at| {
+    let run = |images: &[Photo], batch, start_at| {
         let (mut maps, mut logits, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
         let told = RefCell::new(Vec::new());
         let extract = Extract { layers: &["layer4.1.conv2"], preparation: IMAGENET, batch, start_at };
@@ -117,10 +119,11 @@ fn extraction_is_resumable_and_the_same_in_any_batch() {
 #[test]
 fn what_cannot_be_extracted_is_named() {
     let (Some(model), Some((_folder, list))) = (model(), photographs()) else { return };
-    let mut images = Labelled::read(&list, None, model.classes()).unwrap().paths;
+    let images = Labelled::read(&list, None, model.classes()).unwrap().paths;
+    let mut images: Vec<Photo> = images.into_iter().map(Photo::stored).collect();
     images.truncate(4);
     let base = Extract { layers: &["layer4"], preparation: IMAGENET, batch: 2, start_at: 0 };
-    let run = |extract: Extract<'_>, images: &[PathBuf]| {
+    let run = |extract: Extract<'_>, images: &[Photo]| {
         let mut blocks = 0;
         let sink = &mut |_: Block<'_>| {
             blocks += 1;
@@ -132,10 +135,10 @@ fn what_cannot_be_extracted_is_named() {
     assert!(matches!(run(Extract { layers: &["layer5"], ..base }, &images).0, Error::UnknownLayer { .. }));
     assert!(run(Extract { batch: 0, ..base }, &images).0.to_string().contains("batch size: found 0"));
     assert!(run(Extract { start_at: 5, ..base }, &images).0.to_string().contains("found 5, expected at most 4"));
-    std::fs::write(&images[3], b"no image").unwrap();
+    std::fs::write(&images[3].path, b"no image").unwrap();
     let (error, blocks) = run(base, &images);
-    assert!(error.to_string().contains(&images[3].display().to_string()), "{error}");
+    assert!(error.to_string().contains(&images[3].path.display().to_string()), "{error}");
     assert_eq!(blocks, 1, "batches before the broken image are kept");
-    let error = Model::load(&images[3], &Device::Cpu).unwrap_err();
+    let error = Model::load(&images[3].path, &Device::Cpu).unwrap_err();
     assert!(matches!(error, Error::Checkpoint(_)), "{error}");
 }

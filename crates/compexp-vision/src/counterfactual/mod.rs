@@ -16,8 +16,6 @@ mod plan;
 mod tests;
 mod trials;
 
-use std::path::PathBuf;
-
 use compexp_core::concept::ConceptId;
 use compexp_core::formula::Formula;
 use compexp_core::probe::AnnotationSource;
@@ -28,6 +26,7 @@ pub use trials::{Best, Case, PlaceTally, Transfer};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::photo::Photo;
 use crate::preprocess::Preparation;
 
 /// The network, its probe set, and its predictions on it.
@@ -40,7 +39,7 @@ pub struct Subject<'a> {
     /// What becomes of photographs first.
     pub preparation: Preparation,
     /// The photographs, one an example.
-    pub images: &'a [PathBuf],
+    pub images: &'a [Photo],
     /// Their annotations.
     pub annotations: &'a dyn AnnotationSource,
     /// The last layer.

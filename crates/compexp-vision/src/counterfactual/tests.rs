@@ -64,7 +64,7 @@ impl AnnotationSource for Scenes {
     }
 }
 
-fn scenes(dir: &Path) -> (Vec<PathBuf>, Scenes) {
+fn scenes(dir: &Path) -> (Vec<Photo>, Scenes) {
     let (mut paths, mut layers) = (Vec::new(), Vec::new());
     for i in 0..9 {
         let mut layer = vec![Annotation::NONE; GRID.positions()];
@@ -85,7 +85,7 @@ fn scenes(dir: &Path) -> (Vec<PathBuf>, Scenes) {
         let rgb = (0..32 * 32).flat_map(|at| color(layer[at / 64 * 16 + at % 32 / 2])).collect();
         let path = dir.join(format!("{i}.png"));
         std::fs::write(&path, Image { height: 32, width: 32, rgb }.to_png().unwrap()).unwrap();
-        paths.push(path);
+        paths.push(Photo::stored(path));
         layers.push(layer);
     }
     (paths, Scenes(layers))

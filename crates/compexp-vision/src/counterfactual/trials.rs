@@ -100,7 +100,7 @@ impl Case {
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] if the class has no images on which the formula is false, no segment of the
-    /// concept makes it true, or none fits into the image; the errors of the annotation source, of [`Image::read`] and
+    /// concept makes it true, or none fits into the image; the errors of the annotation source, of [`Photo::read`](crate::photo::Photo::read) and
     /// of the network.
     pub fn run(
         subject: &Subject<'_>,
@@ -312,10 +312,10 @@ impl Subject<'_> {
     /// takes. Returns their number.
     ///
     /// # Errors
-    /// The errors of [`Image::read`]; `Error::Candle` if the network fails.
+    /// The errors of [`Photo::read`](crate::photo::Photo::read); `Error::Candle` if the network fails.
     pub fn rehearse(&self, n: usize) -> Result<usize> {
         let images: Vec<Image> =
-            self.images.iter().take(n).map(|path| self.preparation.framing.read(path)).collect::<Result<_>>()?;
+            self.images.iter().take(n).map(|photo| self.preparation.framing.read(photo)).collect::<Result<_>>()?;
         Ok(self.answer(&images, 0)?.len())
     }
 }

@@ -1,6 +1,6 @@
 //! `compexp vision counterfactual`: pastes parts of images into others, and measures the change of predictions.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     })?;
     let layer = inputs.layer.clone();
     let annotated = open_annotations(&known, args.broden.as_deref(), reporter)?;
-    let images: Vec<PathBuf> = annotated.images()?.into_iter().map(|(_, path)| path).collect();
+    let images = annotated.photographs(&annotated.images()?)?;
     let set = annotated.set;
     let names: Vec<String> = set.examples.iter().map(|example| example.name.clone()).collect();
     let model = network::of_run(inputs, &checkpoint, args.device, reporter)?;

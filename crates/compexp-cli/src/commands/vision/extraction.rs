@@ -1,6 +1,6 @@
 //! Activations of layers on all images, kept in the run directories so that a stopped run can go on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
@@ -10,6 +10,7 @@ use compexp_run::provenance::ImageInputs;
 use compexp_run::{ActivationFile, StoreShape};
 use compexp_vision::extract::Extract;
 use compexp_vision::model::Model;
+use compexp_vision::photo::Photo;
 use compexp_vision::preprocess::Preparation;
 
 use crate::failure::Failure;
@@ -21,7 +22,7 @@ pub(crate) struct Extraction<'a> {
     model: &'a Model,
     preparation: Preparation,
     batch: usize,
-    images: Vec<PathBuf>,
+    images: &'a [Photo],
     layers: Vec<LayerStore<'a>>,
 }
 
@@ -42,10 +43,9 @@ impl<'a> Extraction<'a> {
         layers: &[&'a str],
         preparation: Preparation,
         batch: usize,
-        images: &[(String, PathBuf)],
+        images: &'a [Photo],
     ) -> Result<Self> {
         model.tap(layers).map_err(|e| Failure::usage(format!("--layer: {e}")))?;
-        let images: Vec<PathBuf> = images.iter().map(|(_, path)| path.clone()).collect();
         let extract = Extract { layers, preparation, batch, start_at: 0 };
         let mut shapes = Vec::new();
         let first = &images[..images.len().min(1)];
@@ -133,7 +133,7 @@ impl<'a> Extraction<'a> {
         let mut append = |block: compexp_vision::extract::Block<'_>| {
             Ok(stores.append(block.first, block.n, block.maps.iter().map(|maps| &maps.values[..]), block.logits)?)
         };
-        extract.run(self.model, &self.images, &mut append, &|done, _| reporter.done(done))?;
+        extract.run(self.model, self.images, &mut append, &|done, _| reporter.done(done))?;
         Ok(stores.finish()?)
     }
 }
