@@ -65,6 +65,7 @@ pub mod paste;
 pub mod photo;
 mod png_file;
 pub mod preprocess;
+pub mod preprocessor;
 mod random;
 mod recognise;
 pub mod resnet;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use compexp_run::provenance::Scaling;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::image::Image;
 use crate::photo::Photo;
 
 /// How pixels are scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preprocess {
     /// As the paper's code: in blue, green, red order the mean (109.5388, 118.6897, 124.6901) is subtracted from
@@ -20,6 +21,8 @@ pub enum Preprocess {
     Reference,
     /// As torchvision's models: 0..1, less (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225), in red, green, blue.
     ImageNet,
+    /// As a file beside the network says: 0..255 times a factor, less the mean, over the deviation, in red, green, blue.
+    Scaled(Scaling),
 }
 
 impl Preprocess {
@@ -28,11 +31,15 @@ impl Preprocess {
         match self {
             Self::Reference => "reference",
             Self::ImageNet => "imagenet",
+            Self::Scaled(_) => "file",
         }
     }
 
-    /// The one of this name.
-    pub fn of_name(name: &str) -> Option<Self> {
+    /// The one of this name; `file` needs its numbers.
+    pub fn of_name(name: &str, scaling: Option<Scaling>) -> Option<Self> {
+        if let Some(scaling) = scaling {
+            return Some(Self::Scaled(scaling)).filter(|preprocess| preprocess.name() == name);
+        }
         [Self::Reference, Self::ImageNet].into_iter().find(|preprocess| preprocess.name() == name)
     }
 
@@ -49,6 +56,9 @@ impl Preprocess {
                     Self::ImageNet => {
                         let (mean, deviation) = ([0.485f32, 0.456, 0.406][channel], [0.229f32, 0.224, 0.225][channel]);
                         (byte / 255.0 - mean) / deviation
+                    }
+                    Self::Scaled(Scaling { rescale, mean, std }) => {
+                        ((f64::from(byte) * rescale - mean[channel]) / std[channel]) as f32
                     }
                 }
             })

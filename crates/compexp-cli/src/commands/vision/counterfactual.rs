@@ -49,9 +49,9 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
             format!("`{}`: found another network than that of `{}`", checkpoint.display(), args.run.display());
         return Err(Failure::new(message).hint("give --checkpoint FILE, the network that was probed").into());
     }
-    let preprocess = Preprocess::of_name(&inputs.preprocess).ok_or_else(|| {
+    let preprocess = Preprocess::of_name(&inputs.preprocess, inputs.scaling).ok_or_else(|| {
         Failure::new(format!(
-            "preprocess of the run: found `{}`, expected `reference` or `imagenet`",
+            "preprocess of the run: found `{}`, expected `reference`, `imagenet` or `file`",
             inputs.preprocess
         ))
     })?;

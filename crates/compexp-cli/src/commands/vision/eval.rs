@@ -19,7 +19,7 @@ pub(crate) fn run(args: &VisionEvalArgs, reporter: &Reporter) -> Result<()> {
     let images = Labelled::read(&args.list, args.root.as_deref(), model.classes())?;
     reporter.stage("accuracy", "images", images.paths.len());
     let framing = Framing { resize: args.resize, crop: args.crop };
-    let preparation = Preparation { framing, preprocess: network::preprocess(args.network.preprocess) };
+    let preparation = Preparation { framing, preprocess: network::scaling(&args.network, framing, reporter)? };
     let accuracy = evaluate(&model, &images, preparation, args.network.batch, &|done, _| reporter.done(done))?;
     reporter.end();
     let mut out = io::stdout().lock();

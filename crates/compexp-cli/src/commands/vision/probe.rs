@@ -11,7 +11,7 @@ use compexp_run::provenance::{ImageInputs, Made, Settings};
 use compexp_run::{InputPaths, Layer, Method, Provenance, check_evidence, explain_into, write_head};
 use compexp_vision::model::Model;
 use compexp_vision::photo::Photo;
-use compexp_vision::preprocess::Preparation;
+use compexp_vision::preprocess::{Preparation, Preprocess};
 
 use super::extraction::Extraction;
 use super::network::{self, Checkpoint};
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         }
         None => None,
     };
-    let preprocess = network::preprocess(args.network.preprocess);
+    let preprocess = network::scaling(&args.network, annotated.framing, reporter)?;
     let preparation = Preparation { framing: annotated.framing, preprocess };
     let mut extraction = Extraction::new(&model, &layers, preparation, args.network.batch, &photographs)?;
     let threshold = explain_config::threshold(&args.threshold, true, args.search.compat, reporter);
@@ -72,6 +72,10 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         images: hash_files("images", b"", &images, "images", reporter)?,
         layer: String::new(),
         preprocess: preprocess.name().to_owned(),
+        scaling: match preprocess {
+            Preprocess::Scaled(scaling) => Some(scaling),
+            _ => None,
+        },
         random_weights: args.network.random_weights,
         device: args.network.device.recorded(),
         classes: hash(&args.classes)?,
