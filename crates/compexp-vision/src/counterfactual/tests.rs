@@ -196,6 +196,8 @@ fn edited_images_are_shown_to_other_networks() {
         assert_eq!((always.already, always.effect.tested.trials), (3, 0));
         let tested = never.effect.tested;
         assert_eq!((never.already, tested.trials, tested.success, tested.failure), (0, 108, 0, 108));
+        assert_eq!([same, always, never].map(|transfer| transfer.agreed), [3, 0, 3]);
+        assert!(subject.rehearse(2).is_ok_and(|n| n == 2));
     });
 }
 

@@ -1,6 +1,6 @@
 //! `compexp vision counterfactual`: pastes parts of images into others, and measures the change of predictions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -131,11 +131,22 @@ impl Others {
             let Checkpoint { file, entry } = Checkpoint::new(spec)?;
             let options = Options { entry, ..Options::default() };
             models.push(network::open(&file, &options, args.device, reporter)?);
-            let name = spec.file_name().unwrap_or(spec.as_os_str());
-            files.push((name.to_string_lossy().into_owned(), hash_file(&file)?));
+            files.push((short_name(spec, &args.also), hash_file(&file)?));
         }
         Ok(Self { models, files })
     }
+}
+
+/// The end of a network's path that tells it from `all` others: the name of its file, or as many folders more as that takes.
+fn short_name(network: &Path, all: &[PathBuf]) -> String {
+    let end = |path: &Path, parts: usize| path.iter().rev().take(parts).map(|part| part.to_owned()).collect::<Vec<_>>();
+    let parts = network.iter().count();
+    let is_alone = |parts: &usize| {
+        let own = end(network, *parts);
+        !all.iter().any(|other| other != network && end(other, *parts) == own)
+    };
+    let end = end(network, (1..parts).find(is_alone).unwrap_or(parts));
+    end.into_iter().rev().collect::<PathBuf>().display().to_string()
 }
 
 /// The error if the selected unit has no case: the missing part, and a hint.
