@@ -9,9 +9,10 @@ use compexp_core::probe::{Grid, ProbeSet};
 use compexp_run::provenance::{AnnotationInput, Choice, WordConcepts};
 use compexp_run::{InputPaths, OpenedProbe, RunConfig, choose, layout, open_probe};
 use compexp_text::conllu::Sentence;
-use compexp_vision::annotations::{self, MASK_SIZE, Options, Pictures, check_photographs};
+use compexp_vision::annotations::{self, MASK_SIZE, Options, Pictures, Stated};
 use compexp_vision::broden::{self, BrodenOptions};
 use compexp_vision::framing::Framing;
+use compexp_vision::photo::Photo;
 
 use crate::args::annotations::{AnnotationArgs, PictureArgs, WordConceptArgs};
 use crate::failure::Failure;
@@ -81,8 +82,8 @@ pub(crate) struct Annotated {
     pub(crate) framing: Framing,
     choice: Option<Choice>,
     files: Vec<(String, PathBuf)>,
-    /// The sizes of the pictures that their annotations state, if they do.
-    sizes: Vec<(usize, usize)>,
+    /// The sizes of the pictures, if the annotations state them.
+    pub(crate) stated: Stated,
     pub(crate) paths: InputPaths,
     /// What the user should know about the annotations.
     pub(crate) warning: Option<String>,
@@ -253,7 +254,7 @@ fn open_words(form: &WordForm) -> Result<Annotated> {
 impl PictureForm {
     fn open(&self) -> Result<Annotated> {
         let Self { kind, path, names, images, options } = self;
-        let Pictures { set, image_root, categories, files, sizes, left_out } = match kind {
+        let Pictures { set, image_root, categories, files, stated, left_out } = match kind {
             Kind::Coco => annotations::coco(path, images.as_deref(), options)?,
             Kind::Panoptic => annotations::panoptic(path, images.as_deref(), options)?,
             Kind::Ade20k => annotations::ade20k(path, options)?,
@@ -277,7 +278,7 @@ impl PictureForm {
             categories,
             mask_size,
             framing: options.framing,
-            sizes,
+            stated,
             warning,
             ..Annotated::new(set, kind.name(), paths)
         })
@@ -296,7 +297,7 @@ impl Annotated {
             sentences: Vec::new(),
             framing: Framing::default(),
             choice: None,
-            sizes: Vec::new(),
+            stated: Stated::default(),
             files: Vec::new(),
             paths,
             warning: None,
@@ -311,16 +312,21 @@ impl Annotated {
     /// The name and the path of the picture of each example.
     ///
     /// # Errors
-    /// A [`Failure`] if it is not known where the pictures are; the errors of [`check_photographs`].
+    /// A [`Failure`] if it is not known where the pictures are.
     pub(crate) fn images(&self) -> Result<Vec<(String, PathBuf)>> {
         let Some(root) = self.paths.image_root.as_ref().map(Path::new) else {
             let message = "pictures: found only their annotations, expected the folder that they are in";
             return Err(Failure::usage(message).hint("give --images DIR").into());
         };
-        let images: Vec<(String, PathBuf)> =
-            self.set.examples.iter().map(|e| (e.image.clone(), root.join(&e.image))).collect();
-        check_photographs(images.iter().map(|(_, path)| path.as_path()), &self.sizes)?;
-        Ok(images)
+        Ok(self.set.examples.iter().map(|e| (e.image.clone(), root.join(&e.image))).collect())
+    }
+
+    /// The photographs of these [`Self::images`], turned as the annotations are.
+    ///
+    /// # Errors
+    /// The errors of [`Stated::photographs`].
+    pub(crate) fn photographs(&self, images: &[(String, PathBuf)]) -> Result<Vec<Photo>> {
+        Ok(self.stated.photographs(images.iter().map(|(_, path)| path.clone()))?)
     }
 
     /// A run's record of the annotations: the hash of all their files.

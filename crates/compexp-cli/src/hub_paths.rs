@@ -69,12 +69,34 @@ pub(crate) fn localise(cli: Cli, arguments: Vec<OsString>, reporter: &Reporter) 
         // The name of a tensor in the file stays behind its path.
         let (id, tensor) = id.find('#').map_or((id, ""), |at| id.split_at(at));
         let mut whole = OsString::from(before);
-        whole.push(hub.resolve(&HubId::parse(id)?, reporter)?);
+        let id = HubId::parse(id)?;
+        let companions = if is_scaled(inner, &argument) { companions(&id) } else { Vec::new() };
+        whole.push(hub.resolve_with(&id, &companions, reporter)?);
         whole.push(tensor);
         local.push(whole);
     }
     reporter.end();
     Ok(Cli::try_parse_from(local)?)
+}
+
+/// Whether an argument is the network of a command that looks beside it for how pixels are scaled.
+#[cfg(feature = "hub")]
+fn is_scaled(arguments: &clap::ArgMatches, argument: &OsString) -> bool {
+    let asks = matches!(arguments.try_get_raw("preprocess"), Ok(None));
+    let networks = arguments.try_get_raw("checkpoint").ok().flatten().into_iter().flatten();
+    asks && networks.into_iter().any(|network| id_in(argument).is_some_and(|(_, id)| network == id))
+}
+
+/// The places in a network's repository of the file that says how pixels are scaled.
+#[cfg(feature = "hub")]
+fn companions(id: &compexp_fetch::HubId) -> Vec<String> {
+    use compexp_vision::preprocessor::{NAME, ONNX_FOLDER};
+
+    let Some(network) = id.path.as_deref().map(Path::new) else { return Vec::new() };
+    let folder = network.parent().unwrap_or(Path::new(""));
+    let above = folder.parent().filter(|_| folder.ends_with(ONNX_FOLDER));
+    let folders = [Some(folder), above].into_iter().flatten();
+    folders.filter_map(|folder| Some(folder.join(NAME).to_str()?.to_owned())).collect()
 }
 
 /// The command as it is, which must hold no ids.

@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, Write};
 use anyhow::Result;
 use compexp_core::explanation::{Explanation, Explanations, Headline, HeldOut};
 use compexp_core::search::Status;
-use compexp_run::FinishedRun;
+use compexp_run::provenance::Scaling;
+use compexp_run::{FinishedRun, Provenance};
 use serde_json::json;
 
 use crate::evidence_text::summary_lines;
@@ -62,6 +63,13 @@ fn print_text(run: &FinishedRun, up_to_date: bool, reporter: &Reporter) -> Resul
     let shown = Status::ALL.iter().filter(|s| **s == Status::Explained || of(s) > 0);
     let shown: Vec<String> = shown.map(|s| format!("{} {}", s.name().replace('_', " "), of(s))).collect();
     writeln!(out, "  {}", shown.join(", "))?;
+    if let Ok(Provenance::VisionProbe(made)) = run.provenance()
+        && let Some(Scaling { rescale, mean, std }) = made.inputs.scaling
+    {
+        let numbers = |three: [f64; 3]| three.map(|v| v.to_string()).join(", ");
+        let (mean, std) = (numbers(mean), numbers(std));
+        writeln!(out, "  pixels: times {rescale}, less {mean}, over {std} (preprocessor_config.json)")?;
+    }
     if let (Some(mean), Some(median)) = (summary.mean_iou, summary.median_iou) {
         writeln!(out, "  IoU of the explained: mean {mean:.4}, median {median:.4}")?;
     }

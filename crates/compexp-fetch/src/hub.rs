@@ -124,6 +124,25 @@ impl<'a> Hub<'a> {
         self.folder(id, watch)
     }
 
+    /// As [`Self::resolve`]. Where the file is not in the cache, the files `companions` of its repository are fetched with it, if
+    /// it has them.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_with(&self, id: &HubId, companions: &[String], watch: &dyn Watch) -> Result<PathBuf> {
+        if self.cached(id)?.is_none() {
+            // First, so that they are not left out for good if the command ends in between.
+            for companion in companions {
+                match self.file(&id.file(companion), watch) {
+                    // Where more than this file is missing, the error is that of the file itself.
+                    Ok(_) | Err(Error::HubMissing { .. } | Error::Offline { .. }) => {}
+                    Err(other) => return Err(other),
+                }
+            }
+        }
+        self.resolve(id, watch)
+    }
+
     /// The path that an id has in the cache if it is there. Nothing is fetched.
     ///
     /// # Errors

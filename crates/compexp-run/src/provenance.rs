@@ -120,8 +120,11 @@ pub struct ImageInputs {
     pub images: String,
     /// The probed layer.
     pub layer: String,
-    /// How pixels were scaled: `reference` or `imagenet`.
+    /// How pixels were scaled: `reference`, `imagenet` or `file`.
     pub preprocess: String,
+    /// The scaling, where a file beside the network stated it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
     /// The seed of the random weights that replaced those of the checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub random_weights: Option<u64>,
@@ -137,6 +140,17 @@ pub struct ImageInputs {
     /// The hash of the file of word vectors that names of concepts were compared by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_vectors: Option<String>,
+}
+
+/// How pixels of 0 to 255 become a network's input: `(pixel * rescale - mean) / std`, for red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scaling {
+    /// The factor.
+    pub rescale: f64,
+    /// What is taken away.
+    pub mean: [f64; 3],
+    /// What the difference is divided by.
+    pub std: [f64; 3],
 }
 
 /// The inputs of `compexp nli probe`. Hashes are 64 hexadecimal digits.

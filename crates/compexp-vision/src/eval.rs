@@ -6,9 +6,9 @@ use compexp_files::{excerpt, read_text};
 
 use crate::error::{Error, Result};
 use crate::extract::{Block, Extract};
-use crate::framing::Framing;
 use crate::model::Model;
-use crate::preprocess::Preprocess;
+use crate::photo::Photo;
+use crate::preprocess::Preparation;
 
 /// Largest list file that is read, in bytes.
 const MAX_LIST: u64 = 1 << 30;
@@ -78,14 +78,14 @@ impl Accuracy {
     }
 }
 
-/// Classifies images, `batch` at a time; `progress` receives the number of images done and of all.
+/// Classifies images, `batch` at a time, upright as their orientation tags say; `progress` receives the number of images done and of all.
 ///
 /// # Errors
 /// The errors of [`Extract::run`].
 pub fn evaluate(
     model: &Model,
     images: &Labelled,
-    (preprocess, framing): (Preprocess, Framing),
+    preparation: Preparation,
     batch: usize,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Accuracy> {
@@ -97,7 +97,7 @@ pub fn evaluate(
         return Err(Error::mismatch("class of an image", class, format!("less than {classes}")));
     }
     let mut accuracy = Accuracy { predicted: Vec::with_capacity(images.paths.len()), top1: 0, top5: 0 };
-    let extract = Extract { layers: &[], preprocess, framing, batch, start_at: 0 };
+    let extract = Extract { layers: &[], preparation, batch, start_at: 0 };
     let sink = &mut |block: Block<'_>| {
         for (logits, &class) in block.logits.chunks_exact(classes).zip(&images.classes[block.first..]) {
             let rank = rank(logits, class);
@@ -108,7 +108,8 @@ pub fn evaluate(
         }
         Ok(())
     };
-    extract.run(model, &images.paths, sink, progress)?;
+    let photos: Vec<Photo> = images.paths.iter().map(Photo::upright).collect();
+    extract.run(model, &photos, sink, progress)?;
     Ok(accuracy)
 }
 

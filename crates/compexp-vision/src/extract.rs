@@ -1,14 +1,12 @@
 //! The activations of layers over many images: one batch runs while the next is read.
 
-use std::path::PathBuf;
-
 use candle_core::Device;
 use compexp_core::activation::check_finite;
 
 use crate::error::{Error, Result};
-use crate::framing::Framing;
 use crate::model::Model;
-use crate::preprocess::{Batch, Preprocess};
+use crate::photo::Photo;
+use crate::preprocess::{Batch, Preparation};
 use compexp_kernels::conv::channels_first;
 
 /// The settings of an extraction.
@@ -16,10 +14,8 @@ use compexp_kernels::conv::channels_first;
 pub struct Extract<'a> {
     /// The layers, of [`Model::layers`].
     pub layers: &'a [&'a str],
-    /// How pixels are scaled.
-    pub preprocess: Preprocess,
-    /// How photographs are brought to one size.
-    pub framing: Framing,
+    /// What becomes of photographs first.
+    pub preparation: Preparation,
     /// Images that run at once, at least 1. Results do not depend on it (on the CPU).
     pub batch: usize,
     /// The first image to run: those before it were done by an earlier run.
@@ -56,13 +52,13 @@ impl Extract<'_> {
     /// current thread and rayon's current pool.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`] if the network has no such layer; the errors of [`Framing::read`];
+    /// [`Error::UnknownLayer`] if the network has no such layer; the errors of [`Framing::read`](crate::framing::Framing::read);
     /// [`compexp_files::Error::Format`] if an image has another size than `images[0]`; `compexp_core`'s `NotFinite` if
     /// a value overflows; any error of `sink`.
     pub fn run(
         &self,
         model: &Model,
-        images: &[PathBuf],
+        images: &[Photo],
         sink: &mut dyn FnMut(Block<'_>) -> Result<()>,
         progress: &dyn Fn(usize, usize),
     ) -> Result<()> {
@@ -77,8 +73,8 @@ impl Extract<'_> {
         progress(self.start_at, images.len());
         let mut groups = images[self.start_at..].chunks(self.batch);
         let Some(group) = groups.next() else { return Ok(()) };
-        let size = self.framing.read(&images[0]).map(|image| (image.height, image.width))?;
-        let read = |paths: &[PathBuf]| Batch::read(paths, self.preprocess, self.framing, Some(size));
+        let size = self.preparation.framing.read(&images[0]).map(|image| (image.height, image.width))?;
+        let read = |photos: &[Photo]| Batch::read(photos, self.preparation, Some(size));
 
         let mut first = self.start_at;
         let mut waiting = Some(read(group)?);

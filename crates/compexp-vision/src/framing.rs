@@ -1,14 +1,13 @@
 //! Photographs of any size, brought to the size that a network takes: the short side to a length, then the middle, as
 //! torchvision's `Resize` and `CenterCrop` do it. Annotations follow ([`Frame`]).
 
-use std::path::Path;
-
 use compexp_core::probe::Grid;
 use compexp_core::resize::Resizer;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::image::{Image, MAX_PIXELS};
+use crate::photo::Photo;
 
 /// What errors are about.
 const IMAGE_SIZE: &str = "image size";
@@ -62,15 +61,15 @@ impl Framing {
     /// Reads a photograph and brings it to its frame.
     ///
     /// # Errors
-    /// The errors of [`Image::read`] and of [`Self::frame`].
-    pub fn read(self, path: &Path) -> Result<Image> {
-        let image = Image::read(path)?;
+    /// The errors of [`Photo::read`] and of [`Self::frame`].
+    pub fn read(self, photo: &Photo) -> Result<Image> {
+        let image = photo.read()?;
         if self == Self::default() {
             return Ok(image);
         }
         let frame = self.frame((image.height, image.width)).map_err(|e| match e {
             Error::Core(compexp_core::Error::Mismatch { found, expected, .. }) => {
-                Error::format(path, IMAGE_SIZE, found, expected)
+                Error::format(&photo.path, IMAGE_SIZE, found, expected)
             }
             other => other,
         })?;

@@ -1,14 +1,20 @@
-//! Photographs from JPEG and PNG files, as RGB bytes in the size they are stored in.
+//! Images from files, as RGB bytes in the size they are stored in.
 
 use std::io::Cursor;
 use std::path::Path;
 
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageFormat};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use crate::error::{Error, Result};
+
+mod other;
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// Largest width and height that are read, in pixels.
 pub const MAX_SIDE: usize = 16_384;
@@ -19,6 +25,12 @@ const WHOLE_JPEG: &str = "a whole baseline or progressive JPEG file";
 
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// How the names of images' files end, in lower case.
+pub const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "gif", "tif", "tiff", "webp"];
+
+/// What a file must be.
+pub(crate) const FORMATS: &str = "a JPEG, PNG, BMP, GIF, TIFF or WebP file";
 
 /// An image of 8-bit RGB pixels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,46 +43,105 @@ pub struct Image {
     pub rgb: Vec<u8>,
 }
 
+/// What the header of a file says of its image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Rows, as stored.
+    pub height: usize,
+    /// Columns, as stored.
+    pub width: usize,
+    /// How the stored pixels are turned to stand upright. Without a tag, or with a damaged one, they stand upright.
+    pub orientation: Orientation,
+}
+
+impl Header {
+    /// Reads the header of an image's file. No pixel is decoded.
+    ///
+    /// # Errors
+    /// As [`Image::read`], as far as the header shows it.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::decode(&read_file(path)?, path)
+    }
+
+    /// The header of these bytes; errors name the file `path`.
+    ///
+    /// # Errors
+    /// The errors of [`Self::read`].
+    pub fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
+        let of_exif = |exif: Option<&[u8]>| exif.and_then(Orientation::from_exif_chunk);
+        let ((width, height), orientation) = match format_of(bytes, path)? {
+            ImageFormat::Jpeg => {
+                let (decoder, size) = jpeg_header(bytes, path)?;
+                (size, of_exif(decoder.exif().map(Vec::as_slice)))
+            }
+            ImageFormat::Png => {
+                let (decoder, size) = png_header(bytes, path)?;
+                // A tag behind the pixels is none of the header.
+                let reader = decoder.read_info().map_err(|e| damaged_png(path, &e))?;
+                (size, of_exif(reader.info().exif_metadata.as_deref()))
+            }
+            other => other::header(bytes, path, other)?,
+        };
+        Ok(Self { height, width, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
+    }
+
+    /// The height and width of the stored pixels.
+    pub fn stored(&self) -> (usize, usize) {
+        (self.height, self.width)
+    }
+
+    /// The height and width of the pixels when they are turned upright.
+    pub fn upright(&self) -> (usize, usize) {
+        match self.orientation {
+            Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH => (self.width, self.height),
+            _ => self.stored(),
+        }
+    }
+}
+
 impl Image {
-    /// Reads a JPEG or PNG file, recognised by its first bytes. Grey and palette images become RGB, 16-bit samples lose
-    /// their low byte, an alpha channel is dropped, and the orientation tag is not applied.
+    /// Reads a JPEG, PNG, BMP, GIF, TIFF or WebP file, recognised by its first bytes. Of several frames or pages the first is
+    /// read. Grey and palette images become RGB, 16-bit samples lose their low byte, an alpha channel is dropped, and the
+    /// orientation tag is not applied: [`Photo`](crate::photo::Photo) does that.
     ///
     /// # Errors
     /// [`compexp_files::Error::Io`] if the file cannot be read; [`compexp_files::Error::Format`] if it has another
-    /// format, is damaged, or is larger than [`MAX_SIDE`] or [`MAX_PIXELS`]. The size is read from the header before
+    /// format, is damaged or cut off, or is larger than [`MAX_SIDE`] or [`MAX_PIXELS`]. The size is read from the header before
     /// any pixel is decoded.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::decode(&compexp_files::read_bytes(path, MAX_BYTES)?, path)
+        Self::decode(&read_file(path)?, path)
     }
 
-    /// Decodes the bytes of a JPEG or PNG file; Errors name the file `path`.
+    /// Decodes the bytes of a file; errors name the file `path`.
     ///
     /// # Errors
     /// The errors of [`Image::read`].
     pub fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
-        match bytes {
-            [0xff, 0xd8, ..] => decode_jpeg(bytes, path),
-            [0x89, b'P', b'N', b'G', ..] => decode_png(bytes, path),
-            [] => Err(Error::format(path, "image", "an empty file", "a JPEG or PNG file")),
-            _ => {
-                let start = &bytes[..bytes.len().min(4)];
-                Err(Error::format(path, "image", format!("first bytes {start:02x?}"), "a JPEG or PNG file"))
-            }
+        match format_of(bytes, path)? {
+            ImageFormat::Jpeg => decode_jpeg(bytes, path),
+            ImageFormat::Png => decode_png(bytes, path),
+            other => other::decode(bytes, path, other),
         }
     }
 
-    /// The height and width that [`Self::read`] gives, from the file's header.
+    /// The image turned as `orientation` says.
     ///
     /// # Errors
-    /// As [`Image::read`], but pixels are not looked at.
-    pub fn size(path: &Path) -> Result<(usize, usize)> {
-        let bytes = compexp_files::read_bytes(path, MAX_BYTES)?;
-        let (width, height) = match &bytes[..] {
-            [0xff, 0xd8, ..] => jpeg_header(&bytes, path)?.1,
-            [0x89, b'P', b'N', b'G', ..] => png_header(&bytes, path)?.1,
-            _ => return Self::decode(&bytes, path).map(|image| (image.height, image.width)),
-        };
-        Ok((height, width))
+    /// [`compexp_core::Error::Mismatch`] if the pixels are not as many as the sizes say.
+    pub fn turned(self, orientation: Orientation) -> Result<Self> {
+        if orientation == Orientation::NoTransforms {
+            return Ok(self);
+        }
+        let (height, width, found) = (self.height, self.width, self.rgb.len());
+        let image = image::RgbImage::from_raw(width as u32, height as u32, self.rgb);
+        let image = image.ok_or_else(|| wrong_pixels(found, height, width))?;
+        let mut image = DynamicImage::ImageRgb8(image);
+        image.apply_orientation(orientation);
+        let (height, width) = (image.height() as usize, image.width() as usize);
+        Ok(Self { height, width, rgb: image.into_bytes() })
     }
 
     /// The bytes of a PNG file.
@@ -82,10 +153,41 @@ impl Image {
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.rgb));
-        written
-            .map_err(|e| Error::mismatch("pixels of an image", e, format!("{} x {} x 3", self.height, self.width)))?;
+        written.map_err(|e| wrong_pixels(e, self.height, self.width))?;
         Ok(bytes)
     }
+}
+
+/// The bytes of an image's file.
+///
+/// # Errors
+/// [`compexp_files::Error::Io`] if the file cannot be read or is too long.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    Ok(compexp_files::read_bytes(path, MAX_BYTES)?)
+}
+
+fn wrong_pixels(found: impl ToString, height: usize, width: usize) -> Error {
+    Error::mismatch("pixels of an image", found, format!("{height} x {width} x 3"))
+}
+
+/// The format of a file that begins with these bytes: one of those that are read.
+pub(crate) fn known_format(bytes: &[u8]) -> Option<ImageFormat> {
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
+    image::guess_format(bytes).ok().filter(|format| matches!(format, Jpeg | Png | Bmp | Gif | Tiff | WebP))
+}
+
+/// The same, or an error that names the file `path`.
+///
+/// # Errors
+/// [`compexp_files::Error::Format`]
+fn format_of(bytes: &[u8], path: &Path) -> Result<ImageFormat> {
+    known_format(bytes).ok_or_else(|| {
+        let found = match bytes {
+            [] => "an empty file".to_owned(),
+            _ => format!("first bytes {:02x?}", &bytes[..bytes.len().min(4)]),
+        };
+        Error::format(path, "image", found, FORMATS)
+    })
 }
 
 /// Refuses an image that is larger than any that is read, or has no pixel.
@@ -101,9 +203,9 @@ pub(crate) fn check_size(path: &Path, width: usize, height: usize) -> Result<()>
 }
 
 /// A decoder that has read the header, and the width and height that it states.
-type Header<D> = (D, (usize, usize));
+type Opened<D> = (D, (usize, usize));
 
-fn jpeg_header<'a>(bytes: &'a [u8], path: &Path) -> Result<Header<JpegDecoder<ZCursor<&'a [u8]>>>> {
+fn jpeg_header<'a>(bytes: &'a [u8], path: &Path) -> Result<Opened<JpegDecoder<ZCursor<&'a [u8]>>>> {
     // The decoder's own limits are a pixel apart from ours, so that ours give the message.
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
@@ -156,7 +258,7 @@ fn damaged_png(path: &Path, error: &png::DecodingError) -> Error {
     Error::format(path, "PNG", error.to_string(), "a whole and undamaged PNG file")
 }
 
-fn png_header<'a>(bytes: &'a [u8], path: &Path) -> Result<Header<png::Decoder<Cursor<&'a [u8]>>>> {
+fn png_header<'a>(bytes: &'a [u8], path: &Path) -> Result<Opened<png::Decoder<Cursor<&'a [u8]>>>> {
     let limits = png::Limits { bytes: 4 * MAX_PIXELS };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_transformations(png::Transformations::normalize_to_color8());
@@ -187,110 +289,4 @@ fn decode_png(bytes: &[u8], path: &Path) -> Result<Image> {
         return Err(Error::format(path, "PNG", found, format!("{width} x {height} x 3")));
     }
     Ok(Image { height, width, rgb })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn png(width: u32, height: u32, color: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, width, height);
-        encoder.set_color(color);
-        encoder.set_depth(depth);
-        if color == png::ColorType::Indexed {
-            encoder.set_palette(vec![1, 2, 3, 40, 50, 60]);
-        }
-        encoder.write_header().unwrap().write_image_data(data).unwrap();
-        bytes
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Image> {
-        Image::decode(bytes, Path::new("photo"))
-    }
-
-    #[test]
-    fn every_kind_of_png_becomes_rgb() {
-        use png::{BitDepth::*, ColorType::*};
-        let cases: [(&str, Vec<u8>, &[u8]); 7] = [
-            ("rgb", png(2, 1, Rgb, Eight, &[1, 2, 3, 4, 5, 6]), &[1, 2, 3, 4, 5, 6]),
-            ("rgba", png(2, 1, Rgba, Eight, &[1, 2, 3, 0, 4, 5, 6, 255]), &[1, 2, 3, 4, 5, 6]),
-            ("grey", png(2, 1, Grayscale, Eight, &[7, 9]), &[7, 7, 7, 9, 9, 9]),
-            ("grey and alpha", png(2, 1, GrayscaleAlpha, Eight, &[7, 0, 9, 255]), &[7, 7, 7, 9, 9, 9]),
-            ("one bit", png(2, 1, Grayscale, One, &[0b0100_0000]), &[0, 0, 0, 255, 255, 255]),
-            ("palette", png(2, 1, Indexed, Eight, &[1, 0]), &[40, 50, 60, 1, 2, 3]),
-            ("16 bits", png(1, 1, Rgb, Sixteen, &[1, 255, 2, 255, 3, 0]), &[1, 2, 3]),
-        ];
-        for (name, bytes, expected) in cases {
-            let image = decode(&bytes).unwrap();
-            assert_eq!(image.rgb, expected, "{name}");
-            assert_eq!(image.width * image.height * 3, expected.len(), "{name}");
-        }
-    }
-
-    #[test]
-    fn absurd_sizes_are_refused_from_the_header() {
-        let mut bytes = png(1, 1, png::ColorType::Grayscale, png::BitDepth::Eight, &[0]);
-        bytes[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]); // 65536 x 65536
-        let crc = crc(&bytes[12..29]).to_be_bytes();
-        bytes[29..33].copy_from_slice(&crc);
-        let message = decode(&bytes).unwrap_err().to_string();
-        assert!(message.starts_with("`photo`: image size: found 65536 x 65536, expected 1 to 16384"), "{message}");
-
-        bytes[16..24].copy_from_slice(&[0, 0, 0x20, 0, 0, 0, 0x20, 0]); // 8192 x 8192
-        let crc = self::crc(&bytes[12..29]).to_be_bytes();
-        bytes[29..33].copy_from_slice(&crc);
-        let message = decode(&bytes).unwrap_err().to_string();
-        assert!(
-            message.contains("found 8192 x 8192, expected 1 to 16384 pixels a side and at most 25165824"),
-            "{message}"
-        );
-
-        let mut jpeg = vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0xff, 0xff, 0xff, 0xff, 3];
-        jpeg.extend([1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
-        jpeg.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0, 0xff, 0xd9]);
-        let message = decode(&jpeg).unwrap_err().to_string();
-        assert!(message.contains("image size: found 65535 x 65535"), "{message}");
-    }
-
-    fn crc(bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(!0u32, |crc, &b| {
-            (0..8).fold(crc ^ u32::from(b), |crc, _| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 })
-        })
-    }
-
-    #[test]
-    fn what_is_no_image_is_named() {
-        for bytes in [&b""[..], b"GIF89a", &[0xff, 0xd8], &[0xff, 0xd8, 0xff], b"\x89PNG\r\n\x1a\n"] {
-            let error = decode(bytes).unwrap_err();
-            assert!(matches!(&error, Error::File(compexp_files::Error::Format { .. })), "{error}");
-            assert!(error.to_string().starts_with("`photo`: "), "{error}");
-        }
-        let whole = png(64, 64, png::ColorType::Rgb, png::BitDepth::Eight, &[5; 64 * 64 * 3]);
-        for end in [20, whole.len() / 2, whole.len() - 16] {
-            assert!(
-                matches!(decode(&whole[..end]), Err(Error::File(compexp_files::Error::Format { .. }))),
-                "cut at {end}"
-            );
-        }
-        for kind in [false, true] {
-            let mut jpeg = Vec::new();
-            let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
-            encoder.set_progressive(kind);
-            encoder.set_restart_interval(if kind { 0 } else { 4 });
-            let pixels: Vec<u8> = (0..64 * 64 * 3_u32).map(|i| (i * i % 251) as u8).collect();
-            encoder.encode(&pixels, 64, 64, jpeg_encoder::ColorType::Rgb).unwrap();
-            decode(&jpeg).unwrap();
-            for end in [jpeg.len() / 3, jpeg.len() / 2, jpeg.len() - 2, jpeg.len() - 1] {
-                let e = decode(&jpeg[..end]).unwrap_err().to_string();
-                assert!(e.starts_with("`photo`: JPEG: found "), "cut at {end}: {e}");
-            }
-            // What stands behind the end is not looked at.
-            decode(&[&jpeg[..], b"more"].concat()).unwrap();
-        }
-        assert!(matches!(
-            Image::read(Path::new("no such file")),
-            Err(Error::File(compexp_files::Error::Io { op: "open", .. }))
-        ));
-    }
 }

@@ -1,7 +1,7 @@
 //! Vision: probe sets of annotated images, preprocessing, networks and their activations.
 //!
 //! In reading order: [`broden`] and [`annotations`] read annotated images; [`framing`] brings photographs to one size; [`image`]
-//! decodes files, [`unpack`] takes them out of Parquet files, and [`preprocess`] scales them; [`network`] has the families of networks, on the arithmetic of
+//! decodes files, [`photo`] says which are turned upright, [`unpack`] takes them out of Parquet files, and [`preprocess`] scales them; [`network`] has the families of networks, on the arithmetic of
 //! `compexp_kernels::conv`, and [`model`] makes one from a checkpoint; [`extract`] runs it over many images, [`eval`] measures its
 //! accuracy;
 //! [`thumbnail`] makes the small pictures of a report. [`train`] makes such a network, for instance from [`scenes`], which
@@ -9,19 +9,20 @@
 //! predictions.
 //!
 //! ```no_run
-//! use std::path::{Path, PathBuf};
+//! use std::path::Path;
 //!
 //! use candle_core::Device;
 //! use compexp_vision::extract::Extract;
 //! use compexp_vision::framing::Framing;
 //! use compexp_vision::model::Model;
-//! use compexp_vision::preprocess::Preprocess;
+//! use compexp_vision::photo::Photo;
+//! use compexp_vision::preprocess::{Preparation, Preprocess};
 //!
 //! let model = Model::load(Path::new("resnet18_places365.pth.tar"), &Device::Cpu)?;
-//! let images = [PathBuf::from("a.jpg"), PathBuf::from("b.jpg")];
-//! let preprocess = Preprocess::Reference;
+//! let images = [Photo::upright("a.jpg"), Photo::upright("b.jpg")];
 //! let framing = Framing { resize: Some(256), crop: Some(224) };
-//! let extract = Extract { layers: &["layer4"], preprocess, framing, batch: 8, start_at: 0 };
+//! let preparation = Preparation { framing, preprocess: Preprocess::Reference };
+//! let extract = Extract { layers: &["layer4"], preparation, batch: 8, start_at: 0 };
 //! let mut all = Vec::new(); // (images, 512, 7, 7) for images of 224 x 224
 //! let mut keep = |block: compexp_vision::extract::Block<'_>| {
 //!     all.extend_from_slice(&block.maps[0].values);
@@ -61,8 +62,10 @@ pub mod network;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod paste;
+pub mod photo;
 mod png_file;
 pub mod preprocess;
+pub mod preprocessor;
 mod random;
 mod recognise;
 pub mod resnet;

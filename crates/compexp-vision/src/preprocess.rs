@@ -1,16 +1,18 @@
 //! Scales RGB bytes as the network expects. Images keep the size in which they are stored.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use compexp_run::provenance::Scaling;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::framing::Framing;
 use crate::image::Image;
+use crate::photo::Photo;
 
 /// How pixels are scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preprocess {
     /// As the paper's code: in blue, green, red order the mean (109.5388, 118.6897, 124.6901) is subtracted from
@@ -19,6 +21,8 @@ pub enum Preprocess {
     Reference,
     /// As torchvision's models: 0..1, less (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225), in red, green, blue.
     ImageNet,
+    /// As a file beside the network says: 0..255 times a factor, less the mean, over the deviation, in red, green, blue.
+    Scaled(Scaling),
 }
 
 impl Preprocess {
@@ -27,11 +31,15 @@ impl Preprocess {
         match self {
             Self::Reference => "reference",
             Self::ImageNet => "imagenet",
+            Self::Scaled(_) => "file",
         }
     }
 
-    /// The one of this name.
-    pub fn of_name(name: &str) -> Option<Self> {
+    /// The one of this name; `file` needs its numbers.
+    pub fn of_name(name: &str, scaling: Option<Scaling>) -> Option<Self> {
+        if let Some(scaling) = scaling {
+            return Some(Self::Scaled(scaling)).filter(|preprocess| preprocess.name() == name);
+        }
         [Self::Reference, Self::ImageNet].into_iter().find(|preprocess| preprocess.name() == name)
     }
 
@@ -48,6 +56,9 @@ impl Preprocess {
                     Self::ImageNet => {
                         let (mean, deviation) = ([0.485f32, 0.456, 0.406][channel], [0.229f32, 0.224, 0.225][channel]);
                         (byte / 255.0 - mean) / deviation
+                    }
+                    Self::Scaled(Scaling { rescale, mean, std }) => {
+                        ((f64::from(byte) * rescale - mean[channel]) / std[channel]) as f32
                     }
                 }
             })
@@ -72,6 +83,15 @@ impl Preprocess {
     }
 }
 
+/// What becomes of a photograph before a network sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Preparation {
+    /// How it is brought to the network's size.
+    pub framing: Framing,
+    /// How its pixels are scaled.
+    pub preprocess: Preprocess,
+}
+
 /// Images of one size, ready for a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
@@ -91,39 +111,35 @@ impl Batch {
     ///
     /// # Errors
     /// [`compexp_files::Error::Io`] if a file cannot be read; [`compexp_files::Error::Format`] if a file is not a valid
-    /// image ([`Image::read`]), or has another size than the first.
-    pub fn read(
-        paths: &[PathBuf],
-        preprocess: Preprocess,
-        framing: Framing,
-        expected: Option<(usize, usize)>,
-    ) -> Result<Self> {
-        let Some(first) = paths.first() else {
+    /// image ([`Photo::read`]), or has another size than the first.
+    pub fn read(photos: &[Photo], preparation: Preparation, expected: Option<(usize, usize)>) -> Result<Self> {
+        let Preparation { framing, preprocess } = preparation;
+        let Some(first) = photos.first() else {
             let (height, width) = expected.unwrap_or_default();
             return Ok(Self { n: 0, height, width, data: Vec::new() });
         };
         let image = framing.read(first)?;
         let (height, width) = expected.unwrap_or((image.height, image.width));
-        check_size(first, &image, (height, width))?;
+        check_size(&first.path, &image, (height, width))?;
         let size = 3 * height * width;
-        let Some(total) = size.checked_mul(paths.len()).filter(|&total| total <= isize::MAX as usize / 4) else {
-            return Err(Error::mismatch("images in a batch", paths.len(), "fewer; give a smaller batch size"));
+        let Some(total) = size.checked_mul(photos.len()).filter(|&total| total <= isize::MAX as usize / 4) else {
+            return Err(Error::mismatch("images in a batch", photos.len(), "fewer; give a smaller batch size"));
         };
         let mut data = vec![0.0; total];
         let (head, tail) = data.split_at_mut(size);
         preprocess.fill(&image, head);
         let results: Vec<Result<()>> = tail
             .par_chunks_exact_mut(size)
-            .zip(&paths[1..])
-            .map(|(out, path)| {
-                let image = framing.read(path)?;
-                check_size(path, &image, (height, width))?;
+            .zip(&photos[1..])
+            .map(|(out, photo)| {
+                let image = framing.read(photo)?;
+                check_size(&photo.path, &image, (height, width))?;
                 preprocess.fill(&image, out);
                 Ok(())
             })
             .collect();
         results.into_iter().collect::<Result<()>>()?; // the first error by position, whichever thread met one first
-        Ok(Self { n: paths.len(), height, width, data })
+        Ok(Self { n: photos.len(), height, width, data })
     }
 
     /// The batch as a tensor `(n, 3, height, width)` on `device`.
@@ -151,6 +167,8 @@ fn check_size(path: &Path, image: &Image, (height, width): (usize, usize)) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn write(path: &Path, width: u32, height: u32, rgb: &[u8]) {
@@ -190,17 +208,18 @@ mod tests {
     fn the_first_image_of_another_size_is_named_with_both_sizes() {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<PathBuf> = (0..4).map(|i| folder.path().join(format!("{i}.png"))).collect();
+        let imagenet = Preparation { preprocess: Preprocess::ImageNet, ..Preparation::default() };
         write(&paths[0], 2, 1, &[1; 6]);
         write(&paths[1], 2, 1, &[2; 6]);
-        let batch = Batch::read(&paths[..2], Preprocess::ImageNet, Framing::default(), None).unwrap();
+        let photos: Vec<Photo> = paths.iter().map(Photo::stored).collect();
+        let batch = Batch::read(&photos[..2], imagenet, None).unwrap();
         assert_eq!((batch.n, batch.height, batch.width, batch.data.len()), (2, 1, 2, 12));
         assert_eq!(batch.data[6..], Preprocess::ImageNet.apply(&Image::read(&paths[1]).unwrap())[..]);
         write(&paths[2], 1, 2, &[3; 6]);
         write(&paths[3], 3, 1, &[3; 9]);
-        let error = Batch::read(&paths, Preprocess::ImageNet, Framing::default(), None).unwrap_err().to_string();
+        let error = Batch::read(&photos, imagenet, None).unwrap_err().to_string();
         assert!(error.contains("2.png`: image size (width x height): found 1 x 2, expected 2 x 1 as"), "{error}");
-        let error =
-            Batch::read(&paths[..1], Preprocess::ImageNet, Framing::default(), Some((5, 4))).unwrap_err().to_string();
+        let error = Batch::read(&photos[..1], imagenet, Some((5, 4))).unwrap_err().to_string();
         assert!(error.contains("0.png`") && error.contains("found 2 x 1, expected 4 x 5"), "{error}");
     }
 }

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use image::ImageFormat;
+use image::metadata::Orientation;
 use jpeg_encoder::{ColorType, Encoder};
 
 use crate::error::{Error, Result};
 use crate::framing::Framing;
-use crate::image::Image;
+use crate::image::{Header, Image, known_format};
+use crate::photo::Photo;
 
 /// Files of up to this many bytes are not changed if their sides are not longer than requested.
 const SMALL: usize = 16 << 10;
@@ -27,21 +30,25 @@ pub struct Thumbnail {
     pub width: usize,
 }
 
-/// Makes a thumbnail of what `framing` leaves of the image file `bytes`, whose sides are at most `side` pixels (1 to 65,535):
-/// the file itself if it is small and shown whole, else a JPEG file of the averages of pixels. Errors name the file `path`.
+/// Makes a thumbnail of what `framing` leaves of `photo`, whose file holds `bytes`. Its sides are at most `side` pixels (1 to 65,535):
+/// it is the file itself if that is small, is shown whole and has no orientation tag, else a JPEG file of the averages of pixels.
 ///
 /// # Errors
-/// `Error::Format` if the bytes are not a valid JPEG or PNG, or the image is too large ([`Image::decode`]); the errors of
+/// `Error::Format` if the bytes are no valid image, or the image is too large ([`Photo::decode`]); the errors of
 /// [`Framing::frame`].
-pub fn thumbnail(bytes: Vec<u8>, path: &Path, framing: Framing, side: usize) -> Result<Thumbnail> {
-    let mut image = Image::decode(&bytes, path)?;
+pub fn thumbnail(bytes: Vec<u8>, photo: &Photo, framing: Framing, side: usize) -> Result<Thumbnail> {
+    let path = &photo.path;
+    let mut image = photo.decode(&bytes)?;
     let whole = framing == Framing::default();
     if !whole {
         image = framing.frame((image.height, image.width))?.cut(&image);
     }
     let (height, width) = (image.height, image.width);
-    if whole && bytes.len() <= SMALL && height.max(width) <= side {
-        let extension = if bytes.starts_with(&[0xff, 0xd8]) { "jpg" } else { "png" };
+    if whole
+        && bytes.len() <= SMALL
+        && height.max(width) <= side
+        && let Some(extension) = as_it_is(&bytes, path)?
+    {
         return Ok(Thumbnail { bytes, extension, height, width });
     }
     let image = shrink(image, side);
@@ -51,6 +58,17 @@ pub fn thumbnail(bytes: Vec<u8>, path: &Path, framing: Framing, side: usize) -> 
     let encoded = Encoder::new(&mut bytes, QUALITY).encode(&image.rgb, sides[0], sides[1], ColorType::Rgb);
     encoded.map_err(|e| Error::format(path, "thumbnail", e.to_string(), "pixels that a JPEG file can hold"))?;
     Ok(Thumbnail { bytes, extension: "jpg", height, width })
+}
+
+/// The ending of the name of a file that a browser shows as it was read, which is why one with an orientation tag is not.
+fn as_it_is(bytes: &[u8], path: &Path) -> Result<Option<&'static str>> {
+    let ending = match known_format(bytes) {
+        Some(ImageFormat::Jpeg) => "jpg",
+        Some(ImageFormat::Png) => "png",
+        _ => return Ok(None),
+    };
+    let untagged = Header::decode(bytes, path)?.orientation == Orientation::NoTransforms;
+    Ok(untagged.then_some(ending))
 }
 
 /// The image with its longer side at `side`, each pixel the average of the original pixels that it covers; unchanged if
@@ -95,7 +113,7 @@ mod tests {
     #[test]
     fn a_small_file_stays_as_it_is() {
         let bytes = png(2, 3, &[9; 18]);
-        let made = thumbnail(bytes.clone(), Path::new("a.png"), Framing::default(), 8).unwrap();
+        let made = thumbnail(bytes.clone(), &Photo::stored("a.png"), Framing::default(), 8).unwrap();
         assert_eq!(made, Thumbnail { bytes, extension: "png", height: 2, width: 3 });
     }
 
@@ -103,7 +121,7 @@ mod tests {
     fn a_large_image_is_shrunk_in_proportion() {
         // Left half red, right half blue.
         let rgb: Vec<u8> = (0..300 * 100).flat_map(|p| if p % 300 < 150 { [200, 0, 0] } else { [0, 0, 200] }).collect();
-        let made = thumbnail(png(100, 300, &rgb), Path::new("a.png"), Framing::default(), 60).unwrap();
+        let made = thumbnail(png(100, 300, &rgb), &Photo::stored("a.png"), Framing::default(), 60).unwrap();
         assert_eq!((made.extension, made.height, made.width), ("jpg", 20, 60));
         let read = Image::decode(&made.bytes, Path::new("a.jpg")).unwrap();
         assert_eq!((read.height, read.width), (20, 60));
@@ -118,7 +136,7 @@ mod tests {
         let rgb: Vec<u8> =
             (0..20 * 60).flat_map(|p| if (20..40).contains(&(p % 60)) { [200, 0, 0] } else { [0, 0, 200] }).collect();
         let framing = Framing { resize: None, crop: Some(20) };
-        let made = thumbnail(png(20, 60, &rgb), Path::new("a.png"), framing, 60).unwrap();
+        let made = thumbnail(png(20, 60, &rgb), &Photo::stored("a.png"), framing, 60).unwrap();
         assert_eq!((made.extension, made.height, made.width), ("jpg", 20, 20));
         let read = Image::decode(&made.bytes, Path::new("a.jpg")).unwrap();
         assert!(read.rgb.chunks(3).all(|pixel| pixel[0] > 180 && pixel[2] < 20));
@@ -132,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_is_no_image_is_an_error() {
-        let e = thumbnail(b"GIF89a".to_vec(), Path::new("a.gif"), Framing::default(), 8).unwrap_err();
+        let e = thumbnail(b"GIF89a".to_vec(), &Photo::stored("a.gif"), Framing::default(), 8).unwrap_err();
         assert!(e.to_string().contains("a.gif"), "{e}");
     }
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use compexp_core::explain::Progress;
 use compexp_files::{Cell, ParquetFile, Place, StagedFolder, entries, make_folder, write_unsynced};
+use image::ImageFormat;
 
 use crate::error::{Error, Result};
+use crate::image::{FORMATS, known_format};
 
 /// The folder of the pictures within the folder that is written.
 pub const IMAGES: &str = "images";
@@ -29,7 +31,7 @@ const MAX_STEM: usize = 80;
 ///
 /// # Errors
 /// [`compexp_files::Error::Io`] if a file cannot be read or written; [`compexp_files::Error::Format`] if a table has no columns of
-/// pictures and masks, a picture is neither JPEG nor PNG, a mask is no PNG, or a row lacks one of the two.
+/// pictures and masks, a picture has a format that is not read, a mask is no PNG, or a row lacks one of the two.
 pub fn unpack(tables: &[PathBuf], out: &Path, progress: &dyn Progress) -> Result<usize> {
     let mut shards = Vec::new();
     for table in tables {
@@ -48,22 +50,16 @@ pub fn unpack(tables: &[PathBuf], out: &Path, progress: &dyn Progress) -> Result
         columns.extend(file.within(IMAGE, "path")?);
         file.for_each_row::<Error>(&columns, |row, cells| {
             let [image, mask, name @ ..] = cells else { return Ok(()) };
-            let picture = |what: &str, cell: &Cell<'_>, kinds: &'static [Kind]| {
-                match cell {
-                    Cell::Bytes(bytes) => {
-                        kinds.iter().find(|kind| bytes.starts_with(kind.start)).map(|kind| kind.ending)
-                    }
-                    _ => None,
-                }
-                .ok_or_else(|| {
-                    let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
-                    Error::format(path, format!("{what} of row {row} (from 0)"), found(cell), names.join(" or "))
-                })
+            let wrong = |what: &str, cell, expected: &str| {
+                Error::format(path, format!("{what} of row {row} (from 0)"), found(cell), expected)
             };
-            let ending = picture("picture", image, &[JPEG, PNG])?;
+            let format = format(image).ok_or_else(|| wrong("picture", image, FORMATS))?;
+            let ending = format.extensions_str().first().copied().unwrap_or_default();
             let stem = format!("{n:07}{}", name.first().map(stem).unwrap_or_default());
             write_cell(&images.join(format!("{stem}.{ending}")), image)?;
-            picture("mask", mask, &[PNG])?;
+            if self::format(mask) != Some(ImageFormat::Png) {
+                return Err(wrong("mask", mask, "a PNG file"));
+            }
             write_cell(&masks.join(format!("{stem}.png")), mask)?;
             n += 1;
             progress.done(n);
@@ -74,15 +70,13 @@ pub fn unpack(tables: &[PathBuf], out: &Path, progress: &dyn Progress) -> Result
     Ok(n)
 }
 
-/// A format of pictures.
-struct Kind {
-    name: &'static str,
-    start: &'static [u8],
-    ending: &'static str,
+/// The format of a picture in a cell, if it is one that is read.
+fn format(cell: &Cell<'_>) -> Option<ImageFormat> {
+    match cell {
+        Cell::Bytes(bytes) => known_format(bytes),
+        _ => None,
+    }
 }
-
-const JPEG: Kind = Kind { name: "a JPEG file", start: &[0xff, 0xd8], ending: "jpg" };
-const PNG: Kind = Kind { name: "a PNG file", start: b"\x89PNG", ending: "png" };
 
 /// The Parquet files of a table.
 fn shards_of(table: &Path) -> Result<Vec<PathBuf>> {

@@ -11,8 +11,12 @@ use compexp_vision::eval::{Labelled, evaluate};
 use compexp_vision::extract::{Block, Extract};
 use compexp_vision::framing::Framing;
 use compexp_vision::model::Model;
-use compexp_vision::preprocess::Preprocess;
+use compexp_vision::photo::Photo;
+use compexp_vision::preprocess::{Preparation, Preprocess};
 use safetensors::SafeTensors;
+
+const IMAGENET: Preparation =
+    Preparation { framing: Framing { resize: None, crop: None }, preprocess: Preprocess::ImageNet };
 
 fn model() -> Option<Model> {
     Some(Model::load(&data("places/resnet18_miniplaces.pth.tar")?, &Device::Cpu).unwrap())
@@ -66,7 +70,7 @@ fn photographs_are_classified_as_well_as_by_pytorch() {
     let Some(path) = data("places/golden_eval.safetensors") else { return };
     let images = Labelled::read(&list, None, model.classes()).unwrap();
     assert_eq!(images.paths.len(), 2000);
-    let accuracy = evaluate(&model, &images, (Preprocess::ImageNet, Framing::default()), 32, &|_, _| ()).unwrap();
+    let accuracy = evaluate(&model, &images, IMAGENET, 32, &|_, _| ()).unwrap();
     let (top1, top5) = (accuracy.top1 as f64 / 20.0, accuracy.top5 as f64 / 20.0);
     assert!((top1 - 36.85).abs() <= 0.5, "top-1 {top1}%");
     assert!((top5 - 68.55).abs() <= 1.0, "top-5 {top5}%");
@@ -83,18 +87,13 @@ fn photographs_are_classified_as_well_as_by_pytorch() {
 #[test]
 fn extraction_is_resumable_and_the_same_in_any_batch() {
     let (Some(model), Some((_folder, list))) = (model(), photographs()) else { return };
-    let mut images = Labelled::read(&list, None, model.classes()).unwrap().paths;
+    let images = Labelled::read(&list, None, model.classes()).unwrap().paths;
+    let mut images: Vec<Photo> = images.into_iter().map(Photo::stored).collect();
     images.truncate(21);
-    let run = |images: &[PathBuf], batch, start_at| {
+    let run = |images: &[Photo], batch, start_at| {
         let (mut maps, mut logits, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
         let told = RefCell::new(Vec::new());
-        let extract = Extract {
-            layers: &["layer4.1.conv2"],
-            preprocess: Preprocess::ImageNet,
-            framing: Framing::default(),
-            batch,
-            start_at,
-        };
+        let extract = Extract { layers: &["layer4.1.conv2"], preparation: IMAGENET, batch, start_at };
         let sink = &mut |block: Block<'_>| {
             assert_eq!(block.maps[0].shape[1..], [512, 4, 4]);
             firsts.push(block.first);
@@ -120,16 +119,11 @@ fn extraction_is_resumable_and_the_same_in_any_batch() {
 #[test]
 fn what_cannot_be_extracted_is_named() {
     let (Some(model), Some((_folder, list))) = (model(), photographs()) else { return };
-    let mut images = Labelled::read(&list, None, model.classes()).unwrap().paths;
+    let images = Labelled::read(&list, None, model.classes()).unwrap().paths;
+    let mut images: Vec<Photo> = images.into_iter().map(Photo::stored).collect();
     images.truncate(4);
-    let base = Extract {
-        layers: &["layer4"],
-        preprocess: Preprocess::ImageNet,
-        framing: Framing::default(),
-        batch: 2,
-        start_at: 0,
-    };
-    let run = |extract: Extract<'_>, images: &[PathBuf]| {
+    let base = Extract { layers: &["layer4"], preparation: IMAGENET, batch: 2, start_at: 0 };
+    let run = |extract: Extract<'_>, images: &[Photo]| {
         let mut blocks = 0;
         let sink = &mut |_: Block<'_>| {
             blocks += 1;
@@ -141,10 +135,10 @@ fn what_cannot_be_extracted_is_named() {
     assert!(matches!(run(Extract { layers: &["layer5"], ..base }, &images).0, Error::UnknownLayer { .. }));
     assert!(run(Extract { batch: 0, ..base }, &images).0.to_string().contains("batch size: found 0"));
     assert!(run(Extract { start_at: 5, ..base }, &images).0.to_string().contains("found 5, expected at most 4"));
-    std::fs::write(&images[3], b"no image").unwrap();
+    std::fs::write(&images[3].path, b"no image").unwrap();
     let (error, blocks) = run(base, &images);
-    assert!(error.to_string().contains(&images[3].display().to_string()), "{error}");
+    assert!(error.to_string().contains(&images[3].path.display().to_string()), "{error}");
     assert_eq!(blocks, 1, "batches before the broken image are kept");
-    let error = Model::load(&images[3], &Device::Cpu).unwrap_err();
+    let error = Model::load(&images[3].path, &Device::Cpu).unwrap_err();
     assert!(matches!(error, Error::Checkpoint(_)), "{error}");
 }

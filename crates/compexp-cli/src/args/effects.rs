@@ -97,8 +97,8 @@ pub(crate) struct VisionCounterfactualArgs {
     pub(crate) checkpoint: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Inputs")]
     pub(crate) device: DeviceArg,
-    /// Another network of the same classes, which predicts the same edited images: does the effect transfer to it? May be given
-    /// several times
+    /// Another network of the same classes, which predicts the same edited images: does the effect transfer to it? Pixels are
+    /// scaled as for the network that was probed. May be given several times
     #[arg(help_heading = "Inputs", long, value_name = "CHECKPOINT", num_args = 1..)]
     pub(crate) also: Vec<PathBuf>,
     /// The number of cases to choose [default: 20, unless --unit names one]

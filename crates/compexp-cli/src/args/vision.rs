@@ -104,9 +104,10 @@ pub(crate) struct NetworkArgs {
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
-    /// How pixels are scaled: as the paper's code does, or as torchvision's models expect
-    #[arg(long, value_enum, default_value_t = PreprocessArg::Reference)]
-    pub(crate) preprocess: PreprocessArg,
+    /// How pixels are scaled: as the paper's code does, or as torchvision's models expect [default: as preprocessor_config.json
+    /// beside the checkpoint says, if it is there; else reference]
+    #[arg(long, value_enum)]
+    pub(crate) preprocess: Option<PreprocessArg>,
     /// Images that run at once. Results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = image_batch())]
     pub(crate) batch: usize,

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use compexp_tests::server::{Reply, Server, nobody};
 
-use crate::{Done, compexp, finished, json, scene};
+use crate::scenes::{TRAIN, paint};
+use crate::{Done, compexp, finished, json, ok, scene};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -20,7 +21,7 @@ fn hub(dir: &Path) -> Server {
         };
         if asked.path == "/api/datasets/some/set/revision/main" {
             let mut deeper = Vec::new();
-            for folder in ["probe", "bert", "sae"].into_iter().filter(|folder| dir.join(folder).is_dir()) {
+            for folder in ["probe", "bert", "sae", "net"].into_iter().filter(|folder| dir.join(folder).is_dir()) {
                 deeper.extend(below(&dir.join(folder)).into_iter().map(|name| format!("{folder}/{name}")));
             }
             let all = below(&dir).into_iter().chain(deeper).map(|name| format!("{{\"rfilename\": \"{name}\"}}"));
@@ -106,6 +107,33 @@ fn a_language_model_and_sentences_come_from_the_hub_too() {
     // The third sentence is cut once more, by the tokenizer in the cache.
     let done = run(&dir, &nobody(), "eval upos:NOUN --run run");
     assert_eq!(done.code, 0, "{}", done.err);
+}
+
+#[test]
+fn a_network_comes_with_the_file_that_says_how_pixels_are_scaled() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    paint(dir);
+    ok(dir, &format!("{TRAIN} --out net"));
+    let config = r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}"#;
+    fs::write(dir.join("net/preprocessor_config.json"), config).unwrap();
+    let local = ok(dir, "vision eval probe/list.txt --checkpoint net/model.safetensors --json");
+    let server = hub(dir);
+    let eval = "vision eval probe/list.txt --checkpoint hf://datasets/some/set/net/model.safetensors --json";
+    let told = "preprocessor_config.json` says";
+    let done = run(dir, &server.url(""), eval);
+    assert!(done.code == 0 && done.err.contains(told), "{}", done.err);
+    assert_eq!(done.out, local);
+    // From the cache, without a hub.
+    let done = run(dir, &nobody(), eval);
+    assert!(done.code == 0 && done.err.contains(told), "{}", done.err);
+    // Without such a file, and where it is not asked for.
+    fs::remove_file(dir.join("net/preprocessor_config.json")).unwrap();
+    fs::remove_dir_all(dir.join("hf")).unwrap();
+    let done = run(dir, &server.url(""), eval);
+    assert!(done.code == 0 && !done.err.contains("pixels:"), "{}", done.err);
+    let e = run(dir, &server.url(""), &eval.replace("net/", "none/")).err;
+    assert!(e.contains("`hf://datasets/some/set/none/model.safetensors`: the hub has no such file"), "{e}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod odd_inputs;
 mod parent;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod photographs;
 mod plain_files;
 mod planted;
 mod ranges;

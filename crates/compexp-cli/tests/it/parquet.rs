@@ -159,7 +159,7 @@ fn pictures_in_parquet_give_the_explanations_of_the_same_files() {
 fn tables_without_pictures_are_refused() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path();
-    let png = || Values::Bytes(vec![Some(b"\x89PNG".to_vec())]);
+    let png = || Values::Bytes(vec![Some(b"\x89PNG\r\n\x1a\n".to_vec())]);
     let refused = |columns: Vec<(&str, Values)>, what: &str| {
         write(&dir.join("a.parquet"), columns);
         let e = fails(dir, 1, "probe unpack a.parquet --out out");
@@ -173,8 +173,8 @@ fn tables_without_pictures_are_refused() {
         "mask of row 0 (from 0): found the number 3, expected a PNG file",
     );
     refused(
-        vec![("image", Values::Bytes(vec![Some(b"GIF8".to_vec())])), ("label", png())],
-        "picture of row 0 (from 0): found first bytes [47, 49, 46, 38], expected a JPEG file or a PNG file",
+        vec![("image", Values::Bytes(vec![Some(b"P6\n1".to_vec())])), ("label", png())],
+        "picture of row 0 (from 0): found first bytes [50, 36, 0a, 31], expected a JPEG, PNG, BMP, GIF, TIFF or WebP file",
     );
     refused(vec![("image", Values::Bytes(vec![None])), ("label", png())], "picture of row 0 (from 0): found null");
     // A name cannot lead out of the folder.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::tree::files_below;
-use super::{Layers, Options, PictureSource, Pictures, chosen, concept, probe_set};
+use super::{Layers, Options, PictureSource, Pictures, Stated, chosen, concept, probe_set};
 use crate::error::{Error, Result};
 use crate::image::check_size;
 use crate::png_file;
@@ -117,9 +117,9 @@ pub fn ade20k(dir: &Path, options: &Options) -> Result<Pictures> {
         taken.insert(name);
     }
     let names = photographs.into_iter().map(|(name, _)| name);
-    let sizes = sources.iter().map(|(size, _)| *size).collect();
+    let stated = Stated::Sizes(sources.iter().map(|(size, _)| *size).collect());
     let set = probe_set(dir, concepts, names, true, Levels(sources), options)?;
-    Ok(Pictures { set, image_root: Some(dir.to_owned()), categories: Some(categories), files, sizes, left_out: 0 })
+    Ok(Pictures { set, image_root: Some(dir.to_owned()), categories: Some(categories), files, stated, left_out: 0 })
 }
 
 /// The name of a level's file.

@@ -9,7 +9,8 @@ use compexp_files::{excerpt, read_json_of};
 use serde::Deserialize;
 
 use super::{
-    Layers, Options, PictureSource, Pictures, chosen, concept, image_folder, polygon, probe_set, rle, stays_below,
+    Layers, Options, PictureSource, Pictures, Stated, chosen, concept, image_folder, polygon, probe_set, rle,
+    stays_below,
 };
 use crate::error::{Error, Result};
 use crate::image::check_size;
@@ -176,7 +177,7 @@ pub fn coco(file: &Path, images: Option<&Path>, options: &Options) -> Result<Pic
     let found = image_root.is_some();
     let set = probe_set(file, families.concepts, names.into_iter(), found, source, options)?;
     let files = vec![("instances".to_owned(), file.to_owned())];
-    Ok(Pictures { set, image_root, categories: Some(categories), files, sizes, left_out: 0 })
+    Ok(Pictures { set, image_root, categories: Some(categories), files, stated: Stated::Sizes(sizes), left_out: 0 })
 }
 
 /// The shape of an object, which is right for its picture.

@@ -7,10 +7,10 @@ use compexp_core::probe::Annotation;
 use compexp_files::excerpt;
 
 use super::tree::files_below;
-use super::{Layers, Options, PictureSource, Pictures, concept, image_folder, probe_set};
+use super::{Layers, Options, PictureSource, Pictures, Stated, concept, image_folder, probe_set};
 use crate::broden::read_limited;
 use crate::error::{Error, Result};
-use crate::image::{Image, check_size};
+use crate::image::{ENDINGS, Header, check_size};
 use crate::png_file;
 
 /// The value of pixels that have no class.
@@ -51,10 +51,11 @@ pub fn mask_dir(dir: &Path, names: &Path, images: Option<&Path>, options: &Optio
     let files = std::iter::once(("names".to_owned(), names.to_owned()));
     let files = files.chain(masks.iter().map(|mask| (mask.name.clone(), mask.path.clone()))).collect();
     let (shown, paths): (Vec<String>, Vec<Option<PathBuf>>) = pictures.into_iter().unzip();
+    let stated = Stated::Masks(masks.iter().map(|mask| mask.path.clone()).collect());
     let source = Masks { classes, masks: masks.into_iter().map(|mask| mask.path).zip(paths).collect() };
     let set = probe_set(dir, concepts, shown.into_iter(), image_root.is_some(), source, options)
         .map_err(|e| in_file(e, names))?;
-    Ok(Pictures { set, image_root, categories: None, files, sizes: Vec::new(), left_out })
+    Ok(Pictures { set, image_root, categories: None, files, stated, left_out })
 }
 
 /// The error about concepts, which are in the file of names and not in the folder of masks.
@@ -109,7 +110,7 @@ fn masks_below(dir: &Path) -> Result<Vec<Mask>> {
 /// For each mask the name and path of its picture, and how many pictures have no mask.
 #[allow(clippy::type_complexity, reason = "two lists in one")]
 fn pair(masks: &[Mask], root: &Path) -> Result<(Vec<(String, Option<PathBuf>)>, usize)> {
-    let all = files_below(root, &|name| has_ending(name, &["jpg", "jpeg", "png"]))?;
+    let all = files_below(root, &|name| has_ending(name, &ENDINGS))?;
     let n = all.len();
     let mut by_key: HashMap<String, (String, PathBuf)> = HashMap::with_capacity(n);
     for (name, path) in all {
@@ -123,7 +124,8 @@ fn pair(masks: &[Mask], root: &Path) -> Result<(Vec<(String, Option<PathBuf>)>, 
     let mut pictures = Vec::with_capacity(masks.len());
     for mask in masks {
         let Some((name, path)) = by_key.remove(&mask.key) else {
-            let expected = format!("a picture {}.jpg or .png in `{}`", excerpt(&mask.key), root.display());
+            let expected =
+                format!("a picture {}.jpg or .png, or of another format, in `{}`", excerpt(&mask.key), root.display());
             return Err(Error::format(&mask.path, "picture", "none", expected));
         };
         pictures.push((name, Some(path)));
@@ -158,7 +160,11 @@ impl PictureSource for Masks {
             check_size(png, width, height)?;
             let Some(photograph) = photograph else { return Ok(()) };
             let says = format!("as `{}`", photograph.display());
-            png_file::same_size(png, (height, width), Image::size(photograph)?, &says)
+            let header = Header::read(photograph)?;
+            match header.upright() == (height, width) {
+                true => Ok(()),
+                false => png_file::same_size(png, (height, width), header.stored(), &says),
+            }
         })?;
         let mut concepts = [Annotation::NONE; 256];
         for (concept, id) in

@@ -52,8 +52,8 @@ pub use panoptic::panoptic;
 
 use crate::error::{Error, Result};
 use crate::framing::Framing;
-use crate::image::Image;
-use crate::png_file::same_size;
+use crate::image::Header;
+use crate::photo::Photo;
 
 /// How annotations become masks, and which are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,24 +79,57 @@ pub struct Pictures {
     pub categories: Option<Vec<String>>,
     /// The files that the annotations were or will be read from, with names that do not depend on where they lie.
     pub files: Vec<(String, PathBuf)>,
-    /// The height and width of each picture as its annotation states it; empty where that is a mask of its own, which is compared
-    /// when it is read.
-    pub sizes: Vec<(usize, usize)>,
+    /// How large the pictures are.
+    pub stated: Stated,
     /// The number of pictures without a mask, which are no examples.
     pub left_out: usize,
 }
 
-/// Compares photographs with the [`Pictures::sizes`] that their annotations state. Only their headers are looked at.
-///
-/// # Errors
-/// [`compexp_files::Error::Format`] for the first photograph of another size; the errors of [`Image::size`].
-pub fn check_photographs<'a>(photographs: impl Iterator<Item = &'a Path>, sizes: &[(usize, usize)]) -> Result<()> {
-    let pairs: Vec<_> = photographs.zip(sizes).collect();
-    let checked: Vec<Result<()>> = pairs
-        .par_iter()
-        .map(|(path, size)| same_size(path, Image::size(path)?, **size, "as its annotation states"))
-        .collect();
-    checked.into_iter().collect()
+/// What annotations state about the sizes of their pictures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stated {
+    /// The height and width of each picture. None, if nothing is stated: then the annotations are those of the pictures as they
+    /// are stored.
+    Sizes(Vec<(usize, usize)>),
+    /// The PNG of each picture, which has its size.
+    Masks(Vec<PathBuf>),
+}
+
+impl Default for Stated {
+    fn default() -> Self {
+        Self::Sizes(Vec::new())
+    }
+}
+
+impl Stated {
+    /// The height and width of a picture, if they are stated.
+    ///
+    /// # Errors
+    /// The errors of [`Header::read`] for a mask.
+    pub fn size(&self, picture: usize) -> Result<Option<(usize, usize)>> {
+        Ok(match self {
+            Self::Sizes(sizes) => sizes.get(picture).copied(),
+            Self::Masks(masks) => masks.get(picture).map(|mask| Header::read(mask)).transpose()?.map(|h| h.stored()),
+        })
+    }
+
+    /// The photographs of the pictures, each turned to have the size that is stated ([`Photo::of_size`]). Only their headers are
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`compexp_files::Error::Format`] for the first photograph of another size; the errors of [`Header::read`].
+    pub fn photographs(&self, paths: impl Iterator<Item = PathBuf>) -> Result<Vec<Photo>> {
+        let paths: Vec<(usize, PathBuf)> = paths.enumerate().collect();
+        let photographs: Vec<Result<Photo>> = paths
+            .into_par_iter()
+            .map(|(picture, path)| match self.size(picture)? {
+                Some(size) => Photo::of_size(path, size, "as its annotation states"),
+                None => Ok(Photo::stored(path)),
+            })
+            .collect();
+        // The first error by position, whichever thread met one first.
+        photographs.into_iter().collect()
+    }
 }
 
 /// The annotation of pictures in their own pixels.

@@ -8,7 +8,7 @@ use compexp_files::{excerpt, read_json_of};
 use serde::Deserialize;
 
 use super::coco::{Category, Families, Picture, SUPERCATEGORY, by_id, thing_or_stuff};
-use super::{Layers, Options, PictureSource, Pictures, chosen, image_folder, probe_set, stays_below};
+use super::{Layers, Options, PictureSource, Pictures, Stated, chosen, image_folder, probe_set, stays_below};
 use crate::error::{Error, Result};
 use crate::png_file;
 
@@ -81,10 +81,10 @@ pub fn panoptic(file: &Path, images: Option<&Path>, options: &Options) -> Result
     };
     let mut files = vec![("panoptic".to_owned(), file.to_owned())];
     files.extend(source.pictures.iter().map(|picture| (picture.name.clone(), picture.png.clone())));
-    let sizes = images.iter().map(|image| (image.height, image.width)).collect();
+    let stated = Stated::Sizes(images.iter().map(|image| (image.height, image.width)).collect());
     let names = images.into_iter().map(|image| image.file_name);
     let set = probe_set(file, families.concepts, names, image_root.is_some(), source, options)?;
-    Ok(Pictures { set, image_root, categories: Some(categories), files, sizes, left_out: 0 })
+    Ok(Pictures { set, image_root, categories: Some(categories), files, stated, left_out: 0 })
 }
 
 /// The segments of a picture.

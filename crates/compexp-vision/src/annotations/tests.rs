@@ -7,6 +7,7 @@ use compexp_tests::files::Scratch;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::image::tests::{exif, tagged_png};
 
 const GRID: Grid = Grid { height: 2, width: 3 };
 
@@ -292,6 +293,27 @@ fn masks_need_names_and_pictures_of_their_size() {
     std::fs::remove_dir_all(scratch.path("masks/sub")).unwrap();
     scratch.write("names.txt", b"road");
     fails(open_masks(&scratch, false), "masks: found no PNG");
+}
+
+#[test]
+fn a_photograph_is_turned_to_the_size_of_its_mask() {
+    use png::{BitDepth::Eight, ColorType::Grayscale};
+    let scratch = masks("road", Grayscale, Eight, &[0, 255]);
+    let photograph = |size: (usize, usize), orientation: u16| {
+        let png = tagged_png(size, &vec![0; 3 * size.0 * size.1], exif(orientation, true));
+        scratch.write("images/sub/a.png", &png);
+        let opened = open_masks(&scratch, true).unwrap();
+        let annotated = opened.set.source.annotate(0, &mut Annotation::default()).is_ok();
+        let found = opened.stated.photographs([scratch.path("images/sub/a.png")].into_iter());
+        assert_eq!(found.is_ok(), annotated);
+        found.map(|photographs| photographs[0].upright).map_err(|e| e.to_string())
+    };
+    std::fs::create_dir_all(scratch.path("images/sub")).unwrap();
+    assert_eq!(photograph((1, 2), 1), Ok(false));
+    assert_eq!(photograph((1, 2), 6), Ok(false), "the mask is of the stored pixels");
+    assert_eq!(photograph((2, 1), 6), Ok(true), "the mask is of the upright ones");
+    let e = photograph((2, 1), 3).unwrap_err();
+    assert!(e.contains("size: found 2 x 1 (height x width), expected 1 x 2, as its annotation states"), "{e}");
 }
 
 #[test]

@@ -16,8 +16,6 @@ mod plan;
 mod tests;
 mod trials;
 
-use std::path::PathBuf;
-
 use compexp_core::concept::ConceptId;
 use compexp_core::formula::Formula;
 use compexp_core::probe::AnnotationSource;
@@ -27,9 +25,9 @@ pub use plan::{Candidate, Survey};
 pub use trials::{Best, Case, PlaceTally, Transfer};
 
 use crate::error::{Error, Result};
-use crate::framing::Framing;
 use crate::model::Model;
-use crate::preprocess::Preprocess;
+use crate::photo::Photo;
+use crate::preprocess::Preparation;
 
 /// The network, its probe set, and its predictions on it.
 #[derive(Clone, Copy)]
@@ -38,12 +36,10 @@ pub struct Subject<'a> {
     pub model: &'a Model,
     /// The probed layer, whose mean its last layer reads.
     pub layer: &'a str,
-    /// How pixels are scaled.
-    pub preprocess: Preprocess,
-    /// How photographs are brought to one size.
-    pub framing: Framing,
+    /// What becomes of photographs first.
+    pub preparation: Preparation,
     /// The photographs, one an example.
-    pub images: &'a [PathBuf],
+    pub images: &'a [Photo],
     /// Their annotations.
     pub annotations: &'a dyn AnnotationSource,
     /// The last layer.

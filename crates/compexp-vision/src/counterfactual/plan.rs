@@ -329,7 +329,7 @@ impl Search<'_> {
 
     /// A segment that fits into its own image at every size; all images are of one size.
     fn cut(&self, image: usize, mask: &[bool]) -> Result<Option<Segment>> {
-        let image = self.subject.framing.read(&self.subject.images[image])?;
+        let image = self.subject.preparation.framing.read(&self.subject.images[image])?;
         let pixels = (image.height * image.width) as f64;
         let fits = |segment: &Segment| {
             self.config.sizes.iter().all(|size| {

@@ -10,7 +10,6 @@ use ndarray::Array2;
 
 use super::*;
 use crate::extract::Extract;
-use crate::framing::Framing;
 use crate::image::Image;
 use crate::resnet::{Config as Sizes, Weights};
 
@@ -65,7 +64,7 @@ impl AnnotationSource for Scenes {
     }
 }
 
-fn scenes(dir: &Path) -> (Vec<PathBuf>, Scenes) {
+fn scenes(dir: &Path) -> (Vec<Photo>, Scenes) {
     let (mut paths, mut layers) = (Vec::new(), Vec::new());
     for i in 0..9 {
         let mut layer = vec![Annotation::NONE; GRID.positions()];
@@ -86,7 +85,7 @@ fn scenes(dir: &Path) -> (Vec<PathBuf>, Scenes) {
         let rgb = (0..32 * 32).flat_map(|at| color(layer[at / 64 * 16 + at % 32 / 2])).collect();
         let path = dir.join(format!("{i}.png"));
         std::fs::write(&path, Image { height: 32, width: 32, rgb }.to_png().unwrap()).unwrap();
-        paths.push(path);
+        paths.push(Photo::stored(path));
         layers.push(layer);
     }
     (paths, Scenes(layers))
@@ -100,8 +99,7 @@ fn with_subject(test: impl Fn(&Subject<'_>, &[Unit])) {
     let (mut features, mut logits) = (Vec::new(), Vec::new());
     let extract = Extract {
         layers: &["avgpool"],
-        preprocess: Preprocess::ImageNet,
-        framing: Framing::default(),
+        preparation: Preparation { preprocess: crate::preprocess::Preprocess::ImageNet, ..Preparation::default() },
         batch: 4,
         start_at: 0,
     };
@@ -117,8 +115,7 @@ fn with_subject(test: impl Fn(&Subject<'_>, &[Unit])) {
     let subject = Subject {
         model: &model,
         layer: "layer1",
-        preprocess: Preprocess::ImageNet,
-        framing: Framing::default(),
+        preparation: Preparation { preprocess: crate::preprocess::Preprocess::ImageNet, ..Preparation::default() },
         images: &images,
         annotations: &scenes,
         head: &head,
@@ -199,6 +196,8 @@ fn edited_images_are_shown_to_other_networks() {
         assert_eq!((always.already, always.effect.tested.trials), (3, 0));
         let tested = never.effect.tested;
         assert_eq!((never.already, tested.trials, tested.success, tested.failure), (0, 108, 0, 108));
+        assert_eq!([same, always, never].map(|transfer| transfer.agreed), [3, 0, 3]);
+        assert!(subject.rehearse(2).is_ok_and(|n| n == 2));
     });
 }
 

@@ -45,6 +45,8 @@ pub struct Case {
 pub struct Transfer {
     /// Targets that it takes for the wanted class before they are edited; they are left out of the effect.
     pub already: usize,
+    /// Targets that it takes for the class that the probed network takes them for.
+    pub agreed: usize,
     /// The effect over all other trials. An outcome is by its own prediction before.
     pub effect: Effect,
 }
@@ -100,7 +102,7 @@ impl Case {
     ///
     /// # Errors
     /// [`compexp_core::Error::Mismatch`] if the class has no images on which the formula is false, no segment of the
-    /// concept makes it true, or none fits into the image; the errors of the annotation source, of [`Image::read`] and
+    /// concept makes it true, or none fits into the image; the errors of the annotation source, of [`Photo::read`](crate::photo::Photo::read) and
     /// of the network.
     pub fn run(
         subject: &Subject<'_>,
@@ -113,8 +115,11 @@ impl Case {
     ) -> Result<Self> {
         let unit = &units[candidate.at];
         let plan = survey.plan(subject, unit, candidate, concept, config)?;
-        let pictures: Vec<Image> =
-            plan.targets.iter().map(|image| subject.framing.read(&subject.images[*image])).collect::<Result<_>>()?;
+        let pictures: Vec<Image> = plan
+            .targets
+            .iter()
+            .map(|image| subject.preparation.framing.read(&subject.images[*image]))
+            .collect::<Result<_>>()?;
         let pixels = pictures.first().map_or(0, |image| image.height * image.width) as f64;
         // (sources, sizes): segment and control
         let scaled: Vec<Vec<[Segment; 2]>> = plan
@@ -140,7 +145,7 @@ impl Case {
             let images: Vec<Image> = chunk.par_iter().map(picture).collect::<Result<_>>()?;
             answers.extend(subject.answer(&images, unit.unit)?);
             for (other, logits) in subject.others.iter().zip(&mut of_others) {
-                logits.extend(predict(other, &images, subject.preprocess)?);
+                logits.extend(predict(other, &images, subject.preparation.preprocess)?);
             }
             progress(answers.len(), jobs.len());
         }
@@ -149,9 +154,9 @@ impl Case {
             .map(|(other, after)| {
                 let mut before = Vec::new();
                 for images in pictures.chunks(config.batch) {
-                    before.extend(predict(other, images, subject.preprocess)?);
+                    before.extend(predict(other, images, subject.preparation.preprocess)?);
                 }
-                Ok(Transfer::of(&before, after, &jobs, &plan.targets, candidate.to, config.seed))
+                Ok(Transfer::of(&before, after, &jobs, &plan.targets, candidate, config.seed))
             })
             .collect::<Result<_>>()?;
         let case = Self::of(subject, unit, candidate, plan, config, &jobs, &answers, &picture, &pictures)?;
@@ -259,7 +264,15 @@ fn jobs(plan: &Plan, config: &Config) -> Vec<Job> {
 
 impl Transfer {
     /// From the logits of the targets `before`, and `after`, of the pictures of all jobs.
-    fn of(before: &[Vec<f32>], after: &[Vec<f32>], jobs: &[Job], targets: &[usize], to: usize, seed: u64) -> Self {
+    fn of(
+        before: &[Vec<f32>],
+        after: &[Vec<f32>],
+        jobs: &[Job],
+        targets: &[usize],
+        candidate: &Candidate,
+        seed: u64,
+    ) -> Self {
+        let to = candidate.to;
         let predicted: Vec<usize> = before.iter().map(|logits| likeliest(logits)).collect();
         let trials: Vec<Trial> = jobs
             .iter()
@@ -275,8 +288,8 @@ impl Transfer {
                 }
             })
             .collect();
-        let already = predicted.iter().filter(|class| **class == to).count();
-        Self { already, effect: Effect::of(&trials, seed) }
+        let taken_for = |class: usize| predicted.iter().filter(|predicted| **predicted == class).count();
+        Self { already: taken_for(to), agreed: taken_for(candidate.from), effect: Effect::of(&trials, seed) }
     }
 }
 
@@ -290,7 +303,7 @@ impl Subject<'_> {
     /// Predicts images of one size.
     fn answer(&self, images: &[Image], unit: usize) -> Result<Vec<Answer>> {
         let tapped = self.model.tap(&[self.layer])?;
-        let output = tapped.forward(&batch(images, self.preprocess)?.into_tensor(self.model.device())?)?;
+        let output = tapped.forward(&batch(images, self.preparation.preprocess)?.into_tensor(self.model.device())?)?;
         let maps = channels_first(&output.maps[0])?.to_device(&Device::Cpu)?;
         let (_, units, height, width) = maps.dims4()?;
         let positions = height * width;
@@ -305,14 +318,22 @@ impl Subject<'_> {
         Ok((0..images.len()).map(answer).collect())
     }
 
-    /// Predicts the first images of the probe set as they are, at most `n`, so that a caller can tell how long that
-    /// takes. Returns their number.
+    /// Predicts the first images of the probe set as they are, at most `n`, by all networks, so that a caller can tell how long
+    /// that takes, and that all take images of this size. Returns their number.
     ///
     /// # Errors
-    /// The errors of [`Image::read`]; `Error::Candle` if the network fails.
+    /// The errors of [`Photo::read`](crate::photo::Photo::read); `Error::Candle` if the network fails.
     pub fn rehearse(&self, n: usize) -> Result<usize> {
         let images: Vec<Image> =
-            self.images.iter().take(n).map(|path| self.framing.read(path)).collect::<Result<_>>()?;
+            self.images.iter().take(n).map(|photo| self.preparation.framing.read(photo)).collect::<Result<_>>()?;
+        for other in self.others {
+            predict(other, &images, self.preparation.preprocess).map_err(|e| match e {
+                Error::Core(compexp_core::Error::Mismatch { what, found, expected }) => {
+                    Error::mismatch(format!("{what} for another network, {}", other.name()), found, expected)
+                }
+                other => other,
+            })?;
+        }
         Ok(self.answer(&images, 0)?.len())
     }
 }

@@ -10,6 +10,7 @@ use super::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::eval::Labelled;
 use crate::image::Image;
+use crate::photo::Photo;
 use crate::preprocess::Preprocess;
 use crate::random::Purpose;
 
@@ -24,19 +25,19 @@ pub struct Images {
 }
 
 impl Images {
-    /// Reads images.
+    /// Reads images, upright as their orientation tags say.
     ///
     /// # Errors
-    /// The errors of [`Image::read`]; [`compexp_core::Error::Mismatch`] if there are no images, or if the numbers of
+    /// The errors of [`Photo::read`]; [`compexp_core::Error::Mismatch`] if there are no images, or if the numbers of
     /// classes and images differ; [`compexp_files::Error::Format`] if an image has another size than the first.
     pub fn read(list: &Labelled) -> Result<Self> {
         let Some(first) = list.paths.first().filter(|_| list.paths.len() == list.classes.len()) else {
             let expected = format!("{}, and at least one", list.paths.len());
             return Err(Error::mismatch("classes of images", list.classes.len(), expected));
         };
-        let Image { height, width, .. } = Image::read(first)?;
+        let Image { height, width, .. } = Photo::upright(first).read()?;
         let read = |path: &PathBuf| {
-            let image = Image::read(path)?;
+            let image = Photo::upright(path).read()?;
             if (image.height, image.width) != (height, width) {
                 let found = format!("{} x {}", image.width, image.height);
                 let expected = format!("{width} x {height} as the first image; resize all to one size first");

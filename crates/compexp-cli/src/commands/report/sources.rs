@@ -1,6 +1,8 @@
 //! The pictures of a run's examples, from the folder of its images, and the annotations of its texts.
 
+use std::fmt::Display;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use compexp_core::explain::Silent;
 use compexp_core::probe::{Example, ProbeSet};
@@ -8,7 +10,10 @@ use compexp_files::{Place, read_bytes, real_path};
 use compexp_report::{ExampleSource, Showing, Thumbnail};
 use compexp_run::probe_dir::CONCEPTS;
 use compexp_run::{FinishedRun, InputPaths};
+use compexp_vision::annotations::Stated;
 use compexp_vision::framing::Framing;
+use compexp_vision::image::Header;
+use compexp_vision::photo::Photo;
 use compexp_vision::thumbnail::thumbnail;
 
 use crate::annotations::{Annotated, Annotations};
@@ -29,6 +34,10 @@ pub(super) struct Sources {
     /// What the network saw of each image.
     framing: Framing,
     probe: Option<ProbeSet>,
+    /// Those of the run, which are opened where a photograph could be turned.
+    annotations: Option<Annotations>,
+    /// What they state of sizes, or why they cannot tell.
+    stated: OnceLock<Result<Stated, String>>,
 }
 
 impl Sources {
@@ -39,11 +48,12 @@ impl Sources {
     /// `Error::Io` or `Error::Format` if the run's `config.json` or `examples.csv` cannot be read, or the given folder is not
     /// there.
     pub(super) fn new(run: &FinishedRun, image_root: Option<&Path>, reporter: &Reporter) -> anyhow::Result<Self> {
+        let config = config_of(run)?;
         let root = match image_root {
             Some(root) => Ok(real_path(root)?),
             // A relative path is relative to the run directory, which may move.
             None => {
-                let InputPaths { image_root, annotations, .. } = config_of(run)?.paths;
+                let InputPaths { image_root, annotations, .. } = config.paths.clone();
                 recorded(image_root.map(|root| run.dir().join(root)), annotations.as_deref().map(Path::new))
             }
         };
@@ -54,11 +64,13 @@ impl Sources {
             // Runs of earlier versions have the whole images.
             Err(_) => Framing::default(),
         };
-        Ok(Self { root, framing, probe })
+        // Runs of earlier versions have photographs as they are stored.
+        let annotations = Annotations::of_run(&config, run.dir()).ok().flatten();
+        Ok(Self { root, framing, probe, annotations, stated: OnceLock::new() })
     }
 
-    /// The picture of this path, or what was tried.
-    fn read(&self, image: &str) -> Result<Thumbnail, String> {
+    /// The picture of an example that has this path, or what was tried.
+    fn read(&self, number: usize, image: &str) -> Result<Thumbnail, String> {
         let root = self.root.as_ref().map_err(Clone::clone)?;
         let (image, path) = (Path::new(image), root.join(image));
         let tried = |why: String| format!("tried `{}`{why}", path.display());
@@ -73,9 +85,25 @@ impl Sources {
             return Err(tried(format!(", which is not within `{}`", root.display())));
         }
         let bytes = read_bytes(&real, MAX_BYTES).map_err(|_| tried(", which cannot be read".to_owned()))?;
-        let made = thumbnail(bytes, &real, self.framing, SIDE).map_err(|_| tried(", which is no image".to_owned()))?;
+        let no_image = |_| tried(", which is no image".to_owned());
+        let header = Header::decode(&bytes, &real).map_err(no_image)?;
+        let turns = header.upright() != header.stored();
+        let upright = turns && self.stated(number).map_err(tried)? == Some(header.upright());
+        let made = thumbnail(bytes, &Photo { path: real, upright }, self.framing, SIDE).map_err(no_image)?;
         let (bytes, extension) = (made.bytes, made.extension);
         Ok(Thumbnail { bytes, extension, width: made.width, height: made.height })
+    }
+}
+
+impl Sources {
+    /// The size of an example's picture, if the run's annotations state it.
+    fn stated(&self, number: usize) -> Result<Option<(usize, usize)>, String> {
+        let why = |e: &dyn Display| format!(", whose annotations do not tell whether it is turned: {e}");
+        let open = || match &self.annotations {
+            Some(annotations) => annotations.open(&Silent).map(|all| all.stated).map_err(|e| why(&e)),
+            None => Ok(Stated::default()),
+        };
+        self.stated.get_or_init(open).as_ref().map_err(Clone::clone)?.size(number).map_err(|e| why(&e))
     }
 }
 
@@ -130,11 +158,11 @@ fn is_beside(root: &Path, annotations: &Path) -> bool {
 }
 
 impl ExampleSource for Sources {
-    fn show(&self, _: usize, example: &Example) -> Showing {
+    fn show(&self, number: usize, example: &Example) -> Showing {
         if example.image.is_empty() {
             return Showing::Name;
         }
-        self.read(&example.image).map_or_else(Showing::Missing, Showing::Image)
+        self.read(number, &example.image).map_or_else(Showing::Missing, Showing::Image)
     }
 
     fn probe(&self) -> Option<&ProbeSet> {
@@ -158,17 +186,23 @@ mod tests {
         assert!(!is_of_probe_set(&private) && !is_of_probe_set(&set));
         std::fs::write(set.join("probe.json"), "{}").unwrap();
         assert!(is_of_probe_set(&set));
-        let pictures = Sources { root: Ok(set.canonicalize().unwrap()), framing: Framing::default(), probe: None };
-        assert!(pictures.read("a.png").is_ok());
+        let pictures = Sources {
+            root: Ok(set.canonicalize().unwrap()),
+            framing: Framing::default(),
+            probe: None,
+            annotations: None,
+            stated: OnceLock::new(),
+        };
+        assert!(pictures.read(0, "a.png").is_ok());
         for outside in ["../private/a.png", private.join("a.png").to_str().unwrap(), "missing.png", "probe.json"] {
-            assert!(pictures.read(outside).is_err(), "{outside}");
+            assert!(pictures.read(0, outside).is_err(), "{outside}");
         }
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(private.join("a.png"), set.join("link.png")).unwrap();
-            assert!(pictures.read("link.png").is_err());
+            assert!(pictures.read(0, "link.png").is_err());
             std::os::unix::fs::symlink(set.join("a.png"), set.join("within.png")).unwrap();
-            assert!(pictures.read("within.png").is_ok());
+            assert!(pictures.read(0, "within.png").is_ok());
         }
     }
 }

@@ -12,7 +12,7 @@ use compexp_run::Provenance;
 use compexp_trust::behaviour::contribution::Measure;
 use compexp_vision::counterfactual::{Candidate, Case, Config, Subject, Survey, Unit};
 use compexp_vision::model::{Model, Options};
-use compexp_vision::preprocess::Preprocess;
+use compexp_vision::preprocess::{Preparation, Preprocess};
 use ndarray::Array2;
 
 use super::counterfactual_files::{self as files, Names};
@@ -49,15 +49,15 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
             format!("`{}`: found another network than that of `{}`", checkpoint.display(), args.run.display());
         return Err(Failure::new(message).hint("give --checkpoint FILE, the network that was probed").into());
     }
-    let preprocess = Preprocess::of_name(&inputs.preprocess).ok_or_else(|| {
+    let preprocess = Preprocess::of_name(&inputs.preprocess, inputs.scaling).ok_or_else(|| {
         Failure::new(format!(
-            "preprocess of the run: found `{}`, expected `reference` or `imagenet`",
+            "preprocess of the run: found `{}`, expected `reference`, `imagenet` or `file`",
             inputs.preprocess
         ))
     })?;
     let layer = inputs.layer.clone();
     let annotated = open_annotations(&known, args.broden.as_deref(), reporter)?;
-    let images: Vec<PathBuf> = annotated.images()?.into_iter().map(|(_, path)| path).collect();
+    let images = annotated.photographs(&annotated.images()?)?;
     let set = annotated.set;
     let names: Vec<String> = set.examples.iter().map(|example| example.name.clone()).collect();
     let model = network::of_run(inputs, &checkpoint, args.device, reporter)?;
@@ -65,8 +65,7 @@ pub(crate) fn run(args: &VisionCounterfactualArgs, reporter: &Reporter) -> Resul
     let subject = Subject {
         model: &model,
         layer: &layer,
-        preprocess,
-        framing: annotated.framing,
+        preparation: Preparation { framing: annotated.framing, preprocess },
         images: &images,
         annotations: set.source.as_ref(),
         head: &known.head,
@@ -132,11 +131,22 @@ impl Others {
             let Checkpoint { file, entry } = Checkpoint::new(spec)?;
             let options = Options { entry, ..Options::default() };
             models.push(network::open(&file, &options, args.device, reporter)?);
-            let name = spec.file_name().unwrap_or(spec.as_os_str());
-            files.push((name.to_string_lossy().into_owned(), hash_file(&file)?));
+            files.push((short_name(spec, &args.also), hash_file(&file)?));
         }
         Ok(Self { models, files })
     }
+}
+
+/// The end of a network's path that tells it from `all` others: the name of its file, or as many folders more as that takes.
+fn short_name(network: &Path, all: &[PathBuf]) -> String {
+    let end = |path: &Path, parts: usize| path.iter().rev().take(parts).map(|part| part.to_owned()).collect::<Vec<_>>();
+    let parts = network.iter().count();
+    let is_alone = |parts: &usize| {
+        let own = end(network, *parts);
+        !all.iter().any(|other| other != network && end(other, *parts) == own)
+    };
+    let end = end(network, (1..parts).find(is_alone).unwrap_or(parts));
+    end.into_iter().rev().collect::<PathBuf>().display().to_string()
 }
 
 /// The error if the selected unit has no case: the missing part, and a hint.

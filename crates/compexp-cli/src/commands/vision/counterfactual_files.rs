@@ -32,7 +32,7 @@ pub(super) struct Names<'a> {
     pub(super) images: &'a [String],
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) units: &'a [Unit],
-    /// Of every other network: the name of its file, and its hash.
+    /// Of every other network: its name, and the hash of its file.
     pub(super) others: &'a [(String, String)],
 }
 
@@ -145,9 +145,12 @@ impl Names<'_> {
                 success((trials, hits))
             };
             let already: usize = all().map(|transfer| transfer.already).sum();
+            let agreed: usize = all().map(|transfer| transfer.agreed).sum();
+            let images: usize = cases.iter().map(|case| case.targets.len()).sum();
             writeln!(
                 out,
-                "  {}: success {}%, controls {}%; {already} images were of the wanted class before",
+                "  {}: success {}%, controls {}%; of {images} images, it took {already} for the wanted class before the edit, and {agreed} \
+                 for the class that the probed network takes them for",
                 terminal::name(network),
                 rate(|effect| effect.tested),
                 rate(|effect| effect.control),

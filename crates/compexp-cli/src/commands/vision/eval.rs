@@ -6,6 +6,7 @@ use anyhow::Result;
 use compexp_core::explain::Progress;
 use compexp_vision::eval::{Labelled, evaluate};
 use compexp_vision::framing::Framing;
+use compexp_vision::preprocess::Preparation;
 use serde_json::json;
 
 use super::network;
@@ -18,8 +19,8 @@ pub(crate) fn run(args: &VisionEvalArgs, reporter: &Reporter) -> Result<()> {
     let images = Labelled::read(&args.list, args.root.as_deref(), model.classes())?;
     reporter.stage("accuracy", "images", images.paths.len());
     let framing = Framing { resize: args.resize, crop: args.crop };
-    let prepared = (network::preprocess(args.network.preprocess), framing);
-    let accuracy = evaluate(&model, &images, prepared, args.network.batch, &|done, _| reporter.done(done))?;
+    let preparation = Preparation { framing, preprocess: network::scaling(&args.network, framing, reporter)? };
+    let accuracy = evaluate(&model, &images, preparation, args.network.batch, &|done, _| reporter.done(done))?;
     reporter.end();
     let mut out = io::stdout().lock();
     let n = accuracy.n();

@@ -1,6 +1,6 @@
 //! Activations of layers on all images, kept in the run directories so that a stopped run can go on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::explain::Progress;
@@ -9,9 +9,9 @@ use compexp_files::ContentHash;
 use compexp_run::provenance::ImageInputs;
 use compexp_run::{ActivationFile, StoreShape};
 use compexp_vision::extract::Extract;
-use compexp_vision::framing::Framing;
 use compexp_vision::model::Model;
-use compexp_vision::preprocess::Preprocess;
+use compexp_vision::photo::Photo;
+use compexp_vision::preprocess::Preparation;
 
 use crate::failure::Failure;
 use crate::layer_stores::LayerStores;
@@ -20,10 +20,9 @@ use crate::progress::Reporter;
 /// The extraction of the activations of layers on the images of a probe set, all of them in one pass.
 pub(crate) struct Extraction<'a> {
     model: &'a Model,
-    preprocess: Preprocess,
-    framing: Framing,
+    preparation: Preparation,
     batch: usize,
-    images: Vec<PathBuf>,
+    images: &'a [Photo],
     layers: Vec<LayerStore<'a>>,
 }
 
@@ -42,13 +41,12 @@ impl<'a> Extraction<'a> {
     pub(crate) fn new(
         model: &'a Model,
         layers: &[&'a str],
-        (preprocess, framing): (Preprocess, Framing),
+        preparation: Preparation,
         batch: usize,
-        images: &[(String, PathBuf)],
+        images: &'a [Photo],
     ) -> Result<Self> {
         model.tap(layers).map_err(|e| Failure::usage(format!("--layer: {e}")))?;
-        let images: Vec<PathBuf> = images.iter().map(|(_, path)| path.clone()).collect();
-        let extract = Extract { layers, preprocess, framing, batch, start_at: 0 };
+        let extract = Extract { layers, preparation, batch, start_at: 0 };
         let mut shapes = Vec::new();
         let first = &images[..images.len().min(1)];
         extract.run(
@@ -63,6 +61,7 @@ impl<'a> Extraction<'a> {
         if images.is_empty() {
             return Err(Failure::new("images of the probe set: found none, expected at least one").into());
         }
+        let Preparation { framing, preprocess } = preparation;
         let store = |(name, [_, n_units, height, width]): (&&'a str, [usize; 4])| {
             let grid = Grid { height, width };
             let shape = StoreShape { n_examples: images.len(), n_units, grid, maps: true, n_classes: model.classes() };
@@ -77,7 +76,7 @@ impl<'a> Extraction<'a> {
             LayerStore { name, shape, key }
         };
         let layers = layers.iter().zip(shapes).map(store).collect();
-        Ok(Self { model, preprocess, framing, batch, images, layers })
+        Ok(Self { model, preparation, batch, images, layers })
     }
 
     /// The number of units of each layer.
@@ -129,12 +128,12 @@ impl<'a> Extraction<'a> {
         }
         reporter.stage("activations", "images", self.images.len());
         let layers: Vec<&str> = stores.missing().into_iter().map(|at| self.layers[at].name).collect();
-        let Self { preprocess, framing, batch, .. } = *self;
-        let extract = Extract { layers: &layers, preprocess, framing, batch, start_at };
+        let Self { preparation, batch, .. } = *self;
+        let extract = Extract { layers: &layers, preparation, batch, start_at };
         let mut append = |block: compexp_vision::extract::Block<'_>| {
             Ok(stores.append(block.first, block.n, block.maps.iter().map(|maps| &maps.values[..]), block.logits)?)
         };
-        extract.run(self.model, &self.images, &mut append, &|done, _| reporter.done(done))?;
+        extract.run(self.model, self.images, &mut append, &|done, _| reporter.done(done))?;
         Ok(stores.finish()?)
     }
 }

@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compexp_files::split_spec;
 use compexp_run::provenance::ImageInputs;
+use compexp_vision::framing::Framing;
 use compexp_vision::model::{Model, Options};
 use compexp_vision::network::{Family, Tokens};
 use compexp_vision::preprocess::Preprocess;
+use compexp_vision::preprocessor::Preprocessor;
 
 use crate::args::device::DeviceArg;
 use crate::args::preprocess::PreprocessArg;
 use crate::args::vision::{ArchArg, NetworkArgs, ShapeArgs};
 use crate::failure::Failure;
 use crate::progress::Reporter;
+use crate::terminal::name;
 
 /// The file of a network, and the entry in it that `FILE#NAME` chooses.
 pub(super) struct Checkpoint {
@@ -90,7 +93,32 @@ pub(super) fn of_another_command(run: &Path) -> Failure {
     Failure::new(format!("`{}`: found a run of another command, expected one of `compexp vision probe`", run.display()))
 }
 
-/// How a network's images are prepared.
+/// How the pixels of a command's images are scaled: as its arguments say, or a file beside the network. Tells what the file says.
+///
+/// # Errors
+/// The errors of [`Preprocessor::beside`].
+pub(super) fn scaling(args: &NetworkArgs, framing: Framing, reporter: &Reporter) -> Result<Preprocess> {
+    if let Some(preprocess) = args.preprocess {
+        return Ok(self::preprocess(preprocess));
+    }
+    let Some(file) = Preprocessor::beside(&Checkpoint::new(&args.checkpoint)?.file)? else {
+        return Ok(Preprocess::default());
+    };
+    let path = name(&file.path.display().to_string());
+    reporter.say(&format!("pixels: scaled as `{path}` says"));
+    if framing == Framing::default() && file.framing != framing {
+        let options = [("--resize", file.framing.resize), ("--crop", file.framing.crop)];
+        let options = options.into_iter().filter_map(|(name, side)| Some(format!("{name} {}", side?)));
+        let options = options.collect::<Vec<_>>().join(" ");
+        let differs = file.differs.map_or(String::new(), |differs| format!(" ({differs})"));
+        reporter.say(&format!(
+            "sizes: the file also changes those of pictures, which only options do here: {options}{differs}"
+        ));
+    }
+    Ok(Preprocess::Scaled(file.scaling))
+}
+
+/// The scaling of this name.
 pub(super) fn preprocess(arg: PreprocessArg) -> Preprocess {
     match arg {
         PreprocessArg::Reference => Preprocess::Reference,

@@ -10,6 +10,8 @@ use compexp_files::hash_file;
 use compexp_run::provenance::{ImageInputs, Made, Settings};
 use compexp_run::{InputPaths, Layer, Method, Provenance, check_evidence, explain_into, write_head};
 use compexp_vision::model::Model;
+use compexp_vision::photo::Photo;
+use compexp_vision::preprocess::{Preparation, Preprocess};
 
 use super::extraction::Extraction;
 use super::network::{self, Checkpoint};
@@ -20,12 +22,15 @@ use crate::failure::Failure;
 use crate::input_files::{absolute, hash_files};
 use crate::name_vectors::NameVectors;
 use crate::progress::Reporter;
+use crate::terminal::count;
 use crate::{contributions, explain_config, run_folder, summary, unit_numbers};
 
 pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     let annotated = Annotations::of_pictures(&args.pictures).open(reporter)?;
     annotated.warning.iter().for_each(|text| reporter.warn(text));
     let images = annotated.images()?;
+    let photographs = annotated.photographs(&images)?;
+    tell_turned(&photographs, reporter);
     let model = network::load(&args.network, reporter)?;
     let layers = chosen_layers(args, &model)?;
     let outs = run_folder::of_layers(&args.out, &layers)?;
@@ -35,9 +40,9 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         }
         None => None,
     };
-    let preprocess = network::preprocess(args.network.preprocess);
-    let framing = (preprocess, annotated.framing);
-    let mut extraction = Extraction::new(&model, &layers, framing, args.network.batch, &images)?;
+    let preprocess = network::scaling(&args.network, annotated.framing, reporter)?;
+    let preparation = Preparation { framing: annotated.framing, preprocess };
+    let mut extraction = Extraction::new(&model, &layers, preparation, args.network.batch, &photographs)?;
     let threshold = explain_config::threshold(&args.threshold, true, args.search.compat, reporter);
     explain_config::check_search(&args.search)?;
     let config = explain_config::explain(&args.search, threshold, Variant::Vision);
@@ -67,6 +72,10 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
         images: hash_files("images", b"", &images, "images", reporter)?,
         layer: String::new(),
         preprocess: preprocess.name().to_owned(),
+        scaling: match preprocess {
+            Preprocess::Scaled(scaling) => Some(scaling),
+            _ => None,
+        },
         random_weights: args.network.random_weights,
         device: args.network.device.recorded(),
         classes: hash(&args.classes)?,
@@ -131,6 +140,17 @@ pub(crate) fn run(args: &VisionProbeArgs, reporter: &Reporter) -> Result<()> {
     }
     reporter.end();
     summary::print(&finished, args.out.json, reporter)
+}
+
+/// Says how many photographs are not as they are stored.
+fn tell_turned(photographs: &[Photo], reporter: &Reporter) {
+    let turned = photographs.iter().filter(|photo| photo.upright).count();
+    if turned > 0 {
+        let (turned, all) = (count(turned as u64), count(photographs.len() as u64));
+        reporter.say(&format!(
+            "photographs: {turned} of {all} are turned by their orientation tags, as their annotations are"
+        ));
+    }
 }
 
 /// The layers to explain: those that the arguments name, or the default.

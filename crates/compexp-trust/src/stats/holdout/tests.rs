@@ -191,7 +191,7 @@ proptest! {
             both: vec![counts.iter().map(|(_, _, b)| *b).collect()],
         };
         let found = compexp_core::search::Found {
-            formula: compexp_core::formula::Formula::concept(ConceptId(1)), counts: Default::default(), iou: 0.7, score: 0.7,
+            formula: Formula::concept(ConceptId(1)), counts: Default::default(), iou: 0.7, score: 0.7,
         };
         let result = SearchResult { status: compexp_core::search::Status::Explained, by_length: vec![found], beams: vec![], optimal: vec![] };
         let measured = counted.measure(&result, Metric::Iou, &Bootstrap::new(counts.len(), seed));
