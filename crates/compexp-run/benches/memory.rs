@@ -6,7 +6,7 @@ mod common;
 use std::time::Instant;
 
 use common::images::Images;
-use common::table::Table;
+use common::table::{Table, peak};
 use common::units::{self, LOW};
 use compexp_files::NpyWriter;
 use compexp_run::{ActivationFile, Known, position_store};
@@ -59,12 +59,4 @@ fn main() {
     table.row(format!("{n_units} units explained, N=3 B=10, wall"), format!("{rest:.1} s"), "");
     table.row(format!("peak memory of it all, {n_units} units"), peak(), "<= 3 GiB");
     table.print(&format!("whole run, {n} examples"), "all");
-}
-
-/// The process's greatest resident memory, where the system tells it.
-fn peak() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kilobytes =
-        status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    kilobytes.map_or("not known on this system".into(), |k| format!("{:.2} GiB", k / 1024.0 / 1024.0))
 }

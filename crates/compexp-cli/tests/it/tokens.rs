@@ -199,3 +199,50 @@ fn latents_of_the_data_folder_are_explained_by_either_way_to_their_words() {
     let examples = fs::read_to_string(temp.path().join("map/examples.csv")).unwrap();
     assert_eq!(examples.lines().count(), 8348 + 1);
 }
+
+/// Sentences of seven words each, whose tags and forms follow from a generator of numbers.
+fn varied(dir: &Path) {
+    let mut state = 7u64;
+    let mut below = |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    let mut text = String::new();
+    for sentence in 0..150 {
+        let _ = writeln!(text, "# sent_id = s{sentence}");
+        for at in 1..=7 {
+            let tag = ["NOUN", "VERB", "DET", "ADJ"][below(4) as usize];
+            let form = format!("{}{}", tag.to_lowercase(), below(5));
+            let head = if at == 1 { 0 } else { 1 + below(at - 1) };
+            let relation = if head == 0 { "root" } else { ["obj", "nmod"][below(2) as usize] };
+            let _ = writeln!(text, "{at}\t{form}\t{form}\t{tag}\t_\t_\t{head}\t{relation}\t_\t_");
+        }
+        text.push('\n');
+    }
+    fs::write(dir.join("varied.conllu"), text).unwrap();
+    fs::create_dir(dir.join("lists")).unwrap();
+    fs::write(dir.join("lists/some.txt"), "noun1\nverb2\nadj4\n").unwrap();
+}
+
+#[test]
+fn planted_rules_of_words_are_recovered_and_proven() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    varied(dir);
+    let words = "--tokens varied.conllu --context prev,next,head,child,before-3 --lists lists";
+    ok(dir, &format!("plant {words} --units 45 --noise 0 --min-share 0.01 --out planted"));
+    let planted = json(&dir.join("planted/planted.json"));
+    let formulas = planted["units"].to_string();
+    assert!(["(PREV ", "(NEXT ", "(BEFORE-3 "].iter().all(|operator| formulas.contains(operator)), "{formulas}");
+    ok(dir, &format!("explain {words} --masks planted/masks.npy --mode exact --out run"));
+    let printed = ok(dir, "recovered run --planted planted/planted.json");
+    let mut rows = 0;
+    for line in printed.lines().skip(2) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(fields[5..7], ["15", "15"], "units and those recovered at their length: {line}");
+        rows += 1;
+    }
+    assert_eq!(rows, 3, "{printed}");
+    let run = json(&dir.join("run/explanations.json"));
+    assert!(run["units"].as_array().unwrap().iter().all(|unit| unit["optimal"]["certified"] == true));
+}

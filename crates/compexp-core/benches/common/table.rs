@@ -82,3 +82,11 @@ fn machine() -> String {
     let name = info.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':'));
     format!("{}, {cores} cores", name.map_or("unknown processor", |(_, name)| name.trim()))
 }
+
+/// The process's greatest resident memory, where the system tells it.
+pub(crate) fn peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes =
+        status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    kilobytes.map_or("not known on this system".into(), |k| format!("{:.2} GiB", k / 1024.0 / 1024.0))
+}
