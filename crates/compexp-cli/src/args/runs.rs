@@ -17,6 +17,7 @@ Examples:
   compexp show runs/layer4 --limit 20
   compexp show runs/layer4 --unit 106
   compexp show runs/layer4 --concepts
+  compexp show runs/mlp3 --words --sort held-out
   compexp show runs/layer4 --json | jq '.units[] | select(.iou > 0.1) | .formula'")]
 pub(crate) struct ShowArgs {
     /// A run directory
@@ -33,7 +34,10 @@ pub(crate) struct ShowArgs {
     /// The number of units to print [default: all]
     #[arg(long, value_name = "K")]
     pub(crate) limit: Option<usize>,
-    /// Print JSON
+    /// Print formulas in words too: `after a determiner, a noun`
+    #[arg(long)]
+    pub(crate) words: bool,
+    /// Print JSON, in which every record has its formula in words
     #[arg(long)]
     pub(crate) json: bool,
 }

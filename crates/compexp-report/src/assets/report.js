@@ -26,15 +26,15 @@
     // In the order of the file, which is best first.
     const items = data.units.map(([unit, status, formula, concepts, cats, ...scores], place) => {
       const [iou, mcc, lift, corrected, held, p, q, area, len, acc] = scores.map(number);
-      const card = there.get(unit);
-      return { unit, status, formula, concepts, cats, iou, mcc, lift, corrected, held, p, q, area, len, acc, place, card };
+      const [forms = [], card] = [scores[10], there.get(unit)];
+      return { unit, status, formula, concepts, cats, iou, mcc, lift, corrected, held, p, q, area, len, acc, forms, place, card };
     });
     // What the search looks in is put together when somebody searches.
     function text(item) {
       if (item.text === undefined) {
         const names = item.concepts.map((i) => data.concepts[i][1]);
         const formula = item.formula || item.status.replaceAll("_", " ");
-        item.text = ["unit " + item.unit, formula, ...names].join(" ").toLowerCase();
+        item.text = ["unit " + item.unit, formula, ...names, ...item.forms].join(" ").toLowerCase();
       }
       return item.text;
     }

@@ -8,6 +8,7 @@ pub(super) mod class;
 pub(super) mod classes;
 pub(super) mod compare;
 pub(super) mod concepts;
+mod contexts;
 mod curve;
 pub(super) mod effects;
 mod example;
