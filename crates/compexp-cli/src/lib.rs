@@ -91,6 +91,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Show(args) => commands::show::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Report(args) => commands::report::run(args, reporter),
+        Command::Export(args) => commands::export::run(args),
         Command::Concepts(args) => commands::concepts::run(args, reporter),
         Command::Eval(args) => commands::eval::run(args, reporter),
         Command::Diff(args) => commands::diff::run(args),

@@ -10,6 +10,7 @@
 //! | `side-by-side.html` | of several runs of one layer: the same units in each |
 //! | `units.html`, `units/U.html` | the units as cards; one page a unit |
 //! | `cards/` | scripts: what units are sorted by, and their cards |
+//! | `units-P.html`, `find/` | of more than 10,000 units instead of cards: further pages of a table, and scripts of its search |
 //! | `classes.html`, `classes/C.html` | the model's classes and their units; one page a class; where the run has predictions, or weights of classes |
 //! | `behaviour.html`, `counterfactuals/` | accuracy without units, and changed inputs, where the run has either |
 //! | `figures/*.svg`, `*.csv` | the figures |
@@ -23,6 +24,7 @@ pub mod analysis;
 mod charts;
 mod class_measures;
 pub mod controls;
+pub mod export;
 pub mod figure;
 pub mod figures;
 pub mod in_words;
@@ -189,7 +191,7 @@ pub fn write_report<'a>(runs: &[ReportRun<'a>], sink: &mut dyn Sink, progress: &
         };
         let site = Site { material: &material, figures: run.figures, several, lower, peers };
         let forms = write_units(&site, words.as_ref(), &folder, &mut out, progress)?;
-        material.forms.get_or_init(|| forms);
+        material.set_forms(forms);
         write_run(&site, &folder, &mut out)?;
         materials.push((folder, material));
     }
@@ -225,8 +227,12 @@ fn layer_file(run: &FinishedRun) -> Option<LayerFile> {
 
 fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>) -> Result<()> {
     out.write(&format!("{folder}index.html"), pages::overview::page(site)?.as_bytes())?;
-    out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
-    write_cards(site.material, folder, out)?;
+    if site.has_cards() {
+        out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
+        write_cards(site.material, folder, out)?;
+    } else {
+        write_list(site, folder, out)?;
+    }
     if let Some(page) = pages::concepts::page(site) {
         out.write(&format!("{folder}concepts.html"), page.as_bytes())?;
     }
@@ -291,6 +297,18 @@ fn write_cards(material: &Material<'_>, folder: &str, out: &mut Counted<'_>) -> 
         for (first, script) in firsts.iter().zip(made) {
             out.write(&format!("{folder}cards/{}.js", first / cards::CHUNK), script.as_bytes())?;
         }
+    }
+    Ok(())
+}
+
+/// Writes the table of units, in pages, and the scripts of its search.
+fn write_list(site: &Site<'_>, folder: &str, out: &mut Counted<'_>) -> Result<()> {
+    let units = site.material.headline.best_first(&site.material.explanations().units);
+    for (name, page) in pages::list::pages(site, &units) {
+        out.write(&format!("{folder}{name}"), page.as_bytes())?;
+    }
+    for (name, script) in pages::list::scripts(site.material, &units) {
+        out.write(&format!("{folder}{name}"), script.as_bytes())?;
     }
     Ok(())
 }

@@ -112,9 +112,9 @@ pub(super) struct Material<'a> {
     pub(super) trial_pictures: BTreeSet<(u64, &'static str)>,
     pub(super) pictures: BTreeMap<u32, Picture>,
     /// The forms of words on which each unit fires most, where these are known.
-    pub(super) forms: OnceLock<HashMap<usize, Vec<String>>>,
+    forms: OnceLock<HashMap<usize, Vec<String>>>,
     /// What concepts are about.
-    pub(super) concepts: Concepts,
+    concepts: Concepts,
 }
 
 impl<'a> Material<'a> {
@@ -196,6 +196,11 @@ impl<'a> Material<'a> {
         })
     }
 
+    /// Says on which forms of words each unit fires most.
+    pub(super) fn set_forms(&self, forms: HashMap<usize, Vec<String>>) {
+        self.forms.get_or_init(|| forms);
+    }
+
     pub(super) fn explanations(&self) -> &Explanations {
         &self.explanations
     }
@@ -209,6 +214,16 @@ impl<'a> Material<'a> {
     /// A unit's formula in words.
     pub(super) fn in_words(&self, unit: &Explanation) -> Option<String> {
         in_words(unit.formula.as_deref()?, self.concepts)
+    }
+
+    /// The same where concepts are of words: of others words say little that the formula does not.
+    pub(super) fn in_words_of_words(&self, unit: &Explanation) -> Option<String> {
+        self.in_words(unit).filter(|_| self.concepts == Concepts::OfWords)
+    }
+
+    /// Whether the forms of words on which units fire are known.
+    pub(super) fn has_forms(&self) -> bool {
+        self.forms.get().is_some_and(|forms| !forms.is_empty())
     }
 
     /// The forms of words on which a unit fires most, where these are known.

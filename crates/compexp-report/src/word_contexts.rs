@@ -150,6 +150,11 @@ impl<'a> WordContexts<'a> {
         }
     }
 
+    /// Whether only values that are not 0 are known.
+    pub(crate) fn is_sparse(&self) -> bool {
+        matches!(self.words.firing, Ok(Firing::Sparse(_)))
+    }
+
     /// The form of an example.
     fn form(&self, example: usize) -> &str {
         &self.words.forms[self.places[example]]

@@ -13,6 +13,8 @@ pub(super) enum Phrase {
     Adjective(String),
     /// "noun"
     Noun(String),
+    /// "form of 'be'"
+    Lemma(String),
     /// "'this'"
     Form(String),
     /// "that is the subject"
@@ -60,7 +62,7 @@ impl Phrase {
         let exact = quoted(value);
         match family {
             "form" => Self::Form(exact),
-            "lemma" => clause(format!("with the lemma {exact}")),
+            "lemma" => Self::Lemma(format!("form of {exact}")),
             "upos" => match find(PARTS_OF_SPEECH, value) {
                 Some(noun) => Self::Noun(noun),
                 None => clause(format!("with the part of speech {exact}")),
@@ -114,7 +116,7 @@ impl Phrase {
     pub(super) fn alone(self) -> String {
         match self {
             Self::Near(text) | Self::Adjective(text) | Self::Form(text) => text,
-            Self::Noun(noun) => with_article(&noun),
+            Self::Noun(text) | Self::Lemma(text) => with_article(&text),
             Self::Clause(text) | Self::Elsewhere(text) => format!("one {text}"),
         }
     }
@@ -150,7 +152,7 @@ pub(super) fn noun_phrase(mut phrases: Vec<Phrase>) -> (String, bool) {
             Phrase::Near(text) => near.push(text),
             Phrase::Clause(text) | Phrase::Elsewhere(text) => behind.push(text),
             Phrase::Adjective(text) => core.push(text),
-            Phrase::Noun(text) => {
+            Phrase::Noun(text) | Phrase::Lemma(text) => {
                 noun = true;
                 core.push(text);
             }

@@ -25,7 +25,7 @@ fn every_family_of_concepts_has_words() {
         ("form:'s", "\"'s\""),
         ("form:\"", "'\"'"),
         ("form:\\'\"", "\"\\\\'\\\"\""),
-        ("lemma:be", "a word with the lemma 'be'"),
+        ("lemma:be", "a form of 'be'"),
         ("upos:NOUN", "a noun"),
         ("upos:ADJ", "an adjective"),
         ("upos:FOO", "a word with the part of speech 'FOO'"),
@@ -80,6 +80,7 @@ fn formulas_read_as_a_person_says_them() {
         ("(NOT (NOT upos:NOUN))", "a noun"),
         ("((upos:NOUN AND rel:nsubj) AND (HEAD upos:VERB))", "a noun that is the subject, whose head is a verb"),
         ("((upos:DET AND form:this) AND Number=Sing)", "singular determiner 'this'"),
+        ("(lemma:be AND upos:VERB)", "a verb form of 'be'"),
     ] {
         assert_eq!(words(formula), expected, "{formula}");
     }

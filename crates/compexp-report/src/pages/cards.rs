@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::{curve, example, formula, overlap_bar, percent, plain, status_text, words};
 use crate::Result;
-use crate::in_words::Concepts;
 use crate::material::{Material, atoms_of};
 use compexp_core::explanation::Headline;
 
@@ -138,8 +137,7 @@ pub(super) fn card(material: &Material<'_>, unit: &Explanation, top: f64) -> Res
         }
     }
     let explained = unit.formula.is_some();
-    // Of other concepts words say little that the formula does not.
-    let spoken = material.in_words(unit).filter(|_| material.concepts == Concepts::OfWords);
+    let spoken = material.in_words_of_words(unit);
     Ok(html! {
         li.card data-unit=(unit.unit) data-q=[unit.significance.as_ref().map(|s| s.q)] data-held=[held_out] {
             div.card-head {

@@ -63,7 +63,13 @@ pub(super) fn sections(
         @if !found.bars.is_empty() {
             section #activations {
                 h2 { "Activations" (anchor("activations")) }
-                figure.chart { (histogram(unit, &found.bars)) }
+                figure.chart.own-width {
+                    (histogram(unit, &found.bars))
+                    figcaption {
+                        "Words by the unit's activation, on a logarithmic scale"
+                        @if all.is_sparse() { "; those without a value are left out" } "."
+                    }
+                }
             }
         }
         @if explained {
