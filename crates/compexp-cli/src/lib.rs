@@ -94,7 +94,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Export(args) => commands::export::run(args),
         Command::Concepts(args) => commands::concepts::run(args, reporter),
         Command::Eval(args) => commands::eval::run(args, reporter),
-        Command::Diff(args) => commands::diff::run(args),
+        Command::Diff(args) => commands::diff::run(args, reporter),
         Command::Verify(args) => commands::verify::run(args),
         Command::Plant(args) => commands::plant::run(args, reporter),
         Command::Recovered(args) => commands::recovered::run(args, reporter),

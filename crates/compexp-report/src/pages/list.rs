@@ -10,7 +10,7 @@ use compexp_core::explanation::Explanation;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use super::{Place, Site, count, percent, plain, status_text, words};
+use super::{Place, Site, count, plain, status_text, words};
 use crate::material::{Material, atoms_of};
 
 /// Runs with more units than this have no cards.
@@ -89,7 +89,7 @@ fn table(material: &Material<'_>, units: &[&Explanation], id: &str) -> Markup {
 /// What a row says beside the unit: score, firing rate, formula, and the formula in words where concepts are of words.
 fn cells(material: &Material<'_>, unit: &Explanation) -> [String; 4] {
     let score = unit.formula.as_ref().map_or(String::new(), |_| format!("{:.3}", material.headline.value(unit)));
-    let rate = unit.firing_rate.map_or(String::new(), percent);
+    let rate = unit.firing_rate.map_or(String::new(), |rate| format!("{:.2}%", 100.0 * rate));
     let text = unit.formula.as_deref().map_or_else(|| status_text(unit.status).to_owned(), plain);
     let words = material.in_words_of_words(unit).map_or(String::new(), |words| plain(&words));
     [score, rate, text, words]
