@@ -170,8 +170,7 @@ fn proof(certified: bool, upper_bound: f64, score: f64) -> String {
 
 fn all(out: &mut impl Write, units: &[&Explanation], wording: Wording, headline: Headline) -> io::Result<()> {
     // Words are aligned to the left, as nothing else before the last column is.
-    let words: Vec<String> =
-        units.iter().map(|u| wording.of(u).map_or(String::new(), |words| name(&words))).collect();
+    let words: Vec<String> = units.iter().map(|u| wording.of(u).map_or(String::new(), |words| name(&words))).collect();
     let width = words.iter().map(|words| words.chars().count()).max().unwrap_or(0);
     let words_header = format!("{:<width$}", "words");
     let header = ["unit", "IoU", "MCC", "lift", "corrected", "optimum", "fires", &words_header, "formula"];

@@ -27,7 +27,8 @@ fn run(dir: &Path, options: &str) -> Vec<Vec<f32>> {
         }
     }
     write_npy(&dir.join("words.npy"), &[values.len(), 3], &values.concat()).unwrap();
-    let explain = "explain --tokens bank.conllu --activations words.npy --positive --context prev --min-count 2 --out run";
+    let explain =
+        "explain --tokens bank.conllu --activations words.npy --positive --context prev --min-count 2 --out run";
     ok(dir, &format!("{explain} {options}"));
     values
 }
@@ -92,7 +93,8 @@ fn pages_of_units_list_contexts_by_what_formula_and_unit_do() {
     // The highest values first, each of another sentence, the darkest at the greatest value.
     let first = of(0);
     let top = section(&first, "top");
-    let shown: Vec<&str> = top.split("<span class=\"n\">").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    let shown: Vec<&str> =
+        top.split("<span class=\"n\">").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
     let mut expected: Vec<f32> = values.iter().map(|v| v[0]).filter(|v| *v > 0.0).collect();
     expected.sort_by(|a, b| b.total_cmp(a));
     let expected: Vec<String> = expected.iter().take(10).map(|v| format!("{v:.2}")).collect();
@@ -130,7 +132,10 @@ fn masks_and_held_out_words_have_contexts_too() {
     ok(dir, "report run");
     let examples = page(&dir.join("run/examples.csv")).lines().count() - 1;
     assert!(examples < values.len());
-    assert!(page(&dir.join("run/report/units/1.html")).contains(&format!("of {examples} words")), "only what was searched");
+    assert!(
+        page(&dir.join("run/report/units/1.html")).contains(&format!("of {examples} words")),
+        "only what was searched"
+    );
     let masks: Vec<bool> = (0..3).flat_map(|unit| values.iter().map(move |v| v[unit] > 0.0)).collect();
     write_npy(&dir.join("masks.npy"), &[3, values.len(), 1, 1], &masks).unwrap();
     ok(dir, "explain --tokens bank.conllu --masks masks.npy --min-count 2 --length 1 --out masks");
@@ -148,7 +153,9 @@ fn words_that_would_be_markup_stay_words() {
     let evil = "</script><img/src=x/onerror=alert(1)>";
     let mut text = String::new();
     for i in 0..30 {
-        text += &format!("# sent_id = s{i}\n1\t{evil}\t\"'<b>\tNOUN\t_\tA='<i>&=1\t0\troot\t_\t_\n2\tb\tb\tVERB\t_\t_\t1\tdep\t_\t_\n\n");
+        text += &format!(
+            "# sent_id = s{i}\n1\t{evil}\t\"'<b>\tNOUN\t_\tA='<i>&=1\t0\troot\t_\t_\n2\tb\tb\tVERB\t_\t_\t1\tdep\t_\t_\n\n"
+        );
     }
     fs::write(dir.join("bank.conllu"), text).unwrap();
     let values: Vec<f32> = (0..60).map(|i| f32::from(u8::from(i % 2 == 0))).collect();
@@ -180,8 +187,9 @@ fn very_many_units_are_listed_in_pages_and_found_by_concept() {
     let features: Vec<u8> = (0..16 * 6).map(|i| u8::from((i / 6 + 1) >> (i % 6) & 1 == 1)).collect();
     write_npy(&probe.join("features.npy"), &[16, 6], &features).unwrap();
     // Unit u is feature u % 5, and the last unit alone is feature 5, which is true of no example: it is silent.
-    let values: Vec<f32> =
-        (0..16 * UNITS).map(|i| f32::from(features[i / UNITS * 6 + if i % UNITS == UNITS - 1 { 5 } else { i % UNITS % 5 }])).collect();
+    let values: Vec<f32> = (0..16 * UNITS)
+        .map(|i| f32::from(features[i / UNITS * 6 + if i % UNITS == UNITS - 1 { 5 } else { i % UNITS % 5 }]))
+        .collect();
     write_npy(&dir.join("acts.npy"), &[16, UNITS], &values).unwrap();
     ok(dir, "explain --probe probe --activations acts.npy --length 1 --out run");
     ok(dir, "report run");
@@ -194,7 +202,9 @@ fn very_many_units_are_listed_in_pages_and_found_by_concept() {
         let text = page(&report.join(&name));
         assert!(text.len() < 400_000, "{name}: {} bytes", text.len());
         let rows = &text[text.find("id=\"rows\"").unwrap()..];
-        seen.extend(rows.split("href=\"units/").skip(1).map(|rest| rest.split('.').next().unwrap().parse::<usize>().unwrap()));
+        seen.extend(
+            rows.split("href=\"units/").skip(1).map(|rest| rest.split('.').next().unwrap().parse::<usize>().unwrap()),
+        );
     }
     assert!(!report.join("units-22.html").exists());
     assert_eq!((seen.len(), seen[UNITS - 1]), (UNITS, UNITS - 1), "the silent one is last");
@@ -202,7 +212,8 @@ fn very_many_units_are_listed_in_pages_and_found_by_concept() {
     assert_eq!(seen, (0..UNITS).collect::<Vec<_>>());
     // The index, read without the report's script: each concept has its units.
     let index = page(&report.join("find/index.js"));
-    let value: Value = serde_json::from_str(index.split_once(" = ").unwrap().1.trim_end().trim_end_matches(';')).unwrap();
+    let value: Value =
+        serde_json::from_str(index.split_once(" = ").unwrap().1.trim_end().trim_end_matches(';')).unwrap();
     let mut terms: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for k in 0..value["shards"].as_u64().unwrap() {
         let text = page(&report.join(format!("find/terms-{k}.js")));
@@ -245,7 +256,10 @@ fn exports_say_what_the_run_says_in_the_forms_of_other_tools() {
     let keys = |record: &Value| record.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     for (line, unit) in lines.iter().zip(explained) {
         let number = unit["unit"].as_u64().unwrap();
-        assert_eq!((&line["modelId"], &line["layer"], &line["index"]), (&"m".into(), &"3-res".into(), &number.to_string().into()));
+        assert_eq!(
+            (&line["modelId"], &line["layer"], &line["index"]),
+            (&"m".into(), &"3-res".into(), &number.to_string().into())
+        );
         assert_eq!(line["description"], shown["units"][number as usize]["words"]);
         assert_eq!(line["notes"], unit["formula"]);
         for (field, expected) in [
@@ -267,8 +281,10 @@ fn exports_say_what_the_run_says_in_the_forms_of_other_tools() {
 
     let said = ok(dir, "export run --format delphi --layer encoder.layer.3 --out explanations");
     assert!(said.contains("2 explanations in `explanations`; 1 have no formula"), "{said}");
-    let names: Vec<String> =
-        fs::read_dir(dir.join("explanations")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let names: Vec<String> = fs::read_dir(dir.join("explanations"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     assert_eq!(names.len(), 2);
     for unit in [0, 1] {
         let text = page(&dir.join(format!("explanations/encoder.layer.3_latent{unit}.txt")));

@@ -382,7 +382,10 @@ fn units_that_stand_for_something_else_are_found_among_held_out_words() {
     let same = run(dir, "diff base base --drift");
     assert!(same.code == 0 && same.out.contains("0 of 24 units stand for something else"), "{}{}", same.out, same.err);
     fails(dir, 2, "diff base tuned --drift --update");
-    ok(dir, "explain --tokens bank.conllu --families form --min-count 130 --positive --activations base.npy --out fewer");
+    ok(
+        dir,
+        "explain --tokens bank.conllu --families form --min-count 130 --positive --activations base.npy --out fewer",
+    );
     assert!(fails(dir, 1, "diff base fewer --drift").contains("expected the same probe set"));
     fs::copy(dir.join("base/explanations.json"), dir.join("baseline.json")).unwrap();
     assert!(run(dir, "diff baseline.json tuned --drift").err.contains("baseline.json"));

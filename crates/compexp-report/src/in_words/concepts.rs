@@ -129,7 +129,9 @@ fn place(value: &str) -> Option<String> {
         "first" => Some("at the start of its sentence".into()),
         "last" => Some("at the end of its sentence".into()),
         _ => match (value.split_once('-'), value.strip_suffix('+')) {
-            (Some((from, to)), _) if number(from) && number(to) => Some(format!("in places {from} to {to} of its sentence")),
+            (Some((from, to)), _) if number(from) && number(to) => {
+                Some(format!("in places {from} to {to} of its sentence"))
+            }
             (_, Some(from)) if number(from) => Some(format!("from place {from} of its sentence onward")),
             _ => None,
         },

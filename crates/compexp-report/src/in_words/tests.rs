@@ -72,7 +72,10 @@ fn formulas_read_as_a_person_says_them() {
         ("(upos:NOUN OR form:it)", "a noun or 'it'"),
         ("((PREV upos:DET) OR form:it)", "(a word after a determiner) or 'it'"),
         ("(upos:VERB AND (NOT Tense=Past))", "a verb, but not past-tense"),
-        ("(upos:VERB AND (NOT (rel:root OR (NEXT upos:ADP))))", "a verb, but neither one that is the root of its sentence nor before a preposition"),
+        (
+            "(upos:VERB AND (NOT (rel:root OR (NEXT upos:ADP))))",
+            "a verb, but neither one that is the root of its sentence nor before a preposition",
+        ),
         ("((form:a OR form:an) AND (NEXT upos:NOUN))", "(a word before a noun) and ('a' or 'an')"),
         ("(NOT upos:NOUN)", "not a noun"),
         ("((NOT upos:NOUN) OR form:it)", "(not a noun) or 'it'"),
@@ -85,7 +88,10 @@ fn formulas_read_as_a_person_says_them() {
         assert_eq!(words(formula), expected, "{formula}");
     }
     let names = |text| in_words(text, Concepts::Other).unwrap();
-    assert_eq!(names("((water AND \"night table\") OR (NEIGHBORS sky))"), "(night table and water) or a neighbour of sky");
+    assert_eq!(
+        names("((water AND \"night table\") OR (NEIGHBORS sky))"),
+        "(night table and water) or a neighbour of sky"
+    );
     assert_eq!(names("(\"bread and butter\" AND \"a, but not b\")"), "'a, but not b' and 'bread and butter'");
     assert_eq!(in_words("(a AND", Concepts::Other), None);
 }
@@ -115,7 +121,11 @@ fn formulas_of_the_same_words_mean_the_same() {
         ["list:a, but not b", "form:or", "label:nor"],
     ];
     for names in sets {
-        let concept = |(i, name): (usize, &&str)| Concept { id: ConceptId(i as u32), name: (*name).into(), category: String::new() };
+        let concept = |(i, name): (usize, &&str)| Concept {
+            id: ConceptId(i as u32),
+            name: (*name).into(),
+            category: String::new(),
+        };
         let vocabulary = Vocabulary::new(names.iter().enumerate().map(concept).collect()).unwrap();
         for concepts in [Concepts::OfWords, Concepts::Other] {
             let mut seen: HashMap<String, Formula> = HashMap::new();
@@ -123,7 +133,12 @@ fn formulas_of_the_same_words_mean_the_same() {
                 let text = formula.display(&vocabulary).to_string();
                 let said = in_words(&text, concepts).unwrap();
                 let first = seen.entry(said.clone()).or_insert_with(|| formula.clone());
-                assert_eq!(first.equivalent(&formula), Some(true), "`{said}`: {text} and {}", first.display(&vocabulary));
+                assert_eq!(
+                    first.equivalent(&formula),
+                    Some(true),
+                    "`{said}`: {text} and {}",
+                    first.display(&vocabulary)
+                );
             }
             assert!(seen.len() > 100, "{}", seen.len());
         }
@@ -175,7 +190,10 @@ fn no_two_sets_of_concepts_have_the_same_phrase() {
     for table in [tables::PARTS_OF_SPEECH, tables::FEATURES, tables::RELATIONS] {
         for (_, words) in table {
             let connectives = ["and", "or", "but", "nor", "not", "neither"];
-            assert!(words.split(' ').all(|word| !connectives.contains(&word)) && !words.contains([',', '(', '\'']), "{words}");
+            assert!(
+                words.split(' ').all(|word| !connectives.contains(&word)) && !words.contains([',', '(', '\'']),
+                "{words}"
+            );
         }
     }
 }

@@ -139,7 +139,9 @@ fn word(shown: &Shown<'_>) -> Markup {
     if step > 0 {
         class += &format!(" s{}", step.min(SHADES as usize));
     }
-    for (there, name) in [(shown.value.is_none() && shown.fires, " fires"), (shown.truth, " true"), (shown.focus, " focus")] {
+    for (there, name) in
+        [(shown.value.is_none() && shown.fires, " fires"), (shown.truth, " true"), (shown.focus, " focus")]
+    {
         class += if there { name } else { "" };
     }
     let form = plain(shown.form);

@@ -31,7 +31,10 @@ fn file(page: usize) -> String {
 }
 
 /// The pages, each with its name.
-pub(crate) fn pages<'a>(site: &'a Site<'a>, units: &'a [&'a Explanation]) -> impl Iterator<Item = (String, String)> + 'a {
+pub(crate) fn pages<'a>(
+    site: &'a Site<'a>,
+    units: &'a [&'a Explanation],
+) -> impl Iterator<Item = (String, String)> + 'a {
     let n = units.len().div_ceil(PAGE).max(1);
     (0..n).map(move |at| {
         let here = &units[at * PAGE..units.len().min((at + 1) * PAGE)];
@@ -134,9 +137,12 @@ pub(crate) fn scripts(material: &Material<'_>, units: &[&Explanation]) -> Vec<(S
     let named: Vec<Value> = concepts.iter().map(|name| json!([plain(name), plain(&words::shown(name))])).collect();
     let index = json!({ "shards": shards, "rows": ROWS, "concepts": named });
     let mut scripts = vec![("find/index.js".to_owned(), format!("\"use strict\";\nconst compexpFind = {index};\n"))];
-    scripts.extend(terms.iter().enumerate().map(|(k, terms)| {
-        (format!("find/terms-{k}.js"), format!("compexpTerms({k}, {});\n", json!(terms)))
-    }));
+    scripts.extend(
+        terms
+            .iter()
+            .enumerate()
+            .map(|(k, terms)| (format!("find/terms-{k}.js"), format!("compexpTerms({k}, {});\n", json!(terms)))),
+    );
     scripts.extend(units.chunks(ROWS).enumerate().map(|(k, units)| {
         let row = |unit: &&Explanation| {
             let [score, rate, text, words] = cells(material, unit);

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use super::classes::{SQUARE, confusion, confusion_table};
 use super::measures::{mark, value};
 use super::{
-    Place, Site, anchor, contexts, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
-    side_by_side, tree,
+    Place, Site, anchor, contexts, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows,
+    sentence, side_by_side, tree,
 };
 use crate::Result;
 use crate::class_measures::ClassMeasures;
@@ -29,11 +29,7 @@ const CLASSES: usize = 8;
 ///
 /// # Errors
 /// `Error::File` if the masks of exemplars cannot be read.
-pub(crate) fn page(
-    site: &Site<'_>,
-    at: usize,
-    words: Option<(&WordContexts<'_>, &UnitContexts)>,
-) -> Result<String> {
+pub(crate) fn page(site: &Site<'_>, at: usize, words: Option<(&WordContexts<'_>, &UnitContexts)>) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
     let unit = &units[at];

@@ -91,7 +91,11 @@ pub fn shifts(
     let n = set.examples.len();
     let grid = set.source.grid();
     if grid.positions() != 1 {
-        return Err(Error::mismatch("positions of an example", grid.positions(), "1: drift is measured on words and texts"));
+        return Err(Error::mismatch(
+            "positions of an example",
+            grid.positions(),
+            "1: drift is measured on words and texts",
+        ));
     }
     for firing in [base.firing, run.firing] {
         if firing.n_examples() != n {
@@ -103,8 +107,9 @@ pub fn shifts(
     let cells: Vec<u32> = examples.iter().map(|e| map.cells_of(*e).first().copied().unwrap_or(u32::MAX)).collect();
     let truth = |unit: &Explanation| -> Result<Option<Vec<bool>>> {
         let Some(text) = &unit.formula else { return Ok(None) };
-        let formula = Formula::parse(text, &set.vocabulary)
-            .map_err(|e| Error::mismatch(format!("formula of unit {}", unit.unit), e, "one over the probe set's concepts"))?;
+        let formula = Formula::parse(text, &set.vocabulary).map_err(|e| {
+            Error::mismatch(format!("formula of unit {}", unit.unit), e, "one over the probe set's concepts")
+        })?;
         let inside = partition.evaluate(&formula);
         Ok(Some(cells.iter().map(|cell| *cell != u32::MAX && inside.contains(*cell)).collect()))
     };
@@ -173,7 +178,8 @@ fn fires<'a>(
                 let block = source.read(number)?;
                 for (fires, (unit, cut)) in found.iter_mut().zip(&wanted).filter(|(_, (unit, _))| span.contains(unit)) {
                     let (places, values) = block.of(*unit);
-                    let at = |example: &usize| places.binary_search(&(*example as u32)).is_ok_and(|at| values[at] > *cut);
+                    let at =
+                        |example: &usize| places.binary_search(&(*example as u32)).is_ok_and(|at| values[at] > *cut);
                     fires.extend(examples.iter().map(at));
                 }
             }
@@ -186,13 +192,7 @@ fn fires<'a>(
 type Sums = [i64; 3];
 
 /// Compares a unit's masks, in the base and in the run, with the formulas of both; `groups` has the group of each example.
-pub fn shift(
-    unit: usize,
-    formulas: [&[bool]; 2],
-    masks: [&[bool]; 2],
-    groups: Option<&[u32]>,
-    seed: u64,
-) -> Shift {
+pub fn shift(unit: usize, formulas: [&[bool]; 2], masks: [&[bool]; 2], groups: Option<&[u32]>, seed: u64) -> Shift {
     let count = |of: &dyn Fn(usize) -> bool| (0..masks[0].len()).filter(|i| of(*i)).count() as i64;
     let areas = formulas.map(|formula| count(&|i| formula[i]));
     let both = count(&|i| formulas[0][i] && formulas[1][i]);
@@ -275,7 +275,9 @@ mod tests {
 
     fn p(unit_: usize, of: &([Vec<bool>; 2], [Vec<bool>; 2])) -> f64 {
         let (formulas, masks) = of;
-        shift(unit_, [&formulas[0], &formulas[1]], [&masks[0], &masks[1]], Some(&groups(formulas[0].len())), 3).p.unwrap()
+        shift(unit_, [&formulas[0], &formulas[1]], [&masks[0], &masks[1]], Some(&groups(formulas[0].len())), 3)
+            .p
+            .unwrap()
     }
 
     #[test]

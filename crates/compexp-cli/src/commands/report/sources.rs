@@ -74,8 +74,7 @@ impl Sources {
         let texts = run.examples()?.iter().any(|example| !example.text.is_empty());
         let of_words = Concepts::of(run).is_ok_and(|concepts| concepts == Concepts::OfWords);
         let words = if of_words { words_of(run, reporter) } else { None };
-        let probe =
-            if texts && !of_words && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
+        let probe = if texts && !of_words && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
         let framing = match run.provenance() {
             Ok(made) => made.annotations().map_or(Framing::default(), |a| Framing { resize: a.resize, crop: a.crop }),
             // Runs of earlier versions have the whole images.
@@ -246,6 +245,7 @@ mod tests {
             root: Ok(set.canonicalize().unwrap()),
             framing: Framing::default(),
             probe: None,
+            words: None,
             words: None,
             annotations: None,
             stated: OnceLock::new(),
