@@ -216,9 +216,14 @@ impl<'a> Material<'a> {
         in_words(unit.formula.as_deref()?, self.concepts)
     }
 
+    /// Whether examples are words of sentences.
+    pub(super) fn is_of_words(&self) -> bool {
+        self.concepts == Concepts::OfWords
+    }
+
     /// The same where concepts are of words: of others words say little that the formula does not.
     pub(super) fn in_words_of_words(&self, unit: &Explanation) -> Option<String> {
-        self.in_words(unit).filter(|_| self.concepts == Concepts::OfWords)
+        self.in_words(unit).filter(|_| self.is_of_words())
     }
 
     /// Whether the forms of words on which units fire are known.

@@ -102,7 +102,23 @@ fn pages_of_units_list_contexts_by_what_formula_and_unit_do() {
     assert!(top.contains("w s8") && first.contains("<svg") && first.contains("id=\"activations\""), "{top}");
     assert!(!of(2).contains("id=\"both\"") && of(2).contains("It fires on 0 of"), "a silent unit");
     let index = page(&dir.join("run/report/cards/index.js"));
-    assert!(index.contains("[\"cat\",") || index.contains("\"cat\""), "words are searched: {index}");
+    assert!(index.contains("\"cat\""), "words are searched: {index}");
+    assert!(page(&dir.join("run/report/index.html")).contains(&format!("were observed on {} words", words.len())));
+    let Some(path) = compexp_tests::browser() else { return };
+    let mut browser = Browser::start(&path);
+    for width in [360, 1280] {
+        browser.width(width);
+        for name in ["units/0.html", "units/1.html", "units.html"] {
+            browser.open(&dir.join("run/report").join(name), "");
+            let fits = "document.documentElement.scrollWidth <= innerWidth";
+            assert_eq!(browser.eval(fits), true, "{name} at {width}");
+        }
+    }
+    // A word leads to the units that fire on it.
+    browser.open(&dir.join("run/report/units.html"), "#q=birds");
+    let shown = "[...document.querySelectorAll('#cards > li:not([hidden])')].map(c => +c.dataset.unit)";
+    assert_eq!(browser.eval(shown), serde_json::json!([1]));
+    assert_eq!(browser.complaints, [""; 0]);
 }
 
 #[test]
@@ -236,6 +252,9 @@ fn very_many_units_are_listed_in_pages_and_found_by_concept() {
     // Only what the search needed: the index, one script of terms, and the rows of one hundred units.
     let loaded = browser.eval("document.querySelectorAll('script[src*=\"find/\"]').length").as_u64().unwrap();
     assert!(loaded < 25, "{loaded}");
+    browser.width(360);
+    browser.open(&report.join("units.html"), "");
+    assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true);
     browser.open(&report.join("units.html"), "#concept=__proto__");
     browser.wait("document.getElementById('live').textContent === '0 units found, 0 shown'");
     assert_eq!(browser.complaints, [""; 0]);

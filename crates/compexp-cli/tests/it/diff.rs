@@ -361,13 +361,13 @@ fn units_that_stand_for_something_else_are_found_among_held_out_words() {
     assert!(units[..4].iter().all(|u| u["unit"].as_u64().unwrap() < 4 && u["lost"].as_f64().unwrap() > 0.3));
     let all: Value = serde_json::from_str(&run(dir, "diff base-all tuned-all --drift --json -").out).unwrap();
     assert!(all["meaning"]["held_out_groups"].is_null());
-    let explanations = crate::json(&dir.join("base-all/explanations.json"));
+    let explanations = json(&dir.join("base-all/explanations.json"));
     for unit in all["meaning"]["units"].as_array().unwrap().iter().step_by(5) {
         assert!(unit["p"].is_null() && unit["q"].is_null());
         let number = unit["unit"].as_u64().unwrap();
         let formula = explanations["units"][number as usize]["formula"].as_str().unwrap();
         for (run, field) in [("base-all", "base_then"), ("tuned-all", "base_now")] {
-            let mut eval = crate::compexp(dir, &format!("eval --run {run} --unit {number} --json"));
+            let mut eval = compexp(dir, &format!("eval --run {run} --unit {number} --json"));
             let output = eval.arg(formula).output().unwrap();
             let counted: Value = serde_json::from_slice(&output.stdout).unwrap();
             assert_eq!(counted["units"][0]["iou"], unit[field], "{field} of unit {number}");
