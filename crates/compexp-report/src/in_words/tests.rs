@@ -84,6 +84,14 @@ fn formulas_read_as_a_person_says_them() {
         ("((upos:NOUN AND rel:nsubj) AND (HEAD upos:VERB))", "a noun that is the subject, whose head is a verb"),
         ("((upos:DET AND form:this) AND Number=Sing)", "singular determiner 'this'"),
         ("(lemma:be AND upos:VERB)", "a verb form of 'be'"),
+        // As docs/tokens.md has them.
+        ("(lemma:eat OR lemma:food)", "a form of 'eat' or a form of 'food'"),
+        ("(upos:NOUN AND (NOT (PREV upos:DET)))", "a noun, but not after a determiner"),
+        ("((HEAD upos:VERB) AND rel:nsubj)", "a word that is the subject, whose head is a verb"),
+        (
+            "(upos:VERB AND (NOT (rel:root OR Tense=Past)))",
+            "a verb, but neither one that is the root of its sentence nor past-tense",
+        ),
     ] {
         assert_eq!(words(formula), expected, "{formula}");
     }
