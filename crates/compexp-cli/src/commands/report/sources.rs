@@ -246,7 +246,6 @@ mod tests {
             framing: Framing::default(),
             probe: None,
             words: None,
-            words: None,
             annotations: None,
             stated: OnceLock::new(),
         };
