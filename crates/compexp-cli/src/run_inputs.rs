@@ -4,13 +4,16 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_files::hash_file;
-use compexp_run::{FinishedRun, Provenance};
+use compexp_run::provenance::ArrayInput;
+use compexp_run::{FinishedRun, Known, Provenance, layout};
 
 use crate::annotations::{Annotated, Annotations};
 use crate::failure::Failure;
 use crate::hub_paths::config_of;
 use crate::language_model::words_within;
+use crate::layer::Layer;
 use crate::progress::Reporter;
+use crate::word_places::WordPlaces;
 
 /// Opens the annotations of a run, and checks that they did not change.
 ///
@@ -39,6 +42,45 @@ pub(crate) fn annotations_of(run: &FinishedRun, reporter: &Reporter) -> Result<A
         annotated.set = annotated.set.only(kept)?;
     }
     Ok(annotated)
+}
+
+/// Opens the activations or masks of a run, and checks that they did not change. The places say which of their rows the run's
+/// words are.
+///
+/// # Errors
+/// `Error::File` or `Error::Damaged` if a file cannot be read; a [`Failure`] if it changed, or the run does not record its path.
+pub(crate) fn layer_of(run: &FinishedRun, reporter: &Reporter) -> Result<(Layer, WordPlaces)> {
+    let (dir, paths) = (run.dir(), config_of(run)?.paths);
+    // The path of activations that the run made is relative to the run directory.
+    let [activations, masks] = [&paths.activations, &paths.masks].map(|path| path.as_ref().map(|path| dir.join(path)));
+    for kept in [layout::ACTIVATIONS, layout::LATENTS] {
+        if paths.activations.as_deref() == Some(kept) {
+            // Checks the activations that the run itself keeps.
+            run.find(kept)?;
+        }
+    }
+    let recorded = match run.provenance()? {
+        Provenance::Explain(made) => {
+            let recorded = made.inputs.activations.or(made.inputs.masks);
+            Some(recorded.ok_or_else(|| lacks(dir, "what its activations held"))?)
+        }
+        Provenance::VisionProbe(_) | Provenance::NliProbe(_) | Provenance::TextProbe(_) => None,
+    };
+    let known = recorded.as_ref().map_or(Known::OF_COMPEXP, |recorded| Known {
+        axes: recorded.layout.or(Known::OF_COMPEXP.axes),
+        grid: recorded.grid,
+        units: None,
+    });
+    let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref(), known)? else {
+        return Err(lacks(dir, "where its activations were").into());
+    };
+    // What a run extracted has a row for each of its words.
+    let places = recorded.as_ref().map_or_else(WordPlaces::default, |_| WordPlaces::of_run(&paths));
+    if let Some(recorded) = recorded {
+        let found = ArrayInput { places: places.record(reporter)?, ..layer.record(reporter)? };
+        unchanged(layer.kind(), recorded == found, &recorded.hash, &found.hash)?;
+    }
+    Ok((layer, places))
 }
 
 /// The error if the run in `dir` does not record `what`.

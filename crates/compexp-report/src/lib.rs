@@ -10,6 +10,7 @@
 //! | `side-by-side.html` | of several runs of one layer: the same units in each |
 //! | `units.html`, `units/U.html` | the units as cards; one page a unit |
 //! | `cards/` | scripts: what units are sorted by, and their cards |
+//! | `units-P.html`, `find/` | of more than 10,000 units instead of cards: further pages of a table, and scripts of its search |
 //! | `classes.html`, `classes/C.html` | the model's classes and their units; one page a class; where the run has predictions, or weights of classes |
 //! | `behaviour.html`, `counterfactuals/` | accuracy without units, and changed inputs, where the run has either |
 //! | `figures/*.svg`, `*.csv` | the figures |
@@ -23,22 +24,26 @@ pub mod analysis;
 mod charts;
 mod class_measures;
 pub mod controls;
+pub mod export;
 pub mod figure;
 pub mod figures;
+pub mod in_words;
 mod layer_below;
 mod material;
 mod outline;
 mod pages;
 mod random;
 mod svg;
+mod word_contexts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 
 pub use figure::Figure;
 pub use figures::{figures, training_curves};
+pub use word_contexts::Words;
 
 use analysis::Records;
 use compexp_core::explain::Progress;
@@ -47,6 +52,7 @@ use compexp_run::{FinishedRun, Provenance};
 use material::{Material, Picture};
 use pages::side_by_side::Peer;
 use pages::{Lower, Site, cards};
+use word_contexts::{Row, WordContexts};
 
 pub use compexp_run::{Error, Result};
 
@@ -93,6 +99,11 @@ pub trait ExampleSource: Sync {
 
     /// The probe set on which the run was made, where the run keeps none itself: texts show which concepts are true.
     fn probe(&self) -> Option<&ProbeSet> {
+        None
+    }
+
+    /// The words that examples are, where they are words of sentences whose annotations are still there: contexts show them.
+    fn words(&self) -> Option<Words<'_>> {
         None
     }
 }
@@ -174,8 +185,14 @@ pub fn write_report<'a>(runs: &[ReportRun<'a>], sink: &mut dyn Sink, progress: &
             same.then(|| Peer::new(other, folder_of(at)))
         };
         let peers = runs.iter().enumerate().filter_map(peer).collect();
+        let words = match run.source.words() {
+            Some(words) => WordContexts::new(&material, words)?,
+            None => None,
+        };
         let site = Site { material: &material, figures: run.figures, several, lower, peers };
-        write_run(&site, &folder, &mut out, progress)?;
+        let forms = write_units(&site, words.as_ref(), &folder, &mut out, progress)?;
+        material.set_forms(forms);
+        write_run(&site, &folder, &mut out)?;
         materials.push((folder, material));
     }
     if several {
@@ -208,11 +225,14 @@ fn layer_file(run: &FinishedRun) -> Option<LayerFile> {
     Some(LayerFile { path, tensor })
 }
 
-fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dyn Progress) -> Result<()> {
-    let units = &site.material.explanations().units;
+fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>) -> Result<()> {
     out.write(&format!("{folder}index.html"), pages::overview::page(site)?.as_bytes())?;
-    out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
-    write_cards(site.material, folder, out)?;
+    if site.has_cards() {
+        out.write(&format!("{folder}units.html"), pages::units::page(site)?.as_bytes())?;
+        write_cards(site.material, folder, out)?;
+    } else {
+        write_list(site, folder, out)?;
+    }
     if let Some(page) = pages::concepts::page(site) {
         out.write(&format!("{folder}concepts.html"), page.as_bytes())?;
     }
@@ -228,17 +248,42 @@ fn write_run(site: &Site<'_>, folder: &str, out: &mut Counted<'_>, progress: &dy
     if site.material.has_behaviour() {
         out.write(&format!("{folder}behaviour.html"), pages::effects::page(site).as_bytes())?;
     }
-    progress.stage("pages", "units", units.len());
-    for (at, chunk) in units.chunks(CHUNK).enumerate() {
-        let first = at * CHUNK;
-        let pages: Vec<String> =
-            (0..chunk.len()).into_par_iter().map(|i| pages::unit::page(site, first + i)).collect::<Result<_>>()?;
-        for (unit, page) in chunk.iter().zip(pages) {
-            out.write(&format!("{folder}units/{}.html", unit.unit), page.as_bytes())?;
-        }
-        progress.done(first + chunk.len());
-    }
     Ok(())
+}
+
+/// Writes the page of every unit, and gives the forms of words on which each fires most, where these are known.
+fn write_units(
+    site: &Site<'_>,
+    words: Option<&WordContexts<'_>>,
+    folder: &str,
+    out: &mut Counted<'_>,
+    progress: &dyn Progress,
+) -> Result<HashMap<usize, Vec<String>>> {
+    let units = &site.material.explanations().units;
+    let mut forms = HashMap::new();
+    let mut done = 0;
+    progress.stage("pages", "units", units.len());
+    for block in units.chunks(words.map_or(CHUNK, WordContexts::together)) {
+        let numbers: Vec<usize> = block.iter().map(|unit| unit.unit).collect();
+        let mut rows = words.map_or(Ok(HashMap::new()), |words| words.rows(&numbers))?;
+        for chunk in block.chunks(CHUNK) {
+            let rows: Vec<Option<Row>> = chunk.iter().map(|unit| rows.remove(&unit.unit)).collect();
+            let page = |(i, row): (usize, Option<Row>)| {
+                let found = words.map(|words| (words, words.of(site.material, &chunk[i], row)));
+                let page = pages::unit::page(site, done + i, found.as_ref().map(|(words, found)| (*words, found)))?;
+                Ok((page, found.map(|(_, found)| found.forms)))
+            };
+            let made: Vec<(String, Option<Vec<String>>)> =
+                rows.into_par_iter().enumerate().map(page).collect::<Result<_>>()?;
+            for (unit, (page, own)) in chunk.iter().zip(made) {
+                out.write(&format!("{folder}units/{}.html", unit.unit), page.as_bytes())?;
+                forms.extend(own.map(|own| (unit.unit, own)));
+            }
+            done += chunk.len();
+            progress.done(done);
+        }
+    }
+    Ok(forms)
 }
 
 /// Writes the scripts that hold the cards, and what they are sorted by.
@@ -252,6 +297,18 @@ fn write_cards(material: &Material<'_>, folder: &str, out: &mut Counted<'_>) -> 
         for (first, script) in firsts.iter().zip(made) {
             out.write(&format!("{folder}cards/{}.js", first / cards::CHUNK), script.as_bytes())?;
         }
+    }
+    Ok(())
+}
+
+/// Writes the table of units, in pages, and the scripts of its search.
+fn write_list(site: &Site<'_>, folder: &str, out: &mut Counted<'_>) -> Result<()> {
+    let units = site.material.headline.best_first(&site.material.explanations().units);
+    for (name, page) in pages::list::pages(site, &units) {
+        out.write(&format!("{folder}{name}"), page.as_bytes())?;
+    }
+    for (name, script) in pages::list::scripts(site.material, &units) {
+        out.write(&format!("{folder}{name}"), script.as_bytes())?;
     }
     Ok(())
 }

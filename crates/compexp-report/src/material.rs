@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use compexp_core::concept::ConceptId;
 use compexp_core::exemplar::{Choice, Exemplar};
@@ -17,6 +18,7 @@ use super::class_measures::ClassMeasures;
 use super::layer_below::LayerBelow;
 use crate::analysis::question::Answer;
 use crate::analysis::what::what;
+use crate::in_words::{Concepts, in_words};
 use crate::{Error, Result};
 use compexp_core::explanation::Headline;
 
@@ -109,6 +111,10 @@ pub(super) struct Material<'a> {
     /// Which of its pictures there are: the number of the case, and which picture of it.
     pub(super) trial_pictures: BTreeSet<(u64, &'static str)>,
     pub(super) pictures: BTreeMap<u32, Picture>,
+    /// The forms of words on which each unit fires most, where these are known.
+    forms: OnceLock<HashMap<usize, Vec<String>>>,
+    /// What concepts are about.
+    concepts: Concepts,
 }
 
 impl<'a> Material<'a> {
@@ -185,7 +191,14 @@ impl<'a> Material<'a> {
             counterfactuals: run.counterfactuals()?,
             trial_pictures: BTreeSet::new(),
             pictures: BTreeMap::new(),
+            forms: OnceLock::new(),
+            concepts: Concepts::of(run).unwrap_or(Concepts::Other),
         })
+    }
+
+    /// Says on which forms of words each unit fires most.
+    pub(super) fn set_forms(&self, forms: HashMap<usize, Vec<String>>) {
+        self.forms.get_or_init(|| forms);
     }
 
     pub(super) fn explanations(&self) -> &Explanations {
@@ -194,12 +207,44 @@ impl<'a> Material<'a> {
 
     /// What was found of a unit, if the run has it.
     pub(super) fn explanation(&self, unit: usize) -> Option<&Explanation> {
-        self.explanations().units.iter().find(|u| u.unit == unit)
+        let units = &self.explanations().units;
+        units.binary_search_by_key(&unit, |u| u.unit).ok().map(|at| &units[at])
+    }
+
+    /// A unit's formula in words.
+    pub(super) fn in_words(&self, unit: &Explanation) -> Option<String> {
+        in_words(unit.formula.as_deref()?, self.concepts)
+    }
+
+    /// Whether examples are words of sentences.
+    pub(super) fn is_of_words(&self) -> bool {
+        self.concepts == Concepts::OfWords
+    }
+
+    /// The same where concepts are of words: of others words say little that the formula does not.
+    pub(super) fn in_words_of_words(&self, unit: &Explanation) -> Option<String> {
+        self.in_words(unit).filter(|_| self.is_of_words())
+    }
+
+    /// Whether the forms of words on which units fire are known.
+    pub(super) fn has_forms(&self) -> bool {
+        self.forms.get().is_some_and(|forms| !forms.is_empty())
+    }
+
+    /// The forms of words on which a unit fires most, where these are known.
+    pub(super) fn forms(&self, unit: usize) -> Option<&Vec<String>> {
+        self.forms.get()?.get(&unit).filter(|forms| !forms.is_empty())
+    }
+
+    /// The example of the probe set that each example of the run is, where it is known.
+    pub(super) fn places(&self) -> &[Option<usize>] {
+        &self.places
     }
 
     /// What was found of the ranges of a unit's activation.
     pub(super) fn ranges(&self, unit: usize) -> impl Iterator<Item = &Explanation> {
-        self.explanations().ranges.iter().filter(move |record| record.unit == unit)
+        let all = &self.explanations().ranges;
+        all[all.partition_point(|record| record.unit < unit)..].iter().take_while(move |record| record.unit == unit)
     }
 
     /// Whether units were taken away, or inputs changed.

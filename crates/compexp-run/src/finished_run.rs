@@ -255,9 +255,15 @@ impl FinishedRun {
             let found = format!("{:?} {:?}", file.dtype(), file.shape());
             return Err(Error::format(file.path(), "array", found, format!("u8 {shape:?}")));
         }
-        let mut wide = vec![0; file.elements()];
-        file.read_u32(0, &mut wide)?;
-        Ok(wide.into_iter().map(|byte| byte as u8).collect())
+        // In parts: the wide numbers of a large layer would take four times the memory of its bits.
+        let mut bits = Vec::with_capacity(file.elements());
+        let mut wide = vec![0; file.elements().min(1 << 20)];
+        while bits.len() < file.elements() {
+            let n = wide.len().min(file.elements() - bits.len());
+            file.read_u32(bits.len(), &mut wide[..n])?;
+            bits.extend(wide[..n].iter().map(|byte| *byte as u8));
+        }
+        Ok(bits)
     }
 
     /// The concepts of the probe set.

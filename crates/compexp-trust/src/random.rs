@@ -13,6 +13,8 @@ pub(crate) enum Purpose {
     Formula = 261,
     /// Their noise: a round for each unit.
     Noise,
+    /// Exchanges of the masks of two runs: a round for each unit.
+    Shift,
 }
 
 impl From<Purpose> for u64 {

@@ -6,6 +6,7 @@ pub(crate) mod concepts;
 pub(crate) mod device;
 pub(crate) mod effects;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod fetch;
 pub(crate) mod layer;
 pub(crate) mod nli;
@@ -28,6 +29,7 @@ use clap::{Parser, Subcommand};
 
 use concepts::ConceptsArgs;
 use explain::ExplainArgs;
+use export::ExportArgs;
 use fetch::FetchArgs;
 use nli::NliCommand;
 use numbers::whole;
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Analyze(AnalyzeArgs),
     /// Draw runs as a folder of pages for a browser
     Report(ReportArgs),
+    /// Write explanations in the forms of other tools: Neuronpedia, delphi
+    Export(ExportArgs),
     /// List the concepts of a probe set, with their categories and areas
     Concepts(ConceptsArgs),
     /// Measure a formula: its area, and how well it matches units

@@ -17,6 +17,7 @@ Examples:
   compexp show runs/layer4 --limit 20
   compexp show runs/layer4 --unit 106
   compexp show runs/layer4 --concepts
+  compexp show runs/mlp3 --words --sort held-out
   compexp show runs/layer4 --json | jq '.units[] | select(.iou > 0.1) | .formula'")]
 pub(crate) struct ShowArgs {
     /// A run directory
@@ -33,7 +34,10 @@ pub(crate) struct ShowArgs {
     /// The number of units to print [default: all]
     #[arg(long, value_name = "K")]
     pub(crate) limit: Option<usize>,
-    /// Print JSON
+    /// Print formulas in words too: `after a determiner, a noun`
+    #[arg(long)]
+    pub(crate) words: bool,
+    /// Print JSON, in which every record has its formula in words
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -199,6 +203,9 @@ Examples:
   In CI, if one unit in a hundred may be a tie:
     compexp diff baseline.json runs/layer4 --allow 1% --junit drift.xml
 
+  Which neurons of a fine-tuned language model stand for something else:
+    compexp diff runs/base runs/tuned --drift
+
   Accept the run as the new baseline:
     compexp diff baseline.json runs/layer4 --update")]
 pub(crate) struct DiffArgs {
@@ -215,6 +222,10 @@ pub(crate) struct DiffArgs {
     /// So many units (`3`), or this share of them (`1%`), may have another formula of the same IoU within its tolerance
     #[arg(help_heading = "Drift", long, value_name = "N|P%", default_value = "0", value_parser = allowance)]
     pub(crate) allow: Allowance,
+    /// Measure which units stand for something else, on held-out examples; the exit code does not depend on it. BASE and
+    /// RUN must be run directories on the same words or texts, whose inputs are still there
+    #[arg(id = "meaning", help_heading = "Drift", long = "drift", conflicts_with = "update")]
+    pub(crate) meaning: bool,
     /// The number of changed units to print, drift first
     #[arg(help_heading = "Output", long, value_name = "K", default_value_t = 20)]
     pub(crate) limit: usize,

@@ -13,20 +13,18 @@ use compexp_core::profile::{Band, Profile, from_activations, from_masks, from_sp
 use compexp_core::score::{Counts, Metric};
 use compexp_core::sparse;
 use compexp_core::threshold::{ThresholdRule, thresholds};
-use compexp_run::provenance::{ArrayInput, units_text};
-use compexp_run::{FinishedRun, Known, Provenance, divide, layout};
+use compexp_run::provenance::units_text;
+use compexp_run::{FinishedRun, divide};
 use serde_json::json;
 
 use crate::annotations::{Annotated, Annotations};
 use crate::args::runs::EvalArgs;
 use crate::explain_config;
 use crate::failure::Failure;
-use crate::hub_paths::config_of;
 use crate::layer::Layer;
 use crate::progress::Reporter;
-use crate::run_inputs::{annotations_of, lacks, unchanged};
+use crate::run_inputs::{annotations_of, lacks, layer_of};
 use crate::terminal::{self, count, name};
-use crate::word_places::WordPlaces;
 
 /// The annotations and the layer on which a formula is measured.
 struct Inputs {
@@ -86,39 +84,8 @@ impl Inputs {
     /// The inputs of a run, which must not have changed.
     fn of_run(dir: &Path, unit: Option<usize>, reporter: &Reporter) -> Result<Self> {
         let run = FinishedRun::open(dir)?;
-        let paths = config_of(&run)?.paths;
         let annotated = annotations_of(&run, reporter)?;
-        // The path of activations that the run made is relative to the run directory.
-        let [activations, masks] =
-            [&paths.activations, &paths.masks].map(|path| path.as_ref().map(|path| dir.join(path)));
-        for kept in [layout::ACTIVATIONS, layout::LATENTS] {
-            if paths.activations.as_deref() == Some(kept) {
-                // Checks the activations that the run itself keeps.
-                run.find(kept)?;
-            }
-        }
-        let recorded = match run.provenance()? {
-            Provenance::Explain(made) => {
-                let recorded = made.inputs.activations.or(made.inputs.masks);
-                Some(recorded.ok_or_else(|| lacks(dir, "what its activations held"))?)
-            }
-            Provenance::VisionProbe(_) | Provenance::NliProbe(_) | Provenance::TextProbe(_) => None,
-        };
-        let known = recorded.as_ref().map_or(Known::OF_COMPEXP, |recorded| Known {
-            axes: recorded.layout.or(Known::OF_COMPEXP.axes),
-            grid: recorded.grid,
-            units: None,
-        });
-        let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref(), known)? else {
-            return Err(lacks(dir, "where its activations were").into());
-        };
-        // What a run extracted has a row for each of its words.
-        let places = recorded.as_ref().map_or_else(WordPlaces::default, |_| WordPlaces::of_run(&paths));
-        if let Some(recorded) = recorded {
-            let found = ArrayInput { places: places.record(reporter)?, ..layer.record(reporter)? };
-            let kind = layer.kind();
-            unchanged(kind, recorded == found, &recorded.hash, &found.hash)?;
-        }
+        let (layer, places) = layer_of(&run, reporter)?;
         let (layer, annotated) = places.apply(layer, annotated, reporter)?;
         layer.check(&annotated, reporter)?;
         let n_units = layer.firing().n_units();

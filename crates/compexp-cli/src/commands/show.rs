@@ -6,6 +6,7 @@ use anyhow::Result;
 use compexp_core::exemplar::{Choice, Exemplar};
 use compexp_core::explanation::{Explanation, Explanations, Headline, Scored, Universe};
 use compexp_core::probe::Example;
+use compexp_report::in_words::{Concepts, in_words};
 use compexp_run::FinishedRun;
 use compexp_run::provenance::units_text;
 use serde::Serialize;
@@ -24,6 +25,7 @@ const BEAM: usize = 5;
 
 pub(crate) fn run(args: &ShowArgs) -> Result<()> {
     let run = FinishedRun::open(&args.run)?;
+    let wording = Wording { concepts: Concepts::of(&run).unwrap_or(Concepts::Other), shown: args.words };
     let mut out = BufWriter::new(io::stdout().lock());
     match args.unit {
         Some(unit) => {
@@ -34,11 +36,12 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
             if args.json {
                 let named = |exemplar| Named::of(exemplar, &examples);
                 let exemplars: Vec<_> = exemplars.iter().map(named).collect();
-                let ranges = run.explanations.ranges.iter().filter(|r| r.unit == unit.unit).collect();
-                let found = OneUnit { unit, exemplars, ranges };
+                let ranges = run.explanations.ranges.iter().filter(|r| r.unit == unit.unit);
+                let found =
+                    OneUnit { unit: wording.told(unit), exemplars, ranges: ranges.map(|r| wording.told(r)).collect() };
                 terminal::write_json(&mut out, &found)?;
             } else {
-                one(&mut out, &run.explanations, unit, &exemplars, &examples)?;
+                one(&mut out, &run.explanations, unit, wording, &exemplars, &examples)?;
             }
         }
         None if args.concepts => show_concepts::write(&mut out, &run, args)?,
@@ -46,10 +49,12 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
             let units = sorted(&run.explanations, args.sort, args.limit);
             if args.json {
                 let Explanations { version, universe, ranges, .. } = &run.explanations;
+                let units = units.into_iter().map(|unit| wording.told(unit)).collect();
+                let ranges = ranges.iter().map(|range| wording.told(range)).collect();
                 let found = AllUnits { version: *version, universe: *universe, units, ranges };
                 terminal::write_json(&mut out, &found)?;
             } else {
-                all(&mut out, &units, Headline::of(&run.explanations))?;
+                all(&mut out, &units, wording, Headline::of(&run.explanations))?;
             }
         }
     }
@@ -85,10 +90,10 @@ pub(super) fn sorted(explanations: &Explanations, sort: Option<SortArg>, limit: 
 /// What `--json` prints of one unit.
 #[derive(Serialize)]
 struct OneUnit<'a> {
-    unit: &'a Explanation,
+    unit: Told<'a>,
     exemplars: Vec<Named<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ranges: Vec<&'a Explanation>,
+    ranges: Vec<Told<'a>>,
 }
 
 /// What `--json` prints of all units.
@@ -96,9 +101,34 @@ struct OneUnit<'a> {
 struct AllUnits<'a> {
     version: u32,
     universe: Universe,
-    units: Vec<&'a Explanation>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    ranges: &'a [Explanation],
+    units: Vec<Told<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ranges: Vec<Told<'a>>,
+}
+
+/// A record with its formula in words.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    record: &'a Explanation,
+    words: Option<String>,
+}
+
+/// How formulas are said in words, and whether the table has them.
+#[derive(Clone, Copy)]
+struct Wording {
+    concepts: Concepts,
+    shown: bool,
+}
+
+impl Wording {
+    fn of(self, record: &Explanation) -> Option<String> {
+        in_words(record.formula.as_deref()?, self.concepts)
+    }
+
+    fn told(self, record: &Explanation) -> Told<'_> {
+        Told { record, words: self.of(record) }
+    }
 }
 
 /// An exemplar with what its example is called.
@@ -138,14 +168,19 @@ fn proof(certified: bool, upper_bound: f64, score: f64) -> String {
     if certified { "proven".to_owned() } else { format!("gap {:.4}", upper_bound - score) }
 }
 
-fn all(out: &mut impl Write, units: &[&Explanation], headline: Headline) -> io::Result<()> {
-    let header = ["unit", "IoU", "MCC", "lift", "corrected", "optimum", "fires", "formula"];
-    let row = |u: &&Explanation| {
+fn all(out: &mut impl Write, units: &[&Explanation], wording: Wording, headline: Headline) -> io::Result<()> {
+    // Words are aligned to the left, as nothing else before the last column is.
+    let words: Vec<String> = units.iter().map(|u| wording.of(u).map_or(String::new(), |words| name(&words))).collect();
+    let width = words.iter().map(|words| words.chars().count()).max().unwrap_or(0);
+    let words_header = format!("{:<width$}", "words");
+    let header = ["unit", "IoU", "MCC", "lift", "corrected", "optimum", "fires", &words_header, "formula"];
+    let row = |(u, words): (&&Explanation, &String)| {
         let proof = u.optimal.map_or("-".to_owned(), |o| proof(o.certified, o.upper_bound, headline.value(u)));
         let fires = u.firing_rate.map_or("-".to_owned(), |rate| format!("{:.2}%", 100.0 * rate));
         let [mcc, corrected] = [u.mcc, u.chance_corrected].map(terminal::score);
         let lift = u.lift.map_or("-".to_owned(), |lift| format!("{lift:.2}"));
-        [u.unit.to_string(), format!("{:.4}", u.iou), mcc, lift, corrected, proof, fires, formula(u)]
+        let words = format!("{words:<width$}");
+        [u.unit.to_string(), format!("{:.4}", u.iou), mcc, lift, corrected, proof, fires, words, formula(u)]
     };
     let has = |value: fn(&Explanation) -> bool| units.iter().any(|u| value(u));
     let scored = has(|u| u.mcc.is_some());
@@ -157,9 +192,10 @@ fn all(out: &mut impl Write, units: &[&Explanation], headline: Headline) -> io::
         has(|u| u.chance_corrected.is_some()),
         has(|u| u.optimal.is_some()),
         has(|u| u.firing_rate.is_some()),
+        wording.shown,
         true,
     ];
-    terminal::write_columns(out, "", header, &units.iter().map(row).collect::<Vec<_>>(), keep)
+    terminal::write_columns(out, "", header, &units.iter().zip(&words).map(row).collect::<Vec<_>>(), keep)
 }
 
 /// The formula of each range of the unit's activation.
@@ -206,10 +242,14 @@ fn one(
     out: &mut impl Write,
     explanations: &Explanations,
     unit: &Explanation,
+    wording: Wording,
     exemplars: &[Exemplar],
     examples: &[Example],
 ) -> io::Result<()> {
     writeln!(out, "unit {}: {}", unit.unit, formula(unit))?;
+    if let Some(words) = wording.of(unit).filter(|_| wording.shown) {
+        writeln!(out, "  in words      {}", name(&words))?;
+    }
     let universe = explanations.universe.examples as u64 * explanations.universe.positions as u64;
     let share = |area: u64| format!("{} positions, {:.3}% of all", count(area), 100.0 * area as f64 / universe as f64);
     if let (Some(both), Some(union)) = (unit.intersection, unit.union) {

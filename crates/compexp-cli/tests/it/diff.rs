@@ -308,3 +308,87 @@ fn a_closed_pipe_does_not_hide_drift() {
         assert_eq!((done.code, done.err.contains("error")), (code, false), "{args}: {}", done.err);
     }
 }
+
+/// A treebank of 300 sentences of ten words in 100 documents, and 24 units of a model and of another one: each fires on one
+/// form, but for a word in twenty. In the second model the first four units took over each other's form.
+#[test]
+fn units_that_stand_for_something_else_are_found_among_held_out_words() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let mut numbers = crate::Numbers(7);
+    let mut text = String::new();
+    let mut words = Vec::new();
+    for i in 0..300 {
+        if i % 3 == 0 {
+            text += &format!("# newdoc id = d{}\n", i / 3);
+        }
+        text += &format!("# sent_id = s{i}\n");
+        for at in 1..=10 {
+            let form = numbers.below(24);
+            words.push(form);
+            text += &format!("{at}\tw{form}\tw{form}\tX\t_\t_\t0\troot\t_\t_\n");
+        }
+        text += "\n";
+    }
+    fs::write(dir.join("bank.conllu"), text).unwrap();
+    let mut model = |name: &str, rule: &dyn Fn(u64) -> u64| {
+        let fires = |on: bool, noise: u64| f32::from(u8::from(on != (noise == 0)));
+        let values: Vec<f32> = words
+            .iter()
+            .flat_map(|form| (0..24).map(|unit| (*form == rule(unit), unit)).collect::<Vec<_>>())
+            .map(|(on, _)| fires(on, numbers.below(if on { 10 } else { 200 })))
+            .collect();
+        compexp_files::write_npy(&dir.join(format!("{name}.npy")), &[words.len(), 24], &values).unwrap();
+        let explain = "explain --tokens bank.conllu --families form --positive --length 2 --holdout 0.4";
+        ok(dir, &format!("{explain} --activations {name}.npy --out {name}"));
+        ok(dir, &format!("{} --activations {name}.npy --out {name}-all", explain.replace(" --holdout 0.4", "")));
+    };
+    model("base", &|unit| unit);
+    model("tuned", &|unit| if unit < 4 { (unit + 1) % 4 } else { unit });
+    let plain = run(dir, "diff base tuned --json -");
+    let done = run(dir, "diff base tuned --drift --json -");
+    assert_eq!((plain.code, done.code), (3, 3), "the exit code is that of the comparison: {}", done.err);
+    let [plain, found] = [&plain.out, &done.out].map(|text| serde_json::from_str::<Value>(text).unwrap());
+    assert!(plain["meaning"].is_null() && plain["units"] == found["units"]);
+    let units = found["meaning"]["units"].as_array().unwrap();
+    assert_eq!(units.len(), 24);
+    let mut shifted: Vec<u64> =
+        units.iter().filter(|u| u["q"].as_f64().unwrap() < 0.05).map(|u| u["unit"].as_u64().unwrap()).collect();
+    shifted.sort_unstable();
+    assert_eq!(shifted, [0, 1, 2, 3], "{units:#?}");
+    // The greatest loss stands first, and the scores are those that `eval` counts for the whole of the words.
+    assert!(units.windows(2).all(|pair| pair[0]["lost"].as_f64() >= pair[1]["lost"].as_f64()));
+    assert!(units[..4].iter().all(|u| u["unit"].as_u64().unwrap() < 4 && u["lost"].as_f64().unwrap() > 0.3));
+    let all: Value = serde_json::from_str(&run(dir, "diff base-all tuned-all --drift --json -").out).unwrap();
+    assert!(all["meaning"]["held_out_groups"].is_null());
+    let explanations = json(&dir.join("base-all/explanations.json"));
+    for unit in all["meaning"]["units"].as_array().unwrap().iter().step_by(5) {
+        assert!(unit["p"].is_null() && unit["q"].is_null());
+        let number = unit["unit"].as_u64().unwrap();
+        let formula = explanations["units"][number as usize]["formula"].as_str().unwrap();
+        for (run, field) in [("base-all", "base_then"), ("tuned-all", "base_now")] {
+            let mut eval = compexp(dir, &format!("eval --run {run} --unit {number} --json"));
+            let output = eval.arg(formula).output().unwrap();
+            let counted: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(counted["units"][0]["iou"], unit[field], "{field} of unit {number}");
+        }
+    }
+    let table = run(dir, "diff base tuned --drift --limit 5");
+    assert!(table.out.contains("4 of 24 units stand for something else"), "{}", table.out);
+    let table = run(dir, "diff base-all tuned --drift");
+    assert!(table.out.contains("no p, because the formulas were chosen on them"), "{}", table.out);
+
+    // What it needs must be there.
+    let same = run(dir, "diff base base --drift");
+    assert!(same.code == 0 && same.out.contains("0 of 24 units stand for something else"), "{}{}", same.out, same.err);
+    fails(dir, 2, "diff base tuned --drift --update");
+    ok(
+        dir,
+        "explain --tokens bank.conllu --families form --min-count 130 --positive --activations base.npy --out fewer",
+    );
+    assert!(fails(dir, 1, "diff base fewer --drift").contains("expected the same probe set"));
+    fs::copy(dir.join("base/explanations.json"), dir.join("baseline.json")).unwrap();
+    assert!(run(dir, "diff baseline.json tuned --drift").err.contains("baseline.json"));
+    fs::remove_file(dir.join("tuned.npy")).unwrap();
+    assert!(fails(dir, 1, "diff base tuned --drift").contains("tuned.npy"));
+}

@@ -6,6 +6,7 @@ mod bad_input;
 mod behaviour;
 mod browser;
 mod by_units;
+mod contexts;
 mod counterfactual;
 mod diff;
 mod examples;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{fails, json, ok};
 
 /// Sixty sentences `the cat sees a dog .` with other words, in six documents; two in three begin with a determiner.
-fn treebank(dir: &Path) -> Vec<Vec<&'static str>> {
+pub(crate) fn treebank(dir: &Path) -> Vec<Vec<&'static str>> {
     let nouns = ["cat", "dog", "bird", "fish"];
     let (mut text, mut sentences) = (String::new(), Vec::new());
     for i in 0..60 {

@@ -6,6 +6,8 @@
   const cards = document.getElementById("cards");
   const form = document.getElementById("controls");
   if (cards && form && typeof compexpUnits === "object") setUpCards(cards, form, compexpUnits);
+  const find = document.getElementById("find");
+  if (find && typeof compexpFind === "object") setUpFind(find, compexpFind);
   setUpLayers(document.querySelector(".layers"));
   setUpSteps();
   setUpBack(document.querySelector("a[data-back]"));
@@ -26,15 +28,15 @@
     // In the order of the file, which is best first.
     const items = data.units.map(([unit, status, formula, concepts, cats, ...scores], place) => {
       const [iou, mcc, lift, corrected, held, p, q, area, len, acc] = scores.map(number);
-      const card = there.get(unit);
-      return { unit, status, formula, concepts, cats, iou, mcc, lift, corrected, held, p, q, area, len, acc, place, card };
+      const [forms = [], card] = [scores[10], there.get(unit)];
+      return { unit, status, formula, concepts, cats, iou, mcc, lift, corrected, held, p, q, area, len, acc, forms, place, card };
     });
     // What the search looks in is put together when somebody searches.
     function text(item) {
       if (item.text === undefined) {
         const names = item.concepts.map((i) => data.concepts[i][1]);
         const formula = item.formula || item.status.replaceAll("_", " ");
-        item.text = ["unit " + item.unit, formula, ...names].join(" ").toLowerCase();
+        item.text = ["unit " + item.unit, formula, ...names, ...item.forms].join(" ").toLowerCase();
       }
       return item.text;
     }
@@ -181,6 +183,115 @@
       if (missing.size === 0) put();
       else Promise.all([...missing].map(load)).then(() => { if (own === asked) put(); });
     }
+  }
+
+  // Finds units by concept and by word in scripts that are loaded when a search needs them.
+  function setUpFind(form, data) {
+    const live = document.getElementById("live");
+    const [found, listed] = [document.getElementById("found"), document.getElementById("listed")];
+    const [rows, more] = [document.getElementById("found-rows"), document.getElementById("more")];
+    const all = live.textContent;
+    const names = new Map();
+    const options = document.createDocumentFragment();
+    for (const [key, words] of data.concepts) {
+      const option = document.createElement("option");
+      option.value = words;
+      options.append(option);
+      for (const name of [words, key]) names.set(name, key);
+    }
+    document.getElementById("concepts").append(options);
+    const [terms, units, waiting] = [new Map(), new Map(), new Map()];
+    window.compexpTerms = (shard, found) => terms.set(shard, new Map(Object.entries(found)));
+    window.compexpRows = (chunk, found) => units.set(chunk, found);
+    function load(name) {
+      if (!waiting.has(name)) {
+        waiting.set(name, new Promise((resolve) => {
+          const script = document.createElement("script");
+          script.src = "find/" + name + ".js";
+          script.onload = script.onerror = () => resolve();
+          document.head.append(script);
+        }));
+      }
+      return waiting.get(name);
+    }
+    // FNV-1a, as the report was written with.
+    function shard(term) {
+      let hash = 0x811c9dc5;
+      for (const byte of new TextEncoder().encode(term)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+      return hash % data.shards;
+    }
+    async function places(term) {
+      const k = shard(term);
+      await load("terms-" + k);
+      return (terms.get(k) && terms.get(k).get(term)) || [];
+    }
+    let [places_found, shown, asked] = [[], 0, 0];
+    async function show(own) {
+      const next = places_found.slice(shown, shown + 50);
+      const chunks = [...new Set(next.map((place) => Math.floor(place / data.rows)))];
+      await Promise.all(chunks.map((chunk) => load("rows-" + chunk)));
+      if (own !== asked) return;
+      for (const place of next) {
+        const row = (units.get(Math.floor(place / data.rows)) || [])[place % data.rows];
+        if (!row) continue;
+        const [unit, score, rate, text, words] = row;
+        const tr = document.createElement("tr");
+        const link = document.createElement("a");
+        link.href = "units/" + unit + ".html";
+        link.textContent = unit;
+        const cells = [link, score, rate, text].map((content, i) => {
+          const td = document.createElement("td");
+          if (i < 3) td.className = "n";
+          td.append(content);
+          return td;
+        });
+        if (words) {
+          const said = document.createElement("span");
+          said.className = "in-words";
+          said.textContent = words;
+          cells[3].append(said);
+        }
+        tr.append(...cells);
+        rows.append(tr);
+      }
+      shown += next.length;
+      more.hidden = shown >= places_found.length;
+      live.textContent = places_found.length + " units found, " + shown + " shown";
+    }
+    async function search() {
+      const own = ++asked;
+      const value = (name) => (form.elements[name] ? form.elements[name].value.trim() : "");
+      const [concept, word] = [value("concept"), value("word").toLowerCase()];
+      const wanted = [];
+      if (concept) wanted.push("c:" + (names.get(concept) ?? concept));
+      if (word) wanted.push("w:" + word);
+      const state = new URLSearchParams(Object.entries({ concept, word }).filter(([, v]) => v)).toString();
+      history.replaceState(null, "", state ? "#" + state : location.pathname + location.search);
+      found.hidden = wanted.length === 0;
+      listed.hidden = !found.hidden;
+      if (found.hidden) {
+        live.textContent = all;
+        return;
+      }
+      const lists = await Promise.all(wanted.map(places));
+      if (own !== asked) return;
+      const others = lists.slice(1).map((list) => new Set(list));
+      [places_found, shown] = [lists[0].filter((place) => others.every((other) => other.has(place))), 0];
+      rows.replaceChildren();
+      await show(own);
+    }
+    function read() {
+      const state = new URLSearchParams(location.hash.slice(1));
+      for (const name of ["concept", "word"]) if (form.elements[name]) form.elements[name].value = state.get(name) ?? "";
+      search();
+    }
+    form.hidden = false;
+    form.addEventListener("submit", (event) => { event.preventDefault(); search(); });
+    form.addEventListener("change", search);
+    form.addEventListener("reset", () => setTimeout(search));
+    more.addEventListener("click", () => show(asked));
+    addEventListener("hashchange", read);
+    read();
   }
 
   // A click enlarges a picture with its masks.

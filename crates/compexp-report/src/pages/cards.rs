@@ -25,6 +25,9 @@ pub(crate) const CHUNK: usize = 16;
 /// The pictures on a card.
 const PICTURES: usize = 3;
 
+/// The forms of words on a card.
+const FORMS: usize = 6;
+
 /// The characters of a text on a card.
 const TEXT: usize = 150;
 
@@ -52,9 +55,10 @@ fn row(material: &Material<'_>, unit: &Explanation, concepts: &Numbered, categor
         numbers.dedup();
         numbers
     };
+    let forms = material.forms(unit.unit);
     let own = sorted(atoms.iter().map(|(name, _)| concepts[name]).collect());
     let kinds = sorted(atoms.iter().filter_map(|(n, _)| categories.get(material.category(n)).copied()).collect());
-    json!([
+    let mut row = json!([
         unit.unit,
         unit.status.name(),
         unit.formula.as_deref().map(plain).unwrap_or_default(),
@@ -70,7 +74,11 @@ fn row(material: &Material<'_>, unit: &Explanation, concepts: &Numbered, categor
         unit.unit_area,
         unit.length,
         material.when_active(unit.unit).and_then(|w| w.accuracy()),
-    ])
+    ]);
+    if let (Value::Array(row), Some(forms)) = (&mut row, forms) {
+        row.push(forms.iter().map(|form| plain(form)).collect());
+    }
+    row
 }
 
 /// The script of the cards from the place `first` on, best first.
@@ -129,6 +137,7 @@ pub(super) fn card(material: &Material<'_>, unit: &Explanation, top: f64) -> Res
         }
     }
     let explained = unit.formula.is_some();
+    let spoken = material.in_words_of_words(unit);
     Ok(html! {
         li.card data-unit=(unit.unit) data-q=[unit.significance.as_ref().map(|s| s.q)] data-held=[held_out] {
             div.card-head {
@@ -137,8 +146,16 @@ pub(super) fn card(material: &Material<'_>, unit: &Explanation, top: f64) -> Res
                 @else { span.status { (status_text(unit.status)) } }
             }
             p.card-formula { (formula::of_unit(material, unit)) }
+            @if let Some(words) = spoken { p.in-words { (plain(&words)) } }
             @if !drawings.is_empty() { div.strip { @for d in &drawings { (d) } } }
-            @if let Some(text) = text { p.card-text dir="auto" { (text) } }
+            @match material.forms(unit.unit) {
+                Some(forms) => p.card-text dir="auto" {
+                    "most on: " @for (i, form) in forms.iter().take(FORMS).enumerate() {
+                        @if i > 0 { ", " } bdi { (plain(form)) }
+                    }
+                },
+                None => @if let Some(text) = text { p.card-text dir="auto" { (text) } },
+            }
             @if explained {
                 div.meters {
                     span.k { "masks" } (overlap_bar(unit)) span {}

@@ -8,10 +8,12 @@ pub(super) mod class;
 pub(super) mod classes;
 pub(super) mod compare;
 pub(super) mod concepts;
+mod contexts;
 mod curve;
 pub(super) mod effects;
 mod example;
 mod formula;
+pub(super) mod list;
 mod measures;
 pub(super) mod overview;
 mod reading;
@@ -81,6 +83,11 @@ pub(super) enum Place {
 }
 
 impl Site<'_> {
+    /// Whether units have cards: very many have a table instead.
+    pub(super) fn has_cards(&self) -> bool {
+        self.material.explanations().units.len() <= list::MOST_CARDS
+    }
+
     pub(super) fn has_classes(&self) -> bool {
         self.material.predictions.is_some() || self.material.class_measures.is_some()
     }
@@ -103,7 +110,7 @@ impl Site<'_> {
             @if self.material.has_behaviour() { (link("behaviour.html", "Behaviour", Place::Behaviour)) }
             a href=(format!("{up}index.html#reading")) { "How to read" }
         };
-        let data = (place == Place::Units).then_some("cards/index.js");
+        let data = (place == Place::Units).then_some(if self.has_cards() { "cards/index.js" } else { "find/index.js" });
         document(&root, title, &self.material.name, data, nav, body)
     }
 }

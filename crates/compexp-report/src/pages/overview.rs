@@ -73,7 +73,11 @@ pub(crate) fn page(site: &Site<'_>) -> Result<String> {
 /// What was explained on what.
 fn sentence(material: &Material<'_>) -> Markup {
     let universe = material.explanations().universe;
-    let examples = if material.examples.iter().any(|e| !e.text.is_empty()) { "sentence pairs" } else { "examples" };
+    let examples = match material.examples.iter().any(|e| !e.text.is_empty()) {
+        _ if material.is_of_words() => "words",
+        true => "sentence pairs",
+        false => "examples",
+    };
     let provenance = material.run.provenance().ok();
     let layer = provenance.as_ref().and_then(|made| made.layer());
     html! {

@@ -7,12 +7,13 @@ use maud::{Markup, html};
 use super::classes::{SQUARE, confusion, confusion_table};
 use super::measures::{mark, value};
 use super::{
-    Place, Site, anchor, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows, sentence,
-    side_by_side, tree,
+    Place, Site, anchor, contexts, count, curve, example, formula, legend, overlap_bar, patterns, percent, plain, rows,
+    sentence, side_by_side, tree,
 };
 use crate::Result;
 use crate::class_measures::ClassMeasures;
 use crate::material::{Material, atoms_of};
+use crate::word_contexts::{UnitContexts, WordContexts};
 use compexp_core::explanation::Headline;
 
 /// From the page to those of its run.
@@ -24,8 +25,11 @@ const BEAM: usize = 10;
 /// Classes of each direction that are shown, where there are many.
 const CLASSES: usize = 8;
 
-/// The page of the unit at place `at` of the run's list.
-pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
+/// The page of the unit at place `at` of the run's list; `words` is what it does on words, if examples are words.
+///
+/// # Errors
+/// `Error::File` if the masks of exemplars cannot be read.
+pub(crate) fn page(site: &Site<'_>, at: usize, words: Option<(&WordContexts<'_>, &UnitContexts)>) -> Result<String> {
     let material = site.material;
     let units = &material.explanations().units;
     let unit = &units[at];
@@ -48,6 +52,7 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
         header.unit-head {
             h1 { "Unit " (unit.unit) }
             p.lead { (formula::of_unit(material, unit)) }
+            @if let Some(words) = material.in_words(unit) { p.in-words { (plain(&words)) } }
             @if let Some(text) = &unit.formula {
                 details.raw {
                     summary { "as text" }
@@ -73,7 +78,10 @@ pub(crate) fn page(site: &Site<'_>, at: usize) -> Result<String> {
             (overlap_bar(unit))
         }
         (side_by_side::elsewhere(material, unit.unit, &site.peers, "../../"))
-        (examples(material, unit)?)
+        @match words {
+            Some((all, found)) => (contexts::sections(all, material, unit, found)),
+            None => (examples(material, unit)?),
+        }
         div.columns {
             @if !unit.by_length.is_empty() {
                 section #growth {

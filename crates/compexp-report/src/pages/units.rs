@@ -110,7 +110,7 @@ fn controls(material: &Material<'_>) -> Markup {
     let statuses: Vec<Status> = Status::ALL.into_iter().filter(has).collect();
     html! {
         form #controls.controls role="search" aria-label="Sort and filter units" hidden {
-            label { span { "Search" } input #q name="q" type="search" placeholder="formula or unit  ( / )" autocomplete="off"; }
+            label { span { "Search" } input #q name="q" type="search" placeholder=(if material.has_forms() { "formula, word, unit ( / )" } else { "formula or unit  ( / )" }) autocomplete="off"; }
             label { span { "Concept" } input name="concept" list="concepts" autocomplete="off" placeholder="any"; }
             datalist #concepts {}
             @if !categories.is_empty() {

@@ -1,5 +1,7 @@
 //! The keys of concepts in words: `pre:tag:nn` is "premise: noun (NN)".
 
+use crate::in_words::penn_tag;
+
 /// What a key says in words; none for a name that is words already.
 pub(crate) fn in_words(name: &str) -> Option<String> {
     if let Some(least) = name.strip_prefix("oth:overlap:overlap") {
@@ -12,7 +14,7 @@ pub(crate) fn in_words(name: &str) -> Option<String> {
     };
     match rest.split_once(':')? {
         ("tok", word) => Some(format!("{side}: {word}")),
-        ("tag", tag) => Some(match part_of_speech(tag) {
+        ("tag", tag) => Some(match penn_tag(tag) {
             Some(words) => format!("{side}: {words} ({})", tag.to_uppercase()),
             None => format!("{side}: tag {tag}"),
         }),
@@ -23,54 +25,6 @@ pub(crate) fn in_words(name: &str) -> Option<String> {
 /// A name as pages show it.
 pub(crate) fn shown(name: &str) -> String {
     in_words(name).unwrap_or_else(|| name.to_owned())
-}
-
-/// The tags of the Penn Treebank.
-fn part_of_speech(tag: &str) -> Option<&'static str> {
-    Some(match tag.to_lowercase().as_str() {
-        "cc" => "coordinating conjunction",
-        "cd" => "number",
-        "dt" => "determiner",
-        "ex" => "existential \"there\"",
-        "fw" => "foreign word",
-        "in" => "preposition or subordinating conjunction",
-        "jj" => "adjective",
-        "jjr" => "comparative adjective",
-        "jjs" => "superlative adjective",
-        "md" => "modal verb",
-        "nn" => "noun",
-        "nns" => "plural noun",
-        "nnp" => "proper noun",
-        "nnps" => "plural proper noun",
-        "pdt" => "predeterminer",
-        "pos" => "possessive ending",
-        "prp" => "pronoun",
-        "prp$" => "possessive pronoun",
-        "rb" => "adverb",
-        "rbr" => "comparative adverb",
-        "rbs" => "superlative adverb",
-        "rp" => "particle",
-        "sym" => "symbol",
-        "to" => "\"to\"",
-        "uh" => "interjection",
-        "vb" => "verb, base form",
-        "vbd" => "verb, past tense",
-        "vbg" => "verb, -ing form",
-        "vbn" => "verb, past participle",
-        "vbp" => "verb, present tense",
-        "vbz" => "verb, third person singular",
-        "wdt" => "wh-determiner",
-        "wp" => "wh-pronoun",
-        "wp$" => "possessive wh-pronoun",
-        "wrb" => "wh-adverb",
-        "." => "end of sentence",
-        "," => "comma",
-        ":" => "colon or dash",
-        "``" | "''" => "quotation mark",
-        "hyph" => "hyphen",
-        "$" => "currency sign",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

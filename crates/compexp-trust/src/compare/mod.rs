@@ -6,12 +6,14 @@
 //! the same thing.
 
 mod settings;
+mod shift;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use settings::{Difference, differences};
+pub use shift::{RunMasks, Shift, Shifts, shift, shifts};
 
 use compexp_core::concept::{Concept, ConceptId, Vocabulary};
 use compexp_core::explanation::{Explanation, Explanations, Headline};

@@ -82,6 +82,11 @@ impl Split {
         HeldOutUniverse { examples: self.held_out.len(), groups: self.n_groups() }
     }
 
+    /// The group of each example that is held out, numbered from 0 as they first come.
+    pub fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
     fn n_groups(&self) -> usize {
         self.groups.iter().max().map_or(0, |last| *last as usize + 1)
     }

@@ -1,6 +1,7 @@
 //! `compexp diff`: the changes of explanations, as a table, as JSON, as JUnit XML, and as an exit code.
 
 mod junit;
+mod shifts;
 mod text;
 mod wording;
 
@@ -10,16 +11,28 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use compexp_files::{AtomicFile, Place, write_json};
 use compexp_run::Baseline;
-use compexp_trust::compare::{Comparison, Tolerances, Verdict, compare};
+use compexp_trust::compare::{Comparison, Shifts, Tolerances, Verdict, compare};
+use serde::Serialize;
 
 use wording::words;
 
 use crate::args::runs::DiffArgs;
 use crate::failure::Failure;
+use crate::progress::Reporter;
 use crate::terminal::{count, name, write_json as print_json};
 use compexp_run::provenance::PROBE_SET;
 
-pub(crate) fn run(args: &DiffArgs) -> Result<()> {
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Record<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    /// With `--drift`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<&'a Shifts>,
+}
+
+pub(crate) fn run(args: &DiffArgs, reporter: &Reporter) -> Result<()> {
     let stdout = Path::new("-");
     if args.junit.as_deref() == Some(stdout) {
         return Err(Failure::usage("--junit -: found standard output, expected a file").into());
@@ -39,18 +52,23 @@ pub(crate) fn run(args: &DiffArgs) -> Result<()> {
     let base = Baseline::open(&args.base)?;
     let found = compare(base.side(), run.side(), tolerances, &PROBE_SET)
         .with_context(|| format!("cannot compare `{}` with `{}`", args.run.display(), args.base.display()))?;
+    let shifts = args.meaning.then(|| shifts::of(args, reporter)).transpose()?;
+    let record = Record { comparison: &found, meaning: shifts.as_ref() };
     if let Some(path) = &args.junit {
         let mut file = AtomicFile::create(path)?;
         junit::write(&mut file, &found)?;
         file.commit()?;
     }
     match args.json.as_deref() {
-        Some(path) if path == stdout => print(|out| print_json(out, &found))?,
+        Some(path) if path == stdout => print(|out| print_json(out, &record))?,
         path => {
             if let Some(path) = path {
-                write_json(path, &found)?;
+                write_json(path, &record)?;
             }
-            print(|out| text::write(out, args, &found))?;
+            print(|out| {
+                text::write(out, args, &found)?;
+                shifts.as_ref().map_or(Ok(()), |shifts| shifts::write(out, shifts, args.limit))
+            })?;
         }
     }
     if !found.drift {

@@ -1,5 +1,6 @@
 //! The pictures of a run's examples, from the folder of its images, and the annotations of its texts.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
@@ -7,7 +8,8 @@ use std::sync::OnceLock;
 use compexp_core::explain::Silent;
 use compexp_core::probe::{Example, ProbeSet};
 use compexp_files::{Place, read_bytes, real_path};
-use compexp_report::{ExampleSource, Showing, Thumbnail};
+use compexp_report::in_words::Concepts;
+use compexp_report::{ExampleSource, Showing, Thumbnail, Words};
 use compexp_run::probe_dir::CONCEPTS;
 use compexp_run::{FinishedRun, InputPaths};
 use compexp_vision::annotations::Stated;
@@ -18,7 +20,9 @@ use compexp_vision::thumbnail::thumbnail;
 
 use crate::annotations::{Annotated, Annotations};
 use crate::hub_paths::config_of;
+use crate::layer::Layer;
 use crate::progress::Reporter;
+use crate::run_inputs::{annotations_of, layer_of};
 use crate::terminal::name;
 
 /// The longer side of a picture, in pixels.
@@ -38,6 +42,16 @@ pub(super) struct Sources {
     annotations: Option<Annotations>,
     /// What they state of sizes, or why they cannot tell.
     stated: OnceLock<Result<Stated, String>>,
+    words: Option<OpenWords>,
+}
+
+/// The words of sentences, opened again.
+struct OpenWords {
+    set: ProbeSet,
+    /// The form of each word.
+    forms: Vec<String>,
+    /// The values of units, or why they are not known.
+    layer: Result<Layer, String>,
 }
 
 impl Sources {
@@ -58,7 +72,9 @@ impl Sources {
             }
         };
         let texts = run.examples()?.iter().any(|example| !example.text.is_empty());
-        let probe = if texts && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
+        let of_words = Concepts::of(run).is_ok_and(|concepts| concepts == Concepts::OfWords);
+        let words = if of_words { words_of(run, reporter) } else { None };
+        let probe = if texts && !of_words && run.probe()?.is_none() { probe_of_texts(run, reporter)? } else { None };
         let framing = match run.provenance() {
             Ok(made) => made.annotations().map_or(Framing::default(), |a| Framing { resize: a.resize, crop: a.crop }),
             // Runs of earlier versions have the whole images.
@@ -66,7 +82,7 @@ impl Sources {
         };
         // Runs of earlier versions have photographs as they are stored.
         let annotations = Annotations::of_run(&config, run.dir()).ok().flatten();
-        Ok(Self { root, framing, probe, annotations, stated: OnceLock::new() })
+        Ok(Self { root, framing, probe, words, annotations, stated: OnceLock::new() })
     }
 
     /// The picture of an example that has this path, or what was tried.
@@ -141,6 +157,40 @@ fn probe_of_texts(run: &FinishedRun, reporter: &Reporter) -> anyhow::Result<Opti
     }
 }
 
+/// The words of a run's sentences with the values of its units, if the sentences are what they were.
+fn words_of(run: &FinishedRun, reporter: &Reporter) -> Option<OpenWords> {
+    let opened = annotations_of(run, reporter).and_then(|annotated| {
+        let mut forms = HashMap::new();
+        for sentence in &annotated.sentences {
+            for (at, word) in sentence.words.iter().enumerate() {
+                forms.insert(format!("{}:{}", sentence.id, at + 1), word.form.clone());
+            }
+        }
+        let (set, layer) = match layer_of(run, reporter) {
+            Ok((layer, places)) => {
+                let (layer, annotated) = places.apply(layer, annotated, reporter)?;
+                let fits = layer.check(&annotated, reporter);
+                (annotated.set, fits.map(|()| layer).map_err(|e| e.to_string()))
+            }
+            Err(e) => (annotated.set, Err(e.to_string())),
+        };
+        let forms = set.examples.iter().map(|e| forms.get(&e.name).cloned().unwrap_or_default()).collect();
+        Ok(OpenWords { set, forms, layer })
+    });
+    match opened {
+        Ok(words) => {
+            if let Err(why) = &words.layer {
+                reporter.warn(&format!("the report shows no activations: {}", name(why)));
+            }
+            Some(words)
+        }
+        Err(why) => {
+            reporter.warn(&format!("the report shows no sentences: {}", name(&why.to_string())));
+            None
+        }
+    }
+}
+
 /// Whether the folder is a probe directory, or the folder `images` of a Broden folder. A run from another source could
 /// name any folder, and a report that is passed on would then show private images. If the system cannot tell, it is neither.
 fn is_of_probe_set(root: &Path) -> bool {
@@ -166,7 +216,12 @@ impl ExampleSource for Sources {
     }
 
     fn probe(&self) -> Option<&ProbeSet> {
-        self.probe.as_ref()
+        self.probe.as_ref().or(self.words.as_ref().map(|words| &words.set))
+    }
+
+    fn words(&self) -> Option<Words<'_>> {
+        let OpenWords { set, forms, layer } = self.words.as_ref()?;
+        Some(Words { set, forms, firing: layer.as_ref().map(Layer::firing).map_err(String::as_str) })
     }
 }
 
@@ -190,6 +245,7 @@ mod tests {
             root: Ok(set.canonicalize().unwrap()),
             framing: Framing::default(),
             probe: None,
+            words: None,
             annotations: None,
             stated: OnceLock::new(),
         };
