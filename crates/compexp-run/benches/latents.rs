@@ -1,6 +1,6 @@
 //! Latents of a sparse autoencoder on the tokens of a large corpus: time and peak memory of explaining all of them.
 //!
-//! Tokens are of 20,000 types, which follow Zipf's law. A token has its form, its lemma, two tags, a place in its sentence, and the
+//! Tokens are of 20,000 types, which follow Zipf's law. A token has its form and its lemma, where its type is frequent, two tags, a place in its sentence, and the
 //! tag of the token before it. How many tokens a latent fires on is spread as for the latents of a trained autoencoder: of log-normal
 //! numbers, with 64 latents a token on average. Most of its tokens are of a few types of its own. Values are generated
 //! whenever they are read, which is part of the time. Each size runs in a process of its own, since peak memory is of a process.
@@ -32,11 +32,13 @@ const PER_TOKEN: usize = 64;
 const BLOCK: usize = 256;
 
 const TYPES: usize = 20_000;
+/// The most frequent types, whose forms and lemmas are concepts; the others are too rare, as `--min-count` has it.
+const NAMED: u32 = 3_000;
 const SENTENCE: usize = 20;
 
 /// The ids of each kind of concept.
-const FORMS: Range<u32> = 0..TYPES as u32;
-const LEMMAS: Range<u32> = FORMS.end..FORMS.end + TYPES as u32 / 2;
+const FORMS: Range<u32> = 0..NAMED;
+const LEMMAS: Range<u32> = FORMS.end..FORMS.end + NAMED / 2;
 const TAGS: Range<u32> = LEMMAS.end..LEMMAS.end + 12;
 const FINE: Range<u32> = TAGS.end..TAGS.end + 40;
 const PLACES: Range<u32> = FINE.end..FINE.end + 5;
@@ -67,13 +69,10 @@ impl Corpus {
             at if at + 1 == SENTENCE => 1,
             at => 2 + (at / 7) as u32,
         };
-        let mut concepts = vec![
-            FORMS.start + of,
-            LEMMAS.start + of / 2,
-            TAGS.start + tag(of) % 12,
-            FINE.start + tag(of) % 40,
-            PLACES.start + place,
-        ];
+        let mut concepts = vec![TAGS.start + tag(of) % 12, FINE.start + tag(of) % 40, PLACES.start + place];
+        if of < NAMED {
+            concepts.extend([FORMS.start + of, LEMMAS.start + of / 2]);
+        }
         if place > 0 {
             concepts.push(BEFORE.start + tag(u32::from(self.types[token - 1])) % 12);
         }
