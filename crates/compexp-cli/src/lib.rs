@@ -99,5 +99,8 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Plant(args) => commands::plant::run(args, reporter),
         Command::Recovered(args) => commands::recovered::run(args, reporter),
         Command::Fetch(args) => commands::fetch::run(args, cli.offline, reporter),
+        Command::Doctor(args) => commands::doctor::run(args, cli.offline),
+        Command::Completions(args) => commands::setup::completions(args),
+        Command::Man(args) => commands::setup::man(args),
     }
 }

@@ -5,6 +5,19 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+/// The name of the instruction set that [`vectorized`] uses.
+pub fn instructions() -> &'static str {
+    match Arch::new() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => "AVX-512",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "AVX2",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "NEON",
+        _ => "the oldest of the architecture",
+    }
+}
+
 /// Runs `f`, compiled for the best instruction set found at run time.
 ///
 /// Only code that is inlined benefits: mark the closure and the functions it calls with `#[inline(always)]`.

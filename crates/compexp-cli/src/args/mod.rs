@@ -19,6 +19,7 @@ pub(crate) mod runs;
 pub(crate) mod sae;
 pub(crate) mod search;
 pub(crate) mod sentences;
+pub(crate) mod setup;
 pub(crate) mod text;
 pub(crate) mod training;
 pub(crate) mod trust;
@@ -37,6 +38,7 @@ use planted::{PlantArgs, RecoveredArgs};
 use probe::ProbeCommand;
 use runs::{AnalyzeArgs, DiffArgs, EvalArgs, ReportArgs, ShowArgs};
 use sae::SaeCommand;
+use setup::{CompletionsArgs, DoctorArgs, ManArgs};
 use text::TextCommand;
 use verify::VerifyArgs;
 use vision::VisionCommand;
@@ -104,6 +106,12 @@ pub(crate) enum Command {
     Recovered(RecoveredArgs),
     /// Fetch the public data and networks of the paper
     Fetch(FetchArgs),
+    /// Tell what this machine and this build offer: threads, memory, disk, hub, features
+    Doctor(DoctorArgs),
+    /// Print a script that completes commands and options in a shell
+    Completions(CompletionsArgs),
+    /// Write man pages, one a command
+    Man(ManArgs),
 }
 
 #[cfg(test)]

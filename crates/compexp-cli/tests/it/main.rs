@@ -35,6 +35,7 @@ mod report_browser;
 mod run_folders;
 mod sae_check;
 mod scenes;
+mod setup;
 mod text;
 mod tokens;
 mod trust;
