@@ -5,15 +5,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::simd;
-use compexp_files::{free_space, read_bytes};
+use compexp_files::free_space;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::args::setup::DoctorArgs;
 use crate::terminal::{self, name};
-
-/// A state of the system in `/proc` is no longer.
-const MOST: u64 = 1 << 16;
 
 /// The optional parts of this build, and whether it has them.
 const FEATURES: [(&str, bool); 5] = [
@@ -27,7 +24,7 @@ const FEATURES: [(&str, bool); 5] = [
 pub(crate) fn run(args: &DoctorArgs, offline: bool) -> Result<()> {
     let version = env!("CARGO_PKG_VERSION");
     let (threads, cores) = (rayon::current_num_threads(), std::thread::available_parallelism().map_or(1, usize::from));
-    let [memory, available] = ["MemTotal:", "MemAvailable:"].map(memory);
+    let memory = memory();
     let temporary = std::env::temp_dir();
     let [here, temporary_free] = [Path::new("."), &temporary].map(|folder| free_space(folder).ok().flatten());
     let hub = hub(offline);
@@ -37,7 +34,7 @@ pub(crate) fn run(args: &DoctorArgs, offline: bool) -> Result<()> {
     if args.json {
         let value = json!({
             "version": version, "features": has, "threads": threads, "cores": cores, "instructions": simd::instructions(),
-            "memory": memory, "memory_available": available, "disk_here": here, "temporary": temporary.display().to_string(),
+            "memory": memory, "disk_here": here, "temporary": temporary.display().to_string(),
             "disk_temporary": temporary_free,
             "hub": hub,
         });
@@ -52,7 +49,7 @@ pub(crate) fn run(args: &DoctorArgs, offline: bool) -> Result<()> {
     writeln!(out, "features      {}; not in this build: {}", list(&has), list(&lacks))?;
     writeln!(out, "threads       {threads} on {cores} cores; another number with --threads")?;
     writeln!(out, "instructions  {}", simd::instructions())?;
-    writeln!(out, "memory        {}, {} available", bytes(memory), bytes(available))?;
+    writeln!(out, "memory        {}", bytes(memory))?;
     writeln!(
         out,
         "disk          {} free here, {} in `{}`",
@@ -97,10 +94,14 @@ fn hub(_: bool) -> Option<Hub> {
     None
 }
 
-/// A line of what Linux tells of its memory, in bytes.
-fn memory(field: &str) -> Option<u64> {
-    let text = read_bytes(Path::new("/proc/meminfo"), MOST).ok()?;
-    let text = String::from_utf8(text).ok()?;
-    let kilobytes = text.lines().find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB"))?;
-    kilobytes.parse::<u64>().ok()?.checked_mul(1024)
+/// The machine's memory, in bytes.
+#[cfg(target_os = "linux")]
+fn memory() -> Option<u64> {
+    let told = rustix::system::sysinfo();
+    (told.totalram as u64).checked_mul(u64::from(told.mem_unit))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn memory() -> Option<u64> {
+    None
 }

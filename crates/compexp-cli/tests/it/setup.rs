@@ -42,5 +42,8 @@ fn the_doctor_tells_threads_memory_and_features() {
     assert_eq!(value["version"], env!("CARGO_PKG_VERSION"));
     assert!(value["features"].as_array().unwrap().contains(&Value::from("parquet")));
     assert!(value["threads"].as_u64().unwrap() >= 1 && value["disk_here"].as_u64().is_some());
+    if cfg!(target_os = "linux") {
+        assert!(value["memory"].as_u64().unwrap() > 1 << 28, "{value}");
+    }
     assert!(value["hub"].is_null() || value["hub"]["offline"] == true);
 }
