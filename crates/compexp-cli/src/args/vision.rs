@@ -99,7 +99,8 @@ pub(crate) struct VisionProbeArgs {
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
     /// A ResNet, ResNeXt, AlexNet, VGG, DenseNet or ViT with torchvision's names of weights: PyTorch's formats or
-    /// safetensors; or any network as an ONNX file (*.onnx). FILE#NAME takes the entry NAME of a checkpoint, such as `model_ema`
+    /// safetensors; or any network as an ONNX file (*.onnx). FILE#NAME takes the entry NAME of a checkpoint, such as `model_ema`. Of
+    /// a folder: model.safetensors, pytorch_model.bin or model.onnx
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]

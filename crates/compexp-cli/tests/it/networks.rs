@@ -52,6 +52,10 @@ fn layers_in_one_pass_are_those_of_a_pass_each() {
     assert!(e.contains("does not read `layer1`") && e.contains("`layer2`, `avgpool`"), "{e}");
     let e = fails(dir, 2, &format!("{probe} --out x"));
     assert!(e.contains("has no `layer4`") && e.contains("compexp vision layers net/model.safetensors"), "{e}");
+    // The folder of a model stands for the checkpoint in it.
+    assert_eq!(ok(dir, "vision layers net"), ok(dir, "vision layers net/model.safetensors"));
+    let e = fails(dir, 1, "vision layers alone");
+    assert!(e.contains("`alone`: found no checkpoint, expected one of model.safetensors, "), "{e}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use compexp_files::split_spec;
+use compexp_files::{Place, is_there, split_spec};
 use compexp_run::provenance::ImageInputs;
 use compexp_vision::framing::Framing;
 use compexp_vision::model::{Model, Options};
@@ -24,12 +24,27 @@ pub(super) struct Checkpoint {
     pub(super) entry: Option<String>,
 }
 
+/// The checkpoint in the folder of a model, as the hub names it: the first of these that is there.
+const IN_FOLDERS: [&str; 3] = ["model.safetensors", "pytorch_model.bin", "model.onnx"];
+
 impl Checkpoint {
+    /// The file at a path, or in the folder of a model there.
+    ///
     /// # Errors
-    /// `Error::Io` if what stands at the path cannot be told.
+    /// `Error::Io` if what stands at the path cannot be told; a [`Failure`] for a folder without a checkpoint.
     pub(super) fn new(spec: &Path) -> Result<Self> {
         let (file, entry) = split_spec(spec)?;
-        Ok(Self { file, entry })
+        if Place::behind(&file)? != Place::Folder {
+            return Ok(Self { file, entry });
+        }
+        for name in IN_FOLDERS {
+            let found = file.join(name);
+            if is_there(&found)? {
+                return Ok(Self { file: found, entry });
+            }
+        }
+        let message = format!("`{}`: found no checkpoint, expected one of {}", file.display(), IN_FOLDERS.join(", "));
+        Err(Failure::new(message).hint("name the file in it").into())
     }
 }
 
