@@ -195,7 +195,7 @@ impl Annotations {
             Form::Probe(dir) => open_folder(dir)?,
             Form::Broden { dir, options } => open_broden(dir, options)?,
             Form::Pictures(form) => form.open()?,
-            Form::Words(form) => open_words(form)?,
+            Form::Words(form) => open_words(form, progress)?,
         };
         if let Some(choice) = &self.choice {
             annotated.set = choose(choice, annotated.set, &std::env::temp_dir(), progress)?;
@@ -245,8 +245,8 @@ fn open_broden(dir: &Path, options: &BrodenOptions) -> Result<Annotated> {
     })
 }
 
-fn open_words(form: &WordForm) -> Result<Annotated> {
-    let OpenedWords { set, sentences, files, categories, words, paths } = form.open()?;
+fn open_words(form: &WordForm, progress: &dyn Progress) -> Result<Annotated> {
+    let OpenedWords { set, sentences, files, categories, words, paths } = form.open(progress)?;
     let (categories, words) = (Some(categories), Some(words));
     Ok(Annotated { files, categories, words, sentences, ..Annotated::new(set, WORDS, paths) })
 }

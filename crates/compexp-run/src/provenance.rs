@@ -258,6 +258,12 @@ pub struct WordConcepts {
     pub contexts: Vec<String>,
     /// Concepts that fewer words have were left out.
     pub min_count: usize,
+    /// The hash of the tagger that split texts into words and annotated them, where the sentences were texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tagger: Option<String>,
+    /// The field that held the texts, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_field: Option<String>,
 }
 
 /// Which concepts of a probe set are used.

@@ -3,6 +3,7 @@
 //! - [`tokenizer`]: spaCy's English rules, read from a model folder: raw text to words;
 //! - [`tagger`]: the tagging network of a spaCy model: words to tags, parts of speech and lemmas;
 //! - [`feats`]: sentences annotated elsewhere, `.feats` and CoNLL-U;
+//! - [`sentences`]: sentences in files of any form; texts are annotated;
 //! - [`align`]: a language model's tokens, and which of them stand on which word;
 //! - [`encoder`]: transformers (BERT, GPT-2, GPT-NeoX): tokens to the values of their layers;
 //! - [`word_layers`]: the values of these layers at the words of sentences;
@@ -26,6 +27,7 @@ pub mod lines;
 mod model_folder;
 mod msgpack;
 pub mod sae;
+pub mod sentences;
 pub mod tagger;
 pub mod tokenizer;
 pub mod tokens;

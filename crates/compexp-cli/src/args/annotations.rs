@@ -19,7 +19,8 @@ pub(crate) const PICTURES: [&str; 5] = ["broden", "coco", "panoptic", "ade20k", 
 pub(crate) const NO_WORDS: [&str; 6] = ["probe", "broden", "coco", "panoptic", "ade20k", "mask_dir"];
 
 /// The options that say which concepts words have.
-const WORD_PARTS: [&str; 6] = ["families", "context", "min_count", "lists", "regex", "sentence_labels"];
+const WORD_PARTS: [&str; 8] =
+    ["families", "context", "min_count", "lists", "regex", "sentence_labels", "tagger", "text_field"];
 
 /// The same with a probe directory, and the words of sentences.
 pub(crate) const ANNOTATED: [&str; 7] = ["probe", "broden", "coco", "panoptic", "ade20k", "mask_dir", "tokens"];
@@ -45,7 +46,8 @@ pub(crate) struct AnnotationArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Words of sentences")]
 pub(crate) struct WordArgs {
-    /// A treebank in CoNLL-U, which gzip may have compressed; its words are the examples
+    /// Sentences, whose words are the examples: a treebank in CoNLL-U, .feats, or with --tagger texts: .txt (a sentence a line),
+    /// .jsonl, Parquet. All but Parquet may be compressed by gzip
     #[arg(long, value_name = "FILE", conflicts_with_all = NO_WORDS, conflicts_with_all = PICTURE_PARTS)]
     pub(crate) tokens: Option<PathBuf>,
     #[command(flatten)]
@@ -56,6 +58,8 @@ pub(crate) struct WordArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Words of sentences")]
 pub(crate) struct WordConceptArgs {
+    #[command(flatten)]
+    pub(crate) texts: TextArgs,
     /// The families of concepts, of form, lemma, upos, xpos, feature, relation, position, prefix, suffix, shape [default: the
     /// first seven]
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "tokens")]
@@ -75,6 +79,18 @@ pub(crate) struct WordConceptArgs {
     /// The label of each sentence, one a line: each label is a concept of all words
     #[arg(long, value_name = "FILE", requires = "tokens")]
     pub(crate) sentence_labels: Option<PathBuf>,
+}
+
+/// How sentences that nobody annotated are read.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Words of sentences")]
+pub(crate) struct TextArgs {
+    /// A spaCy model folder, such as en_core_web_sm 3.8, which splits texts into words and tags them
+    #[arg(long, value_name = "DIR", requires = "tokens")]
+    pub(crate) tagger: Option<PathBuf>,
+    /// The field of .jsonl, or the column of Parquet, that holds the texts [default: text]
+    #[arg(long, value_name = "NAME", requires = "tokens")]
+    pub(crate) text_field: Option<String>,
 }
 
 /// Annotated pictures, and what is used of them.

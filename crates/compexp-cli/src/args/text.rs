@@ -38,7 +38,8 @@ Examples:
     compexp text probe --model minilm --layer resid.3 --sae sae --tokens ewt.conllu.gz \\
       --out runs/latents")]
 pub(crate) struct TextProbeArgs {
-    /// A treebank in CoNLL-U, which gzip may have compressed; its words are the examples
+    /// Sentences, whose words are the examples: a treebank in CoNLL-U, .feats, or with --tagger texts: .txt (a sentence a line),
+    /// .jsonl, Parquet. All but Parquet may be compressed by gzip
     #[arg(help_heading = "Words of sentences", long, value_name = "FILE")]
     pub(crate) tokens: PathBuf,
     #[command(flatten)]

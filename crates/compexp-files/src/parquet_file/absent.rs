@@ -35,6 +35,14 @@ impl ParquetFile {
         match *self {}
     }
 
+    /// The column of this name, if the file has it.
+    ///
+    /// # Errors
+    /// None.
+    pub fn find_column(&self, _: &str) -> Result<Option<ParquetColumn>> {
+        match *self {}
+    }
+
     /// The column of this name within a column of records, if the file has it.
     ///
     /// # Errors

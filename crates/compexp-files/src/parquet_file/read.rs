@@ -83,16 +83,30 @@ impl ParquetFile {
     /// [`Error::Format`] if the file has none of them, with the names that it has, or one in other letters instead, or it is no
     /// column of whole numbers, texts or bytes.
     pub fn column(&self, names: &[&str]) -> Result<ParquetColumn> {
-        let root = self.meta.file_metadata().schema_descr().root_schema();
-        let header = Header::new(&self.path, root.get_fields().iter().map(|field| field.name()))?;
         for name in names {
-            if header.find(name)?.is_some() {
-                let found = self.leaf(&[name])?.map_or_else(|| self.leaf(&[name, "bytes"]), |found| Ok(Some(found)))?;
-                return found.ok_or_else(|| self.wrong_kind(name, "a list, or a record without `bytes`"));
+            if let Some(found) = self.find_column(name)? {
+                return Ok(found);
             }
         }
         let wanted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        Err(Error::format(&self.path, "columns", header.list(), format!("a column {}", wanted.join(" or "))))
+        Err(Error::format(&self.path, "columns", self.header()?.list(), format!("a column {}", wanted.join(" or "))))
+    }
+
+    /// The column of this name, if the file has it; otherwise as [`Self::column`].
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it has one in other letters, or it is no column of whole numbers, texts or bytes.
+    pub fn find_column(&self, name: &str) -> Result<Option<ParquetColumn>> {
+        if self.header()?.find(name)?.is_none() {
+            return Ok(None);
+        }
+        let found = self.leaf(&[name])?.map_or_else(|| self.leaf(&[name, "bytes"]), |found| Ok(Some(found)))?;
+        found.map(Some).ok_or_else(|| self.wrong_kind(name, "a list, or a record without `bytes`"))
+    }
+
+    fn header(&self) -> Result<Header> {
+        let root = self.meta.file_metadata().schema_descr().root_schema();
+        Header::new(&self.path, root.get_fields().iter().map(|field| field.name()))
     }
 
     /// The column of this name within a column of records, if the file has it.

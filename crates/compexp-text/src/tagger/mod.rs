@@ -29,6 +29,12 @@ use crate::msgpack;
 use lexeme::Lexicon;
 use network::Network;
 
+/// The files of a model folder that decide words and tags.
+pub const FILES: [&str; 5] = ["tokenizer", "tok2vec/model", "tagger/model", "tagger/cfg", "vocab/lookups.bin"];
+
+/// The files of a model folder that decide parts of speech and lemmas, beside [`FILES`].
+pub const ANNOTATION_FILES: [&str; 2] = ["attribute_ruler/patterns", "lemmatizer/lookups/lookups.bin"];
+
 /// A part-of-speech tagger.
 pub struct Tagger {
     labels: Vec<String>,

@@ -46,6 +46,11 @@ impl Operator {
         }
     }
 
+    /// Whether it looks along the syntax, for which words need heads.
+    pub(super) fn is_syntactic(self) -> bool {
+        matches!(self, Self::Head | Self::Child)
+    }
+
     /// The places where it looks from each word of a sentence.
     fn places(self, sentence: &Sentence) -> Vec<Vec<usize>> {
         let n = sentence.words.len();

@@ -44,7 +44,8 @@ const SHOWN: usize = 8;
 /// The probe set of the words of `sentences`, in their order; `given` holds the concepts that a user adds.
 ///
 /// # Errors
-/// [`compexp_core::Error::Mismatch`] if there are no words, or more than 2^32; if two sentences have one id; if labels of sentences are
+/// [`compexp_core::Error::Mismatch`] if there are no words, or more than 2^32; if two sentences have one id; if a context
+/// needs heads, and no word has one; if labels of sentences are
 /// given and there are not as many; if no concept is left.
 pub fn probe_set(sentences: &[Sentence], options: &Options, given: &Given) -> Result<ProbeSet> {
     let n: usize = sentences.iter().map(|s| s.words.len()).sum();
@@ -52,6 +53,13 @@ pub fn probe_set(sentences: &[Sentence], options: &Options, given: &Given) -> Re
         return Err(Error::mismatch("words of the sentences", n, "1 to 4,294,967,295"));
     }
     given.check(sentences.len())?;
+    if let Some(context) = options.contexts.iter().find(|context| context.operator.is_syntactic())
+        && sentences.iter().any(|s| s.words.len() > 1)
+        && sentences.iter().all(|s| s.words.iter().all(|word| word.head.is_none()))
+    {
+        let expected = format!("some, since --context {context} asks for them: a treebank in CoNLL-U with syntax");
+        return Err(Error::mismatch("heads of the words", "none", expected));
+    }
     let mut concepts: Vec<Concept> = Vec::new();
     let mut lists = family::annotate(sentences, options, given, &mut concepts);
     let base = lists.clone();

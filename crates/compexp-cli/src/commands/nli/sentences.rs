@@ -11,7 +11,7 @@ use compexp_nli::text::{Label, Pair, UNK, WordTable, read_gold, read_pairs};
 use compexp_run::provenance::{PairFeatures, PairInputs};
 use compexp_run::{InputPaths, RunConfig};
 use compexp_text::feats::Feats;
-use compexp_text::tagger::Tagger;
+use compexp_text::tagger::{self, Tagger};
 use compexp_text::tokenizer::Tokenizer;
 
 use crate::args::sentences::SentenceParts;
@@ -21,9 +21,6 @@ use crate::progress::Reporter;
 
 /// The number of sentences between two progress reports.
 const CHUNK: usize = 1024;
-
-/// The files of a spaCy model folder that decide words and tags.
-const MODEL_FILES: [&str; 5] = ["tokenizer", "tok2vec/model", "tagger/model", "tagger/cfg", "vocab/lookups.bin"];
 
 /// How text is split into words.
 pub(crate) enum Words {
@@ -230,7 +227,7 @@ impl SentenceSource {
     fn tag_files(&self) -> Result<Vec<(String, PathBuf)>> {
         let mut files = Vec::new();
         if let Some(folder) = &self.tagger {
-            for name in MODEL_FILES {
+            for name in tagger::FILES {
                 let path = folder.join(name);
                 if is_there(&path)? {
                     files.push((name.to_owned(), path));

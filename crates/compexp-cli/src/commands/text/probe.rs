@@ -3,7 +3,6 @@
 use anyhow::Result;
 use compexp_core::exemplar::Firing;
 use compexp_core::probe::Variant;
-use compexp_files::hash_file;
 use compexp_run::layout::{ACTIVATIONS, LATENTS};
 use compexp_run::provenance::{Made, Settings, WordInputs};
 use compexp_run::{
@@ -19,6 +18,7 @@ use crate::failure::Failure;
 use crate::input_files::absolute;
 use crate::language_model::{LanguageModel, hash_of_files};
 use crate::progress::Reporter;
+use crate::word_annotations::hash_sentences;
 use crate::{explain_config, latents, run_folder, summary, unit_numbers};
 
 pub(crate) fn run(args: &TextProbeArgs, reporter: &Reporter) -> Result<()> {
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &TextProbeArgs, reporter: &Reporter) -> Result<()> {
         true => dirs.iter().map(|_| None).collect(),
         false => {
             let extraction = Extraction { encoder: &model.encoder, sentences: &read.sentences, layers: &layers };
-            extraction.run(&dirs, &inputs, &hash_file(&args.tokens)?, reporter)?
+            extraction.run(&dirs, &inputs, &hash_sentences(&args.tokens, annotated.words.as_ref())?, reporter)?
         }
     };
     let mut finished = Vec::new();
