@@ -18,6 +18,9 @@ use crate::terminal::count;
 /// The tokenizer in the folder of a model.
 const TOKENIZER: &str = "tokenizer.json";
 
+/// Tokens of the sentences that run at once, unless one has more: enough for many threads, and few enough for memory.
+const TOKENS: usize = 1 << 12;
+
 /// A language model with its tokenizer.
 pub(crate) struct LanguageModel {
     folder: PathBuf,
@@ -54,13 +57,12 @@ impl LanguageModel {
         Ok(Self { folder: args.model.clone(), tokenizer_file, encoder, tokenizer })
     }
 
-    /// The layers of these names.
+    /// The layer of this name.
     ///
     /// # Errors
     /// A [`Failure`] with the names of all layers, if there is no such layer.
-    pub(crate) fn layers(&self, names: &[String]) -> Result<Vec<Layer>> {
-        let layer = |name: &String| self.encoder.layer(name).map_err(|e| Failure::usage(format!("--layer: {e}")));
-        Ok(names.iter().map(layer).collect::<Result<_, Failure>>()?)
+    pub(crate) fn layer(&self, name: &str) -> Result<Layer> {
+        Ok(self.encoder.layer(name).map_err(|e| Failure::usage(format!("--layer: {e}")))?)
     }
 
     /// The tokenizer's file.
@@ -101,6 +103,21 @@ impl LanguageModel {
         let model = hash_of_files("model", Encoder::files(&self.folder)?, progress)?;
         Ok([model, hash_file(&self.tokenizer_file)?])
     }
+}
+
+/// Sentences in order, divided into those that run at once: one or more.
+pub(crate) fn chunks(mut sentences: &[WordTokens]) -> impl Iterator<Item = &[WordTokens]> {
+    std::iter::from_fn(move || {
+        let mut tokens = 0;
+        let within = |sentence: &&WordTokens| {
+            tokens += sentence.tokens.len();
+            tokens <= TOKENS
+        };
+        let n = sentences.iter().take_while(within).count().max(1);
+        let (chunk, rest) = sentences.split_at_checked(n)?;
+        sentences = rest;
+        Some(chunk)
+    })
 }
 
 /// The words of sentences that have a token when sentences are cut to so many tokens.

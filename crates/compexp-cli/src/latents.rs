@@ -6,11 +6,13 @@ use anyhow::Result;
 use compexp_core::activation::ActivationSource;
 use compexp_core::explain::Progress;
 use compexp_run::SparseWriter;
-use compexp_text::Sae;
+use compexp_text::encoder::Tap;
 use compexp_text::sae::SparseRows;
+use compexp_text::{Sae, WordTokens, word_values};
 use ndarray::ArrayView2;
 
 use crate::failure::Failure;
+use crate::language_model::{LanguageModel, chunks};
 use crate::progress::Reporter;
 
 /// Values of activations that are in memory at once.
@@ -64,6 +66,38 @@ pub(crate) fn encode_with(
             writer.append(latents, values)?;
         }
         reporter.done(first + n);
+    }
+    reporter.end();
+    Ok(Encoded { rows, entries: writer.finish()? })
+}
+
+/// Runs a model on sentences, encodes a layer at their words, and writes the latents that fire to `out`: a row a word. Words without a
+/// token have no latents.
+///
+/// # Errors
+/// The errors of [`word_values`], of [`Sae::encode`] and of [`SparseWriter`].
+pub(crate) fn encode_words(
+    sae: &Sae,
+    model: &LanguageModel,
+    sentences: &[WordTokens],
+    tap: Tap,
+    out: &Path,
+    reporter: &Reporter,
+) -> Result<Encoded> {
+    let mut writer = SparseWriter::create(out, sae.d_sae())?;
+    let mut rows = 0;
+    reporter.stage("latents", "words", sentences.iter().map(|sentence| sentence.first.len()).sum());
+    for chunk in chunks(sentences) {
+        let values = word_values(&model.encoder, chunk, &[tap])?.concat();
+        let words: usize = chunk.iter().map(WordTokens::words).sum();
+        let encoded = sae.encode(ArrayView2::from_shape((words, values.len() / words.max(1)), &values)?)?;
+        let mut encoded = encoded.iter();
+        for token in chunk.iter().flat_map(|sentence| &sentence.first) {
+            let (latents, values) = token.and_then(|_| encoded.next()).unwrap_or_default();
+            writer.append(latents, values)?;
+            rows += 1;
+        }
+        reporter.done(rows);
     }
     reporter.end();
     Ok(Encoded { rows, entries: writer.finish()? })

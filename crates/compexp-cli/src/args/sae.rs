@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
+use compexp_vision::model::DeviceName;
 
+use super::annotations::TextArgs;
+use super::device::DeviceArg;
 use super::numbers::{part, whole};
+use super::text::LanguageModelArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SaeCommand {
@@ -15,25 +19,58 @@ pub(crate) enum SaeCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("rows").args(["activations", "model"]).required(true)))]
 #[command(after_help = "\
-The file has the rows of the activations, and only the latents that fire. `compexp explain --activations` reads it.
+The file has the rows of the activations, or with --model a row for each word, and only the latents that fire. `compexp explain \
+--activations` reads it.
 
-Example:
-  compexp sae encode --sae sae --activations resid3.npy --out latents.safetensors
-  compexp explain --tokens ewt.conllu.gz --activations latents.safetensors --out runs/latents")]
+Examples:
+  Activations in a file:
+    compexp sae encode --sae sae --activations resid3.npy --out latents.safetensors
+    compexp explain --tokens ewt.conllu.gz --activations latents.safetensors --out runs/latents
+
+  A layer of a model on the words of sentences:
+    compexp sae encode --sae sae --model minilm --layer resid.3 --tokens ewt.conllu.gz \\
+      --out latents.safetensors")]
 pub(crate) struct SaeEncodeArgs {
     /// The sparse autoencoder: a folder of SAELens (cfg.json, sae_weights.safetensors), or a params.npz of Gemma Scope
     #[arg(long, value_name = "DIR")]
     pub(crate) sae: PathBuf,
     /// The layer's activations, [rows, width], in any form that `explain` reads
     #[arg(long, value_name = "FILE[#TENSOR]")]
-    pub(crate) activations: PathBuf,
+    pub(crate) activations: Option<PathBuf>,
+    /// A language model that runs on the words of --tokens, in place of --activations
+    #[arg(help_heading = "Language model", long, value_name = "DIR", requires_all = ["layer", "tokens"])]
+    pub(crate) model: Option<PathBuf>,
+    /// The layer that the autoencoder was trained on, as `text layers` names it
+    #[arg(help_heading = "Language model", long, value_name = "LAYER", requires = "model")]
+    pub(crate) layer: Option<String>,
+    /// The model's tokenizer [default: tokenizer.json in its folder]
+    #[arg(help_heading = "Language model", long, value_name = "FILE", requires = "model")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// Where the model runs: cpu, cuda, cuda:1, metal
+    #[arg(help_heading = "Language model", long, value_name = "DEVICE", default_value_t, requires = "model")]
+    pub(crate) device: DeviceName,
+    /// The sentences, in any form that `explain --tokens` reads
+    #[arg(help_heading = "Words of sentences", long, value_name = "FILE", requires = "model")]
+    pub(crate) tokens: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) texts: TextArgs,
     /// The safetensors file to write
     #[arg(help_heading = "Output", long, short, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Print the results as JSON
     #[arg(help_heading = "Output", long)]
     pub(crate) json: bool,
+}
+
+impl SaeEncodeArgs {
+    /// The model, the name of the layer and the file of sentences, where they take the place of activations.
+    pub(crate) fn words(&self) -> Option<(LanguageModelArgs, &String, &PathBuf)> {
+        let (model, tokenizer) = (self.model.clone()?, self.tokenizer.clone());
+        let model = LanguageModelArgs { model, tokenizer, device: DeviceArg { device: self.device } };
+        Some((model, self.layer.as_ref()?, self.tokens.as_ref()?))
+    }
 }
 
 #[derive(Debug, Args)]

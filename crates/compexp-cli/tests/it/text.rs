@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{compexp, fails, json as read_json, ok, run};
 
 /// The values of a tensor, and its shape.
-fn tensor(spec: &str) -> (Vec<usize>, Vec<f32>) {
+pub(crate) fn tensor(spec: &str) -> (Vec<usize>, Vec<f32>) {
     let tensor = TensorFile::open(spec).unwrap();
     let mut values = vec![0.0; tensor.elements()];
     tensor.read_f32(0, &mut values).unwrap();
@@ -22,7 +22,7 @@ fn tensor(spec: &str) -> (Vec<usize>, Vec<f32>) {
 }
 
 /// The numbers of a tensor.
-fn integers(spec: &str) -> Vec<usize> {
+pub(crate) fn integers(spec: &str) -> Vec<usize> {
     let tensor = TensorFile::open(spec).unwrap();
     let mut values = vec![0; tensor.elements()];
     tensor.read_i64(0, &mut values).unwrap();

@@ -11,11 +11,9 @@ use compexp_run::{ActivationFile, StoreShape};
 use compexp_text::encoder::{Encoder, Layer, Tap};
 use compexp_text::{WordTokens, word_values};
 
+use crate::language_model::chunks;
 use crate::layer_stores::LayerStores;
 use crate::progress::Reporter;
-
-/// Tokens of the sentences that run at once, unless one has more: enough for many threads, and few enough for memory.
-const TOKENS: usize = 1 << 12;
 
 /// The extraction of the values of layers at the words of sentences, all layers in one pass.
 pub(super) struct Extraction<'a> {
@@ -52,31 +50,19 @@ impl Extraction<'_> {
         }
         let taps: Vec<Tap> = stores.missing().into_iter().map(|at| self.layers[at].tap).collect();
         reporter.stage("activations", "words", n);
-        let (mut rest, mut first) = (self.sentences, 0);
-        while !rest.is_empty() {
-            let (chunk, after) = rest.split_at(chunk_of(rest));
+        let mut first = 0;
+        for chunk in chunks(self.sentences) {
             let words: usize = chunk.iter().map(WordTokens::words).sum();
             if words > 0 && first + words > start {
                 let values = word_values(self.encoder, chunk, &taps)?;
                 stores.append(first, words, values.iter().map(|values| &values[..]), &[])?;
             }
             first += words;
-            rest = after;
             reporter.done(first);
         }
         reporter.end();
         Ok(stores.finish()?)
     }
-}
-
-/// How many of the sentences run at once: at least one.
-fn chunk_of(sentences: &[WordTokens]) -> usize {
-    let mut tokens = 0;
-    let within = |sentence: &&WordTokens| {
-        tokens += sentence.tokens.len();
-        tokens <= TOKENS
-    };
-    sentences.iter().take_while(within).count().max(1)
 }
 
 /// The hash of what the values of a layer are made from.

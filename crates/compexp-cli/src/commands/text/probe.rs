@@ -27,7 +27,7 @@ pub(crate) fn run(args: &TextProbeArgs, reporter: &Reporter) -> Result<()> {
     let config = explain_config::explain(&args.search, threshold, Variant::Vision);
     config.search.check().map_err(Failure::usage)?;
     let model = LanguageModel::open(&args.model)?;
-    let layers = model.layers(&args.layers)?;
+    let layers = args.layers.iter().map(|name| model.layer(name)).collect::<Result<Vec<_>>>()?;
     let sae = args.sae.as_deref().map(Sae::open).transpose()?;
     if let Some(sae) = &sae {
         let [layer] = &layers[..] else {
