@@ -7,6 +7,7 @@ use compexp_core::activation::{ActivationSource, MaskSource};
 use compexp_core::exemplar::Firing;
 use compexp_core::explain::Progress;
 use compexp_core::probe::Grid;
+use compexp_core::sparse::SparseSource;
 use compexp_files::hash_file;
 use compexp_run::provenance::ArrayInput;
 use compexp_run::{ActivationFile, Axes, Known, MaskFile, PlacedActivations, SparseFile};
@@ -45,16 +46,38 @@ impl Layer {
                 return Err(Failure::usage(message).hint("save it to a file, and give that file's path").into());
             }
         }
-        if args.grid.is_some() && args.layout != Some(LayoutArg::Ntu) {
-            return Err(Failure::usage("--grid: is for --layout ntu, whose positions are in one axis").into());
-        }
         let axes = args.layout.map(|layout| match layout {
             LayoutArg::Nchw => Axes::Nchw,
             LayoutArg::Nhwc => Axes::Nhwc,
             LayoutArg::Ntu => Axes::Ntu,
         });
         let known = Known { axes, grid: args.grid, units: args.units_expected };
-        Self::open_known(args, known)
+        let Some(layer) = Self::open_known(args, known)? else { return Ok(None) };
+        let in_one_axis = match &layer.values {
+            Values::Activations(file) => file.axes() == Axes::Ntu,
+            Values::Placed(_) | Values::Masks(_) => false,
+            Values::Sparse(_) => true,
+        };
+        match args.grid {
+            Some(_) if !in_one_axis => {
+                let message =
+                    "--grid: is for --layout ntu, sparse layers and shards of saev, whose positions are in one axis";
+                Err(Failure::usage(message).into())
+            }
+            grid => Ok(Some(layer.on_grid(grid)?)),
+        }
+    }
+
+    /// The same; if it is sparse, its rows are the positions of maps.
+    ///
+    /// # Errors
+    /// The errors of [`SparseFile::on_grid`].
+    pub(crate) fn on_grid(self, grid: Option<Grid>) -> Result<Self> {
+        let Self { spec, values } = self;
+        match (values, grid) {
+            (Values::Sparse(file), Some(grid)) => Ok(Self { values: Values::Sparse(file.on_grid(grid)?), spec }),
+            (values, _) => Ok(Self { values, spec }),
+        }
     }
 
     /// [`Self::new`] for texts that a mask of tokens says the `grid` of.
@@ -195,7 +218,8 @@ impl Layer {
         let (layout, grid) = match &self.values {
             Values::Activations(file) => recorded_axes(file),
             Values::Placed(placed) => recorded_axes(placed.file()),
-            Values::Sparse(_) | Values::Masks(_) => (None, None),
+            Values::Sparse(file) => (None, Some(file.grid()).filter(|grid| grid.positions() > 1)),
+            Values::Masks(_) => (None, None),
         };
         Ok(ArrayInput { hash, tensor: self.tensor(), layout, grid, places: None })
     }
@@ -213,6 +237,18 @@ impl Layer {
     pub(crate) fn check(&self, annotated: &Annotated, reporter: &Reporter) -> Result<()> {
         let (found, expected) = (self.firing().n_examples(), annotated.set.source.n_examples());
         if found == expected {
+            if let Values::Sparse(file) = &self.values
+                && file.grid() != annotated.set.source.grid()
+            {
+                let size = |Grid { height, width }: Grid| format!("{height} x {width}");
+                let (found, expected) = (size(file.grid()), size(annotated.set.source.grid()));
+                let message = format!(
+                    "maps in the activations `{}`: found {found}, expected {expected}, as the annotations have",
+                    self.path().display()
+                );
+                let hint = "sparse activations are not resized: give their --grid HxW, and annotations on that grid";
+                return Err(Failure::new(message).hint(hint).into());
+            }
             if annotated.has_names() {
                 let examples = &annotated.set.examples;
                 let warning = match &self.values {
@@ -230,7 +266,8 @@ impl Layer {
             self.path().display()
         );
         let shape = match &self.values {
-            Values::Sparse(_) | Values::Placed(_) => "rows of words",
+            Values::Placed(_) => "rows of words",
+            Values::Sparse(_) => "rows of words, or with --grid HxW rows of the positions of maps",
             Values::Activations(file) => match file.axes() {
                 Axes::Nchw => "[examples, units, height, width] or [examples, units]",
                 Axes::Nhwc => "[examples, height, width, units]",

@@ -74,6 +74,7 @@ pub(crate) fn layer_of(run: &FinishedRun, reporter: &Reporter) -> Result<(Layer,
     let Some(layer) = Layer::open(activations.as_deref(), masks.as_deref(), known)? else {
         return Err(lacks(dir, "where its activations were").into());
     };
+    let layer = layer.on_grid(known.grid)?;
     // What a run extracted has a row for each of its words.
     let places = recorded.as_ref().map_or_else(WordPlaces::default, |_| WordPlaces::of_run(&paths));
     if let Some(recorded) = recorded {

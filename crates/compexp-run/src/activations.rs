@@ -15,8 +15,10 @@ use compexp_files::Dtype;
 
 use crate::blocks::CheckedFile;
 use crate::error::{Error, Result};
+use crate::saev;
 use array::Array;
 use axes::Dimensions;
+pub(crate) use axes::square;
 pub use axes::{Axes, Known};
 pub use placed::PlacedActivations;
 
@@ -35,7 +37,8 @@ pub struct ActivationFile {
 impl ActivationFile {
     /// Opens the array that `spec` names: as [`compexp_files::TensorFile::open`] does; in a file of `torch.save` a tensor, one
     /// of a dict (`acts.pt#layer4`), or a list of batches; all files of batches in a folder, in the natural order of their
-    /// names; or a tensor in the shards of an index, which is given as a file or by its folder (`model#layer4`).
+    /// names; a tensor in the shards of an index, which is given as a file or by its folder (`model#layer4`); or a layer in the
+    /// shards of saev, by their folder (`shards#11`), which is `Axes::Ntu`.
     ///
     /// # Errors
     /// Those of [`compexp_files::TensorFile::open`], and [`compexp_files::Error::Format`] where the array is not of activations,
@@ -43,6 +46,11 @@ impl ActivationFile {
     pub fn open(spec: impl AsRef<Path>, known: Known) -> Result<Self> {
         let floats = [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64];
         let array = source::open(spec.as_ref(), &floats, "f32, f16, bf16 or f64")?;
+        let known = match known.axes {
+            // saev has the positions in one axis.
+            None if saev::is_folder(array.path())? => Known { axes: Some(Axes::Ntu), ..known },
+            _ => known,
+        };
         let dimensions = Dimensions::of(&array, known)?;
         let advice = "check the model's input, or export the layer again";
         Ok(Self { array, dimensions, checked: None, advice })

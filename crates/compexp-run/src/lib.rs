@@ -39,6 +39,7 @@ mod run_config;
 pub mod run_dir;
 pub mod run_tables;
 mod run_writer;
+mod saev;
 pub mod sparse;
 mod summary;
 pub mod training;

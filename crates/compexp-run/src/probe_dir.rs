@@ -10,6 +10,9 @@
 //! | optional `neighbors.npy` | i32 `[F, k]`, -1 = none: NEIGHBORS(f) = f or any of these |
 //! | optional `examples.csv` | columns `name`, `image` or `text`, `group`, `document`, each of which may be missing; a row an example |
 //!
+//! Shards of saev with `labels.bin` are a probe directory too: a layer of the classes of patches, of which 0 is none. `probe.json` may
+//! be missing there.
+//!
 //! There MUST be `probe.json` and one of the arrays; `layers.npy` and `scalars.npy` MAY both be there, the others
 //! exclude each other and these two. No dimension of them may be 0 (an empty probe set is a mistake). All arrays MUST
 //! agree on the number of examples. A listed id MUST be one that the arrays can hold: 1 to `u32::MAX - 1` for layers and
@@ -38,6 +41,7 @@ use unicode_normalization_alignments::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 use crate::layout::EXAMPLES;
+use crate::saev;
 use arrays::{ProbeDir, open_array};
 use examples::number_examples;
 pub(crate) use examples::read_examples;
@@ -81,9 +85,11 @@ pub struct OpenedProbe {
 /// [`compexp_files::Error::Io`]; [`compexp_files::Error::Format`] where a file is not as described in [this
 /// module](self).
 pub fn open_probe(dir: &Path) -> Result<OpenedProbe> {
-    let vocabulary = open_vocabulary(dir)?;
+    // saev has no names of classes; they may be added.
+    let named = is_there(&dir.join(CONCEPTS))? || !saev::is_folder(dir)?;
+    let vocabulary = if named { open_vocabulary(dir)? } else { Vocabulary::new(Vec::new())? };
     let (source, arrays) = ProbeDir::open(dir)?;
-    let mut files = vec![CONCEPTS];
+    let mut files = if named { vec![CONCEPTS] } else { Vec::new() };
     files.extend(arrays);
     if let Some(concept) = vocabulary.concepts().iter().find(|c| !source.ids().contains(&c.id.0)) {
         let found = format!("{} (`{}`)", concept.id.0, concept.name);

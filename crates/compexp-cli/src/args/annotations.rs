@@ -33,7 +33,7 @@ pub(crate) const ANNOTATED: [&str; 7] = ["probe", "broden", "coco", "panoptic", 
     group(ArgGroup::new("of_words").args(WORD_PARTS).multiple(true).conflicts_with_all(NO_WORDS))
 )]
 pub(crate) struct AnnotationArgs {
-    /// A probe directory: probe.json and arrays of concepts
+    /// A probe directory: probe.json and arrays of concepts; or the shards of saev, with labels.bin
     #[arg(long, value_name = "DIR", conflicts_with_all = PICTURES, conflicts_with_all = PICTURE_PARTS)]
     pub(crate) probe: Option<PathBuf>,
     #[command(flatten)]

@@ -13,8 +13,8 @@ use super::numbers::{at_least_1, grid, part};
 #[command(next_help_heading = "Layer")]
 pub(crate) struct LayerArgs {
     /// A layer's activations: .npy, .npz, .safetensors or .pt (a tensor's name after `#`), a folder of batches, or shards with
-    /// their index; [examples, units, height, width], [examples, units], or as --layout says. Or sparse ones: a latent cache of
-    /// delphi, a csr or csc matrix of scipy, .safetensors with positions, units and values
+    /// their index; [examples, units, height, width], [examples, units], or as --layout says. The folder of saev's shards, with the
+    /// layer after `#`. Or sparse ones: a latent cache of delphi, a csr or csc matrix of scipy, .safetensors with positions, units and values
     #[arg(long, value_name = "FILE[#TENSOR]", conflicts_with = "masks")]
     pub(crate) activations: Option<PathBuf>,
     /// Masks of units, used as they are: bool or u8 [units, examples, height, width] or [units, examples]
@@ -23,8 +23,9 @@ pub(crate) struct LayerArgs {
     /// What the axes of the activations are [default: nchw where nothing else can be meant]
     #[arg(long, value_enum, requires = "activations")]
     pub(crate) layout: Option<LayoutArg>,
-    /// The map that the positions of `--layout ntu` form, row by row [default: a square]
-    #[arg(long, value_name = "HxW", value_parser = grid, requires = "layout")]
+    /// The map that positions in one axis form, row by row: those of `--layout ntu` and of saev [default: a square], or the rows of
+    /// sparse activations, all positions of an example after each other [default: 1x1]
+    #[arg(long, value_name = "HxW", value_parser = grid, requires = "activations")]
     pub(crate) grid: Option<Grid>,
     /// The number of units that the layer has; checked, and it tells which axis is that of units
     #[arg(long, value_name = "N", value_parser = at_least_1())]

@@ -25,6 +25,7 @@ mod odd_inputs;
 mod parent;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod patches;
 mod photographs;
 mod plain_files;
 mod planted;

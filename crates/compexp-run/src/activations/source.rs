@@ -1,4 +1,4 @@
-//! Opening an array: in a file, in a folder of batches, or in shards with their index.
+//! Opening an array: in a file, in a folder of batches, in shards with their index, or in those of saev.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::array::{Array, Batch};
 use super::file;
 use crate::error::Result;
+use crate::saev;
 
 /// What the names of files of batches end with.
 const ARRAYS: [&str; 5] = ["npy", "npz", "safetensors", "pt", "pth"];
@@ -29,6 +30,10 @@ pub(super) fn open(spec: &Path, dtypes: &[Dtype], expected: &str) -> Result<Arra
     let (path, name) = split_spec(spec)?;
     let name = name.as_deref();
     let (files, batches) = match Place::behind(&path)? {
+        Place::Folder if saev::is_folder(&path)? => {
+            let (files, tensors) = saev::open(&path, name)?;
+            (files, tensors.into_iter().map(|tensor| Batch::new(tensor, None)).collect())
+        }
         Place::Folder => open_folder(&path, name, expected)?,
         _ => {
             let file = SourceFile::open(&path)?;

@@ -8,6 +8,7 @@ use compexp_files::{Dtype, TensorFile, is_there};
 
 use super::{FEATURES, LAYERS, MASKS, SCALARS};
 use crate::error::{Error, Result};
+use crate::saev;
 
 /// The annotation arrays of a probe directory.
 pub(super) struct ProbeDir {
@@ -41,6 +42,13 @@ impl ProbeDir {
             }
             Ok(tensor)
         };
+        if saev::is_folder(dir)? && is_there(&dir.join(saev::LABELS))? {
+            let labels = saev::open_labels(dir)?;
+            let &[n_examples, _, height, width] = labels.shape() else { return Err(vanished(dir)) };
+            let arrays = Arrays::Ids { layers: Some(labels), scalars: None };
+            let this = Self { arrays, n_examples, grid: Grid { height, width } };
+            return Ok((this, vec![saev::METADATA, saev::LABELS]));
+        }
         let all = [LAYERS, SCALARS, MASKS, FEATURES];
         let mut found = vec![];
         for name in all {

@@ -32,6 +32,7 @@ pub struct SparseFile {
     path: PathBuf,
     form: Form,
     rows: Rows,
+    grid: Grid,
 }
 
 #[derive(Debug)]
@@ -43,7 +44,7 @@ enum Form {
 /// Which rows of the file are examples.
 #[derive(Debug)]
 enum Rows {
-    /// All rows are.
+    /// All rows are; the number of examples, which have as many rows as positions.
     All(usize),
     /// Pairs of a row and the example that has its values, sorted; and the number of examples.
     Chosen(Vec<(u32, u32)>, usize),
@@ -66,7 +67,7 @@ impl SparseFile {
             Form::Splits(splits) => splits.n_rows(),
             Form::Stream(stream) => stream.n_rows(),
         };
-        Ok(Some(Self { path: path.to_owned(), form, rows: Rows::All(n_rows) }))
+        Ok(Some(Self { path: path.to_owned(), form, rows: Rows::All(n_rows), grid: Grid::SINGLE }))
     }
 
     fn open_file(path: &Path) -> Result<Option<Stream>> {
@@ -98,7 +99,22 @@ impl SparseFile {
         }
         let mut chosen: Vec<(u32, u32)> = rows.iter().copied().zip(0..).collect();
         chosen.sort_unstable();
-        Ok(Self { rows: Rows::Chosen(chosen, rows.len()), ..self })
+        Ok(Self { rows: Rows::Chosen(chosen, rows.len()), grid: Grid::SINGLE, ..self })
+    }
+
+    /// The same, whose rows are the positions of maps: those of an example follow each other, row by row of its map.
+    ///
+    /// # Errors
+    /// [`compexp_core::Error::Mismatch`] if the rows are no whole maps.
+    pub fn on_grid(self, grid: Grid) -> Result<Self> {
+        let (n_rows, positions) = (self.n_rows(), grid.positions());
+        if positions == 0 || !n_rows.is_multiple_of(positions) {
+            let what = format!("rows of the sparse activations `{}`", self.path.display());
+            let expected =
+                format!("a multiple of {positions}, the positions of maps of {} x {}", grid.height, grid.width);
+            return Err(Error::mismatch(what, n_rows, expected));
+        }
+        Ok(Self { rows: Rows::All(n_rows / positions), grid, ..self })
     }
 
     /// The number of rows of the file: contexts times positions of a context, or positions.
@@ -149,7 +165,7 @@ impl SparseSource for SparseFile {
     }
 
     fn grid(&self) -> Grid {
-        Grid::SINGLE
+        self.grid
     }
 
     fn blocks(&self) -> Vec<Range<usize>> {

@@ -204,3 +204,36 @@ fn the_cache_of_the_data_folder_has_the_entries_that_it_states() {
     counts.sort_unstable();
     assert_eq!((counts[0], counts[383], counts[767]), (10, 124, 2996));
 }
+
+#[test]
+fn rows_are_positions_of_maps_where_a_grid_is_given() {
+    let scratch = Scratch::new();
+    // Row 7 is position 1 of example 1.
+    let lines = vec![
+        vec![(1, 0.5)],
+        vec![],
+        vec![],
+        vec![],
+        vec![],
+        vec![],
+        vec![],
+        vec![(0, 2.0)],
+        vec![],
+        vec![(1, 3.0)],
+        vec![],
+        vec![],
+    ];
+    let path = scratch.write("a.npz", &scipy("csr", [12, 2], &lines));
+    let open = || SparseFile::open(&path).unwrap().unwrap();
+    let grid = Grid { height: 2, width: 3 };
+    let file = open().on_grid(grid).unwrap();
+    assert_eq!((file.n_examples(), file.n_rows(), file.grid()), (2, 12, grid));
+    let entries = file.read(0).unwrap();
+    assert_eq!((entries.of(0), entries.of(1)), ((&[7][..], &[2.0][..]), (&[0, 9][..], &[0.5, 3.0][..])));
+    for (height, width) in [(5, 1), (4, 4), (0, 1)] {
+        let e = open().on_grid(Grid { height, width }).unwrap_err().to_string();
+        assert!(e.contains("found 12, expected a multiple of"), "{e}");
+    }
+    let rows = open().on_grid(grid).unwrap().of_rows(&[7, 0]).unwrap();
+    assert_eq!((rows.n_examples(), rows.grid()), (2, Grid::SINGLE));
+}
