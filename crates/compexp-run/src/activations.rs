@@ -18,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::saev;
 use array::Array;
 use axes::Dimensions;
-pub(crate) use axes::square;
 pub use axes::{Axes, Known};
 pub use placed::PlacedActivations;
 

@@ -12,11 +12,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use compexp_core::probe::Grid;
 use compexp_files::{Dtype, SourceFile, TensorFile, View, excerpt, is_there, listed, read_json_of};
 use serde::Deserialize;
 
-use crate::activations::square;
 use crate::error::{Error, Result};
 
 /// What describes the values.
@@ -195,10 +193,11 @@ pub(crate) fn open(folder: &Path, layer: Option<&str>) -> Result<(Vec<PathBuf>, 
 pub(crate) fn open_labels(folder: &Path) -> Result<TensorFile> {
     let metadata = Metadata::read(folder)?;
     let patches = metadata.content_tokens_per_example as usize;
-    let Some(Grid { height, width }) = square(patches) else {
+    let side = patches.isqrt();
+    if side * side != patches {
         let field = "content_tokens_per_example";
         return Err(Error::format(&folder.join(METADATA), field, patches.to_string(), "the patches of a square"));
-    };
+    }
     let path = folder.join(LABELS);
     let file = SourceFile::open(&path)?;
     let expected = u64::from(metadata.n_examples) * patches as u64;
@@ -206,8 +205,8 @@ pub(crate) fn open_labels(folder: &Path) -> Result<TensorFile> {
         let expected = format!("{expected} bytes, one a patch");
         return Err(Error::format(&path, "length", format!("{} bytes", file.len()), expected));
     }
-    let shape = vec![metadata.n_examples as usize, 1, height, width];
-    let strides = vec![patches as u64, patches as u64, width as u64, 1];
+    let shape = vec![metadata.n_examples as usize, 1, side, side];
+    let strides = vec![patches as u64, patches as u64, side as u64, 1];
     Ok(TensorFile::view(Arc::new(file), None, View { dtype: Dtype::U8, shape, strides, offset: 0 })?)
 }
 

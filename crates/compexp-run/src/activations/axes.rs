@@ -145,7 +145,7 @@ pub(super) fn check_units(array: &Array, found: usize, known: Option<usize>) -> 
 }
 
 /// The square map of so many positions, where there is one.
-pub(crate) fn square(positions: usize) -> Option<Grid> {
+fn square(positions: usize) -> Option<Grid> {
     let side = positions.isqrt();
     (side * side == positions).then_some(Grid { height: side, width: side })
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use compexp_core::activation::ActivationSource;
 use compexp_core::concept::ConceptId;
-use compexp_core::probe::Annotation;
+use compexp_core::probe::{Annotation, Grid};
 use compexp_tests::files::Scratch;
 use serde_json::{Value, json};
 
