@@ -26,6 +26,7 @@ mod run_folder;
 mod run_inputs;
 mod summary;
 mod terminal;
+mod training_news;
 mod trials;
 mod unit_numbers;
 mod word_annotations;
@@ -84,6 +85,7 @@ fn run(cli: &Cli, reporter: &Reporter) -> anyhow::Result<()> {
         Command::Nli(NliCommand::Predict(args)) => commands::nli::predict::run(args, reporter),
         Command::Text(TextCommand::Probe(args)) => commands::text::probe::run(args, reporter),
         Command::Text(TextCommand::Layers(args)) => commands::text::layers::run(args),
+        Command::Sae(SaeCommand::Train(args)) => commands::sae::train::run(args, reporter),
         Command::Sae(SaeCommand::Encode(args)) => commands::sae::encode::run(args, reporter),
         Command::Sae(SaeCommand::Check(args)) => commands::sae::check::run(args, reporter),
         Command::Probe(ProbeCommand::Convert(args)) => commands::convert::run(args, reporter),

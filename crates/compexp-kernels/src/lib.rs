@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`simd`] runs a loop on the widest registers there are; [`gemm`] multiplies matrices whose right side
 //! is packed once; [`conv`], [`linear`], [`attention`] and [`lstm`] build convolutions, linear layers, self-attention and
-//! LSTMs on it; [`gelu`] is an activation function, [`norm`] a batch norm in training mode.
+//! LSTMs on it; [`gelu`] is an activation function, [`norm`] a batch norm in training mode, [`adam`] the steps of a training.
 //!
 //! # What it does not know
 //! The crate has no networks, no file access and no training loops.
@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+pub mod adam;
 pub mod attention;
 pub mod conv;
 mod device;

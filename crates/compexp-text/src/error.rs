@@ -91,3 +91,13 @@ impl Error {
         Self::Core(compexp_core::Error::mismatch(what, found, expected))
     }
 }
+
+impl From<compexp_run::Error> for Error {
+    fn from(error: compexp_run::Error) -> Self {
+        match error {
+            compexp_run::Error::File(error) => Self::File(error),
+            compexp_run::Error::Core(error) => Self::Core(error),
+            damaged => Self::Core(damaged.into()),
+        }
+    }
+}

@@ -78,7 +78,7 @@ pub(crate) enum Command {
     /// Explain language models: from sentences and a model
     #[command(subcommand)]
     Text(TextCommand),
-    /// Run sparse autoencoders
+    /// Train, run and check sparse autoencoders
     #[command(subcommand)]
     Sae(SaeCommand),
     /// Write probe directories from annotations in other forms
@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn numbers_of_a_kind_are_checked_alike() {
-        let trainings = ["vision train list --out x", "nli train --train a --dev b --out x"];
+        let sae = "sae train --activations a --latents 8 --k 2 --out x";
+        let trainings = ["vision train list --out x", "nli train --train a --dev b --out x", sae];
         let texts = ["-1", "0", "0.5", "1", "2", "1048576", "1048577", "nan", "inf", "x"];
         assert_eq!(taken("lr", &trainings, &texts), ["0.5", "1", "2", "1048576", "1048577"]);
         assert_eq!(taken("epochs", &trainings, &texts), ["1", "2", "1048576"]);

@@ -7,15 +7,64 @@ use compexp_vision::model::DeviceName;
 
 use super::annotations::TextArgs;
 use super::device::DeviceArg;
-use super::numbers::{part, whole};
+use super::numbers::{above_0, at_least_1, epochs, part, whole};
 use super::text::LanguageModelArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SaeCommand {
+    /// Train a small TopK autoencoder on the activations of a layer
+    Train(SaeTrainArgs),
     /// Encode the activations of a layer: write the latents that fire
     Encode(SaeEncodeArgs),
     /// Compare the explanations of trained latents with those of controls that learnt nothing
     Check(SaeCheckArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For teaching, tests and small layers: it runs on the CPU, with all activations in memory. To continue a stopped training, \
+give the same command again. The folder gets cfg.json and sae_weights.safetensors (as SAELens writes them), \
+training.json (settings and results), curves.csv and curves.svg.
+
+Example, with the control of `sae check --frozen`:
+  compexp text probe --model minilm --layer resid.3 --tokens ewt.conllu.gz --out runs/resid3
+  compexp sae train --activations runs/resid3/activations.npy --latents 768 --k 16 --out sae
+  compexp sae train --activations runs/resid3/activations.npy --latents 768 --k 16 \\
+    --freeze-decoder --out sae-frozen")]
+pub(crate) struct SaeTrainArgs {
+    /// The layer's activations, [rows, width], in any form that `explain` reads
+    #[arg(long, value_name = "FILE[#TENSOR]")]
+    pub(crate) activations: PathBuf,
+    /// The number of latents
+    #[arg(help_heading = "Autoencoder", long, value_name = "N", value_parser = whole(1, 1 << 20))]
+    pub(crate) latents: usize,
+    /// How many latents fire on a row, at most
+    #[arg(help_heading = "Autoencoder", long, value_name = "K", value_parser = whole(1, 1 << 20))]
+    pub(crate) k: usize,
+    /// Keep the rows of the decoder at their random directions
+    #[arg(help_heading = "Autoencoder", long)]
+    pub(crate) freeze_decoder: bool,
+    /// Passes over the rows
+    #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 20, value_parser = epochs())]
+    pub(crate) epochs: usize,
+    /// Rows per step
+    #[arg(help_heading = "Training", long, alias = "batch-size", value_name = "N", default_value_t = 512, value_parser = whole(1, 1 << 20))]
+    pub(crate) batch: usize,
+    /// Adam's learning rate; over the last 30% of all steps it falls to 0
+    #[arg(help_heading = "Training", long, value_name = "RATE", default_value_t = 2e-3, value_parser = above_0::<f32>, allow_negative_numbers = true)]
+    pub(crate) lr: f32,
+    /// Seed of the first directions and of the order of the rows
+    #[arg(help_heading = "Training", long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Steps between two saved states
+    #[arg(help_heading = "Training", long, value_name = "N", default_value_t = 200, value_parser = at_least_1())]
+    pub(crate) save_every: usize,
+    /// The folder for the results
+    #[arg(help_heading = "Output", long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Print the results as JSON
+    #[arg(help_heading = "Output", long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,7 @@ mod report_browser;
 mod run_folders;
 mod sae_check;
 mod sae_encode;
+mod sae_train;
 mod scenes;
 mod setup;
 mod text;

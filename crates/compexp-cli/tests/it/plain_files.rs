@@ -58,6 +58,7 @@ fn a_pipe_as_any_input_is_refused() {
         ("vision eval pipe --checkpoint pipe", "pipe"),
         ("vision probe --broden broden --checkpoint pipe --layer layer4 --out new", "index.csv"),
         ("vision train pipe --out new", "pipe"),
+        ("sae train --activations pipe --latents 4 --k 1 --out new", "pipe"),
         ("nli tag pipe --tagger model", "tokenizer"),
         ("nli tag lines.txt --tagger model", "tokenizer"),
         ("nli train --train pipe --dev pipe --tokenized --out new", "pipe"),

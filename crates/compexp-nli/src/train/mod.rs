@@ -3,7 +3,6 @@
 //!
 //! A step runs the network of [`crate::model`] in training mode and back by candle; random numbers are the project's own.
 
-mod adam;
 pub mod config;
 mod step;
 mod trainee;

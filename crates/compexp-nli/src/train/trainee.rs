@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Storage, Tensor, Var};
-use candle_nn::{Optimizer, VarBuilder};
+use candle_nn::VarBuilder;
 use compexp_core::random::Stream;
+use compexp_kernels::adam::{Adam, BLOCK, Params};
 use compexp_run::training::{At, Score, Stored, Trainee, Values};
 use rayon::prelude::*;
 
-use super::adam::{Adam, BLOCK, Params};
 use super::step::Step;
 use super::{BEST_FILE, EpochRow, Setup, accuracy, batches, rare_words, shuffled};
 use crate::error::{Error, Result};
@@ -48,7 +48,8 @@ impl<'a> Training<'a> {
         let vars = variables(model, words.len(), weights, device)?;
         let trained = |name: &str| !NORM[2..].contains(&name) && (!config.freeze_embedding || name != EMBEDDING);
         let trained: Vec<_> = vars.keys().filter(|name| trained(name)).cloned().collect();
-        let adam = Adam::new(trained.iter().map(|name| vars[name].clone()).collect(), Params::from(config))?;
+        let params = Params { betas: config.betas, epsilon: config.epsilon, clip: config.clip };
+        let adam = Adam::new(trained.iter().map(|name| vars[name].clone()), params)?;
         Ok(Self {
             rare: rare_words(words.len(), train),
             network: network(model, words.len(), &vars, config.freeze_embedding)?,
@@ -90,7 +91,7 @@ impl<'a> Training<'a> {
 
     /// The means of the gradients and of their squares, by weight.
     fn moments(&self) -> impl Iterator<Item = (&String, [&Var; 2])> {
-        self.trained.iter().zip(&self.adam.moments).map(|(name, moments)| (name, [&moments.first, &moments.second]))
+        self.trained.iter().zip(self.adam.moments()).map(|(name, moments)| (name, [&moments.first, &moments.second]))
     }
 }
 
@@ -113,9 +114,7 @@ impl Trainee for Training<'_> {
         let examples: Vec<_> = batches(order, config.batch)[at.batch].iter().map(|&i| &train[i]).collect();
         let step = Step { model, config, rare: &self.rare, number: at.step };
         let (score, gradients) = step.run(&self.network, &examples)?;
-        self.adam.steps = at.step;
-        self.adam.set_learning_rate(config.rate(at.epoch).into());
-        self.adam.step(&gradients)?;
+        self.adam.step(&gradients, at.step + 1, config.rate(at.epoch))?;
         self.average(config.kept(at.step + 1))?;
         Ok(score)
     }

@@ -12,9 +12,11 @@ use crate::error::{Error, Result};
 
 /// The purposes of this crate's random numbers.
 #[derive(Clone, Copy)]
-enum Purpose {
+pub(super) enum Purpose {
     Decoder = 1,
     Rotation = 2,
+    /// The order of positions in an epoch of a training.
+    Order = 3,
 }
 
 impl Sae {

@@ -14,8 +14,10 @@
 mod control;
 mod open;
 mod rows;
+mod save;
 #[cfg(test)]
 mod tests;
+pub mod train;
 mod variance;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 pub use control::{Rotated, Rotation, layer_mean};
 pub use rows::SparseRows;
+pub use save::Weights;
 pub use variance::ExplainedVariance;
 
 /// Positions of a thread's task: they share the reading of the weights.
@@ -196,15 +199,20 @@ impl Sae {
                 Kind::TopK(k) => {
                     // A value of 0 or less is 0 in the end, so only the others compete.
                     let mut above: Vec<_> = above.collect();
-                    if above.len() > *k {
-                        above.select_nth_unstable_by(*k - 1, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                        above.truncate(*k);
-                        above.sort_unstable_by_key(|(at, _)| *at);
-                    }
+                    keep_greatest(&mut above, *k);
                     rows.push(above);
                 }
             }
         }
         rows
+    }
+}
+
+/// Keeps the `k` greatest of latents in ascending order with their values; of equal ones at the border the first.
+fn keep_greatest(latents: &mut Vec<(u32, f32)>, k: usize) {
+    if latents.len() > k {
+        latents.select_nth_unstable_by(k - 1, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        latents.truncate(k);
+        latents.sort_unstable_by_key(|(at, _)| *at);
     }
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::{Kind, Parts, Sae};
 use crate::error::{Error, Result};
 
-const CONFIG: &str = "cfg.json";
-const WEIGHTS: &str = "sae_weights.safetensors";
+pub(super) const CONFIG: &str = "cfg.json";
+pub(super) const WEIGHTS: &str = "sae_weights.safetensors";
 const ARCHIVE: &str = "params.npz";
 
 /// What `cfg.json` says that changes the arithmetic. Files of old versions lack some entries and have others.

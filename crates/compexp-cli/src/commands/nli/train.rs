@@ -4,16 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Result;
-use compexp_core::explain::Progress as _;
 use compexp_files::{AtomicFile, excerpt, remove_tree};
 use compexp_nli::Error;
 use compexp_nli::features::for_each_vector;
 use compexp_nli::model::{Config, Kind};
 use compexp_nli::text::{Label, Pair, WordTable};
-use compexp_nli::train::{BEST_FILE, Example, Progress, Schedule, Setup, TrainConfig, accuracy, train};
+use compexp_nli::train::{BEST_FILE, EpochRow, Example, Progress, Schedule, Setup, TrainConfig, accuracy, train};
 use serde_json::json;
 
 use super::curves;
@@ -22,6 +20,7 @@ use crate::args::training::NliTrainArgs;
 use crate::failure::{Failure, refuse_standard_output};
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
+use crate::training_news::TrainingNews;
 
 /// The best classifier of a completed training.
 const MODEL: &str = "model.safetensors";
@@ -68,12 +67,20 @@ pub(crate) fn run(args: &NliTrainArgs, reporter: &Reporter) -> Result<()> {
         dev: &dev_examples,
         device: &device,
     };
-    let mut news = News { reporter, epoch: 0, started: Instant::now(), error: None };
+    let mut news = TrainingNews::new(reporter);
+    let mut drawn = Ok(());
     let _lock = compexp_files::claim_folder(&args.out)?;
-    let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress, &args.out))?;
-    if let Some(error) = news.error {
-        return Err(error);
-    }
+    let outcome = train(&setup, Some(&args.out), |progress| {
+        match progress {
+            Progress::Step { epoch, done, steps, .. } => news.step(epoch, done, steps),
+            Progress::Epoch(rows) => {
+                results(rows).into_iter().for_each(|(epoch, results)| news.epoch(epoch, &results));
+                drawn = curves::draw(&args.out, rows);
+            }
+        }
+        if drawn.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    drawn?;
     reporter.end();
     curves::draw(&args.out, &outcome.curves)?;
     outcome.model.save(&args.out.join(MODEL))?;
@@ -201,48 +208,14 @@ fn train_config(args: &NliTrainArgs) -> TrainConfig {
     }
 }
 
-/// The progress reports of a training.
-struct News<'a> {
-    reporter: &'a Reporter,
-    epoch: usize,
-    started: Instant,
-    /// Why the curves could not be drawn.
-    error: Option<anyhow::Error>,
-}
-
-impl News<'_> {
-    fn tell(&mut self, progress: Progress<'_>, out: &Path) -> ControlFlow<()> {
-        match progress {
-            Progress::Step { epoch, done, steps, .. } => {
-                if epoch != self.epoch {
-                    (self.epoch, self.started) = (epoch, Instant::now());
-                    self.reporter.stage(&format!("epoch {epoch}"), "steps", steps);
-                    if done > 1 {
-                        self.reporter.say(&format!("training: going on in epoch {epoch} after {} steps", done - 1));
-                        self.reporter.stage(&format!("epoch {epoch}"), "steps", steps);
-                    }
-                }
-                self.reporter.done(done);
-            }
-            Progress::Epoch(rows) => {
-                // This line replaces the line at the end of a long stage.
-                self.reporter.clear();
-                let [before @ .., row] = rows else { return ControlFlow::Continue(()) };
-                let is_best = before.iter().all(|before| row.dev_accuracy > before.dev_accuracy);
-                let better = if is_best { ", the best so far" } else { "" };
-                let [training, held_out] = [row.train_accuracy, row.dev_accuracy].map(|a| 100.0 * a);
-                let (epoch, loss, took) = (row.epoch, row.train_loss, duration(self.started.elapsed()));
-                self.reporter.say(&format!(
-                    "epoch {epoch}: loss {loss:.4}, accuracy {training:.2}%, held out {held_out:.2}%{better}, {took}"
-                ));
-                if let Err(error) = curves::draw(out, rows) {
-                    self.error = Some(error);
-                    return ControlFlow::Break(());
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
+/// What the last of these epochs came to.
+fn results(rows: &[EpochRow]) -> Option<(usize, String)> {
+    let (row, before) = rows.split_last()?;
+    let is_best = before.iter().all(|before| row.dev_accuracy > before.dev_accuracy);
+    let better = if is_best { ", the best so far" } else { "" };
+    let [training, held_out] = [row.train_accuracy, row.dev_accuracy].map(|a| 100.0 * a);
+    let loss = row.train_loss;
+    Some((row.epoch, format!("loss {loss:.4}, accuracy {training:.2}%, held out {held_out:.2}%{better}")))
 }
 
 /// The vectors of the words of all pairs, and their dimension. If a word occurs twice, its first vector counts.

@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use anyhow::Result;
-use compexp_core::explain::Progress as _;
 use compexp_files::write_json;
 use compexp_vision::eval::Labelled;
 use compexp_vision::model::save;
@@ -18,6 +16,7 @@ use crate::args::training::VisionTrainArgs;
 use crate::failure::refuse_standard_output;
 use crate::progress::{Reporter, duration};
 use crate::terminal::{self, count, name};
+use crate::training_news::TrainingNews;
 
 /// The network of a completed training.
 const MODEL: &str = "model.safetensors";
@@ -61,9 +60,15 @@ pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
         val: val.as_ref(),
         device: &device,
     };
-    let mut news = News { reporter, epoch: 0, started: Instant::now() };
+    let mut news = TrainingNews::new(reporter);
     let _lock = compexp_files::claim_folder(&args.out)?;
-    let outcome = train(&setup, Some(&args.out), |progress| news.tell(progress))?;
+    let outcome = train(&setup, Some(&args.out), |progress| {
+        match progress {
+            Progress::Step { epoch, done, steps, .. } => news.step(epoch, done, steps),
+            Progress::Epoch(rows) => rows.last().into_iter().for_each(|row| news.epoch(row.epoch, &results(row))),
+        }
+        ControlFlow::Continue(())
+    })?;
     reporter.clear();
     write_json(&args.out.join("curves.json"), &outcome.curves)?;
     save(&model, &outcome.weights, &args.out.join(MODEL))?;
@@ -89,36 +94,8 @@ pub(crate) fn run(args: &VisionTrainArgs, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// The progress reports of a training.
-struct News<'a> {
-    reporter: &'a Reporter,
-    epoch: usize,
-    started: Instant,
-}
-
-impl News<'_> {
-    fn tell(&mut self, progress: Progress<'_, EpochRow>) -> ControlFlow<()> {
-        match progress {
-            Progress::Step { epoch, done, steps, .. } => {
-                if epoch != self.epoch {
-                    (self.epoch, self.started) = (epoch, Instant::now());
-                    if done > 1 {
-                        self.reporter.say(&format!("training: going on in epoch {epoch} after {} steps", done - 1));
-                    }
-                    self.reporter.stage(&format!("epoch {epoch}"), "steps", steps);
-                }
-                self.reporter.done(done);
-            }
-            Progress::Epoch(rows) => {
-                let Some(row) = rows.last() else { return ControlFlow::Continue(()) };
-                // This line replaces the line at the end of a long stage.
-                self.reporter.clear();
-                let (epoch, loss, took) = (row.epoch, row.train_loss, duration(self.started.elapsed()));
-                let val = row.val_accuracy.map_or(String::new(), |val| format!(", of others {:.2}%", 100.0 * val));
-                let accuracy = 100.0 * row.train_accuracy;
-                self.reporter.say(&format!("epoch {epoch}: loss {loss:.4}, accuracy {accuracy:.2}%{val}, {took}"));
-            }
-        }
-        ControlFlow::Continue(())
-    }
+/// What an epoch came to.
+fn results(row: &EpochRow) -> String {
+    let val = row.val_accuracy.map_or(String::new(), |val| format!(", of others {:.2}%", 100.0 * val));
+    format!("loss {:.4}, accuracy {:.2}%{val}", row.train_loss, 100.0 * row.train_accuracy)
 }

@@ -1,67 +1,77 @@
-//! Adam (Kingma and Ba, 2015), as PyTorch computes it, as an optimizer of candle-nn.
+//! Adam (Kingma and Ba, 2015), as PyTorch computes it.
 //!
 //! candle-nn's AdamW has private moments, so a training could not be saved and continued. It also creates a dozen new
 //! tensors per weight and step. This optimizer makes its moments readable, and updates in place on the CPU.
 
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Storage, Tensor, Var, bail};
-use candle_nn::Optimizer;
 use rayon::prelude::*;
 
-use super::config::TrainConfig;
+use crate::error::Result;
 
 /// Elements that a thread updates at a time, and over which parts of a norm are summed: fixed, so that a sum does not
 /// depend on the threads.
-pub(super) const BLOCK: usize = 1 << 14;
+pub const BLOCK: usize = 1 << 14;
 
 /// The settings of [`Adam`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Params {
-    pub(super) rate: f32,
-    pub(super) betas: [f32; 2],
-    pub(super) epsilon: f32,
+pub struct Params {
+    /// The decay of the mean of gradients, and of the mean of their squares.
+    pub betas: [f32; 2],
+    /// What is added to the root of the mean square.
+    pub epsilon: f32,
     /// The greatest norm of all gradients together.
-    pub(super) clip: Option<f32>,
+    pub clip: Option<f32>,
 }
 
-impl From<&TrainConfig> for Params {
-    fn from(config: &TrainConfig) -> Self {
-        Self { rate: config.learning_rate, betas: config.betas, epsilon: config.epsilon, clip: config.clip }
+impl Default for Params {
+    /// The published ones, and no clipping.
+    fn default() -> Self {
+        Self { betas: [0.9, 0.999], epsilon: 1e-8, clip: None }
     }
 }
 
 /// A variable with the running means of its gradient and of the gradient's square.
 #[derive(Debug, Clone)]
-pub(super) struct Moments {
+pub struct Moments {
     var: Var,
-    pub(super) first: Var,
-    pub(super) second: Var,
+    /// The mean of the gradient.
+    pub first: Var,
+    /// The mean of the gradient's square.
+    pub second: Var,
 }
 
 /// Adam. Weights without a gradient in a step move on by their moments, as gradients of zero would do.
 #[derive(Debug)]
-pub(super) struct Adam {
+pub struct Adam {
     params: Params,
-    /// Steps done.
-    pub(super) steps: u64,
-    /// In the order in which the variables were given.
-    pub(super) moments: Vec<Moments>,
+    moments: Vec<Moments>,
 }
 
-impl Optimizer for Adam {
-    type Config = Params;
-
-    fn new(vars: Vec<Var>, params: Params) -> candle_core::Result<Self> {
+impl Adam {
+    /// One for these variables, which MUST be f32 and contiguous.
+    ///
+    /// # Errors
+    /// [`Error::Candle`](crate::Error::Candle) if the device has no room.
+    pub fn new(vars: impl IntoIterator<Item = Var>, params: Params) -> Result<Self> {
         let moments = vars.into_iter().map(|var| {
             let zeros = || Var::zeros(var.shape(), var.dtype(), var.device());
             Ok(Moments { first: zeros()?, second: zeros()?, var })
         });
-        Ok(Self { params, steps: 0, moments: moments.collect::<candle_core::Result<_>>()? })
+        Ok(Self { params, moments: moments.collect::<candle_core::Result<_>>()? })
     }
 
-    fn step(&mut self, gradients: &GradStore) -> candle_core::Result<()> {
-        self.steps += 1;
-        let Params { rate, betas, epsilon, clip } = self.params;
+    /// The means of each variable, in the order in which the variables were given.
+    pub fn moments(&self) -> &[Moments] {
+        &self.moments
+    }
+
+    /// Takes step `number`, from 1, at a learning rate.
+    ///
+    /// # Errors
+    /// [`Error::Candle`](crate::Error::Candle) if a gradient has another type or shape than its variable.
+    pub fn step(&self, gradients: &GradStore, number: u64, rate: f32) -> Result<()> {
+        let Params { betas, epsilon, clip } = self.params;
         let gradient = |moments: &Moments| match gradients.get(&moments.var) {
             Some(gradient) => gradient.contiguous(),
             None => moments.var.zeros_like(),
@@ -71,7 +81,7 @@ impl Optimizer for Adam {
             Some(clip) => scale(clip, norm(&all)?),
             None => 1.0,
         };
-        let correction = |beta: f32| 1.0 - f64::from(beta).powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
+        let correction = |beta: f32| 1.0 - f64::from(beta).powi(i32::try_from(number).unwrap_or(i32::MAX));
         let mean = Mean { beta: betas[0], scale };
         let square = Square { beta: betas[1], scale };
         let apply = Apply {
@@ -94,14 +104,6 @@ impl Optimizer for Adam {
             }
         }
         Ok(())
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.params.rate.into()
-    }
-
-    fn set_learning_rate(&mut self, rate: f64) {
-        self.params.rate = rate as f32;
     }
 }
 
@@ -218,7 +220,7 @@ fn norm(gradients: &[Tensor]) -> candle_core::Result<f64> {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
-    use candle_nn::{AdamW, ParamsAdamW};
+    use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 
     use super::*;
 
@@ -226,9 +228,7 @@ mod tests {
         Var::from_slice(values, values.len(), &Device::Cpu).unwrap()
     }
 
-    fn params(clip: Option<f32>) -> Params {
-        Params { rate: 0.01, clip, ..Params::from(&TrainConfig::default()) }
-    }
+    const RATE: f32 = 0.01;
 
     /// Gradients of these values for these variables.
     fn gradients(all: &[(&Var, &[f32])]) -> GradStore {
@@ -247,10 +247,10 @@ mod tests {
     #[test]
     fn updates_equal_the_published_formula() {
         let weight = var(&[1.0, -1.0]);
-        let mut adam = Adam::new(vec![weight.clone()], params(None)).unwrap();
+        let adam = Adam::new([weight.clone()], Params::default()).unwrap();
         let (mut x, mut m, mut v) = (1.0f64, 0.0f64, 0.0f64);
         for (step, g) in [-4.0f64, -4.0, 0.0].into_iter().enumerate() {
-            adam.step(&gradients(&[(&weight, &[g as f32, 1e-3])])).unwrap();
+            adam.step(&gradients(&[(&weight, &[g as f32, 1e-3])]), step as u64 + 1, RATE).unwrap();
             (m, v) = (0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g);
             let t = step as i32 + 1;
             x -= 0.01 * (m / (1.0 - 0.9f64.powi(t))) / ((v / (1.0 - 0.999f64.powi(t))).sqrt() + 1e-8);
@@ -263,12 +263,12 @@ mod tests {
     fn without_decay_candles_adamw_is_the_same() {
         let start: Vec<f32> = (0..40_000).map(|i| (i as f32 * 0.37).sin()).collect();
         let (ours, theirs) = (var(&start), var(&start));
-        let mut adam = Adam::new(vec![ours.clone()], params(None)).unwrap();
+        let adam = Adam::new([ours.clone()], Params::default()).unwrap();
         let rates = ParamsAdamW { lr: 0.01, weight_decay: 0.0, ..ParamsAdamW::default() };
         let mut reference = AdamW::new(vec![theirs.clone()], rates).unwrap();
         for step in 0..5 {
             let gradient: Vec<f32> = (0..40_000).map(|i| ((i * (step + 3)) as f32 * 0.11).cos()).collect();
-            adam.step(&gradients(&[(&ours, &gradient)])).unwrap();
+            adam.step(&gradients(&[(&ours, &gradient)]), step as u64 + 1, RATE).unwrap();
             reference.step(&gradients(&[(&theirs, &gradient)])).unwrap();
         }
         let off = values(&ours).iter().zip(values(&theirs)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -279,12 +279,12 @@ mod tests {
     #[test]
     fn weights_without_a_gradient_move_by_their_moments_alone() {
         let (one, two) = (var(&[0.1, 0.2]), var(&[0.3, 0.4]));
-        let mut adam = Adam::new(vec![one.clone(), two.clone()], params(None)).unwrap();
-        adam.step(&gradients(&[(&two, &[3.0, 0.0])])).unwrap();
+        let adam = Adam::new([one.clone(), two.clone()], Params::default()).unwrap();
+        adam.step(&gradients(&[(&two, &[3.0, 0.0])]), 1, RATE).unwrap();
         assert_eq!(values(&one), [0.1, 0.2]);
         assert!((values(&two)[0] - 0.29).abs() < 1e-6);
         let before = values(&two);
-        adam.step(&gradients(&[(&one, &[0.0, 1.0])])).unwrap();
+        adam.step(&gradients(&[(&one, &[0.0, 1.0])]), 2, RATE).unwrap();
         assert!(values(&two)[0] < before[0] && values(&two)[1] == before[1] && values(&one)[1] < 0.2);
     }
 
@@ -297,9 +297,10 @@ mod tests {
         // clipping.
         let run = |gradient: &[f32]| {
             let weight = var(&[1.0, 2.0]);
-            let mut adam = Adam::new(vec![weight.clone()], params(Some(0.5))).unwrap();
-            adam.step(&gradients(&[(&weight, gradient)])).unwrap();
-            values(&adam.moments[0].first).into_iter().chain(values(&weight)).collect::<Vec<_>>()
+            let clipped = Params { clip: Some(0.5), ..Params::default() };
+            let adam = Adam::new([weight.clone()], clipped).unwrap();
+            adam.step(&gradients(&[(&weight, gradient)]), 1, RATE).unwrap();
+            values(&adam.moments()[0].first).into_iter().chain(values(&weight)).collect::<Vec<_>>()
         };
         let (whole, half) = (run(&[3.0, -4.0]), run(&[1.5, -2.0]));
         assert!(whole.iter().zip(&half).all(|(a, b)| (a - b).abs() < 1e-6), "{whole:?}, {half:?}");
