@@ -23,8 +23,8 @@ pub(crate) struct Plan {
     pub(crate) runs: Vec<Run>,
     /// Other runs that the report shows.
     also: Vec<PathBuf>,
-    /// The runs on planted units, each with what was planted.
-    pub(crate) planted: Vec<[PathBuf; 2]>,
+    /// The runs on planted units.
+    pub(crate) planted: Vec<Planted>,
     /// The page to open.
     pub(crate) report: PathBuf,
 }
@@ -38,6 +38,17 @@ pub(crate) struct Run {
     pub(crate) path: PathBuf,
     /// What it repeats.
     pub(crate) half: Half,
+}
+
+/// A run on planted units.
+#[derive(Debug)]
+pub(crate) struct Planted {
+    /// Its folder.
+    pub(crate) run: PathBuf,
+    /// What was planted.
+    pub(crate) formulas: PathBuf,
+    /// Whether every formula must be recovered: the units have no noise, and the search proves what it finds.
+    pub(crate) all: bool,
 }
 
 /// The arguments that say where the vision half's data are.
@@ -109,6 +120,9 @@ pub(crate) fn make(root: &Path, args: &ReproduceArgs, out: &Path) -> Result<Plan
             None => toy_nli(root, out, &mut plan),
         };
         nli(&half, out, &mut plan);
+        if !own && paper.is_none() {
+            words_of_sentences(out, &mut plan);
+        }
     }
     if plan.runs.is_empty() {
         bail!("nothing is left to do: --only names the half for which no data are given");
@@ -214,7 +228,7 @@ fn toy_vision(root: &Path, out: &Path, plan: &mut Plan) -> Vision {
         explain.extend(broden.clone());
         explain.extend(["--masks".into(), planted.join("masks.npy").into()]);
         plan.stages.push(stage(name, explain, vec![scenes.clone(), planted.clone()], &out.join(name), true));
-        plan.planted.push([out.join(name), planted.join("planted.json")]);
+        plan.planted.push(Planted { run: out.join(name), formulas: planted.join("planted.json"), all: false });
         plan.also.push(out.join(name));
     }
     let checkpoint = root.join("data/toy/vision/model.safetensors");
@@ -240,6 +254,24 @@ fn toy_nli(root: &Path, out: &Path, plan: &mut Plan) -> Nli {
         ("--checkpoint", checkpoint.clone()),
     ];
     Nli { arguments: options(&named), inputs: vec![pairs, checkpoint], compat: false }
+}
+
+/// The words of the composed sentences as examples: units that follow planted rules of words, and the search that proves what
+/// it finds, which must recover all of them.
+fn words_of_sentences(out: &Path, plan: &mut Plan) {
+    let (pairs, planted, run) = (out.join("pairs"), out.join("words-planted"), out.join("words-found"));
+    let mut tokens = options(&[("--tokens", pairs.join("dev.feats"))]);
+    tokens.extend(words(["--context", "prev"]));
+    let mut plant = words(["plant"]);
+    plant.extend(tokens.iter().cloned());
+    plant.extend(words(["--units", "60", "--noise", "0"]));
+    plan.stages.push(stage("words-planted", plant, vec![pairs.clone()], &planted, false));
+    let mut explain = words(["explain", "--mode", "exact"]);
+    explain.extend(tokens);
+    explain.extend(["--masks".into(), planted.join("masks.npy").into()]);
+    plan.stages.push(stage("words-found", explain, vec![pairs, planted.clone()], &run, true));
+    plan.planted.push(Planted { run: run.clone(), formulas: planted.join("planted.json"), all: true });
+    plan.also.push(run);
 }
 
 /// The paper's settings: the 0.5% quantile, a beam of 10, and up to 10 concepts; the reference's search beside the default one.

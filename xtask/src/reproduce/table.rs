@@ -12,7 +12,7 @@ use crate::program::Compexp;
 use crate::stage::shown;
 
 use super::args::Half;
-use super::plan::Plan;
+use super::plan::{Plan, Planted};
 
 /// A quantity as `compexp analyze --json` gives it.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +45,31 @@ struct Analysis {
     quantities: Vec<Quantity>,
 }
 
+/// What `compexp recovered --json` says.
+#[derive(Deserialize)]
+struct Recovery {
+    rows: Vec<Recovered>,
+}
+
+/// The planted units of one length and noise.
+#[derive(Deserialize)]
+struct Recovered {
+    units: usize,
+    at_length: usize,
+}
+
+impl Recovery {
+    /// Says that every planted formula is recovered, which it MUST be.
+    fn all(&self) -> Result<String> {
+        let units: usize = self.rows.iter().map(|row| row.units).sum();
+        let recovered: usize = self.rows.iter().map(|row| row.at_length).sum();
+        if units == 0 || recovered != units {
+            bail!("planted formulas: found {recovered} of {units} recovered, expected all: the search is exact");
+        }
+        Ok(format!("all {units} planted formulas are recovered"))
+    }
+}
+
 /// A row of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Row {
@@ -63,9 +88,8 @@ pub(crate) fn print(compexp: &Compexp, plan: &Plan, out: &Path) -> Result<()> {
     for (run, analysis) in plan.runs.iter().zip(&all) {
         println!("  {}: {}", run.title, analysis.what);
     }
-    for [run, _] in &plan.planted {
-        let name = run.file_name().unwrap_or_default().to_string_lossy();
-        println!("  {name}: {}; their formulas are known", analysis(compexp, run)?.what);
+    for Planted { run, .. } in &plan.planted {
+        println!("  {}: {}; their formulas are known", folder_name(run), analysis(compexp, run)?.what);
     }
     println!();
     let quantities: Vec<&[Quantity]> = all.iter().map(|analysis| &analysis.quantities[..]).collect();
@@ -73,16 +97,26 @@ pub(crate) fn print(compexp: &Compexp, plan: &Plan, out: &Path) -> Result<()> {
     let (titles, rows) = with_paper(&runs, &quantities, join(&quantities));
     let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
     print!("{}", text(&titles, &rows));
-    for [run, planted] in &plan.planted {
-        println!("\nplanted units");
-        let arguments = ["recovered".into(), run.into(), "--planted".into(), planted.into()];
-        print!("{}", String::from_utf8_lossy(&output(compexp, arguments)?));
+    for Planted { run, formulas, all } in &plan.planted {
+        println!("\nplanted units of {}", folder_name(run));
+        let arguments = || ["recovered".into(), run.into(), "--planted".into(), formulas.into()];
+        print!("{}", String::from_utf8_lossy(&output(compexp, arguments())?));
+        if *all {
+            let [command, run, option, file] = arguments();
+            let text = output(compexp, [command, run, option, file, "--json".into()])?;
+            let recovery: Recovery = serde_json::from_slice(&text).context("cannot read what `recovered` printed")?;
+            println!("{}", recovery.all()?);
+        }
     }
     println!();
     // Again: the table is longer than a terminal is high.
     print_answers(&answers);
     let path = out.join("table.csv");
     fs::write(&path, csv(&titles, &rows)).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+fn folder_name(run: &Path) -> String {
+    run.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Each question with what the paper found, what was found here, and the verdict on a line of its own.
@@ -235,6 +269,19 @@ mod tests {
         let own = [quantity("units", "7", None)];
         let (titles, rows) = with_paper(&[("own", Half::Vision)], &[&own], join(&[&own]));
         assert_eq!((titles, rows[0].values.len()), (vec!["own".to_owned()], 1), "no values, no column");
+    }
+
+    #[test]
+    fn a_planted_formula_that_is_not_recovered_is_an_error() {
+        let rows = |text: &str| serde_json::from_str::<Recovery>(text).unwrap().all();
+        let row =
+            |units: usize, at_length: usize| format!(r#"{{"units": {units}, "at_length": {at_length}, "length": 1}}"#);
+        let [good, bad] = [row(3, 3), row(2, 1)];
+        let said = rows(&format!(r#"{{"metric": "iou", "rows": [{good}, {good}]}}"#)).unwrap();
+        assert_eq!(said, "all 6 planted formulas are recovered");
+        let e = rows(&format!(r#"{{"rows": [{good}, {bad}]}}"#)).unwrap_err().to_string();
+        assert!(e.contains("found 4 of 5 recovered"), "{e}");
+        assert!(rows(r#"{"rows": []}"#).unwrap_err().to_string().contains("found 0 of 0"));
     }
 
     #[test]
