@@ -81,7 +81,7 @@ impl Baseline {
         let result = |u: &Explanation| Explanation { primitive: None, by_length: vec![], beams: None, ..u.clone() };
         let results = |records: &[Explanation]| records.iter().map(result).collect();
         let (units, ranges) = (results(&self.explanations.units), results(&self.explanations.ranges));
-        let explanations = Explanations { units, ranges, ..self.explanations.clone() };
+        let explanations = Explanations { units, ranges, concepts: None, ..self.explanations.clone() };
         Ok(write_json(path, &Kept { explanations: &explanations, summary: self.summary.as_ref() })?)
     }
 }
