@@ -105,6 +105,9 @@ fn of_sparse(mut entries: Vec<(f32, bool)>, n: usize, positives: usize) -> HeldO
         (seen, found) = (seen + equal, found + new);
         area += new as f64 * found as f64 / seen.max(1) as f64;
     }
+    // As for pairs that are written down: of two examples, or of equal values, there is no correlation.
+    let zeros = n > entries.len();
+    let varies = n > 2 && entries.iter().any(|(value, _)| zeros || *value != entries[0].0);
     let (n, p) = (n as f64, positives as f64);
     let mean = entries.iter().map(|(value, _)| f64::from(*value)).sum::<f64>() / n;
     let squares: f64 = entries.iter().map(|(value, _)| (f64::from(*value) - mean).powi(2)).sum();
@@ -112,7 +115,7 @@ fn of_sparse(mut entries: Vec<(f32, bool)>, n: usize, positives: usize) -> HeldO
     let together: f64 = entries.iter().filter(|(_, truth)| *truth).map(|(value, _)| f64::from(*value)).sum();
     let spread = (variance * p * (n - p) / n).sqrt();
     HeldOutActivation {
-        correlation: (spread > 0.0).then(|| (together - p * mean) / spread),
+        correlation: (varies && spread > 0.0).then(|| ((together - p * mean) / spread).clamp(-1.0, 1.0)),
         auprc: (found > 0).then(|| area / found as f64),
         base_rate: p / n.max(1.0),
     }
