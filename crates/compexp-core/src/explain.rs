@@ -6,6 +6,7 @@ use crate::concept::Vocabulary;
 use crate::error::{Error, Result};
 use crate::exemplar::{Exemplars, Firing, draw};
 use crate::explanation::{Explanation, Explanations, Universe, VERSION};
+use crate::formula::Formula;
 use crate::partition::{Partition, PositionMap};
 use crate::profile::{Band, Profile, from_activations, from_masks, from_sparse};
 use crate::ranges::{Range, RangeConfig, ranges};
@@ -90,7 +91,7 @@ pub struct Explained {
     pub range_bands: Vec<Band>,
     /// The results of these searches.
     pub range_results: Vec<SearchResult>,
-    /// The profile of every selected unit.
+    /// Where every selected unit is active and most so; with its cells and hits if [`ExplainConfig::swap`] needs them.
     pub profiles: Vec<Profile>,
     /// The concepts of the probe set.
     pub concepts: Vec<Extent>,
@@ -125,34 +126,36 @@ pub fn explain(
     }
     let n = firing.n_examples();
     let mut cuts = Vec::new();
-    let profiles = match firing {
+    let mut all = Searched::default();
+    let mut add = |profiles| all.add(partition, vocabulary, profiles, config, progress);
+    match firing {
         Firing::Activations(source) => {
             progress.stage("thresholds", "examples", n);
             cuts = thresholds(source, config.threshold, &|n| progress.done(n))?;
             progress.stage("profiles", "examples", n);
             let bands = Band::of_units(units, &cuts);
-            from_activations(source, &bands, map, partition.n_cells(), config.exemplars, &|n| progress.done(n))?
+            let (cells, peaks) = (partition.n_cells(), config.exemplars);
+            add(from_activations(source, &bands, map, cells, peaks, &|n| progress.done(n))?)?;
         }
         Firing::Sparse(source) => {
             progress.stage("thresholds", "units", source.n_units());
             cuts = sparse::thresholds(source, config.threshold, &|n| progress.done(n))?;
-            progress.stage("profiles", "units", source.n_units());
-            let bands = Band::of_units(units, &cuts);
-            from_sparse(source, &bands, map, partition.n_cells(), config.exemplars, &|n| progress.done(n))?
+            for units in units.chunks(AT_ONCE) {
+                progress.stage("profiles", "units", source.n_units());
+                let (bands, cells, peaks) = (Band::of_units(units, &cuts), partition.n_cells(), config.exemplars);
+                add(from_sparse(source, &bands, map, cells, peaks, &|n| progress.done(n))?)?;
+            }
         }
         Firing::Masks(source) => {
             progress.stage("profiles", "units", units.len());
-            from_masks(source, units, map, partition.n_cells(), config.exemplars, &|n| progress.done(n))?
+            let (cells, peaks) = (partition.n_cells(), config.exemplars);
+            add(from_masks(source, units, map, cells, peaks, &|n| progress.done(n))?)?;
         }
-    };
-    progress.stage("search", "units", units.len());
-    let found = search_all(partition, &profiles, &config.search, &|n| progress.done(n))?;
-    let found = found.into_iter().map(|result| without_vacuous(partition, &config.search, result));
-    let (results, vacuous): (Vec<SearchResult>, Vec<_>) = found.unzip();
-    let ceilings = ceilings(partition, &profiles, vocabulary);
+    }
+    let Searched { profiles, areas, results, vacuous, ceilings } = all;
     let positions = partition.n_positions();
     let explanation = |(i, unit): (usize, &usize)| {
-        let (threshold, area) = (cuts.get(*unit).copied(), profiles[i].area());
+        let (threshold, area) = (cuts.get(*unit).copied(), areas[i]);
         Explanation {
             vacuous: vacuous[i].iter().map(|literal| literal.display(vocabulary).to_string()).collect(),
             ceiling: ceilings.first().map(|all| all.ceilings[i]).filter(|_| area > 0),
@@ -186,6 +189,49 @@ pub fn explain(
         exemplars,
         ceilings,
     })
+}
+
+/// Units of sparse activations that are profiled and searched at once.
+const AT_ONCE: usize = 4096;
+
+/// Units that were searched.
+#[derive(Default)]
+struct Searched {
+    profiles: Vec<Profile>,
+    areas: Vec<u64>,
+    results: Vec<SearchResult>,
+    vacuous: Vec<Vec<Formula>>,
+    ceilings: Vec<Ceilings>,
+}
+
+impl Searched {
+    /// Searches more units. What later stages do not need of their profiles goes, so that memory does not grow with them.
+    fn add(
+        &mut self,
+        partition: &Partition,
+        vocabulary: &Vocabulary,
+        mut profiles: Vec<Profile>,
+        config: &ExplainConfig,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        progress.stage("search", "units", profiles.len());
+        let found = search_all(partition, &profiles, &config.search, &|n| progress.done(n))?;
+        let found = found.into_iter().map(|result| without_vacuous(partition, &config.search, result));
+        let (results, vacuous): (Vec<SearchResult>, Vec<_>) = found.unzip();
+        self.results.extend(results);
+        self.vacuous.extend(vacuous);
+        let more = ceilings(partition, &profiles, vocabulary);
+        match self.ceilings.is_empty() {
+            true => self.ceilings = more,
+            false => self.ceilings.iter_mut().zip(more).for_each(|(all, more)| all.ceilings.extend(more.ceilings)),
+        }
+        self.areas.extend(profiles.iter().map(Profile::area));
+        if config.swap.is_none() {
+            profiles.iter_mut().for_each(|profile| (profile.cells, profile.hits) = (Vec::new(), Vec::new()));
+        }
+        self.profiles.extend(profiles);
+        Ok(())
+    }
 }
 
 /// Ranges of activation that were searched: one entry for each unit and range, unit after unit.
@@ -253,4 +299,83 @@ fn search_ranges(
     };
     let records = each.iter().enumerate().map(record).collect();
     Ok(Ranges { bands, results, records })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::*;
+    use crate::partition::{MemoryPositions, PartitionBuilder};
+    use crate::probe::{Annotation, AnnotationSource, Grid, Neighbors};
+    use crate::sparse::{Entries, SparseSource};
+
+    const N: usize = 14;
+
+    /// Examples with concept `c` where the number of the example is a multiple of `c`, for 2, 3 and 5.
+    struct Numbers;
+
+    impl AnnotationSource for Numbers {
+        fn n_examples(&self) -> usize {
+            N
+        }
+        fn grid(&self) -> Grid {
+            Grid::SINGLE
+        }
+        fn annotate(&self, example: usize, into: &mut Annotation) -> Result<()> {
+            into.scalars.extend([2, 3, 5].into_iter().filter(|c| example.is_multiple_of(*c as usize)));
+            Ok(())
+        }
+    }
+
+    struct Sparse<'a>(&'a Array4<f32>);
+
+    impl SparseSource for Sparse<'_> {
+        fn n_examples(&self) -> usize {
+            N
+        }
+        fn n_units(&self) -> usize {
+            self.0.dim().1
+        }
+        fn grid(&self) -> Grid {
+            Grid::SINGLE
+        }
+        fn blocks(&self) -> Vec<std::ops::Range<usize>> {
+            (0..self.n_units()).step_by(999).map(|first| first..(first + 999).min(self.n_units())).collect()
+        }
+        fn read(&self, block: usize) -> Result<Entries> {
+            let span = self.blocks()[block].clone();
+            let at = |(example, unit, ..): (usize, usize, usize, usize)| (unit as u32, example as u32);
+            let entries = self.0.indexed_iter().filter(|((_, unit, ..), value)| span.contains(unit) && **value != 0.0);
+            Ok(Entries::new(span.clone(), entries.map(|(index, value)| (at(index).0, at(index).1, *value)).collect()))
+        }
+    }
+
+    #[test]
+    fn more_units_than_are_searched_at_once_are_explained_as_densely() {
+        let n_units = AT_ONCE + 321;
+        let value = |(example, unit, ..): (usize, usize, usize, usize)| {
+            let mixed = ((example * 7919 + unit * 104_729) as u32).wrapping_mul(2_654_435_761) >> 20;
+            if mixed % 3 == 0 { mixed as f32 } else { 0.0 }
+        };
+        let values = Array4::from_shape_fn((N, n_units, 1, 1), value);
+        let mut builder = PartitionBuilder::new(Grid::SINGLE, Box::new(MemoryPositions::new(Grid::SINGLE)));
+        builder.add_all(&Numbers, &|_| ()).unwrap();
+        let (partition, map) = builder.finish(&Neighbors::new()).unwrap();
+        let names = Vocabulary::default();
+        let units: Vec<usize> = (0..n_units).filter(|unit| unit % 11 != 3).collect();
+        let threshold = ThresholdRule::Positive;
+        let search = SearchConfig { length: 2, ..SearchConfig::default() };
+        let config = ExplainConfig { threshold, search, keep_beams: false, exemplars: 2, ranges: None, swap: None };
+        let (view, sparse) = (values.view(), Sparse(&values));
+        let [dense, sparse] = [Firing::Activations(&view), Firing::Sparse(&sparse)].map(|firing| {
+            let layer = Observed { partition: &partition, map: &map, vocabulary: &names, firing, similarity: None };
+            explain(layer, &units, &config, &Silent).unwrap()
+        });
+        assert_eq!(dense.explanations, sparse.explanations);
+        assert_eq!(dense.ceilings, sparse.ceilings);
+        assert_eq!(dense.profiles, sparse.profiles);
+        assert_eq!(dense.exemplars.list, sparse.exemplars.list);
+        assert!(dense.explanations.units.iter().filter(|unit| unit.formula.is_some()).count() > AT_ONCE / 2);
+    }
 }
