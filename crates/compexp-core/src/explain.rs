@@ -356,7 +356,7 @@ mod tests {
         let n_units = AT_ONCE + 321;
         let value = |(example, unit, ..): (usize, usize, usize, usize)| {
             let mixed = ((example * 7919 + unit * 104_729) as u32).wrapping_mul(2_654_435_761) >> 20;
-            if mixed % 3 == 0 { mixed as f32 } else { 0.0 }
+            if mixed.is_multiple_of(3) { mixed as f32 } else { 0.0 }
         };
         let values = Array4::from_shape_fn((N, n_units, 1, 1), value);
         let mut builder = PartitionBuilder::new(Grid::SINGLE, Box::new(MemoryPositions::new(Grid::SINGLE)));
