@@ -35,6 +35,13 @@ pub struct ExplainConfig {
     pub swap: Option<SwapConfig>,
 }
 
+impl ExplainConfig {
+    /// Thresholds and the search, and nothing beside: no ranges, beams, exemplars or concepts by units.
+    pub fn new(threshold: ThresholdRule, search: SearchConfig) -> Self {
+        Self { threshold, ranges: None, search, keep_beams: false, exemplars: 0, swap: None }
+    }
+}
+
 /// How concepts are explained by formulas over the units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapConfig {
@@ -366,7 +373,7 @@ mod tests {
         let units: Vec<usize> = (0..n_units).filter(|unit| unit % 11 != 3).collect();
         let threshold = ThresholdRule::Positive;
         let search = SearchConfig { length: 2, ..SearchConfig::default() };
-        let config = ExplainConfig { threshold, search, keep_beams: false, exemplars: 2, ranges: None, swap: None };
+        let config = ExplainConfig { exemplars: 2, ..ExplainConfig::new(threshold, search) };
         let (view, sparse) = (values.view(), Sparse(&values));
         let [dense, sparse] = [Firing::Activations(&view), Firing::Sparse(&sparse)].map(|firing| {
             let layer = Observed { partition: &partition, map: &map, vocabulary: &names, firing, similarity: None };

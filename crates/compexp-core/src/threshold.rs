@@ -235,7 +235,7 @@ pub(crate) fn for_each_block(
 
 /// The largest f32 that is not above `threshold`. An f32 is greater than this cut if and only if it is greater than
 /// `threshold`.
-pub fn cut(threshold: f64) -> f32 {
+pub(crate) fn cut(threshold: f64) -> f32 {
     let nearest = threshold as f32;
     if f64::from(nearest) > threshold { nearest.next_down() } else { nearest }
 }

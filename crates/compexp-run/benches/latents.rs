@@ -173,14 +173,8 @@ fn one(n: usize) {
     let built = start.elapsed().as_secs_f64();
     let latents = Latents { corpus: &corpus, zipf: Zipf::new(TYPES, 30.0, 0.8) };
     let all: Vec<usize> = (0..LATENTS).collect();
-    let config = ExplainConfig {
-        threshold: ThresholdRule::Positive,
-        search: SearchConfig::default(),
-        keep_beams: false,
-        exemplars: 20,
-        ranges: None,
-        swap: None,
-    };
+    let config =
+        ExplainConfig { exemplars: 20, ..ExplainConfig::new(ThresholdRule::Positive, SearchConfig::default()) };
     let names = Vocabulary::default();
     let firing = Firing::Sparse(&latents);
     let observed = Observed { partition: &partition, map: &map, vocabulary: &names, firing, similarity: None };

@@ -36,14 +36,7 @@ fn main() {
     let (partition, map) = builder.finish(&Neighbors::new()).expect("generated annotations fit");
     let built = start.elapsed();
     let activations = ActivationFile::open(&path, Known::OF_COMPEXP).expect("what was just written");
-    let config = ExplainConfig {
-        threshold: units::TOP,
-        search: SearchConfig::default(),
-        keep_beams: false,
-        exemplars: 20,
-        ranges: None,
-        swap: None,
-    };
+    let config = ExplainConfig { exemplars: 20, ..ExplainConfig::new(units::TOP, SearchConfig::default()) };
     let all: Vec<usize> = (0..n_units).collect();
     let firing = Firing::Activations(&activations);
     let vocabulary = Vocabulary::default();

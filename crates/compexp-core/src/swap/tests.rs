@@ -203,7 +203,7 @@ fn planted_splits_and_absorptions_are_recovered() {
     let observed = Observed { partition: &swapped, map: &places, vocabulary: &names, firing, similarity: None };
     let search = SearchConfig::default();
     let threshold = ThresholdRule::Positive;
-    let config = ExplainConfig { threshold, search, keep_beams: false, exemplars: 0, ranges: None, swap: None };
+    let config = ExplainConfig::new(threshold, search);
     let found = explain(observed, &[0, 1, 2], &config, &Silent).unwrap().explanations.units;
     let formulas: Vec<_> = found.iter().map(|record| (record.formula.as_deref().unwrap(), record.iou)).collect();
     assert_eq!(formulas, [("(u0 OR u2)", 1.0), ("(u1 AND (NOT u3))", 1.0), ("u3", 1.0)]);

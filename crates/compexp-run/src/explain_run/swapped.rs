@@ -58,14 +58,8 @@ pub(super) fn explain(
     let observed =
         Observed { partition: &by_units, map: &places, vocabulary: &names, firing: firing_concepts, similarity: None };
     let search = &method.explain.search;
-    let config = ExplainConfig {
-        threshold: ThresholdRule::Positive,
-        ranges: None,
-        keep_beams: false,
-        exemplars: 0,
-        swap: None,
-        search: SearchConfig { min_activations: search.min_activations.max(MIN_POSITIONS), ..search.clone() },
-    };
+    let search = SearchConfig { min_activations: search.min_activations.max(MIN_POSITIONS), ..search.clone() };
+    let config = ExplainConfig::new(ThresholdRule::Positive, search);
     let mut found = explain_layer(observed, &numbers, &config, progress)?;
     if let (Some(split), Some(of)) = (&seen.split, held_out) {
         let part = Part::new(units, &split.held_out).with_concepts_of(&by_units);

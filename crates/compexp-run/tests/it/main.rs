@@ -23,14 +23,7 @@ fn explain(out: &Path, evidence: Evidence) -> Outcome {
     let set = open_probe(&example()).unwrap().set;
     let activations = ActivationFile::open(example().join("activations.npy"), Known::default()).unwrap();
     let threshold = ThresholdRule::TopQuantile(0.1);
-    let config = ExplainConfig {
-        threshold,
-        search: SearchConfig::default(),
-        keep_beams: false,
-        exemplars: 20,
-        ranges: None,
-        swap: None,
-    };
+    let config = ExplainConfig { exemplars: 20, ..ExplainConfig::new(threshold, SearchConfig::default()) };
     let method = Method { explain: config, units: (0..6).collect(), evidence };
     let inputs = ArrayInputs {
         annotations: AnnotationInput {

@@ -15,12 +15,13 @@ use compexp_core::explanation::{Explanation, Explanations};
 use compexp_core::formula::Formula;
 use compexp_core::partition::{Partition, PositionMap};
 use compexp_core::probe::ProbeSet;
+use compexp_core::profile::{Band, Counter};
 use compexp_core::random::Random;
-use compexp_core::threshold::cut;
 
 use crate::random::Purpose;
 use crate::stats::fdr::benjamini_hochberg;
 use crate::stats::holdout::Split;
+use crate::stats::patterns;
 use crate::{Error, Result};
 
 /// The greatest number of exchanges of a unit.
@@ -97,11 +98,6 @@ pub fn shifts(
             "1: drift is measured on words and texts",
         ));
     }
-    for firing in [base.firing, run.firing] {
-        if firing.n_examples() != n {
-            return Err(Error::mismatch("examples of a layer", firing.n_examples(), n));
-        }
-    }
     let all: Vec<usize> = (0..n).collect();
     let examples = split.map_or(&all[..], |split| &split.held_out);
     let cells: Vec<u32> = examples.iter().map(|e| map.cells_of(*e).first().copied().unwrap_or(u32::MAX)).collect();
@@ -120,11 +116,11 @@ pub fn shifts(
     let in_both = base.explanations.units.iter().filter_map(|before| Some((before, find(before.unit)?)));
     let pairs: Vec<(&Explanation, &Explanation)> =
         in_both.filter(|(before, after)| before.formula.is_some() || after.formula.is_some()).collect();
-    progress.stage("drift", "units", pairs.len());
     let mut found = Vec::with_capacity(pairs.len());
     for block in pairs.chunks((VALUES / n.max(1)).max(1)) {
-        let befores = fires(base.firing, block.iter().map(|(before, _)| *before), examples)?;
-        let afters = fires(run.firing, block.iter().map(|(_, after)| *after), examples)?;
+        let befores = fires(base.firing, block.iter().map(|(before, _)| *before), examples, map, progress)?;
+        let afters = fires(run.firing, block.iter().map(|(_, after)| *after), examples, map, progress)?;
+        progress.stage("drift", "units", pairs.len());
         let measured = block.par_iter().zip(befores).zip(afters).map(|(((before, after), then), now)| {
             let nothing = || vec![false; examples.len()];
             let formulas = [truth(before)?.unwrap_or_else(nothing), truth(after)?.unwrap_or_else(nothing)];
@@ -143,47 +139,25 @@ pub fn shifts(
     Ok(Shifts { examples: examples.len(), held_out_groups, units: found })
 }
 
-/// Whether each unit fires on each of `examples` (ascending).
+/// Whether each unit fires on each of `examples` (ascending), which have one position each.
 fn fires<'a>(
     firing: Firing<'_>,
     units: impl Iterator<Item = &'a Explanation>,
     examples: &[usize],
+    map: &PositionMap,
+    progress: &dyn Progress,
 ) -> Result<Vec<Vec<bool>>> {
     // Of masks there is no threshold.
-    let wanted: Vec<(usize, f32)> = units.map(|unit| (unit.unit, cut(unit.threshold.unwrap_or_default()))).collect();
-    if let Some((beyond, _)) = wanted.iter().find(|(unit, _)| *unit >= firing.n_units()) {
-        return Err(Error::mismatch("unit", beyond, format!("less than {}, as the layer has", firing.n_units())));
-    }
-    let mut found = vec![Vec::with_capacity(examples.len()); wanted.len()];
-    match firing {
-        Firing::Activations(source) => {
-            let mut values = vec![0.0; source.n_units()];
-            for example in examples {
-                source.read(*example, &mut values)?;
-                found.iter_mut().zip(&wanted).for_each(|(fires, (unit, cut))| fires.push(values[*unit] > *cut));
-            }
-        }
-        Firing::Masks(source) => {
-            let mut mask = vec![false; source.n_examples()];
-            for (fires, (unit, _)) in found.iter_mut().zip(&wanted) {
-                source.read(*unit, 0, &mut mask)?;
-                fires.extend(examples.iter().map(|example| mask[*example]));
-            }
-        }
-        Firing::Sparse(source) => {
-            for (number, span) in source.blocks().into_iter().enumerate() {
-                if !wanted.iter().any(|(unit, _)| span.contains(unit)) {
-                    continue;
-                }
-                let block = source.read(number)?;
-                for (fires, (unit, cut)) in found.iter_mut().zip(&wanted).filter(|(_, (unit, _))| span.contains(unit)) {
-                    let (places, values) = block.of(*unit);
-                    let at =
-                        |example: &usize| places.binary_search(&(*example as u32)).is_ok_and(|at| values[at] > *cut);
-                    fires.extend(examples.iter().map(at));
-                }
-            }
-        }
+    let bands: Vec<Band> = units.map(|unit| Band::above(unit.unit, unit.threshold.unwrap_or_default())).collect();
+    let patterns = patterns(firing, &bands, map, "hit patterns", progress)?;
+    let mut places = vec![None; map.n_examples()];
+    examples.iter().enumerate().for_each(|(place, example)| places[*example] = Some(place));
+    let mut counter = Counter::default();
+    let mut found = vec![vec![false; examples.len()]; bands.len()];
+    for (unit, fires) in found.iter_mut().enumerate() {
+        let each =
+            |example: u32, _: &[u32]| places[example as usize].into_iter().for_each(|place: usize| fires[place] = true);
+        patterns.count(unit, map, &mut counter, |example| example, each)?;
     }
     Ok(found)
 }

@@ -60,14 +60,7 @@ fn explained(
     beam: usize,
 ) -> Explanations {
     let search = SearchConfig { beam, ..SearchConfig::default() };
-    let config = ExplainConfig {
-        threshold: ThresholdRule::Positive,
-        search,
-        keep_beams: false,
-        exemplars: 0,
-        ranges: None,
-        swap: None,
-    };
+    let config = ExplainConfig::new(ThresholdRule::Positive, search);
     let units: Vec<usize> = (0..source.n_units()).collect();
     let observed = Observed { partition, map, vocabulary: names, firing: Firing::Masks(source), similarity: None };
     explain(observed, &units, &config, &Silent).unwrap().explanations
@@ -178,14 +171,7 @@ fn frequent_noisy_units_are_recovered_by_mcc_and_not_by_iou() {
     }
     let recovered = |metric| {
         let search = SearchConfig { metric, ..SearchConfig::default() };
-        let config = ExplainConfig {
-            threshold: ThresholdRule::Positive,
-            search,
-            keep_beams: false,
-            exemplars: 0,
-            ranges: None,
-            swap: None,
-        };
+        let config = ExplainConfig::new(ThresholdRule::Positive, search);
         let units: Vec<usize> = (0..20).collect();
         let firing = Firing::Masks(&planted);
         let observed = Observed { partition: &partition, map: &map, vocabulary: &names, firing, similarity: None };

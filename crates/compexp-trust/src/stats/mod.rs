@@ -33,7 +33,7 @@ use compexp_core::profile::{Band, Patterns};
 use crate::Result;
 
 /// Where `bands` have hits, told as the stage `stage`; given masks count whole.
-fn patterns(
+pub(crate) fn patterns(
     firing: Firing<'_>,
     bands: &[Band],
     map: &PositionMap,

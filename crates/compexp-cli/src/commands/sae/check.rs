@@ -1,7 +1,7 @@
 //! `compexp sae check`: trained latents beside controls that learnt nothing.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use compexp_core::exemplar::Firing;
@@ -13,9 +13,7 @@ use compexp_core::{ActivationSource, Formula};
 use compexp_files::{hash_file, make_folder, write_bytes, write_json};
 use compexp_report::controls::{Arm, ControlRow, Quantiles, control_figure, control_rows};
 use compexp_run::provenance::{ArrayInput, ArrayInputs, Evidence, Made, Settings};
-use compexp_run::{
-    ActivationFile, FinishedRun, InputPaths, Known, Layer, Method, Outcome, Provenance, SparseFile, divide, explain_run,
-};
+use compexp_run::{FinishedRun, InputPaths, Layer, Method, Outcome, Provenance, SparseFile, divide, explain_run};
 use compexp_text::Sae;
 use compexp_text::sae::{ExplainedVariance, Rotated, layer_mean};
 use compexp_trust::stats::holdout::{FiringPart, Split, resampled_means};
@@ -24,12 +22,11 @@ use serde_json::json;
 use crate::annotations::Annotated;
 use crate::args::sae::SaeCheckArgs;
 use crate::failure::{Failure, refuse_standard_output};
-use crate::hub_paths::config_of;
 use crate::input_files::absolute;
 use crate::latents::encode_with;
 use crate::progress::{Reporter, duration};
 use crate::run_folder;
-use crate::run_inputs::{annotations_of, lacks, unchanged};
+use crate::run_inputs::{annotations_of, layer_of};
 use crate::terminal::{self, count, name};
 
 /// The share of the documents that is held out where neither the arguments nor the run say.
@@ -56,7 +53,11 @@ pub(crate) fn run(args: &SaeCheckArgs, reporter: &Reporter) -> Result<()> {
     let provenance = run.provenance()?;
     let sae = Sae::open(&args.sae)?;
     let frozen = args.frozen.iter().map(|path| Sae::open(path)).collect::<Result<Vec<_>, _>>()?;
-    let activations = layer_of(&run, &provenance)?;
+    let (layer, places) = layer_of(&run, reporter)?;
+    let (Firing::Activations(activations), None) = (layer.firing(), places.record(reporter)?) else {
+        let message = format!("`{}`: found no activations with a row for every word", run.dir().display());
+        return Err(Failure::new(message).hint("give a run of `compexp text probe` without --sae").into());
+    };
     for (sae, path) in [&sae].into_iter().chain(&frozen).zip([&args.sae].into_iter().chain(&args.frozen)) {
         sae.expect_width(&format!("{} (for `{}`)", args.run.display(), path.display()), activations.n_units())?;
     }
@@ -73,34 +74,28 @@ pub(crate) fn run(args: &SaeCheckArgs, reporter: &Reporter) -> Result<()> {
     let holdout = args.holdout.or(asked.holdout).unwrap_or(HOLDOUT);
     let evidence = Evidence { null_draws: Some(args.null_draws), holdout: Some(holdout), seed: asked.seed };
     let split = Split::new(&annotated.set.examples, holdout, evidence.seed)?;
-    let config = ExplainConfig {
-        threshold: ThresholdRule::Positive,
-        ranges: None,
-        search: made.search.clone(),
-        keep_beams: false,
-        exemplars: made.exemplars,
-        swap: None,
-    };
+    let config =
+        ExplainConfig { exemplars: made.exemplars, ..ExplainConfig::new(ThresholdRule::Positive, made.search.clone()) };
 
-    let mean = layer_mean(&activations)?;
+    let mean = layer_mean(activations)?;
     let seeds = || (0..args.seeds).map(|seed| seed as u64 + 1);
     let untrained: Vec<Sae> =
         seeds().map(|seed| Sae::untrained(&mean, sae.d_sae(), sae.kind().clone(), seed)).collect::<Result<_, _>>()?;
     let rotated: Vec<Rotated<'_>> =
-        seeds().map(|seed| Rotated::new(&activations, &mean, seed)).collect::<Result<_, _>>()?;
-    let mut controls = vec![Control { kind: "trained", name: "trained".into(), sae: &sae, activations: &activations }];
+        seeds().map(|seed| Rotated::new(activations, &mean, seed)).collect::<Result<_, _>>()?;
+    let mut controls = vec![Control { kind: "trained", name: "trained".into(), sae: &sae, activations }];
     let numbered = |kind: &str, i: usize| format!("{kind}-{}", i + 1);
     controls.extend(frozen.iter().enumerate().map(|(i, sae)| Control {
         kind: "frozen",
         name: numbered("frozen", i),
         sae,
-        activations: &activations,
+        activations,
     }));
     controls.extend(untrained.iter().enumerate().map(|(i, sae)| Control {
         kind: "untrained",
         name: numbered("untrained", i),
         sae,
-        activations: &activations,
+        activations,
     }));
     controls.extend(rotated.iter().enumerate().map(|(i, activations)| Control {
         kind: "rotated",
@@ -141,34 +136,6 @@ pub(crate) fn run(args: &SaeCheckArgs, reporter: &Reporter) -> Result<()> {
     reporter.end();
     write(args, &rows, holdout)?;
     print(args, &rows, reporter)
-}
-
-/// The activations of a run's layer, one value for each unit and word.
-fn layer_of(run: &FinishedRun, provenance: &Provenance) -> Result<ActivationFile> {
-    if let Some(activations) = run.activations()? {
-        return Ok(activations);
-    }
-    let recorded = match provenance {
-        Provenance::Explain(made) => made.inputs.activations.as_ref().filter(|array| array.places.is_none()),
-        _ => None,
-    };
-    let refuse = || {
-        let message = format!("`{}`: found no activations with a row for every word", run.dir().display());
-        Failure::new(message).hint("give a run of `compexp text probe` without --sae")
-    };
-    let recorded = recorded.ok_or_else(refuse)?;
-    let path = config_of(run)?.paths.activations.ok_or_else(|| lacks(run.dir(), "where its activations were"))?;
-    let path = Path::new(&path);
-    if SparseFile::open(path)?.is_some() {
-        return Err(refuse().into());
-    }
-    let found = hash_file(path)?;
-    unchanged("activations", found == recorded.hash, &recorded.hash, &found)?;
-    let spec = recorded
-        .tensor
-        .as_ref()
-        .map_or(path.to_owned(), |tensor| PathBuf::from(format!("{}#{tensor}", path.display())));
-    Ok(ActivationFile::open(spec, Known::default())?)
 }
 
 /// Writes the latents of a control.

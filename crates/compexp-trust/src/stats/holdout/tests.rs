@@ -109,14 +109,7 @@ fn the_suggested_length_is_where_the_gain_ends() {
 
 fn config() -> ExplainConfig {
     let search = SearchConfig { length: 3, beam: 4, ..SearchConfig::default() };
-    ExplainConfig {
-        threshold: ThresholdRule::Positive,
-        search,
-        keep_beams: false,
-        exemplars: 0,
-        ranges: None,
-        swap: None,
-    }
+    ExplainConfig::new(ThresholdRule::Positive, search)
 }
 
 proptest! {

@@ -73,14 +73,7 @@ fn test(
     builder.add_all(&layers, &|_| ()).unwrap();
     let (partition, map) = builder.finish(&Default::default()).unwrap();
     let search = SearchConfig { length: 2, beam: 4, ..SearchConfig::default() };
-    let config = ExplainConfig {
-        threshold: ThresholdRule::Positive,
-        search,
-        keep_beams: false,
-        exemplars: 0,
-        ranges: None,
-        swap: None,
-    };
+    let config = ExplainConfig::new(ThresholdRule::Positive, search);
     let (view, all): (_, Vec<usize>) = (activations.view(), (0..units).collect());
     let firing = Firing::Activations(&view);
     let names = Vocabulary::default();
